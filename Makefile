@@ -1,0 +1,33 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+
+.PHONY: install train test check bench clean
+
+install: $(STAMP)
+
+# PYTHONDONTWRITEBYTECODE would leave the first import of every package slow, so bytecode is compiled here.
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
+	$(BIN)/python -m compileall -q $(VENV)/lib dist_bp || true
+	touch $(STAMP)
+
+train: $(STAMP)
+	$(BIN)/dist-bp train configs/digits.yaml
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_imports.py
+
+test: check
+	$(BIN)/python -m pytest -q --durations=10
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks.hot_loop
+
+clean:
+	rm -rf $(VENV) build dist_bp.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .dist_bp

@@ -1,0 +1,1 @@
+"""Distributed training by backpropagation: NumPy networks, a parameter server on Ray, runs in MLflow."""
