@@ -1,0 +1,56 @@
+"""What every metric is: an accumulator that can be filled in parts and merged."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Literal
+
+import numpy.typing as npt
+
+from dist_bp.errors import ShapeError
+
+Array = npt.NDArray[Any]
+State = dict[str, Array]
+Kind = Literal["classification", "regression"]
+
+
+class Metric(ABC):
+    """Measures a network's raw `outputs` (n, units) against `targets`; holds no data itself.
+
+    The state is a dict of plain arrays. Updating one state with all samples, or several with parts of them
+    and merging these in any order, gives the same result.
+    """
+
+    kind: ClassVar[Kind]
+    greater_is_better: ClassVar[bool] = True
+    on_training: ClassVar[bool] = True
+    """Whether it is cheap enough to follow on every training batch."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str: ...
+
+    @abstractmethod
+    def empty(self) -> State:
+        """The state before the first sample."""
+
+    @abstractmethod
+    def update(self, state: State, outputs: Array, targets: Array) -> None:
+        """Adds samples to `state` in place; raises ShapeError if outputs and targets do not fit."""
+
+    @abstractmethod
+    def result(self, state: State) -> float | Array:
+        """The value over all samples so far; nan where it is not defined, as without samples."""
+
+    def merge(self, a: State, b: State) -> State:
+        """The state of the samples of both."""
+        return {name: a[name] + b[name] for name in a}
+
+
+def misfit(outputs: Array, targets: Array) -> ShapeError:
+    return ShapeError(
+        f"{outputs.shape[1]} output units do not fit targets of shape {targets.shape[1:]} a sample: "
+        "change the units of the last layer"
+    )
+
+
+def ratio(numerator: float, denominator: float) -> float:
+    return float(numerator / denominator) if denominator else float("nan")

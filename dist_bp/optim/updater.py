@@ -1,0 +1,104 @@
+"""All that happens to a chunk of the parameters in one step: averaging, clipping, decay, the rule."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from dist_bp.optim.rules import Array, Rule, State
+
+FLUSH_EVERY = 128
+
+
+@dataclass(frozen=True)
+class Updater:
+    """Applies `rule` to chunks [start, stop) of the flat parameter vector.
+
+    `decayed` lists the [start, stop) of the vector that weight decay shrinks. Decay is an L2 term added to
+    the gradient after clipping, or `decoupled`: p *= 1 - lr * weight_decay (Loshchilov & Hutter 2019).
+    Keeps nothing between calls but where `decayed` meets a chunk, so processes, threads and restarts agree.
+    """
+
+    rule: Rule
+    weight_decay: float = 0.0
+    decoupled: bool = False
+    clip_value: float | None = None
+    clip_norm: float | None = None
+    decayed: tuple[tuple[int, int], ...] = ()
+    _parts: dict[tuple[int, int], tuple[slice, ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def prepare(self, grads: Array, scale: float) -> float:
+        """Scales the gradient sum in place and clips it by value; returns its sum of squares."""
+        grads *= scale
+        if self.clip_value is not None:
+            np.clip(grads, -self.clip_value, self.clip_value, out=grads)
+        # Not np.dot: the BLAS splits long vectors over its threads, and their number would change the bits.
+        return float(np.einsum("i,i->", grads, grads))
+
+    def clip_factor(self, total_norm: float) -> float:
+        """What scales a whole gradient of `total_norm` down to `clip_norm` (Pascanu et al. 2013)."""
+        if self.clip_norm is None or total_norm <= self.clip_norm:
+            return 1.0
+        return self.clip_norm / total_norm
+
+    def apply(
+        self,
+        params: Array,
+        grads: Array,
+        state: State,
+        start: int,
+        step: int,
+        learning_rate: float,
+        clip_factor: float,
+        scratch: Array,
+    ) -> None:
+        """Makes step number `step` (from 1) in place on the chunk that begins at `start`.
+
+        `grads` went through `prepare` and is overwritten; `scratch` is (2, n) of the dtype of the parameters.
+        """
+        if clip_factor != 1.0:
+            grads *= clip_factor
+        if self.weight_decay:
+            parts = self._decayed_parts(start, len(params))
+            if self.decoupled:
+                shrink(params, parts, 1 - learning_rate * self.weight_decay)
+            else:
+                add_decay(grads, params, parts, self.weight_decay, scratch[0])
+        self.rule.update(params, grads, state, step, learning_rate, scratch)
+        if step % FLUSH_EVERY == 0:
+            for array in state.values():
+                flush_subnormals(array, scratch)
+
+    def _decayed_parts(self, start: int, length: int) -> tuple[slice, ...]:
+        parts = self._parts.get((start, length))
+        if parts is None:
+            parts = tuple(
+                slice(max(first - start, 0), last - start)
+                for first, last in self.decayed
+                if first < start + length and last > start
+            )
+            self._parts[start, length] = parts
+        return parts
+
+
+def shrink(params: Array, parts: Iterable[slice], factor: float) -> None:
+    for part in parts:
+        np.multiply(params[part], factor, out=params[part])
+
+
+def add_decay(grads: Array, params: Array, parts: Iterable[slice], weight_decay: float, spare: Array) -> None:
+    for part in parts:
+        decay = np.multiply(params[part], weight_decay, out=spare[part])
+        np.add(grads[part], decay, out=grads[part])
+
+
+def flush_subnormals(array: Array, scratch: Array) -> None:
+    """Sets to 0 what is smaller than the smallest normal number: arithmetic on it takes many times as long.
+
+    Moving averages of weights that get no gradient decay into such numbers and stay there.
+    """
+    magnitude, small = np.abs(array, out=scratch[0]), scratch[1].view(np.bool_)[: len(array)]
+    np.less(magnitude, float(np.finfo(array.dtype).smallest_normal), out=small)
+    np.copyto(array, 0.0, where=small)

@@ -1,0 +1,163 @@
+"""Doorbells between the processes of one node: tiny messages over Unix sockets.
+
+A bell says «the shared memory is ready for this step»; the data itself never passes through it. Blocking reads
+sleep in the kernel, and the end of the stream tells at once that the other side died. The sockets live in
+Linux's abstract namespace, so no file is left behind whatever is killed; only processes of the same user that
+know the run's secret are let in.
+"""
+
+import contextlib
+import hmac
+import os
+import socket
+import struct
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dist_bp.errors import TrainingFailed
+
+_BELL = struct.Struct("<qq")
+_HELLO = struct.Struct("<32s8sq")
+_CREDENTIALS = struct.Struct("3i")
+ABORT = -1
+BACKLOG = 1024
+START_SECONDS = 120.0
+
+
+class PeerLost(TrainingFailed):
+    """Another process of the run went away or stopped answering; it, not the one that noticed, is the cause."""
+
+    def __init__(self, peer: str, what: str) -> None:
+        super().__init__(f"{peer} {what}")
+        self.peer = peer
+        self.what = what
+
+    def __reduce__(self) -> tuple[type["PeerLost"], tuple[str, str]]:
+        return type(self), (self.peer, self.what)
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Who is at the other end: "worker" or "server", and its rank."""
+
+    role: str
+    rank: int
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.rank}"
+
+
+class Doorbell:
+    """One end of a connection to `peer`."""
+
+    def __init__(self, connection: socket.socket, peer: Peer, timeout: float) -> None:
+        self.peer = peer
+        self._timeout = timeout
+        self._connection = connection
+        connection.settimeout(None)
+        # A receive timeout in the kernel costs no extra system call a message, unlike Python's own.
+        connection.setsockopt(
+            socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", int(timeout), int(timeout % 1 * 1e6))
+        )
+
+    def ring(self, generation: int, step: int) -> None:
+        try:
+            self._connection.send(_BELL.pack(generation, step))
+        except OSError as error:
+            raise PeerLost(str(self.peer), "died") from error
+
+    def wait(self, generation: int) -> int:
+        """The step of the next bell; bells of an earlier generation are stale and passed over.
+
+        Raises PeerLost when the peer dies or does not ring within the timeout.
+        """
+        while True:
+            try:
+                message = self._connection.recv(_BELL.size)
+            except BlockingIOError as error:
+                raise PeerLost(str(self.peer), f"did not answer for {self._timeout:g} s") from error
+            except OSError as error:
+                raise PeerLost(str(self.peer), "died") from error
+            if len(message) != _BELL.size:
+                raise PeerLost(str(self.peer), "died")
+            sent, step = _BELL.unpack(message)
+            if sent == generation:
+                return int(step)
+
+    def close(self) -> None:
+        _close(self._connection)
+
+
+class Porch:
+    """Where a server receives its peers: a listening socket that hands the arena's descriptor to each of them."""
+
+    def __init__(self, secret: bytes, timeout: float) -> None:
+        self._secret = secret
+        self._timeout = timeout
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._listener.bind(b"\0dist_bp-" + os.urandom(12).hex().encode())
+        self._listener.listen(BACKLOG)
+        self.address: bytes = self._listener.getsockname()
+
+    def receive(self, peers: Sequence[Peer], arena: int) -> dict[Peer, Doorbell]:
+        """Waits until all `peers` have come; strangers are sent away. Raises PeerLost at the deadline."""
+        bells: dict[Peer, Doorbell] = {}
+        deadline = time.monotonic() + START_SECONDS
+        while missing := [peer for peer in peers if peer not in bells]:
+            connection = self._accept(deadline, missing)
+            peer = self._identify(connection, deadline)
+            if peer not in missing:
+                connection.close()
+                continue
+            socket.send_fds(connection, [b"a"], [arena])
+            bells[peer] = Doorbell(connection, peer, self._timeout)
+        return bells
+
+    def _accept(self, deadline: float, missing: list[Peer]) -> socket.socket:
+        self._listener.settimeout(max(deadline - time.monotonic(), 0.001))
+        try:
+            return self._listener.accept()[0]
+        except TimeoutError as error:
+            raise PeerLost(str(missing[0]), f"did not connect within {START_SECONDS:g} s") from error
+
+    def _identify(self, connection: socket.socket, deadline: float) -> Peer | None:
+        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        if _CREDENTIALS.unpack(credentials)[1] != os.geteuid():
+            return None
+        connection.settimeout(max(deadline - time.monotonic(), 0.001))
+        try:
+            secret, role, rank = _HELLO.unpack(connection.recv(_HELLO.size))
+        except (OSError, struct.error):
+            return None
+        if not hmac.compare_digest(secret, self._secret):
+            return None
+        return Peer(role.rstrip(b"\0").decode(errors="replace"), rank)
+
+    def close(self) -> None:
+        _close(self._listener)
+
+
+def call(address: bytes, server: Peer, me: Peer, secret: bytes, timeout: float) -> tuple[Doorbell, int]:
+    """Connects to a server's porch; returns the doorbell and a descriptor of the arena (the caller's to close)."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    connection.settimeout(START_SECONDS)
+    try:
+        connection.connect(address)
+        connection.send(_HELLO.pack(secret, me.role.encode(), me.rank))
+        message, descriptors, _, _ = socket.recv_fds(connection, 1, 1)
+    except OSError as error:
+        connection.close()
+        raise PeerLost(str(server), "could not be reached") from error
+    if not message or len(descriptors) != 1:
+        connection.close()
+        raise PeerLost(str(server), "refused the connection")
+    os.set_inheritable(descriptors[0], False)
+    return Doorbell(connection, server, timeout), descriptors[0]
+
+
+def _close(connection: socket.socket) -> None:
+    """Closes a socket; a thread that waits on it wakes up, which closing alone does not bring about."""
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+    connection.close()

@@ -1,0 +1,183 @@
+import math
+import pickle
+import tracemalloc
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from threadpoolctl import threadpool_limits
+
+from dist_bp.optim import Adam, Lion, RmsProp, Rule, Sgd, Updater
+from tests.optim.references import RULES, Element, Reference
+
+SIZE, STEPS, RATE, DECAYED = 31, 25, 0.03, ((3, 9), (9, 12), (20, 31))
+TOLERANCE = {"float32": 1e-5, "float64": 1e-13}
+
+
+def train(
+    updater: Updater, params: np.ndarray, grads: np.ndarray, count: int, cuts: list[int]
+) -> dict[str, np.ndarray]:
+    """Trains `params` in place as the servers do, chunk by chunk; returns the whole state."""
+    state = updater.rule.init(len(params), params.dtype)
+    bounds = [0, *cuts, len(params)]
+    chunks = list(pairwise(bounds))
+    for step, total in enumerate(grads, start=1):
+        grad = total.copy()
+        squares = [updater.prepare(grad[start:stop], 1 / count) for start, stop in chunks]
+        factor = updater.clip_factor(math.sqrt(math.fsum(squares)))
+        for start, stop in chunks:
+            part = {name: array[start:stop] for name, array in state.items()}
+            scratch = np.full((2, stop - start), np.nan, params.dtype)
+            updater.apply(params[start:stop], grad[start:stop], part, start, step, RATE, factor, scratch)
+    return state
+
+
+def expected(
+    updater: Updater, reference: Reference, params: np.ndarray, grads: np.ndarray, count: int
+) -> list[float]:
+    elements = [Element(float(p)) for p in params]
+    for step, total in enumerate(grads, start=1):
+        grad = [float(g) / count for g in total]
+        if updater.clip_value is not None:
+            grad = [min(max(g, -updater.clip_value), updater.clip_value) for g in grad]
+        if updater.clip_norm is not None:
+            norm = math.sqrt(sum(g * g for g in grad))
+            grad = [g * min(1.0, updater.clip_norm / norm) for g in grad]
+        for i, (e, g) in enumerate(zip(elements, grad, strict=True)):
+            if any(start <= i < stop for start, stop in updater.decayed):
+                if updater.decoupled:
+                    e.p -= RATE * updater.weight_decay * e.p
+                else:
+                    g += updater.weight_decay * e.p
+            reference(e, g, step, RATE)
+    return [e.p for e in elements]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("decoupled", [False, True])
+@pytest.mark.parametrize(
+    "clips", [{}, {"clip_value": 0.7}, {"clip_norm": 2.0}, {"clip_value": 0.7, "clip_norm": 2.0}]
+)
+@pytest.mark.parametrize(("rule", "reference"), RULES, ids=str)
+def test_decay_and_clipping_follow_the_definition(
+    rule: Rule, reference: Reference, clips: dict[str, float], decoupled: bool, dtype: str
+) -> None:
+    updater = Updater(rule, weight_decay=0.1, decoupled=decoupled, decayed=DECAYED, **clips)
+    params = np.linspace(-2, 2, SIZE).astype(dtype)
+    grads = np.random.default_rng(7).normal(0, 8, (STEPS, SIZE)).astype(dtype)
+    wanted = expected(updater, reference, params, grads, count=8)
+    train(updater, params, grads, 8, [])
+    np.testing.assert_allclose(params, wanted, rtol=0, atol=TOLERANCE[dtype])
+    assert params.dtype == dtype
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(1, SIZE - 1), unique=True, max_size=4), st.booleans())
+def test_chunks_give_the_same_bits_as_the_whole(cuts: list[int], decoupled: bool) -> None:
+    for rule in (Sgd(0.9), Adam(), RmsProp(), Lion()):
+        updater = Updater(rule, weight_decay=0.1, decoupled=decoupled, clip_value=0.5, decayed=DECAYED)
+        grads = np.random.default_rng(7).standard_normal((STEPS, SIZE)).astype("float32")
+        whole, chunked = (np.linspace(-2, 2, SIZE).astype("float32") for _ in range(2))
+        whole_state = train(updater, whole, grads, 4, [])
+        chunked_state = train(updater, chunked, grads, 4, sorted(cuts))
+        assert whole.tobytes() == chunked.tobytes()
+        assert all(whole_state[name].tobytes() == chunked_state[name].tobytes() for name in rule.slots)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(1, SIZE - 1), unique=True, max_size=4))
+def test_norm_clipping_is_exact_over_slices(cuts: list[int]) -> None:
+    updater = Updater(Sgd(), clip_norm=0.25)
+    params = np.zeros(SIZE)
+    train(updater, params, np.random.default_rng(7).standard_normal((1, SIZE)), 1, sorted(cuts))
+    assert np.linalg.norm(params) == pytest.approx(RATE * 0.25, rel=1e-14)
+
+
+def test_a_small_gradient_is_not_clipped() -> None:
+    updater = Updater(Sgd(), clip_norm=2.0)
+    assert updater.clip_factor(0.0) == 1.0
+    assert updater.clip_factor(2.0) == 1.0
+    assert updater.clip_factor(8.0) == 0.25
+    assert Updater(Sgd()).clip_factor(1e9) == 1.0
+
+
+def test_prepare_averages_clips_and_measures() -> None:
+    grads = np.array([4.0, -8.0, 1.0], "float32")
+    squares = Updater(Sgd(), clip_value=1.5).prepare(grads, 0.25)
+    assert grads.tolist() == [1.0, -1.5, 0.25]
+    assert isinstance(squares, float)
+    assert squares == 1.0 + 2.25 + 0.0625
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_gradient_that_is_not_finite_shows_in_the_squares(bad: float) -> None:
+    grads = np.array([1.0, bad, 2.0], "float32")
+    assert not math.isfinite(Updater(Sgd()).prepare(grads, 0.5))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_squares_do_not_depend_on_threads_or_alignment(dtype: str) -> None:
+    values = np.random.default_rng(3).standard_normal(32768).astype(dtype)
+    memory = np.empty(32768 + 8, dtype)
+    seen = set()
+    for threads in (1, 2, 4):
+        for offset in range(8):
+            grads = memory[offset : offset + 32768]
+            grads[:] = values
+            with threadpool_limits(threads):
+                seen.add(Updater(Sgd()).prepare(grads, 1.0))
+    assert len(seen) == 1
+    assert seen.pop() == pytest.approx(math.fsum((values.astype(float) ** 2).tolist()), rel=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_subnormal_state_is_flushed_every_128_steps(dtype: str) -> None:
+    normal = float(np.finfo(dtype).smallest_normal)
+    values = np.array([normal / 2, -normal / 2, normal, -normal, 1.0, np.nan, 0.0], dtype)
+    updater = Updater(Sgd(momentum=1.0))
+    kept = {}
+    for step in (64, 127, 128, 129, 256):
+        state = {"momentum": values.copy()}
+        updater.apply(
+            np.zeros(7, dtype), np.zeros(7, dtype), state, 0, step, 0.1, 1.0, np.empty((2, 7), dtype)
+        )
+        kept[step] = state["momentum"].tobytes()
+    flushed = np.array([0.0, 0.0, normal, -normal, 1.0, np.nan, 0.0], dtype)
+    assert kept[64] == kept[127] == kept[129] == values.tobytes()
+    assert kept[128] == kept[256] == flushed.tobytes()
+
+
+def test_momentum_of_a_dead_weight_ends_at_zero() -> None:
+    updater, params, state = (
+        Updater(Sgd(momentum=0.9)),
+        np.zeros(2, "float32"),
+        {"momentum": np.ones(2, "float32")},
+    )
+    for step in range(1, 1025):
+        grads = np.array([0.0, 1.0], "float32")
+        updater.apply(params, grads, state, 0, step, 0.1, 1.0, np.empty((2, 2), "float32"))
+    assert state["momentum"][0] == 0.0
+    assert state["momentum"][1] == pytest.approx(10.0, rel=1e-6)
+
+
+@pytest.mark.parametrize(("rule", "reference"), RULES, ids=str)
+def test_a_step_allocates_no_array(rule: Rule, reference: Reference) -> None:
+    size = 32768
+    updater = Updater(rule, weight_decay=0.1, clip_value=0.5, clip_norm=1.0, decayed=((0, 100), (200, size)))
+    params, grads, scratch = np.ones(size), np.ones(size), np.empty((2, size))
+    state = rule.init(size, params.dtype)
+    tracemalloc.start()
+    try:
+        factor = updater.clip_factor(math.sqrt(updater.prepare(grads, 0.5)))
+        updater.apply(params, grads, state, 0, 128, RATE, factor, scratch)
+        assert tracemalloc.get_traced_memory()[1] < size
+    finally:
+        tracemalloc.stop()
+
+
+def test_travels_between_processes() -> None:
+    updater = Updater(Adam(), weight_decay=0.1, decayed=DECAYED, clip_norm=1.0)
+    train(updater, np.zeros(SIZE), np.ones((1, SIZE)), 1, [7])
+    assert pickle.loads(pickle.dumps(updater)) == updater
