@@ -47,7 +47,10 @@ class Arena:
         self.layout = layout
         self.descriptor = descriptor
         self._memory = mmap.mmap(
-            descriptor, layout.nbytes, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE, prot=mmap.PROT_READ | mmap.PROT_WRITE
+            descriptor,
+            layout.nbytes,
+            flags=mmap.MAP_SHARED | mmap.MAP_POPULATE,
+            prot=mmap.PROT_READ | mmap.PROT_WRITE,
         )
         self.committed = self._view("committed")[:, 0]
         self.counts = self._view("count")[:, 0]

@@ -1,13 +1,12 @@
 """What the driver tells the processes of a run, and what they tell it back: once a lease, not once a step."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
-MetricStates = dict[str, Mapping[str, Array]]
+MetricStates = dict[str, dict[str, Array]]
 
 
 @dataclass(frozen=True)

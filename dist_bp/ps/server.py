@@ -97,6 +97,7 @@ class Server:
     def write(self, snapshot: Snapshot) -> None:
         self.arena.write(snapshot)
 
+    @np.errstate(all="ignore")  # a NaN ends the lease with a message of its own
     def run(self, lease: Lease) -> ServerReport:
         """Makes the updates of the lease; raises PeerLost when a worker or server dies or hangs."""
         self.arena.committed[self.index] = lease.first
@@ -143,7 +144,15 @@ class Server:
         for bell in self._workers:
             bell.ring(generation, step + 1)
         published = time.perf_counter()
-        log[:] = sum(losses), count, squares, rate, collected - started, updated - collected, published - updated
+        log[:] = (
+            sum(losses),
+            count,
+            squares,
+            rate,
+            collected - started,
+            updated - collected,
+            published - updated,
+        )
         return None
 
     def _update(self, step: int, generation: int, scale: float, rate: float) -> float:
@@ -184,7 +193,14 @@ class Server:
         for name, array in state.items():
             np.copyto(array, chunk.optimizer[old][name])
         self._updater.apply(
-            parameters, chunk.mean, state, chunk.start, step + 1, rate, clip, self._scratch[:, : len(parameters)]
+            parameters,
+            chunk.mean,
+            state,
+            chunk.start,
+            step + 1,
+            rate,
+            clip,
+            self._scratch[:, : len(parameters)],
         )
 
     def _total_norm(self, generation: int, step: int) -> float:
@@ -236,7 +252,10 @@ class Server:
                     slots=[gradients[start:stop] for gradients in self.arena.gradients],
                     mean=buffer[first : first + stop - start],
                     parameters=(halves[0].parameters[start:stop], halves[1].parameters[start:stop]),
-                    optimizer=(_slices(halves[0].optimizer, start, stop), _slices(halves[1].optimizer, start, stop)),
+                    optimizer=(
+                        _slices(halves[0].optimizer, start, stop),
+                        _slices(halves[1].optimizer, start, stop),
+                    ),
                 )
             )
         return chunks

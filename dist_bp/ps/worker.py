@@ -81,7 +81,8 @@ class Worker:
         self._slot = self._bind(self.arena.gradients[self.rank], self.arena.sums[self.rank])
         if self._batches.accumulates:
             self._part = self._bind(
-                aligned_zeros(model.layout.size, model.dtype), aligned_zeros(model.statistics.size, model.dtype)
+                aligned_zeros(model.layout.size, model.dtype),
+                aligned_zeros(model.statistics.size, model.dtype),
             )
         inputs, targets = self._data["train"]
         rows = self._batches.largest
@@ -94,6 +95,7 @@ class Worker:
             raise RuntimeError("the worker has not joined its node yet")
         return self._arena
 
+    @np.errstate(all="ignore")  # the servers end the lease at a NaN, with a message of their own
     def run(self, lease: Lease) -> WorkerReport:
         """Works through the lease; raises PeerLost when a server dies or hangs."""
         seconds = np.zeros((lease.steps, 2))
@@ -102,7 +104,7 @@ class Worker:
         try:
             for step in range(lease.first, lease.last):
                 started = time.perf_counter()
-                self._compute(step, metrics)
+                self.compute(step, metrics)
                 computed = time.perf_counter()
                 committed = self._exchange(lease.generation, step)
                 if not committed:
@@ -114,6 +116,7 @@ class Worker:
             raise
         return WorkerReport(self.rank, seconds[:done], metrics)
 
+    @np.errstate(all="ignore")
     def evaluate(self, split: str) -> Evaluation:
         """Loss and metrics of the committed version over this worker's blocks of a split."""
         inputs, targets = self._data[split]
@@ -149,7 +152,7 @@ class Worker:
         if self._arena is not None:
             self._arena.close()
 
-    def _compute(self, step: int, metrics: MetricStates) -> None:
+    def compute(self, step: int, metrics: MetricStates) -> None:
         """Fills this worker's slot with the gradient, loss and sample count of its share of the batch."""
         slot = self._slot
         total, count = 0.0, 0
@@ -163,8 +166,8 @@ class Worker:
             total += loss
             count += samples
             if number:
-                slot.gradients += target.gradients
-                slot.sums += target.sums
+                np.add(slot.gradients, target.gradients, out=slot.gradients)
+                np.add(slot.sums, target.sums, out=slot.sums)
         self.arena.losses[self.rank] = total
         self.arena.counts[self.rank] = count
 

@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -16,7 +17,14 @@ from dist_bp.ps.layout import CHUNK, ArenaLayout
 
 
 def layout(**changes: object) -> ArenaLayout:
-    sizes = {"parameters": 100, "statistics": 6, "optimizer": ("m", "v"), "workers": 3, "servers": 2, "dtype": "float32"}
+    sizes = {
+        "parameters": 100,
+        "statistics": 6,
+        "optimizer": ("m", "v"),
+        "workers": 3,
+        "servers": 2,
+        "dtype": "float32",
+    }
     return ArenaLayout(**(sizes | changes))  # type: ignore[arg-type]
 
 
@@ -33,7 +41,7 @@ def test_regions_are_aligned_and_do_not_overlap(
     made = layout(parameters=parameters, statistics=statistics, workers=workers, servers=servers, dtype=dtype)
     regions = sorted(made.regions.values(), key=lambda region: region.offset)
     assert all(region.offset % 64 == 0 for region in regions)
-    for region, following in zip(regions, regions[1:], strict=False):
+    for region, following in pairwise(regions):
         assert region.offset + region.nbytes <= following.offset
     assert regions[-1].offset + regions[-1].nbytes <= made.nbytes
 
@@ -91,7 +99,7 @@ def test_too_little_memory_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) 
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "posix_fallocate", full)
-    with pytest.raises(CapacityError, match="no room for .* MiB of shared memory"):
+    with pytest.raises(CapacityError, match=r"no room for .* MiB of shared memory"):
         Arena.create(layout())
 
 

@@ -1,0 +1,21 @@
+"""Checkpoints: everything a run needs to go on, or a model to predict, in one verified directory."""
+
+from dist_bp.checkpoint.format import Checkpoint
+from dist_bp.checkpoint.matching import check_matches, model_digest
+from dist_bp.checkpoint.runs import Run, find_runs, open_store, resolve
+from dist_bp.checkpoint.store import CheckpointStore, Found, Mode, export_model, load
+
+__all__ = [
+    "Checkpoint",
+    "CheckpointStore",
+    "Found",
+    "Mode",
+    "Run",
+    "check_matches",
+    "export_model",
+    "find_runs",
+    "load",
+    "model_digest",
+    "open_store",
+    "resolve",
+]

@@ -1,0 +1,195 @@
+"""A checkpoint as a value, and the directory that holds it: arrays as safetensors, texts as YAML and JSON."""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors.numpy import load_file, save_file
+
+from dist_bp.checkpoint.manifest import FileRecord, Manifest
+from dist_bp.errors import CheckpointError
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+MODEL = "model.safetensors"
+OPTIMIZER = "optimizer.safetensors"
+PROGRESS = "progress.safetensors"
+CONFIG = "config.yaml"
+PIPELINE = "pipeline.json"
+REQUIRED = (MODEL, CONFIG, PIPELINE)
+FOR_RESUMING = (OPTIMIZER, PROGRESS)
+"""Files that a prediction does not need; written only where there is something in them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """State of a run after `step` updates.
+
+    `epoch` epochs are complete and `step_in_epoch` updates of the next one. `parameters` and `statistics`
+    go by the names and shapes of the model's layout, `optimizer` by the names of the rule's slots (flat,
+    as long as the parameters). `progress` holds small named arrays and `loop_state` a JSON-able dict of
+    whatever else the loop wants back. `data_digest` is that of the prepared data.
+    """
+
+    step: int
+    parameters: Arrays
+    statistics: Arrays
+    config: str
+    pipeline: dict[str, Any]
+    dtype: str
+    model_digest: str
+    data_digest: str
+    epoch: int = 0
+    step_in_epoch: int = 0
+    optimizer: Arrays = field(default_factory=dict)
+    progress: Arrays = field(default_factory=dict)
+    loop_state: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    job: str = ""
+    run_id: str = ""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays: what a checkpoint takes on disk, but for a few kilobytes."""
+        groups = (self.parameters, self.statistics, self.optimizer, self.progress)
+        return sum(array.nbytes for group in groups for array in group.values())
+
+
+def write_directory(
+    directory: Path,
+    checkpoint: Checkpoint,
+    *,
+    sequence: int = 0,
+    monitored: float | None = None,
+    mode: str = "min",
+) -> None:
+    """Write every file of the checkpoint into the empty `directory` and fsync each, the manifest last.
+
+    Raises CheckpointError where the disk is full or not writable.
+    """
+    try:
+        _write_text(directory / CONFIG, checkpoint.config)
+        _write_text(directory / PIPELINE, json.dumps(checkpoint.pipeline, indent=2) + "\n")
+        model = {f"parameters/{name}": array for name, array in checkpoint.parameters.items()}
+        model |= {f"statistics/{name}": array for name, array in checkpoint.statistics.items()}
+        arrays: dict[str, Arrays] = {MODEL: model}
+        arrays |= {OPTIMIZER: checkpoint.optimizer} if checkpoint.optimizer else {}
+        arrays |= {PROGRESS: checkpoint.progress} if checkpoint.progress else {}
+        for name, group in arrays.items():
+            _write_arrays(directory / name, group)
+            shutil.copymode(directory / CONFIG, directory / name)
+        files = {name: FileRecord.of(directory / name) for name in (CONFIG, PIPELINE, *arrays)}
+        facts = _facts(checkpoint)
+        replace(facts, sequence=sequence, monitored=monitored, mode=mode, files=files).write(directory)
+        fsync_directory(directory)
+    except OSError as error:
+        raise cannot_write(directory, error) from None
+
+
+def read_directory(
+    directory: Path, *, for_resuming: bool = True, manifest: Manifest | None = None
+) -> Checkpoint:
+    """Verify the files of `directory` and read them.
+
+    `for_resuming=False` leaves out (and does not need) the optimizer's state and the progress.
+    Raises CheckpointError, one line for each file that is missing, truncated or changed.
+    """
+    manifest = manifest or Manifest.read(directory)
+    wanted = REQUIRED + tuple(name for name in FOR_RESUMING if for_resuming and name in manifest.files)
+    if unlisted := [name for name in wanted if name not in manifest.files]:
+        raise CheckpointError(
+            f"{directory} is not a complete checkpoint: no {', '.join(unlisted)} in its manifest"
+        )
+    manifest.verify(directory, wanted)
+    try:
+        arrays: dict[str, Arrays] = {
+            name: load_file(directory / name) for name in wanted if name.endswith("tensors")
+        }
+        config = (directory / CONFIG).read_bytes().decode()
+        pipeline = json.loads((directory / PIPELINE).read_bytes())
+    except OSError as error:
+        raise CheckpointError(f"{directory} cannot be read: {error}") from None
+    return Checkpoint(
+        step=manifest.step,
+        epoch=manifest.epoch,
+        step_in_epoch=manifest.step_in_epoch,
+        parameters=_group(arrays[MODEL], "parameters/"),
+        statistics=_group(arrays[MODEL], "statistics/"),
+        optimizer=arrays.get(OPTIMIZER, {}),
+        progress=arrays.get(PROGRESS, {}),
+        loop_state=manifest.loop_state,
+        config=config,
+        pipeline=pipeline,
+        dtype=manifest.dtype,
+        model_digest=manifest.model_digest,
+        data_digest=manifest.data_digest,
+        metrics=manifest.metrics,
+        job=manifest.job,
+        run_id=manifest.run_id,
+    )
+
+
+def fsync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def cannot_write(path: Path, error: OSError) -> CheckpointError:
+    return CheckpointError(
+        f"cannot write a checkpoint to {path}: {error.strerror or error}: "
+        "free space there, or set checkpoint.directory to a folder that can be written"
+    )
+
+
+def _facts(checkpoint: Checkpoint) -> Manifest:
+    try:
+        installed = version("dist_bp")
+    except PackageNotFoundError:
+        installed = "unknown"
+    return Manifest(
+        job=checkpoint.job,
+        run_id=checkpoint.run_id,
+        step=checkpoint.step,
+        epoch=checkpoint.epoch,
+        step_in_epoch=checkpoint.step_in_epoch,
+        dtype=checkpoint.dtype,
+        model_digest=checkpoint.model_digest,
+        data_digest=checkpoint.data_digest,
+        metrics=checkpoint.metrics,
+        loop_state=checkpoint.loop_state,
+        dist_bp_version=installed,
+        created=datetime.now(UTC).isoformat(),
+    )
+
+
+def _write_text(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _write_arrays(path: Path, arrays: Arrays) -> None:
+    # safetensors takes the memory as it lies and would garble a transposed or sliced array.
+    contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    try:
+        save_file(contiguous, path)
+    except Exception as error:  # its SafetensorError hides the OSError
+        raise OSError(str(error)) from None
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _group(arrays: Arrays, prefix: str) -> Arrays:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

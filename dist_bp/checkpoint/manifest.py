@@ -1,0 +1,115 @@
+"""The manifest of a checkpoint directory: what belongs to it, and the digests that prove it intact."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from dist_bp.errors import CheckpointError
+
+MANIFEST = "manifest.json"
+FORMAT = "dist_bp checkpoint"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """Size in bytes and SHA-256 of one file."""
+
+    size: int
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> "FileRecord":
+        with path.open("rb") as file:
+            return cls(os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest())
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The facts of a checkpoint that fit on a page.
+
+    `sequence` counts the checkpoints of a run in the order in which they were written; `monitored` is the
+    value by which the best one is chosen and `mode` says whether less ("min") or more ("max") is better.
+    """
+
+    job: str
+    run_id: str
+    step: int
+    epoch: int
+    step_in_epoch: int
+    dtype: str
+    model_digest: str
+    data_digest: str
+    metrics: dict[str, float]
+    loop_state: dict[str, Any]
+    dist_bp_version: str
+    created: str
+    sequence: int = 0
+    monitored: float | None = None
+    mode: str = "min"
+    files: dict[str, FileRecord] = field(default_factory=dict)
+
+    def write(self, directory: Path) -> None:
+        """Write and fsync the manifest; it carries a digest of itself."""
+        # Through JSON once, so that the digest is that of what a reader gets (keys as text, tuples as lists).
+        content = json.loads(json.dumps({"format": FORMAT, "version": VERSION, **asdict(self)}))
+        text = json.dumps({**content, "digest": _digest(content)}, indent=2)
+        with (directory / MANIFEST).open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+
+    @classmethod
+    def read(cls, directory: Path) -> "Manifest":
+        """Raises CheckpointError for a manifest that is missing, damaged or of another format."""
+        path = directory / MANIFEST
+        try:
+            content = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            raise CheckpointError(
+                f"{directory} is not a complete checkpoint: {MANIFEST} is missing"
+            ) from None
+        except (OSError, ValueError) as error:
+            raise CheckpointError(f"{path} is damaged or unreadable: {error}") from None
+        if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
+            raise CheckpointError(f"{path} is damaged or does not belong to a checkpoint of dist_bp")
+        if (version := content.pop("version", None)) != VERSION:
+            raise CheckpointError(
+                f"{path} has format version {version!r}, this dist_bp reads version {VERSION}: "
+                "use the dist_bp that wrote it"
+            )
+        digest = content.pop("digest", None)
+        if digest != _digest({"format": FORMAT, "version": VERSION, **content}):
+            raise CheckpointError(f"{path} is damaged: its content does not match its own digest")
+        if unknown := content.keys() ^ {item.name for item in fields(cls)}:
+            raise CheckpointError(f"{path} lacks or adds the keys {', '.join(sorted(unknown))}")
+        files = {name: FileRecord(**record) for name, record in content.pop("files").items()}
+        return cls(**content, files=files)
+
+    def verify(self, directory: Path, names: Iterable[str]) -> None:
+        """Compare the files `names` with their records; raises CheckpointError, a line for each wrong."""
+        problems = []
+        for name in names:
+            path, record = directory / name, self.files[name]
+            try:
+                size = path.stat().st_size
+                if size < record.size:
+                    problems.append(f"{path} is truncated: {size} bytes instead of {record.size}")
+                elif size > record.size:
+                    problems.append(f"{path} is damaged: {size} bytes instead of {record.size}")
+                elif FileRecord.of(path) != record:
+                    problems.append(f"{path} is damaged: its SHA-256 does not match the manifest")
+            except FileNotFoundError:
+                problems.append(f"{path} is missing")
+            except OSError as error:
+                problems.append(f"{path} cannot be read: {error.strerror}")
+        if problems:
+            raise CheckpointError(problems)
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,73 @@
+"""Does a checkpoint belong to this model and this data?"""
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping
+
+from dist_bp.checkpoint.format import Arrays, Checkpoint
+from dist_bp.errors import CheckpointError
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+def model_digest(parameters: Shapes, statistics: Shapes, dtype: str, layers: str = "") -> str:
+    """SHA-256 of names and shapes in the order of the layout, the dtype, and a text describing the layers."""
+    content = [list(parameters.items()), list(statistics.items()), dtype, layers]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def check_matches(
+    checkpoint: Checkpoint,
+    *,
+    parameters: Shapes,
+    statistics: Shapes,
+    dtype: str,
+    model_digest: str,
+    data_digest: str,
+    slots: Collection[str] | None = None,
+) -> None:
+    """Compare a checkpoint with the model, data and optimizer slots of the configuration (`slots=None`: any).
+
+    Raises CheckpointError with a line for each difference.
+    """
+    problems = _shape_differences(checkpoint.parameters, parameters)
+    problems += _shape_differences(checkpoint.statistics, statistics)
+    if checkpoint.dtype != dtype:
+        problems.append(f"the model is {checkpoint.dtype} in the checkpoint, {dtype} in the configuration")
+    if not problems and checkpoint.model_digest != model_digest:
+        problems.append(
+            "the layers in the checkpoint have the shapes of those in the configuration, "
+            "but are of another kind, order or options"
+        )
+    if checkpoint.data_digest != data_digest:
+        problems.append(
+            f"the data is {checkpoint.data_digest[:12]} in the checkpoint, {data_digest[:12]} in the "
+            "configuration: its content, split or preprocessing is another"
+        )
+    if slots is not None and set(slots) != set(checkpoint.optimizer):
+        problems.append(
+            f"the optimizer keeps {_names(checkpoint.optimizer)} in the checkpoint, "
+            f"{_names(slots)} in the configuration"
+        )
+    if problems:
+        remedy = "resume with the configuration of that run, or start a new run"
+        raise CheckpointError([*problems, remedy])
+
+
+def _shape_differences(stored: Arrays, expected: Shapes) -> list[str]:
+    problems = []
+    for name in dict.fromkeys([*expected, *stored]):
+        if name not in stored:
+            problems.append(f"layer {name} is in the configuration and not in the checkpoint")
+        elif name not in expected:
+            problems.append(f"layer {name} is in the checkpoint and not in the configuration")
+        elif stored[name].shape != expected[name]:
+            problems.append(
+                f"layer {name} is {stored[name].shape} in the checkpoint, "
+                f"{expected[name]} in the configuration"
+            )
+    return problems
+
+
+def _names(slots: Collection[str]) -> str:
+    return ", ".join(sorted(slots)) or "no state"

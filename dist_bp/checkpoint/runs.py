@@ -1,0 +1,71 @@
+"""The runs below one folder, and what `--resume auto|RUN|PATH` means."""
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from dist_bp.checkpoint.manifest import MANIFEST
+from dist_bp.checkpoint.store import CheckpointStore, Found, load
+from dist_bp.errors import CheckpointError
+
+CHECKPOINTS = "checkpoints"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that has a checkpoint with a readable manifest; the facts are those of its newest one."""
+
+    run_id: str
+    path: Path
+    job: str
+    step: int
+    created: str
+
+
+def open_store(directory: Path) -> CheckpointStore:
+    """The store in `directory` for reading: a run's folder or the folder of its checkpoints."""
+    inner = directory / CHECKPOINTS
+    directory = inner if inner.is_dir() else directory
+    newest = CheckpointStore(directory).newest_manifest()
+    return CheckpointStore(directory, mode="max" if newest and newest.mode == "max" else "min")
+
+
+def find_runs(root: Path, job: str | None = None) -> list[Run]:
+    """Runs below `root`, of the named job or of all, the newest first."""
+    runs = []
+    for path in sorted(root.glob(f"*/{CHECKPOINTS}")):
+        if newest := CheckpointStore(path).newest_manifest():
+            runs.append(Run(path.parent.name, path.parent, newest.job, newest.step, newest.created))
+    return sorted((run for run in runs if job in (None, run.job)), key=lambda run: run.created, reverse=True)
+
+
+def resolve(resume: str, root: Path, job: str) -> Found | None:
+    """The checkpoint to go on from.
+
+    `resume` is "auto" (the latest checkpoint of the newest run of this job below `root`; None where there
+    is none), a run id below `root`, or a path to a checkpoint, a run or a folder of checkpoints. Raises
+    CheckpointError where it names nothing or all that it names is damaged.
+    """
+    if resume == "auto":
+        runs = find_runs(root, job)
+        return open_store(runs[0].path).latest() if runs else None
+    path = locate(resume, root)
+    if (path / MANIFEST).is_file() or path.name.startswith("step-"):
+        return Found(path, load(path))
+    if found := open_store(path).latest():
+        return found
+    raise CheckpointError(f"{path} holds no checkpoint")
+
+
+def locate(name: str, root: Path) -> Path:
+    """The folder that a run id below `root` or a path stands for.
+
+    Raises CheckpointError with the likely spelling.
+    """
+    for path in (root / name, Path(name)):
+        if path.is_dir():
+            return path
+    known = [run.run_id for run in find_runs(root)]
+    likely = get_close_matches(name, known, n=1) or known[:3]
+    hint = f"did you mean {', '.join(likely)}?" if likely else f"there are no runs in {root}"
+    raise CheckpointError(f"{name} is neither a run in {root} nor a folder: {hint}")

@@ -1,0 +1,55 @@
+"""`validate`, `render`, `schema`: a configuration without running it."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from dist_bp.config import JobConfig
+
+ConfigPath = Annotated[str, typer.Argument(metavar="CONFIG", help="The YAML file of the job.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="Settings that replace the file's: train.epochs=20."),
+]
+
+
+def validate(config: ConfigPath, overrides: Overrides = None) -> None:
+    """Check a configuration and list everything that is wrong with it."""
+    from dist_bp.config import load_config
+
+    print(f"ok: {describe(load_config(config, overrides or ()))}")
+
+
+def render(config: ConfigPath, overrides: Overrides = None) -> None:
+    """Print the complete configuration, with all defaults."""
+    from dist_bp import config as configuration
+
+    print(configuration.render(configuration.load_config(config, overrides or ())), end="")
+
+
+def schema(
+    section: Annotated[
+        str | None, typer.Argument(metavar="[SECTION]", help="Only this section, such as train.optimizer.")
+    ] = None,
+) -> None:
+    """Print the JSON Schema of the configuration, for editors."""
+    import json
+
+    from dist_bp.config import json_schema
+
+    print(json.dumps(json_schema(section), indent=2))
+
+
+def describe(job: "JobConfig") -> str:
+    """The job in one line."""
+    source = getattr(job.data.source, "name", None) or getattr(job.data.source, "path", None)
+    data = f"{job.data.source.type} {source}" if source else job.data.source.type
+    layers = f"{len(job.model.layers)} layer{'s' * (len(job.model.layers) != 1)}"
+    workers = job.scaling.num_workers
+    place = "in process" if workers == 0 else f"{workers} worker{'s' * (workers != 1)}"
+    train = job.train
+    return (
+        f"{job.name}: {data}, {layers}, {job.loss.type}, {train.optimizer.type} at "
+        f"{train.optimizer.learning_rate:g}, {train.epochs} epochs of batches of {train.batch_size}, {place}"
+    )

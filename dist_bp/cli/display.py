@@ -1,0 +1,140 @@
+"""What people see of a training job: a live display on a terminal, a closing table, the plan of a dry run."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from dist_bp.config import JobConfig
+from dist_bp.train.observer import Observer
+from dist_bp.train.observer import Progress as Standing
+from dist_bp.train.result import Result
+from dist_bp.train.setup import Job
+
+
+class QuietObserver(Observer):
+    """No display, only notes: for logs and pipes."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def note(self, text: str) -> None:
+        self._console.print(f"note: {text}", markup=False, highlight=False, soft_wrap=True)
+
+
+class TerminalObserver(QuietObserver):
+    """One updating line: epoch, step, loss, samples/s, time left."""
+
+    def __init__(self, console: Console, progress: Progress) -> None:
+        super().__init__(console)
+        self._progress = progress
+        self._task = progress.add_task("starting", total=None, detail="")
+        self._validation = ""
+
+    def phase(self, what: str) -> None:
+        self._progress.update(self._task, description=what)
+
+    def progress(self, progress: Standing) -> None:
+        detail = f"loss {progress.loss:.4f}{self._validation}  {progress.samples_per_second:,.0f} samples/s"
+        self._progress.update(
+            self._task,
+            description=f"epoch {progress.epoch}/{progress.epochs}  step {progress.step}/{progress.total_steps}",
+            completed=progress.step,
+            total=progress.total_steps,
+            detail=detail,
+        )
+
+    def epoch(self, epoch: int, values: dict[str, float]) -> None:
+        if "val_loss" in values:
+            self._validation = f"  val_loss {values['val_loss']:.4f}"
+
+
+@contextmanager
+def watch(config: JobConfig, quiet: bool, stream: IO[str]) -> Iterator[Observer]:
+    """The observer that suits the stream: a live display on a terminal, notes elsewhere, nothing when quiet."""
+    console = Console(file=stream)
+    if quiet:
+        yield Observer()
+    elif not console.is_terminal:
+        yield QuietObserver(console)
+    else:
+        columns = (
+            TextColumn(f"[bold]{config.name}[/bold]  {{task.description}}"),
+            BarColumn(bar_width=20),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[detail]}"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=console, transient=True) as progress:
+            yield TerminalObserver(console, progress)
+
+
+def print_result(result: Result, config: str, stream: IO[str]) -> None:
+    """The closing table: metrics, what was kept and where, and the next useful commands."""
+    console = Console(file=stream)
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    where = f" (step {result.best_step})" if result.best_step not in (None, result.steps) else ""
+    table.add_row(
+        "result",
+        f"{result.reason} after {result.epochs} epochs, {result.steps} steps{where and ', best kept'}{where}",
+    )
+    for name, value in result.metrics.items():
+        table.add_row(name, f"{value:.4f}")
+    table.add_row(
+        "speed",
+        f"{result.samples_per_second:,.0f} samples/s, {result.seconds:.1f} s of training, {result.num_workers} workers",
+    )
+    table.add_row("checkpoint", result.checkpoint)
+    table.add_row("model", result.model_uri or result.model)
+    if result.run_url:
+        table.add_row("run", result.run_url)
+    console.print(table)
+    console.print("next:", style="bold")
+    for command in next_commands(result, config):
+        console.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)
+
+
+def next_commands(result: Result, config: str) -> list[str]:
+    commands = []
+    if not result.tracking_uri.startswith("http"):
+        commands.append(
+            f"mlflow server --backend-store-uri {result.tracking_uri}   # then open the run's link"
+        )
+    commands.append(f"dist-bp evaluate {result.model}")
+    commands.append(f"dist-bp predict {result.model} --input FILE --output predictions.csv")
+    return commands
+
+
+def print_plan(job: Job, stream: IO[str]) -> None:
+    """What `train --dry-run` found: the data, the layers, the memory."""
+    console = Console(file=stream)
+    prepared = job.prepared
+    sizes = ", ".join(f"{size:,} {name}" for name, size in job.splits.items())
+    console.print(
+        f"[bold]data[/bold]  {sizes}; input {_shape(prepared.schema.input_shape)}; digest {prepared.digest[:12]}"
+    )
+    table = Table("layer", "type", "output", "parameters", box=None, padding=(0, 2, 0, 0))
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for layer in job.model.summary():
+        table.add_row(layer.name, layer.kind, _shape(layer.output_shape), f"{layer.parameters:,}")
+    table.add_row("total", "", "", f"{job.model.layout.size:,}")
+    console.print(table)
+    scaling = job.config.scaling
+    console.print(
+        f"[bold]memory[/bold]  {job.layout.nbytes / 2**20:.1f} MiB shared by {scaling.num_workers} workers and "
+        f"{scaling.servers_per_node} servers; a checkpoint takes {job.checkpoint(job.initial).nbytes / 2**20:.1f} MiB"
+    )
+    console.print(
+        f"[bold]steps[/bold]  {job.total_steps:,}, {job.steps_per_epoch:,} an epoch of {job.config.train.batch_size} samples"
+    )
+    console.print("ok: ready to train")
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape)) or "scalar"

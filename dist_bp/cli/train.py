@@ -1,0 +1,60 @@
+"""`train`: the main command, and what people see of it."""
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dist_bp.cli.config_commands import ConfigPath, Overrides
+
+if TYPE_CHECKING:
+    pass
+
+
+def train(
+    config: ConfigPath,
+    overrides: Overrides = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|RUN|PATH",
+            help="Go on from a checkpoint: the newest of this job, of a run, or this one.",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check data, shapes, memory and capacity; start nothing.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Last line of standard output: one JSON object, the result.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Print nothing but errors and the JSON result.")
+    ] = False,
+) -> None:
+    """Train the network of a configuration."""
+    from dist_bp.cli.display import print_plan, print_result, watch
+    from dist_bp.config import load_config
+
+    job_config = load_config(config, overrides or ())
+    out = sys.stderr if as_json else sys.stdout
+    if dry_run:
+        from dist_bp.train.checks import check_job
+        from dist_bp.train.job import find_checkpoint
+        from dist_bp.train.setup import prepare_job
+
+        job = prepare_job(job_config)
+        check_job(job)
+        find_checkpoint(job, resume)
+        if not quiet:
+            print_plan(job, out)
+        return
+
+    from dist_bp.train.job import run_job
+
+    with watch(job_config, quiet, sys.stderr) as observer:
+        result = run_job(job_config, resume, observer)
+    if not quiet:
+        print_result(result, config, out)
+    if as_json:
+        print(json.dumps(result.as_dict()))

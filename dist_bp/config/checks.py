@@ -1,0 +1,154 @@
+"""Checks between the sections of a configuration.
+
+Each check reads the values it compares by their dotted paths, so that it also runs when something else in the
+configuration is wrong: looking up a value that is itself wrong raises `Unknown`, which skips the check.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from dist_bp.config.fields import Section, annotated, similar
+from dist_bp.config.loss import loss_task
+from dist_bp.config.metrics import metric_task, metrics_or_default, monitor_names
+from dist_bp.config.schedule import Plateau
+from dist_bp.config.sources import Task
+
+Lookup = Callable[[str], Any]
+Finding = tuple[str, str]
+"""A dotted path and what is wrong there."""
+
+
+class Unknown(Exception):
+    """A check needs a value that is missing or wrong."""
+
+
+def findings(get: Lookup) -> Iterator[Finding]:
+    """What does not fit together. `get` gives the valid value at a dotted path, or raises Unknown."""
+    for check in (
+        _every_worker_has_a_group,
+        _loss_fits_task,
+        _metrics_fit_loss,
+        _stop_monitor,
+        _checkpoint_monitor,
+        _plateau_monitor,
+        _plateau_before_stop,
+        _warmup_ends,
+    ):
+        try:
+            yield from check(get)
+        except Unknown:
+            continue
+
+
+def _every_worker_has_a_group(get: Lookup) -> Iterator[Finding]:
+    batch, group, workers = get("train.batch_size"), get("train.group_size"), get("scaling.num_workers")
+    groups = -(-batch // group)
+    if groups >= workers:
+        return
+    if batch < workers:
+        remedy = f"set batch_size to at least {workers}"
+    else:
+        remedy = f"set group_size to {batch // workers} or less, or batch_size to {workers * group} or more"
+    yield (
+        "train.batch_size",
+        f"{batch} samples in groups of {group} (group_size) make {groups} group{'s' * (groups != 1)}, "
+        f"too few for {workers} workers: {remedy}",
+    )
+
+
+def _loss_fits_task(get: Lookup) -> Iterator[Finding]:
+    loss, task = get("loss"), _data_task(get)
+    wanted = loss_task(loss)
+    if task and wanted and task != wanted:
+        yield "loss.type", f"{loss.type} is for {wanted}, but the data's task is {task}"
+
+
+def _data_task(get: Lookup) -> Task | None:
+    task: Task | None = get("data.task") or getattr(get("data.source"), "task", None)
+    return task
+
+
+def _task(get: Lookup) -> Task | None:
+    """The task as far as the configuration tells: by its loss, else by its data."""
+    return loss_task(get("loss")) or _data_task(get)
+
+
+def _metrics_fit_loss(get: Lookup) -> Iterator[Finding]:
+    task = _task(get)
+    for index, name in enumerate(get("metrics")):
+        if task and metric_task(name) != task:
+            yield f"metrics.{index}", f"{name} is for {metric_task(name)}, but the loss is for {task}"
+
+
+def _check_monitor(get: Lookup, path: str, monitor: str, in_use: bool) -> Iterator[Finding]:
+    task = _task(get)
+    tasks: tuple[Task, ...] = (task,) if task else ("classification", "regression")
+    metrics = [name for task in tasks for name in metrics_or_default(get("metrics"), task)]
+    allowed = list(dict.fromkeys(monitor_names(metrics)))
+    if monitor not in allowed:
+        guess = similar(monitor, allowed)
+        yield path, f"unknown monitor {monitor!r}{guess} (allowed with these metrics: {', '.join(allowed)})"
+    elif in_use and monitor.startswith("val_") and get("data.split.validation") == 0:
+        remedy = "set data.split.validation above 0, or monitor train_loss"
+        yield path, f"{monitor} needs a validation split: {remedy}"
+
+
+def _stop_monitor(get: Lookup) -> Iterator[Finding]:
+    in_use = get("train.stop.patience") is not None or get("train.stop.target") is not None
+    yield from _check_monitor(get, "train.stop.monitor", get("train.stop.monitor"), in_use)
+
+
+def _checkpoint_monitor(get: Lookup) -> Iterator[Finding]:
+    yield from _check_monitor(get, "checkpoint.monitor", get("checkpoint.monitor"), in_use=True)
+
+
+def _plateau_monitor(get: Lookup) -> Iterator[Finding]:
+    schedule = get("train.schedule")
+    if isinstance(schedule, Plateau):
+        yield from _check_monitor(get, "train.schedule.monitor", schedule.monitor, in_use=True)
+
+
+def _plateau_before_stop(get: Lookup) -> Iterator[Finding]:
+    schedule, patience = get("train.schedule"), get("train.stop.patience")
+    if (
+        isinstance(schedule, Plateau)
+        and patience is not None
+        and schedule.monitor == get("train.stop.monitor")
+        and schedule.patience + 1 >= patience
+    ):
+        yield (
+            "train.schedule.patience",
+            f"the learning rate falls after {schedule.patience + 1} epochs without improvement, but training "
+            f"stops after {patience}: set train.stop.patience to at least {schedule.patience + 2}",
+        )
+
+
+def _warmup_ends(get: Lookup) -> Iterator[Finding]:
+    warmup, max_steps = get("train.schedule").warmup_steps, get("train.stop.max_steps")
+    if max_steps is not None and warmup >= max_steps:
+        yield (
+            "train.schedule.warmup_steps",
+            f"must be less than train.stop.max_steps ({max_steps}), got {warmup}: "
+            "training would end while warming up",
+        )
+
+
+def lookup_in(model: type[Section], data: Any) -> Lookup:
+    """The lookup in raw data for `model` that may be wrong elsewhere."""
+
+    def get(path: str) -> Any:
+        value, owner = data, model
+        for key in path.split("."):
+            field = owner.model_fields[key]
+            default = field.get_default(call_default_factory=True, validated_data={})
+            value = value.get(key, default) if isinstance(value, dict) else getattr(value, key, None)
+            annotation: Any = annotated(field)
+            owner = annotation
+        try:
+            return TypeAdapter(annotation).validate_python(value)
+        except ValidationError as error:
+            raise Unknown from error
+
+    return get

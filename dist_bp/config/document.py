@@ -1,0 +1,135 @@
+"""A YAML text as data that remembers its lines."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from dist_bp.config.fields import EXPONENT
+
+Path = tuple[str | int, ...]
+"""Keys and list indices from the top of a document to a value."""
+
+
+class Loader(yaml.SafeLoader):
+    """safe_load, but 1e-3 is a number, and every error has a line."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except ValueError as error:  # such as a date in the month 13
+            raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from error
+
+
+class Dumper(yaml.SafeDumper):
+    """safe_dump for `Loader`: it puts text that looks like a number in quotes, and writes no aliases."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+for _class in (Loader, Dumper):
+    _class.add_implicit_resolver("tag:yaml.org,2002:float", EXPONENT, list("-+.0123456789"))
+
+
+class NotYaml(Exception):
+    """The text is not YAML."""
+
+    def __init__(self, reason: str, line: int, column: int) -> None:
+        super().__init__(reason)
+        self.reason, self.line, self.column = reason, line, column
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """A key that a mapping gives twice."""
+
+    path: Path
+    line: int
+    first_line: int
+
+
+class Document:
+    """The data of a YAML text (None if it is empty), and where in the text its parts are.
+
+    Raises NotYaml.
+    """
+
+    def __init__(self, text: str) -> None:
+        loader = _loader(text)
+        try:
+            self._root: yaml.Node | None = loader.get_single_node()
+            self.duplicates = list(_duplicates(self._root)) if self._root else []
+            self.data: Any = loader.construct_document(self._root) if self._root else None
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            reason = ", ".join(filter(None, (error.context, error.problem)))
+            raise NotYaml(reason, mark.line + 1 if mark else 1, mark.column + 1 if mark else 1) from error
+        except RecursionError as error:
+            raise NotYaml("nested too deeply", 1, 1) from error
+        finally:
+            loader.dispose()
+
+    def locate(self, path: Sequence[str | int]) -> tuple[int, int]:
+        """The line (from 1) of the deepest part of `path` that the text holds, and how deep that is."""
+        node = self._root
+        if node is None:
+            return 1, 0
+        line = node.start_mark.line + 1
+        for depth, key in enumerate(path):
+            found = _child(node, key)
+            if found is None:
+                return line, depth
+            line, node = found
+        return line, len(path)
+
+
+def _loader(text: str) -> Loader:
+    try:
+        return Loader(text)
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        column = error.position - before.rfind("\n")
+        character = f"the character {text[error.position]!r} is not allowed"
+        raise NotYaml(character, before.count("\n") + 1, column) from error
+
+
+def _child(node: yaml.Node, key: str | int) -> tuple[int, yaml.Node] | None:
+    """The line and node of one entry of a mapping or list; of keys given twice, the last."""
+    if isinstance(node, yaml.MappingNode):
+        for name, value in reversed(node.value):
+            if name.value == str(key):
+                return name.start_mark.line + 1, value
+    elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+        return node.value[key].start_mark.line + 1, node.value[key]
+    return None
+
+
+def _duplicates(root: yaml.Node) -> Iterator[Duplicate]:
+    """The keys given twice, in all mappings. Raises ComposerError for an alias within its own anchor."""
+    seen: set[int] = set()
+
+    def walk(node: yaml.Node, path: Path, parents: tuple[int, ...]) -> Iterator[Duplicate]:
+        if id(node) in parents:
+            raise yaml.composer.ComposerError(
+                None, None, "an alias refers to what it is part of", node.start_mark
+            )
+        if id(node) in seen or isinstance(node, yaml.ScalarNode):
+            return
+        seen.add(id(node))
+        parents = (*parents, id(node))
+        if isinstance(node, yaml.SequenceNode):
+            for index, item in enumerate(node.value):
+                yield from walk(item, (*path, index), parents)
+            return
+        lines: dict[str, int] = {}
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                line = key.start_mark.line + 1
+                if key.value in lines:
+                    yield Duplicate((*path, key.value), line, lines[key.value])
+                lines.setdefault(key.value, line)
+                yield from walk(value, (*path, key.value), parents)
+
+    return walk(root, (), ())

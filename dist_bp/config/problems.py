@@ -1,0 +1,146 @@
+"""What is wrong with a configuration, in one line each: pydantic's errors in the words of the file."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from dist_bp.config.document import Path
+from dist_bp.config.fields import TAG, Section, nearest, similar, type_names
+
+
+@dataclass(frozen=True)
+class Problem:
+    """`path` is the place that is wrong; `message` says how, of the place named by `about`."""
+
+    path: Path
+    about: Path
+    message: str
+
+
+_MESSAGES = {
+    "bool_type": "must be true or false, got {got}",
+    "dict_type": "must be a mapping, got {got}",
+    "finite_number": "must be finite, got {got}",
+    "float_type": "must be a number, got {got}",
+    "greater_than": "must be greater than {gt:g}, got {got}",
+    "greater_than_equal": "must be at least {ge:g}, got {got}",
+    "int_from_float": "must be a whole number, got {got}",
+    "int_type": "must be a whole number, got {got}",
+    "invalid_key": "a key must be text (quotes make it text)",
+    "less_than": "must be less than {lt:g}, got {got}",
+    "less_than_equal": "must be at most {le:g}, got {got}",
+    "missing": "required key is missing",
+    "model_type": "must be a mapping, got {got}",
+    "string_pattern_mismatch": "must be module:Name, such as my_package.layers:Scale, got {got}",
+    "string_too_long": "must be at most {max_length} characters long, got {got}",
+    "string_too_short": "must not be empty",
+    "string_type": "must be text, got {got} (quotes make it text)",
+    "too_short": "must not be empty",
+    "tuple_type": "must be a list, got {got}",
+    "value_error": "{error}",
+}
+
+
+def problems(error: ValidationError, model: type[Section]) -> Iterator[Problem]:
+    """The problems behind a validation error of `model`."""
+    errors = error.errors(include_url=False)
+    misspelt = {
+        (*_path(details)[:-1], nearest(str(details["loc"][-1]), _keys(model, details["loc"][:-1])))
+        for details in errors
+        if details["type"] == "extra_forbidden"
+    }
+    for details in errors:
+        path = _path(details)
+        match details["type"]:
+            case "missing" if path in misspelt:
+                continue  # the unknown key's problem says it
+            case "unknown_type":
+                yield _unknown_type(path, details)
+            case "unknown_metric":
+                yield _at(path, _unknown("metric", details["input"], details["ctx"]["allowed"].split(", ")))
+            case "literal_error":
+                allowed = re.findall(r"'([^']*)'", details["ctx"]["expected"])
+                yield _at(path, _unknown("value", details["input"], allowed))
+            case "extra_forbidden":
+                keys = _keys(model, details["loc"][:-1])
+                yield Problem(path, path[:-1], _unknown("key", path[-1], keys))
+            case "disagreement":
+                yield from disagreements(details["ctx"]["findings"])
+            case "too_short" if len(details["input"]) != details["ctx"]["actual_length"]:
+                continue  # pydantic counts the valid entries only: the wrong ones have problems of their own
+            case kind:
+                template = _MESSAGES.get(kind, details["msg"].replace("{", "{{").replace("}", "}}"))
+                yield _at(path, template.format(got=_got(details["input"]), **details.get("ctx", {})))
+
+
+def disagreements(findings: Sequence[tuple[str, str]]) -> Iterator[Problem]:
+    """The problems behind the findings of the checks between sections."""
+    for dotted, message in findings:
+        yield _at(tuple(int(key) if key.isdecimal() else key for key in dotted.split(".")), message)
+
+
+def _at(path: Path, message: str) -> Problem:
+    return Problem(path, path, message)
+
+
+def _path(details: ErrorDetails) -> Path:
+    """Where the error is, in the keys of the file."""
+    return tuple(part for part in details["loc"] if not _is_tag(part) and part != "[key]")
+
+
+def _is_tag(part: str | int) -> bool:
+    return isinstance(part, str) and part.startswith(TAG)
+
+
+def _unknown(what: str, value: Any, allowed: Sequence[str]) -> str:
+    if not isinstance(value, str):
+        return f"must be one of {', '.join(allowed)}, got {_got(value)}"
+    return f"unknown {what} {_got(value)}{similar(value, allowed)} (allowed: {', '.join(allowed)})"
+
+
+def _unknown_type(path: Path, details: ErrorDetails) -> Problem:
+    value, allowed = details["input"], details["ctx"]["allowed"].split(", ")
+    if not isinstance(value, dict):
+        return _at(path, f"must be a mapping such as {{type: {allowed[0]}}}, got {_got(value)}")
+    if "type" not in value:
+        return _at((*path, "type"), f"required key is missing (allowed: {', '.join(allowed)})")
+    return _at((*path, "type"), _unknown("type", value["type"], allowed))
+
+
+def _keys(model: type[Section], location: Sequence[str | int]) -> list[str]:
+    """The keys allowed at a location of a pydantic error."""
+    models = [model]
+    for part in location:
+        if _is_tag(part):
+            models = [m for m in models if str(part).removeprefix(TAG) in type_names(m)]
+        elif isinstance(part, str):
+            models = [inner for m in models for inner in _sections(m.model_fields[part].annotation)]
+    return list(dict.fromkeys(key for m in models for key in m.model_fields))
+
+
+def _sections(annotation: Any) -> Iterator[type[Section]]:
+    """All sections that an annotation speaks of, within unions and lists."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _sections(inner)
+
+
+def _got(value: Any) -> str:
+    """A value in the words of YAML, short."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return str(value).lower()
+        case dict():
+            return "a mapping"
+        case list() | tuple():
+            return "a list"
+        case _:
+            text = repr(value) if isinstance(value, str | int | float) else str(value)
+            return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,86 @@
+"""How a job runs and what it keeps: scaling, parameter server, checkpoints, failures, tracking, Ray."""
+
+from typing import Annotated, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from dist_bp.config.fields import Count, Flag, Positive, Section, Text, Whole, text_or_other
+from dist_bp.config.metrics import Mode
+
+Interval = Annotated[
+    Annotated[Literal["auto"], Tag("type=text")] | Annotated[Count, Tag("type=other")],
+    Discriminator(text_or_other),
+]
+
+
+class ScalingConfig(Section):
+    """How many processes share the work."""
+
+    num_workers: Whole = Field(
+        default=2, description="Workers that compute gradients; 0: train in this process, without Ray."
+    )
+    servers_per_node: Count = Field(
+        default=1, description="Parameter servers of a node, each with a slice of the parameters."
+    )
+    cpus_per_worker: Count = Field(default=1, description="CPUs, and so BLAS threads, of a worker.")
+
+
+class ParameterServerConfig(Section):
+    """How gradients become updates."""
+
+    mode: Literal["sync"] = Field(
+        default="sync", description="sync: every update waits for the gradients of all workers."
+    )
+    timeout_seconds: Positive = Field(
+        default=60.0, description="Silence after which a process is taken for dead."
+    )
+
+
+class CheckpointConfig(Section):
+    """What is written to go on from, and to predict with."""
+
+    directory: Text = Field(default="runs", description="Folder of the runs' checkpoints.")
+    every_epochs: Count | None = Field(
+        default=1, description="Epochs between two checkpoints; null: none by epochs."
+    )
+    every_steps: Count | None = Field(
+        default=None, description="Updates between two checkpoints; null: none by updates."
+    )
+    keep: Count = Field(default=3, description="How many of the best are kept, besides the last.")
+    monitor: Text = Field(default="val_loss", description="Value that tells which are the best.")
+    mode: Mode | None = Field(
+        default=None, description="Whether less or more is better; null: told by the monitor's name."
+    )
+
+
+class FailureConfig(Section):
+    """What happens when something goes wrong."""
+
+    non_finite: Literal["stop"] = Field(
+        default="stop", description="A loss or gradient that is NaN or infinite: stop the run."
+    )
+
+
+class TrackingConfig(Section):
+    """Where MLflow records the run."""
+
+    tracking_uri: Text = Field(default="sqlite:///mlflow.db", description="The MLflow store or server.")
+    experiment: Text | None = Field(default=None, description="The MLflow experiment; null: the job's name.")
+    run_name: Text | None = Field(default=None, description="Name of the run; null: MLflow makes one up.")
+    tags: dict[Text, str] = Field(default={}, description="Tags of the run.")
+    every_steps: Interval = Field(
+        default="auto", description="Steps between two points of a curve; auto: a readable number."
+    )
+    system_metrics: Flag = Field(default=True, description="Record the machine's load.")
+    artifact_location: Text | None = Field(
+        default=None, description="Where a new experiment keeps its files; null: beside the store."
+    )
+    log_model: Flag = Field(default=True, description="Log the best model, ready to predict.")
+
+
+class RayConfig(Section):
+    """Which Ray cluster runs the job."""
+
+    address: Text = Field(
+        default="local", description="local: a cluster of the job's own on this machine; else its address."
+    )

@@ -1,0 +1,56 @@
+"""Data: sources, split, preprocessing, prepared arrays and the shards of them that workers train on."""
+
+from dist_bp.data.inputs import Features
+from dist_bp.data.pipeline import Pipeline
+from dist_bp.data.prepare import prepare
+from dist_bp.data.prepared import Prepared, Schema
+from dist_bp.data.preprocess import Impute, MinMax, OneHot, Scale, Standardize, Step
+from dist_bp.data.reader import read_inputs
+from dist_bp.data.shards import Batches, Group, Part, epoch_order, evaluation_rows, gather, owned_groups
+from dist_bp.data.sources import (
+    CsvSource,
+    FunctionSource,
+    IdxSource,
+    NpySource,
+    NpzSource,
+    ParquetSource,
+    Samples,
+    SklearnSource,
+    Source,
+)
+from dist_bp.data.split import Split, split_indices
+from dist_bp.data.targets import Targets
+
+__all__ = [
+    "Batches",
+    "CsvSource",
+    "Features",
+    "FunctionSource",
+    "Group",
+    "IdxSource",
+    "Impute",
+    "MinMax",
+    "NpySource",
+    "NpzSource",
+    "OneHot",
+    "ParquetSource",
+    "Part",
+    "Pipeline",
+    "Prepared",
+    "Samples",
+    "Scale",
+    "Schema",
+    "SklearnSource",
+    "Source",
+    "Split",
+    "Standardize",
+    "Step",
+    "Targets",
+    "epoch_order",
+    "evaluation_rows",
+    "gather",
+    "owned_groups",
+    "prepare",
+    "read_inputs",
+    "split_indices",
+]

@@ -1,0 +1,107 @@
+"""Data files: looked for before anything is read, and known by the digest of their bytes."""
+
+import contextlib
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dist_bp.errors import DataError
+
+Array = npt.NDArray[Any]
+SETTLED_SECONDS = 2.0
+"""A file changed more recently than this could change again within one tick of its time stamp."""
+
+
+def check_files(*paths: str | None) -> None:
+    """Raises DataError with one line for each path that is not a readable file; None is passed over."""
+    problems = []
+    for path in paths:
+        if path is None:
+            continue
+        if not os.path.exists(path):
+            problems.append(f"data file {path!r} not found (looked in {Path.cwd()})")
+        elif not os.path.isfile(path):
+            problems.append(f"data file {path!r} is not a file")
+        elif not os.access(path, os.R_OK):
+            problems.append(f"data file {path!r} cannot be read: permission denied")
+    if problems:
+        raise DataError(problems)
+
+
+@contextlib.contextmanager
+def reading(path: str, what: str) -> Iterator[None]:
+    """Turns what a reader raises for an unreadable or damaged file into one DataError line."""
+    try:
+        yield
+    except DataError:
+        raise
+    except (OSError, EOFError, ValueError, KeyError, MemoryError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"data file {path!r} is not a readable {what}: {reason}") from error
+
+
+class DigestCache:
+    """SHA-256 of files, remembered in `directory` by path, size and time of change."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / "digests.json"
+
+    def of_file(self, path: str) -> str:
+        """Digest of the bytes, read as a stream unless it is known."""
+        status = os.stat(path)
+        key = f"{os.path.abspath(path)}|{status.st_size}|{status.st_mtime_ns}|{status.st_ino}"
+        known = self._load()
+        if key in known:
+            return known[key]
+        with open(path, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if time.time_ns() - status.st_mtime_ns > SETTLED_SECONDS * 1e9:
+            self.remember(key, digest)
+        return digest
+
+    def get(self, key: str) -> str | None:
+        return self._load().get(key)
+
+    def remember(self, key: str, digest: str) -> None:
+        """Losing this, to a full disk or another process, costs only the time to compute it again."""
+        aside = self._path.with_name(f"{self._path.name}.{os.getpid()}")
+        with contextlib.suppress(OSError):
+            aside.write_text(json.dumps(self._load() | {key: digest}, indent=0))
+            aside.replace(self._path)
+
+    def _load(self) -> dict[str, str]:
+        try:
+            known = json.loads(self._path.read_text())
+        except (OSError, ValueError):
+            return {}
+        return known if isinstance(known, dict) else {}
+
+
+def digest_of(value: Any) -> str:
+    """SHA-256 of a JSON-able value."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def digest_of_arrays(arrays: Iterable[Any]) -> str:
+    """SHA-256 over dtype, shape and elements of arrays, DataFrames and None, block by block."""
+    sha = hashlib.sha256()
+    for array in arrays:
+        if hasattr(array, "to_numpy"):
+            sha.update(repr(list(getattr(array, "columns", ()))).encode())
+            array = array.to_numpy()
+        array = np.asarray(array)
+        if array.dtype.kind == "O":
+            array = np.array([f"{type(value).__name__} {value}" for value in array.flat]).reshape(array.shape)
+        sha.update(f"{array.dtype.str}{array.shape}".encode())
+        rows = array if array.ndim else array[None]
+        at_a_time = max(1, 2**24 // max(1, rows[:1].nbytes))
+        for start in range(0, len(rows), at_a_time):
+            sha.update(np.ascontiguousarray(rows[start : start + at_a_time]).data.cast("B"))
+    return sha.hexdigest()

@@ -1,0 +1,211 @@
+"""Raw inputs in the one form that all later stages know: an array of numbers beside an array of categories."""
+
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from dist_bp.errors import DataError
+
+Array = npt.NDArray[Any]
+Shape = tuple[int, ...]
+Raw = Any
+"""An array (samples, *shape), a pandas.DataFrame, or a list of rows: what users hand over."""
+BLOCK_BYTES = 16 * 2**20
+"""Size of a block of float64 numbers: with its source and its result about 64 MB are in memory at a time."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """What one raw sample is made of.
+
+    `shape` is that of one sample, (columns,) for a table; `names` are its columns, or None for a plain array;
+    `categorical` are those of the columns that hold categories.
+    """
+
+    shape: Shape
+    names: tuple[str, ...] | None = None
+    categorical: tuple[str, ...] = ()
+
+    @property
+    def numeric(self) -> tuple[str, ...] | None:
+        if self.names is None:
+            return None
+        return tuple(name for name in self.names if name not in self.categorical)
+
+    def to_dict(self) -> dict[str, Any]:
+        names = None if self.names is None else list(self.names)
+        return {"shape": list(self.shape), "names": names, "categorical": list(self.categorical)}
+
+    @classmethod
+    def from_dict(cls, state: dict[str, Any]) -> "Features":
+        names = state["names"]
+        return cls(tuple(state["shape"]), None if names is None else tuple(names), tuple(state["categorical"]))
+
+
+@dataclass
+class Block:
+    """Some rows: float64 numbers (rows, *shape), NaN where missing, and categories (rows, columns), None where missing.
+
+    Steps change `numbers` in place.
+    """
+
+    numbers: Array
+    texts: Array
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """All rows: numbers (rows, *shape) of any real dtype, perhaps memory-mapped, and categories (rows, columns)."""
+
+    numbers: Array
+    texts: Array
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def block(self, rows: Array) -> Block:
+        """A copy of the samples at ascending indices `rows`."""
+        dense = len(rows) > 0 and rows[-1] - rows[0] + 1 == len(rows)
+        chosen = slice(rows[0], rows[-1] + 1) if dense else rows
+        return Block(np.array(self.numbers[chosen], np.float64, order="C"), self.texts[chosen])
+
+    def blocks(self, rows: Array, rows_per_block: int) -> Iterator[Block]:
+        """The samples at ascending indices `rows`, some at a time."""
+        return (self.block(some) for some in chunks(rows, rows_per_block))
+
+
+def chunks(rows: Array, size: int) -> Iterator[Array]:
+    return (rows[start : start + size] for start in range(0, len(rows), size))
+
+
+def rows_per_block(numbers: int, texts: int = 0) -> int:
+    """Rows that make a block, for a sample of so many numbers and categories."""
+    return max(1, BLOCK_BYTES // (8 * max(numbers + 8 * texts, 1)))
+
+
+def is_table(raw: Raw) -> bool:
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(raw, pandas.DataFrame)
+
+
+def absent(texts: Array) -> Array:
+    """Mask of the missing categories."""
+    return cast(Array, np.equal(texts, cast(Any, None)))
+
+
+def row_at(row: int) -> str:
+    """A row for messages."""
+    return f"row {row} (counted from 0)"
+
+
+def text_of(value: Any) -> str:
+    """A category or label as text, the same for 1, 1.0 and "1"."""
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def numeric_array(values: Raw, what: str) -> Array:
+    """`values` as an array of real numbers without a copy where possible; raises DataError."""
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise DataError(f"{what} are ragged: all rows must have the same shape ({error})") from error
+    if array.dtype.kind not in "biuf":
+        kind = {"O": "Python objects", "U": "text", "S": "bytes", "c": "complex numbers"}.get(
+            array.dtype.kind, str(array.dtype)
+        )
+        raise DataError(
+            f"{what} must be an array of real numbers, this one holds {kind}; columns of text need a table "
+            "(csv, "
+            "parquet or a DataFrame)"
+        )
+    return array
+
+
+def conform(raw: Raw, features: Features) -> Inputs:
+    """Checks raw inputs against `features` and brings them into the common form; raises DataError."""
+    if isinstance(raw, Sequence) and raw and isinstance(raw[0], dict):
+        raw = _frame(raw)
+    elif features.categorical and not is_table(raw):
+        raw = _frame(_right_width(np.asarray(raw, object), features), list(features.names or ()))
+    if not is_table(raw):
+        array = _right_width(numeric_array(raw, "the inputs"), features)
+        return Inputs(array, np.empty((len(array), 0), object))
+    if features.names is None:
+        return conform(raw.to_numpy(), features)
+    raw = raw.set_axis([str(column) for column in raw.columns], axis=1)
+    missing = [name for name in features.names if name not in raw.columns]
+    if missing:
+        raise DataError([f"the data has no column {likely(name, raw.columns)}" for name in missing])
+    return Inputs(_numbers_of(raw, features.numeric or ()), _texts_of(raw, features.categorical))
+
+
+def likely(name: str, allowed: Sequence[str]) -> str:
+    """The name and, in brackets, the allowed one that was likely meant or else what there is."""
+    names = [str(other) for other in allowed]
+    guess = get_close_matches(name, names, n=1)
+    if guess:
+        return f"{name!r} (did you mean {guess[0]!r}?)"
+    shown = ", ".join(map(repr, names[:10])) + (", ..." if len(names) > 10 else "")
+    return f"{name!r} (there is {shown or 'none'})"
+
+
+def _frame(rows: Any, columns: list[str] | None = None) -> Any:
+    import pandas as pd
+
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _right_width(array: Array, features: Features) -> Array:
+    """The array as (samples, *shape); flat samples of the right size are taken for the shaped ones."""
+    if array.ndim > 1 and array.shape[1:] == features.shape:
+        return array
+    if array.ndim == 2 and array.shape[1] == math.prod(features.shape):
+        return array.reshape(len(array), *features.shape)
+    if array.ndim == 1 and features.shape == (1,):
+        return array.reshape(-1, 1)
+    wanted = ", ".join(map(str, ("n", *features.shape)))
+    raise DataError(f"the inputs must have the shape ({wanted}), these have {array.shape}")
+
+
+def _numbers_of(frame: Any, names: Sequence[str]) -> Array:
+    import pandas as pd
+
+    numbers = np.empty((len(frame), len(names)))
+    problems = []
+    for position, name in enumerate(names):
+        column = frame[name]
+        if column.dtype.kind in "mM":
+            problems.append(
+                f"column {name!r} holds dates: make numbers of them, or leave it out (data.source.features)"
+            )
+            continue
+        values = pd.to_numeric(column, errors="coerce")
+        lost = np.flatnonzero((values.isna() & column.notna()).to_numpy())
+        if len(lost):
+            problems.append(
+                f"column {name!r} holds text, first {str(column.iloc[lost[0]])!r} in {row_at(lost[0])}: "
+                "mend it, or name the column in data.source.categorical"
+            )
+            continue
+        numbers[:, position] = values.to_numpy(np.float64, na_value=np.nan)
+    if problems:
+        raise DataError(problems)
+    return numbers
+
+
+def _texts_of(frame: Any, names: Sequence[str]) -> Array:
+    texts = np.empty((len(frame), len(names)), object)
+    for position, name in enumerate(names):
+        missing = frame[name].isna().to_numpy()
+        texts[:, position] = [
+            None if gone else text_of(value) for value, gone in zip(frame[name], missing, strict=True)
+        ]
+    return texts

@@ -1,0 +1,70 @@
+"""Statistics of columns, gathered block by block in float64, so that the data may be larger than memory."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+class Moments:
+    """Count, mean and sum of squared deviations of each column.
+
+    Blocks are merged by the pairwise formula of Chan, Golub and LeVeque (1983, eq. 2.1), which loses no digits
+    where the mean is large beside the deviation.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.mean: Array = np.zeros(())
+        self.squares: Array = np.zeros(())
+
+    def update(self, values: Array) -> None:
+        """Takes in the rows of `values` (rows, *shape)."""
+        rows = len(values)
+        mean = values.mean(axis=0)
+        deviations = values - mean
+        squares = np.square(deviations, out=deviations).sum(axis=0)
+        total = self.count + rows
+        shift = mean - self.mean
+        self.squares = self.squares + squares + np.square(shift) * (self.count * rows / total)
+        self.mean = self.mean + shift * (rows / total)
+        self.count = total
+
+    @property
+    def deviation(self) -> Array:
+        """Standard deviation over all rows (divided by the count)."""
+        return np.sqrt(self.squares / self.count)
+
+
+class Extremes:
+    """Smallest and largest value of each column."""
+
+    def __init__(self) -> None:
+        self.low: Array = np.asarray(np.inf)
+        self.high: Array = np.asarray(-np.inf)
+
+    def update(self, values: Array) -> None:
+        """Takes in the rows of `values` (rows, *shape)."""
+        self.low = np.minimum(self.low, values.min(axis=0))
+        self.high = np.maximum(self.high, values.max(axis=0))
+
+
+class PresentMean:
+    """Mean of each column over the values that are not NaN; NaN where there are none."""
+
+    def __init__(self) -> None:
+        self.count: Array = np.zeros(())
+        self.mean: Array = np.zeros(())
+
+    def update(self, values: Array) -> None:
+        """Takes in the rows of `values` (rows, *shape)."""
+        present = ~np.isnan(values)
+        self.count = self.count + present.sum(axis=0)
+        deviations = np.where(present, values - self.mean, 0.0)
+        self.mean = self.mean + deviations.sum(axis=0) / np.maximum(self.count, 1)
+
+    @property
+    def result(self) -> Array:
+        return np.where(self.count > 0, self.mean, np.nan)

@@ -1,0 +1,152 @@
+"""The fitted preprocessing: from raw samples to the arrays a network takes; saved with the model as JSON."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dist_bp.data.inputs import Block, Features, Inputs, Raw, Shape, conform, row_at, rows_per_block
+from dist_bp.data.preprocess import Affine, Fill, FittedStep, Form, Indicators, Step
+from dist_bp.data.targets import Label, Targets
+from dist_bp.errors import DataError
+
+Array = npt.NDArray[Any]
+FORMAT = 1
+KINDS: dict[str, type[Affine] | type[Indicators] | type[Fill]] = {
+    kind.kind: kind for kind in (Affine, Indicators, Fill)
+}
+
+
+class Pipeline:
+    """Fitted steps for inputs of `features`, and the coding of the targets; `dtype` is the model's."""
+
+    def __init__(self, features: Features, steps: Sequence[FittedStep], targets: Targets, dtype: str) -> None:
+        self.features = features
+        self.steps = tuple(steps)
+        self.targets = targets
+        self.dtype = dtype
+        form = Form.of(features)
+        for step in steps:
+            form = step.after(form)
+        self._form = form
+
+    @classmethod
+    def fit(
+        cls,
+        steps: Sequence[Step],
+        features: Features,
+        inputs: Inputs,
+        rows: Array,
+        targets: Targets,
+        dtype: str,
+    ) -> "Pipeline":
+        """Learns the steps in their order from the samples `rows` of `inputs`; raises DataError.
+
+        A categorical column that no step makes numbers of is an error.
+        """
+        form = Form.of(features)
+        problems = [problem for step in steps for problem in step.problems(form)]
+        if problems:
+            raise DataError(problems)
+        at_a_time = rows_per_block(math.prod(form.shape), len(form.texts))
+        fitted: list[FittedStep] = []
+
+        def blocks() -> Iterator[Block]:
+            for block in inputs.blocks(rows, at_a_time):
+                yield _apply(fitted, block)
+
+        for step in steps:
+            fitted.append(step.fit(form, blocks))
+            form = fitted[-1].after(form)
+        if form.texts:
+            raise DataError(_uncoded(form.texts, inputs, features))
+        return cls(features, fitted, targets, dtype)
+
+    @property
+    def input_shape(self) -> Shape:
+        """Shape of one sample as the network takes it."""
+        return self._form.shape
+
+    @property
+    def feature_names(self) -> tuple[str, ...] | None:
+        """Names of the network's inputs, where they have any: one-hot columns are "column=category"."""
+        return self._form.names
+
+    @property
+    def classes(self) -> list[Label] | None:
+        """The classes by label, as they occur in the data or as the source named them."""
+        return None if self.targets.classes is None else list(self.targets.classes)
+
+    def transform(self, raw: Raw) -> Array:
+        """Raw samples as a contiguous array (n, *input_shape) of the model's dtype.
+
+        `raw` is an array (n, *raw shape), a DataFrame with at least the columns of the training data, or a list of
+        dicts with them. Raises DataError, naming missing columns and the first value that is missing, infinite or
+        too large for the dtype.
+        """
+        inputs = conform(raw, self.features)
+        return self.apply(inputs, np.arange(len(inputs)))
+
+    def apply(self, inputs: Inputs, rows: Array) -> Array:
+        """`transform` of the samples at ascending indices `rows`."""
+        numbers = _apply(self.steps, inputs.block(rows)).numbers
+        with np.errstate(over="ignore"):
+            done = numbers.astype(self.dtype)
+        if not np.isfinite(done).all():
+            row, *position = map(int, np.argwhere(~np.isfinite(done))[0])
+            where = self._form.name_at(tuple(position))
+            value = float(numbers[row, *position])
+            reason = "is missing (NaN): give the value, or fill it with an impute step in data.preprocess"
+            if not math.isnan(value):
+                reason = f"is {value:g}, which is not finite in {self.dtype}"
+            raise DataError(f"{where} of {row_at(rows[row])} {reason}")
+        return done
+
+    def encode_targets(self, raw: Any) -> Array:
+        """Labels as int64 (n,), or floats (n, k) of the model's dtype; raises DataError."""
+        return self.targets.encode(raw)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "dtype": self.dtype,
+            "features": self.features.to_dict(),
+            "steps": [{"kind": step.kind, **step.to_dict()} for step in self.steps],
+            "targets": self.targets.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, state: dict[str, Any]) -> "Pipeline":
+        """Raises DataError where `state` is not what `to_dict` of this version gives."""
+        if state.get("format") != FORMAT:
+            raise DataError(f"the pipeline has the format {state.get('format')!r}, this version reads {FORMAT}")
+        steps = [KINDS[step["kind"]].from_dict(step) for step in state["steps"]]
+        return cls(Features.from_dict(state["features"]), steps, Targets.from_dict(state["targets"]), state["dtype"])
+
+
+def _apply(steps: Sequence[FittedStep], block: Block) -> Block:
+    for step in steps:
+        block = step.transform(block)
+    return block
+
+
+def _uncoded(names: Sequence[str], inputs: Inputs, features: Features) -> list[str]:
+    problems = []
+    for name in names:
+        column = inputs.texts[:, features.categorical.index(name)]
+        row, text = next(((i, text) for i, text in enumerate(column) if not _is_number(text)), (0, column[0]))
+        problems.append(
+            f"column {name!r} holds categories ({text!r} in {row_at(row)}): add {{type: one_hot}} to "
+            "data.preprocess, or leave the column out with data.source.features"
+        )
+    return problems
+
+
+def _is_number(text: str | None) -> bool:
+    try:
+        float(text or "nan")
+    except ValueError:
+        return False
+    return True

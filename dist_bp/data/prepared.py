@@ -1,0 +1,117 @@
+"""Prepared data: a directory of memory-mapped arrays, named by the digest of all that made them."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dist_bp.data.inputs import Shape
+from dist_bp.data.pipeline import Pipeline
+from dist_bp.data.targets import Task
+from dist_bp.errors import DataError
+
+Array = npt.NDArray[Any]
+FORMAT = 1
+SCHEMA, PIPELINE = "schema.json", "pipeline.json"
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What the prepared arrays hold.
+
+    `input_shape` and `target_shape` are those of one sample; `classes` name the labels, None if targets are floats;
+    `feature_names` name flat inputs where they have names; `own_test` says that the source gave the test set itself.
+    """
+
+    input_shape: Shape
+    target_shape: Shape
+    task: Task
+    classes: tuple[str, ...] | None
+    feature_names: tuple[str, ...] | None
+    dtype: str
+    own_test: bool
+
+    @classmethod
+    def of(cls, pipeline: Pipeline, own_test: bool) -> "Schema":
+        return cls(
+            input_shape=pipeline.input_shape,
+            target_shape=pipeline.targets.shape,
+            task=pipeline.targets.task,
+            classes=None if pipeline.classes is None else tuple(map(str, pipeline.classes)),
+            feature_names=pipeline.feature_names,
+            dtype=pipeline.dtype,
+            own_test=own_test,
+        )
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An opened directory of prepared data.
+
+    `digest` is that of content, split, preprocessing and dtype, `source_digest` of the content alone; `splits` are
+    the numbers of samples of the splits there are, "train" always among them.
+    """
+
+    directory: Path
+    digest: str
+    source_digest: str
+    schema: Schema
+    pipeline: Pipeline
+    splits: dict[str, int]
+
+    @classmethod
+    def open(cls, directory: str | Path) -> "Prepared":
+        """Raises DataError where the directory is not prepared data, or not all of it."""
+        directory = Path(directory)
+        try:
+            record = json.loads((directory / SCHEMA).read_text())
+            if record["format"] != FORMAT or record["digest"][:16] != directory.name:
+                raise ValueError("it was made by another version or is not what its name says")
+            for name, size in record["files"].items():
+                if (directory / name).stat().st_size != size:
+                    raise ValueError(f"{name} is not complete")
+            state = json.loads((directory / PIPELINE).read_text())
+            pipeline = Pipeline.from_dict(state)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(
+                f"{directory} does not hold prepared data that can be used: {error}; remove it, it is made anew"
+            ) from error
+        schema = Schema.of(pipeline, record["own_test"])
+        return cls(directory, record["digest"], record["source_digest"], schema, pipeline, record["splits"])
+
+    def split(self, name: str) -> tuple[Array, Array]:
+        """Inputs (n, *input_shape) and targets of a split, mapped read-only.
+
+        Targets are int64 labels (n,) or floats (n, k). Raises KeyError for a split that is not in `splits`.
+        """
+        self.splits[name]
+        x, y = (np.load(self.directory / name / f"{part}.npy", mmap_mode="r", allow_pickle=False) for part in "xy")
+        return x.view(np.ndarray), y.view(np.ndarray)
+
+
+def write_records(
+    directory: Path,
+    digest: str,
+    source_digest: str,
+    pipeline: Pipeline,
+    own_test: bool,
+    splits: dict[str, int],
+) -> None:
+    """Describes the arrays already in `directory`, last of all: what has no description is not complete."""
+    (directory / PIPELINE).write_text(json.dumps(pipeline.to_dict(), allow_nan=False))
+    files = {
+        str(path.relative_to(directory)): path.stat().st_size for path in sorted(directory.rglob("*")) if path.is_file()
+    }
+    record = {
+        "format": FORMAT,
+        "digest": digest,
+        "source_digest": source_digest,
+        "own_test": own_test,
+        "splits": splits,
+        "schema": asdict(Schema.of(pipeline, own_test)),
+        "files": files,
+    }
+    (directory / SCHEMA).write_text(json.dumps(record, indent=2))

@@ -1,0 +1,81 @@
+"""one_hot: a column of categories becomes one column of 0 and 1 for each of them."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from dist_bp.data.inputs import Block, likely
+from dist_bp.data.preprocess.base import Blocks, Columns, FittedStep, Form, Step
+from dist_bp.errors import DataError
+
+
+@dataclass(frozen=True)
+class Indicators(FittedStep):
+    """Puts the indicators of each column behind the numbers; a category unseen in training is 0 in all of them."""
+
+    kind = "one_hot"
+    inputs: tuple[str, ...]
+    categories: dict[str, tuple[str, ...]]
+
+    def transform(self, block: Block) -> Block:
+        parts, kept = [block.numbers], []
+        for position, name in enumerate(self.inputs):
+            column = block.texts[:, position]
+            if name not in self.categories:
+                kept.append(position)
+                continue
+            _refuse_missing(name, column)
+            places = {category: place for place, category in enumerate(self.categories[name])}
+            codes = np.fromiter((places.get(text, -1) for text in column), np.intp, len(column))
+            parts.append((codes[:, None] == np.arange(len(places))).astype(np.float64))
+        return Block(np.concatenate(parts, axis=1), block.texts[:, kept])
+
+    def after(self, form: Form) -> Form:
+        made = [f"{name}={category}" for name in self.inputs for category in self.categories.get(name, ())]
+        return form.with_indicators(tuple(self.categories), tuple(made))
+
+    def to_dict(self) -> dict[str, Any]:
+        categories = {name: list(values) for name, values in self.categories.items()}
+        return {"inputs": list(self.inputs), "categories": categories}
+
+    @classmethod
+    def from_dict(cls, state: dict[str, Any]) -> Self:
+        return cls(tuple(state["inputs"]), {name: tuple(values) for name, values in state["categories"].items()})
+
+
+@dataclass(frozen=True)
+class OneHot(Step):
+    """Indicators of the categories seen in training, in alphabetical order; one of none of them gives zeros."""
+
+    name = "one_hot"
+    columns: Columns = None
+
+    def fit(self, form: Form, blocks: Blocks) -> Indicators:
+        chosen = [name for name in form.texts if self.columns is None or name in self.columns]
+        seen: dict[str, set[str]] = {name: set() for name in chosen}
+        if chosen:
+            for block in blocks():
+                for name in chosen:
+                    column = block.texts[:, form.texts.index(name)]
+                    _refuse_missing(name, column)
+                    seen[name].update(column)
+        return Indicators(form.texts, {name: tuple(sorted(values)) for name, values in seen.items()})
+
+    def problems(self, form: Form) -> list[str]:
+        lines = []
+        for name in self.columns or ():
+            if name in form.column_names:
+                lines.append(f"{self.label}: column {name!r} holds numbers: name it in data.source.categorical")
+            elif name not in form.texts:
+                lines.append(f"{self.label}: there is no categorical column {likely(name, form.texts)}")
+        return lines
+
+
+def _refuse_missing(name: str, column: Any) -> None:
+    if None in set(column):
+        raise DataError(
+            f"column {name!r} has missing values: put {{type: impute, strategy: most_frequent}} before "
+            "one_hot, or "
+            "give the values"
+        )

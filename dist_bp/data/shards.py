@@ -1,0 +1,128 @@
+"""Which samples a worker sees at each step: pure functions of the configuration, the seed and the step.
+
+The samples of an epoch are put in an order that depends on the seed and the epoch alone. A step's global batch is
+a slice of that order, cut into groups of a fixed size; a worker owns a contiguous range of whole groups. So the
+batches and their groups are the same whatever the number of workers.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+ORDER_STREAM = 1
+"""Separates the random numbers of the epochs' orders from those of the split."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group of samples: its number in the global batch and its rows in one part of a worker's share."""
+
+    index: int
+    start: int
+    stop: int
+
+
+class Part(NamedTuple):
+    """What a worker computes in one forward and backward pass: indices of samples, and the groups they form."""
+
+    rows: Array
+    groups: tuple[Group, ...]
+
+
+def epoch_order(samples: int, seed: int, epoch: int, shuffle: bool = True) -> Array:
+    """The order (samples,) in which an epoch visits the samples, each exactly once."""
+    if not shuffle:
+        return np.arange(samples)
+    sequence = np.random.SeedSequence(seed, spawn_key=(ORDER_STREAM, epoch))
+    return np.random.Generator(np.random.Philox(sequence)).permutation(samples)
+
+
+def owned_groups(batch_rows: int, group_size: int, workers: int, rank: int) -> tuple[int, int]:
+    """First and last (exclusive) of the groups of a global batch that belong to worker `rank`."""
+    groups = _ceil(batch_rows, group_size)
+    return groups * rank // workers, groups * (rank + 1) // workers
+
+
+def evaluation_rows(samples: int, workers: int, rank: int, block: int) -> list[tuple[int, int]]:
+    """The rows (start, stop) of a split that worker `rank` evaluates, at most `block` at a time."""
+    first, last = samples * rank // workers, samples * (rank + 1) // workers
+    return [(start, min(start + block, last)) for start in range(first, last, block)]
+
+
+def gather(array: Array, rows: Array, out: Array) -> None:
+    """out[i] = array[rows[i]] without temporaries; `rows` must lie within the array."""
+    np.take(array, rows, axis=0, out=out, mode="clip")
+
+
+class Batches:
+    """One worker's share of every global batch.
+
+    A step's global batch holds `accumulate * batch_size` samples, the last one of an epoch those that are left. The
+    worker's groups are handed out in parts of at most ceil(batch_size / workers) rows, rounded up to whole groups.
+
+    Attributes: `steps_per_epoch`; `largest`, the most rows of any part; `accumulates`, whether a step can have more
+    than one part.
+    """
+
+    def __init__(
+        self,
+        samples: int,
+        batch_size: int,
+        group_size: int,
+        workers: int = 1,
+        rank: int = 0,
+        seed: int = 0,
+        shuffle: bool = True,
+        accumulate: int = 1,
+    ) -> None:
+        if min(samples, batch_size, group_size, workers, accumulate) < 1 or not 0 <= rank < workers:
+            raise ValueError("samples, sizes and workers must be at least 1 and the rank below the workers")
+        self._samples = samples
+        self._seed = seed
+        self._shuffle = shuffle
+        self._stride = accumulate * batch_size
+        self.steps_per_epoch = _ceil(samples, self._stride)
+        part_groups = _ceil(_ceil(batch_size, workers), group_size)
+        left = samples - (self.steps_per_epoch - 1) * self._stride
+        self._last = _plan(left, group_size, workers, rank, part_groups)
+        self._full = _plan(min(samples, self._stride), group_size, workers, rank, part_groups)
+        plans = (self._full, self._last)
+        self.accumulates = any(len(plan) > 1 for plan in plans)
+        self.largest = max((stop - start for plan in plans for start, stop, _ in plan), default=0)
+        self._epoch = -1
+        self._order = np.empty(0, np.intp)
+
+    def parts(self, step: int) -> list[Part]:
+        """The worker's parts of the global batch of `step`, counted from 0 over all epochs; it may have none."""
+        epoch, batch = divmod(step, self.steps_per_epoch)
+        if epoch != self._epoch:
+            self._order = epoch_order(self._samples, self._seed, epoch, self._shuffle)
+            self._epoch = epoch
+        base = batch * self._stride
+        plan = self._last if batch == self.steps_per_epoch - 1 else self._full
+        return [Part(self._order[base + start : base + stop], groups) for start, stop, groups in plan]
+
+
+_Plan = tuple[tuple[int, int, tuple[Group, ...]], ...]
+
+
+def _plan(batch_rows: int, group_size: int, workers: int, rank: int, part_groups: int) -> _Plan:
+    """Rows of the global batch (start, stop) and groups of each part of a worker's share."""
+    first, last = owned_groups(batch_rows, group_size, workers, rank)
+    parts = []
+    for begin in range(first, last, part_groups):
+        end = min(begin + part_groups, last)
+        start, stop = begin * group_size, min(end * group_size, batch_rows)
+        groups = tuple(
+            Group(index, index * group_size - start, min((index + 1) * group_size, stop) - start)
+            for index in range(begin, end)
+        )
+        parts.append((start, stop, groups))
+    return tuple(parts)
+
+
+def _ceil(a: int, b: int) -> int:
+    return -(-a // b)

@@ -1,0 +1,79 @@
+"""Data from a function of the user's own."""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from dist_bp.data.files import DigestCache, digest_of, digest_of_arrays
+from dist_bp.data.inputs import Features, is_table
+from dist_bp.data.sources.base import Dataset, Opened, Samples, Source, dataset_of_arrays
+from dist_bp.errors import DataError
+
+KEYS = ("inputs", "targets", "test_inputs", "test_targets", "feature_names", "classes")
+
+
+@dataclass(frozen=True)
+class FunctionSource(Source):
+    """`function` is "module:function"; called with `options`, it returns (inputs, targets) or a dict of KEYS.
+
+    Inputs are arrays (n, ...) or DataFrames, whose columns of anything but numbers are categories.
+    """
+
+    function: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    task = None
+
+    def open(self, cache: DigestCache) -> Opened:
+        """The digest is that of the arrays, so the function is called each time."""
+        result = self._call()
+        dataset = self._dataset(result)
+        arrays = (dataset.samples, dataset.test) if dataset.test else (dataset.samples,)
+        content = digest_of_arrays(array for samples in arrays for array in (samples.inputs, samples.targets))
+        names = [dataset.features.to_dict(), dataset.classes]
+        return Opened(digest_of([content, names]), lambda: dataset)
+
+    def _call(self) -> dict[str, Any]:
+        module, _, name = self.function.partition(":")
+        try:
+            function = getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError) as error:
+            raise DataError(f"data.source.type {self.function!r} cannot be imported: {error}") from error
+        try:
+            result = function(**self.options)
+        except Exception as error:
+            raise DataError(f"{self.function} failed: {type(error).__name__}: {error}") from error
+        if isinstance(result, tuple) and len(result) == 2:
+            return {"inputs": result[0], "targets": result[1]}
+        if not isinstance(result, dict) or not {"inputs", "targets"} <= set(result) <= set(KEYS):
+            got = f"the keys {sorted(result)}" if isinstance(result, dict) else type(result).__name__
+            raise DataError(
+                f"{self.function} must return (inputs, targets) or a dict with inputs, targets and of "
+                f"{', '.join(KEYS[2:])} what it likes; it returned {got}"
+            )
+        if ("test_inputs" in result) != ("test_targets" in result):
+            raise DataError(f"{self.function} must return test_inputs and test_targets together")
+        return result
+
+    def _dataset(self, result: dict[str, Any]) -> Dataset:
+        test = (result["test_inputs"], result["test_targets"]) if "test_inputs" in result else None
+        classes = tuple(result["classes"]) if result.get("classes") is not None else None
+        inputs = result["inputs"]
+        if is_table(inputs):
+            test_samples = None if test is None else Samples(*test)
+            return Dataset(Samples(inputs, result["targets"]), _table_features(inputs), test_samples, classes)
+        dataset = dataset_of_arrays((inputs, result["targets"]), test, self.function)
+        names = result.get("feature_names")
+        if names is not None:
+            shape = dataset.features.shape
+            if shape != (len(names),):
+                raise DataError(f"{self.function} names {len(names)} features for samples of shape {shape}")
+            dataset = replace(dataset, features=Features(shape, tuple(map(str, names))))
+        return replace(dataset, classes=classes)
+
+
+def _table_features(frame: Any) -> Features:
+    names = tuple(str(name) for name in frame.columns)
+    kinds = (getattr(dtype, "kind", "O") for dtype in frame.dtypes)
+    categorical = tuple(name for name, kind in zip(names, kinds, strict=True) if kind in "OUTb")
+    return Features((len(names),), names, categorical)

@@ -1,0 +1,170 @@
+"""Targets: class labels as whole numbers from 0, or the values of a regression."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from dist_bp.data.inputs import Shape, row_at, text_of
+from dist_bp.errors import DataError
+
+Array = npt.NDArray[Any]
+Task = Literal["classification", "regression"]
+Label = str | int | float
+FEW_SAMPLES = 20
+"""Below this many samples, even whole numbers that are mostly different are taken for classes."""
+
+
+@dataclass(frozen=True)
+class Targets:
+    """How raw targets become arrays.
+
+    Labels (n,) become int64 positions in `classes`. Classification of several labels at once (n, k) and regression
+    have `classes` None and become floats (n, k) of `dtype`; `shape` is that of one target: () or (k,). `values` are
+    the raw labels where they differ from the names in `classes`; `column` is the target's column in a table.
+    """
+
+    task: Task
+    shape: Shape
+    dtype: str
+    classes: tuple[Label, ...] | None = None
+    values: tuple[Label, ...] | None = None
+    column: str | None = None
+
+    def encode(self, raw: Any) -> Array:
+        """Raises DataError naming the first target that does not fit."""
+        array = target_array(raw)
+        return self._floats(array) if self.classes is None else self._labels(array)
+
+    def _labels(self, array: Array) -> Array:
+        classes = self.classes or ()
+        if array.ndim != 1:
+            raise DataError(f"the labels must have the shape (n,), these have {array.shape}")
+        places = {text_of(name): place for place, name in enumerate(classes)}
+        places |= {text_of(value): place for place, value in enumerate(self.values or ())}
+        unique, inverse = np.unique(array, return_inverse=True)
+        codes = np.array([places.get(text_of(label), -1) for label in unique.tolist()], np.int64)[inverse]
+        strange = np.flatnonzero(codes < 0)
+        if len(strange):
+            raise DataError(
+                f"label {array[strange[0]].item()!r} in {row_at(strange[0])} is out of range: the training "
+                f"split knows {shown(self.values or classes)}"
+            )
+        return codes
+
+    def _floats(self, array: Array) -> Array:
+        if array.dtype.kind not in "iuf":
+            raise DataError(
+                f"regression needs numbers as targets, found {array.flat[0]!r}: set data.task: classification"
+            )
+        if array.shape[1:] != self.shape and not (array.ndim == 1 and self.shape == (1,)):
+            raise DataError(f"the targets must have the shape (n, {self.shape[0]}), these have {array.shape}")
+        with np.errstate(over="ignore"):
+            floats = array.reshape(len(array), *self.shape).astype(self.dtype)
+        _refuse_non_finite(floats, f"is missing, infinite or too large for {self.dtype}")
+        return floats
+
+    def to_dict(self) -> dict[str, Any]:
+        as_list = {name: None if (it := getattr(self, name)) is None else list(it) for name in ("classes", "values")}
+        return {
+            "task": self.task,
+            "shape": list(self.shape),
+            "dtype": self.dtype,
+            **as_list,
+            "column": self.column,
+        }
+
+    @classmethod
+    def from_dict(cls, state: dict[str, Any]) -> "Targets":
+        as_tuple = {name: None if (it := state[name]) is None else tuple(it) for name in ("classes", "values")}
+        return cls(
+            state["task"],
+            tuple(state["shape"]),
+            state["dtype"],
+            as_tuple["classes"],
+            as_tuple["values"],
+            state["column"],
+        )
+
+
+def target_array(raw: Any) -> Array:
+    """Raw targets as an array of integers, floats or text, (n,) or (n, k); raises DataError."""
+    try:
+        array = np.asarray(raw)
+    except ValueError as error:
+        raise DataError(f"the targets are ragged: all must have the same shape ({error})") from error
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim not in (1, 2) or array.dtype.kind not in "biufUO":
+        raise DataError(f"the targets must be numbers or text of shape (n,) or (n, k), got {array.dtype} {array.shape}")
+    if array.dtype.kind == "O":
+        for row, value in enumerate(array.flat):
+            if not isinstance(value, str | int | float | np.number) or value != value:
+                raise DataError(f"target {value!r} in {row_at(row)} is neither a number nor text")
+        return np.array([text_of(value) for value in array.flat]).reshape(array.shape)
+    if array.dtype.kind == "f":
+        _refuse_non_finite(array, "is missing (NaN) or infinite")
+    return array.astype(np.int64) if array.dtype.kind == "b" else array
+
+
+def infer_task(targets: Array) -> Task:
+    """Text and whole numbers are classes, floats are a regression; raises DataError where that is in doubt."""
+    if targets.dtype.kind == "f":
+        return "regression"
+    if targets.ndim == 2:
+        return "classification" if np.isin(targets, (0, 1)).all() else "regression"
+    distinct = len(np.unique(targets))
+    if len(targets) >= FEW_SAMPLES and distinct > len(targets) // 2:
+        raise DataError(
+            f"the targets hold {distinct} different values in {len(targets)} samples: say what to predict "
+            "with "
+            "data.task: classification or regression"
+        )
+    return "classification"
+
+
+def learn_targets(
+    training: Array, task: Task, dtype: str, named: Sequence[Label] | None = None, column: str | None = None
+) -> Targets:
+    """Learns the classes from the training split's targets, `named` by the source if it knows them."""
+    if task == "regression":
+        return Targets(task, training.shape[1:] or (1,), dtype, column=column)
+    if training.ndim == 2:
+        if training.dtype.kind not in "iuf" or not np.isin(training, (0, 1)).all():
+            raise DataError("several labels a sample must be 0 or 1 each: set data.task: regression for other numbers")
+        return Targets(task, training.shape[1:], dtype, column=column)
+    unique = np.unique(training)
+    if training.dtype.kind == "f":
+        fractions = np.flatnonzero(training != np.floor(training))
+        if len(fractions):
+            raise DataError(
+                f"label {training[fractions[0]]:g} is not a whole number: labels are whole numbers or "
+                "text; set data.task: "
+                "regression to predict numbers"
+            )
+        unique = unique.astype(np.int64)
+    if len(unique) < 2:
+        raise DataError(f"all training labels are {unique[0].item()!r}: classification needs at least two classes")
+    if named is None:
+        return Targets(task, (), dtype, tuple(unique.tolist()), column=column)
+    known = {text_of(name) for name in named}
+    by_name = all(text_of(label) in known for label in unique.tolist())
+    values = None if by_name or unique.dtype.kind == "U" else tuple(range(len(named)))
+    targets = Targets(task, (), dtype, tuple(named), values, column)
+    targets.encode(training)
+    return targets
+
+
+def shown(classes: Sequence[Label]) -> str:
+    """The classes for a message, the first ten of them."""
+    names = ", ".join(map(repr, classes[:10]))
+    return f"{len(classes)} classes: {names}{', ...' if len(classes) > 10 else ''}"
+
+
+def _refuse_non_finite(array: Array, reason: str) -> None:
+    bad = np.argwhere(~np.isfinite(array))
+    if len(bad):
+        column = f", column {bad[0][1]}" if array.ndim > 1 else ""
+        raise DataError(f"the target in {row_at(bad[0][0])}{column} {reason}")

@@ -1,0 +1,198 @@
+"""What a layer knows of the step that it works in, and the memory that it works in."""
+
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from dist_bp.nn.layout import aligned_zeros
+from dist_bp.nn.types import NO_VIEWS, Array, Shape, Views
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Samples that share dropout masks and batch statistics: at least one row.
+
+    `index` numbers the groups of the global batch, `start` and `stop` are rows of this worker's batch.
+    """
+
+    index: int
+    start: int
+    stop: int
+
+    index: int
+    start: int
+    stop: int
+
+
+class Run(NamedTuple):
+    """Adjacent groups of one size: rows `rows` of the batch are groups `groups` of the context."""
+
+    rows: slice
+    groups: slice
+    shape: tuple[int, int]  # (number of groups, rows in each)
+
+
+class _Frame:
+    """The values of the current step, shared by a whole tree of contexts."""
+
+    def __init__(self, dtype: npt.DTypeLike, seed: int) -> None:
+        self.dtype = np.dtype(dtype)
+        self.seed = seed
+        self.training = False
+        self.step = 0
+        self.groups: Sequence[Group] = ()
+        self.runs: Sequence[Run] | None = None
+        self.statistics = NO_VIEWS
+        self.sums = NO_VIEWS
+
+
+class Context:
+    """The step as one layer sees it. The root belongs to the model; each layer has its own child.
+
+    `needs_input_grad` says whether anybody uses the gradient of the layer's input. The groups of a training
+    step cover the rows of the batch in order and without gaps.
+    """
+
+    def __init__(self, dtype: npt.DTypeLike, seed: int = 0, needs_input_grad: bool = False) -> None:
+        self._attach(_Frame(dtype, seed), (), needs_input_grad)
+
+    def _attach(self, frame: _Frame, path: tuple[str, ...], needs_input_grad: bool) -> None:
+        self.needs_input_grad = needs_input_grad
+        self._frame = frame
+        self._path = path
+        self._children: dict[str, Context] = {}
+        self._memory: dict[str, Array] = {}
+        self._leading: dict[str, Array] = {}
+        self._generator: tuple[np.random.Generator, dict[str, Any]] | None = None
+
+    def begin(
+        self,
+        *,
+        training: bool,
+        step: int = 0,
+        groups: Sequence[Group] = (),
+        statistics: Views = NO_VIEWS,
+        sums: Views = NO_VIEWS,
+    ) -> None:
+        """Starts a step for the whole tree. `statistics` are read, `sums` written by training layers."""
+        frame = self._frame
+        frame.training = training
+        frame.step = step
+        frame.groups = groups
+        frame.runs = None
+        frame.statistics = statistics
+        frame.sums = sums
+
+    def child(self, name: str, needs_input_grad: bool = True) -> "Context":
+        """The context of the layer `name` below this one: the same object each time."""
+        context = self._children.get(name)
+        if context is None:
+            context = self._children[name] = Context.__new__(Context)
+            context._attach(self._frame, (*self._path, name), needs_input_grad)
+        return context
+
+    def buffer(
+        self,
+        name: str,
+        shape: Shape,
+        dtype: npt.DTypeLike | None = None,
+        fill: Callable[[Array], None] | None = None,
+    ) -> Array:
+        """Memory of `shape` (here with the rows), the same at each step and with what was last written there.
+
+        It grows to the largest number of rows asked for; fewer rows are its leading ones.
+
+        A name stands for one dtype, the model's unless given. `fill` is called on new memory only, for
+        constants.
+        """
+        array = self._leading.get(name)
+        if array is None or array.shape != shape:
+            array = self._leading[name] = self._rows(name, shape, dtype or self._frame.dtype, fill)
+        return array
+
+    def _rows(
+        self, name: str, shape: Shape, dtype: npt.DTypeLike, fill: Callable[[Array], None] | None
+    ) -> Array:
+        memory = self._memory.get(name)
+        if memory is None or memory.shape[1:] != shape[1:] or len(memory) < shape[0]:
+            memory = self._memory[name] = aligned_zeros(math.prod(shape), dtype).reshape(shape)
+            if fill is not None:
+                fill(memory)
+        return memory[: shape[0]]
+
+    def generator(self, group: int) -> np.random.Generator:
+        """The random numbers of (seed, step, group, this layer): the same for every worker that asks.
+
+        Philox (Salmon et al. 2011, Parallel random numbers: as easy as 1, 2, 3) is keyed by the seed and
+        the layer's path; step and group are the upper half of its counter, so no two streams overlap. Valid
+        until the next call.
+        """
+        if self._generator is None:
+            digest = hashlib.blake2b(f"{self.seed}/{'/'.join(self._path)}".encode(), digest_size=16).digest()
+            bits = np.random.Philox(key=np.frombuffer(digest, np.uint64))
+            self._generator = np.random.Generator(bits), dict(bits.state)
+        generator, state = self._generator
+        state["state"]["counter"][2:] = group, self.step
+        generator.bit_generator.state = state
+        return generator
+
+    @property
+    def runs(self) -> Sequence[Run]:
+        """The groups, adjacent ones of one size taken together, so that a layer can handle them at once."""
+        frame = self._frame
+        if frame.runs is None:
+            frame.runs = _runs(frame.groups)
+        return frame.runs
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self._frame.dtype
+
+    @property
+    def seed(self) -> int:
+        return self._frame.seed
+
+    @property
+    def training(self) -> bool:
+        return self._frame.training
+
+    @property
+    def step(self) -> int:
+        return self._frame.step
+
+    @property
+    def groups(self) -> Sequence[Group]:
+        return self._frame.groups
+
+    @property
+    def statistics(self) -> Views:
+        """The running values of this layer's statistics: read-only."""
+        return self._own(self._frame.statistics)
+
+    @property
+    def sums(self) -> Views:
+        """Where a training layer writes, for each statistic, the sum over groups of rows in group * value."""
+        return self._own(self._frame.sums)
+
+    def _own(self, views: Views) -> Views:
+        for name in self._path:
+            views = views[name]
+        return views
+
+
+def _runs(groups: Sequence[Group]) -> list[Run]:
+    runs: list[Run] = []
+    first = 0
+    for index in range(1, len(groups) + 1):
+        size = groups[first].stop - groups[first].start
+        if index < len(groups) and groups[index].stop - groups[index].start == size:
+            continue
+        rows = slice(groups[first].start, groups[index - 1].stop)
+        runs.append(Run(rows, slice(first, index), (index - first, size)))
+        first = index
+    return runs

@@ -1,0 +1,28 @@
+"""An activation function as a layer of its own."""
+
+import numpy as np
+
+from dist_bp.nn.activations import ActivationFunction, activation_function
+from dist_bp.nn.context import Context
+from dist_bp.nn.layer import Declaration, Layer
+from dist_bp.nn.types import Array, Backward, Shape, Views
+
+
+class Activation(Layer):
+    """y = f(x), elementwise. `alpha` is for leaky_relu and elu."""
+
+    def __init__(self, function: str | ActivationFunction, alpha: float | None = None) -> None:
+        self.function = activation_function(function, alpha)
+
+    def declare(self, input_shape: Shape) -> Declaration:
+        return Declaration(input_shape)
+
+    def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
+        y = ctx.buffer("y", x.shape)
+        slope = ctx.buffer("slope", x.shape)
+        self.function(x, y, slope, ctx.buffer("scratch", x.shape))
+
+        def backward(dy: Array, grads: Views) -> Array:
+            return np.multiply(dy, slope, out=dy)
+
+        return y, backward

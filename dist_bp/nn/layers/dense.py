@@ -1,0 +1,68 @@
+"""The fully connected layer."""
+
+import numpy as np
+
+from dist_bp.errors import ConfigError, ShapeError
+from dist_bp.nn.activations import ActivationFunction, activation_function
+from dist_bp.nn.context import Context
+from dist_bp.nn.initializers import Constant, Initializer, initializer
+from dist_bp.nn.layer import Declaration, Layer, Parameter
+from dist_bp.nn.types import Array, Backward, Shape, Views
+
+
+class Dense(Layer):
+    """y = f(x @ weight + bias): (n, inputs) -> (n, units), weight (inputs, units).
+
+    The default initializer is he_uniform before a rectifier and glorot_uniform otherwise.
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: str | ActivationFunction | None = None,
+        bias: bool = True,
+        initializer: str | Initializer | None = None,
+    ) -> None:
+        if units < 1:
+            raise ConfigError(f"dense needs at least 1 unit, got {units}")
+        self.units = units
+        self.activation = None if activation is None else activation_function(activation)
+        self.bias = bias
+        self.initializer = _initializer(initializer, self.activation)
+
+    def declare(self, input_shape: Shape) -> Declaration:
+        if len(input_shape) != 1:
+            raise ShapeError(f"dense needs a flat input, got {input_shape}: put {{type: flatten}} before it")
+        parameters = {"weight": Parameter((input_shape[0], self.units), self.initializer)}
+        if self.bias:
+            parameters["bias"] = Parameter((self.units,), Constant(0.0), decay=False)
+        return Declaration((self.units,), parameters)
+
+    def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
+        weight = params["weight"]
+        y = ctx.buffer("y", (len(x), self.units))
+        np.matmul(x, weight, out=y)
+        if self.bias:
+            np.add(y, params["bias"], out=y)
+        slope = None
+        if self.activation is not None:
+            slope = ctx.buffer("slope", y.shape)
+            self.activation(y, y, slope, ctx.buffer("scratch", y.shape))
+
+        def backward(dy: Array, grads: Views) -> Array | None:
+            if slope is not None:
+                np.multiply(dy, slope, out=dy)
+            np.matmul(x.T, dy, out=grads["weight"])
+            if self.bias:
+                np.add.reduce(dy, axis=0, out=grads["bias"])
+            if not ctx.needs_input_grad:
+                return None
+            return np.matmul(dy, weight.T, out=ctx.buffer("dx", x.shape))
+
+        return y, backward
+
+
+def _initializer(choice: str | Initializer | None, activation: ActivationFunction | None) -> Initializer:
+    if choice is None:
+        choice = "he_uniform" if activation is not None and activation.rectifier else "glorot_uniform"
+    return initializer(choice)

@@ -1,0 +1,44 @@
+"""Dropout."""
+
+import numpy as np
+
+from dist_bp.errors import ConfigError
+from dist_bp.nn.context import Context
+from dist_bp.nn.layer import Declaration, Layer
+from dist_bp.nn.types import Array, Backward, Shape, Views
+
+
+class Dropout(Layer):
+    """Zeroes each element with probability `rate` in training and scales the others by 1 / (1 - rate).
+
+    Srivastava et al. 2014 in its inverted form: evaluation passes the input through. The mask belongs to
+    the group of samples, so it does not depend on how groups are spread over workers.
+    """
+
+    def __init__(self, rate: float) -> None:
+        if not 0.0 <= rate < 1.0:
+            raise ConfigError(f"dropout needs a rate of at least 0 and below 1, got {rate}")
+        self.rate = rate
+
+    def declare(self, input_shape: Shape) -> Declaration:
+        return Declaration(input_shape)
+
+    def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
+        if not ctx.training or self.rate == 0.0:
+            return x, _identity
+        y = ctx.buffer("y", x.shape)
+        for group in ctx.groups:
+            ctx.generator(group.index).random(dtype=y.dtype, out=y[group.start : group.stop])
+        mask = ctx.buffer("mask", x.shape)
+        np.greater_equal(y, self.rate, out=mask)
+        np.multiply(mask, 1.0 / (1.0 - self.rate), out=mask)
+        np.multiply(x, mask, out=y)
+
+        def backward(dy: Array, grads: Views) -> Array:
+            return np.multiply(dy, mask, out=dy)
+
+        return y, backward
+
+
+def _identity(dy: Array, grads: Views) -> Array:
+    return dy

@@ -1,0 +1,54 @@
+"""Layers one after another."""
+
+from collections.abc import Iterator, Sequence
+
+from dist_bp.errors import ShapeError
+from dist_bp.nn.context import Context
+from dist_bp.nn.layer import Declaration, Layer, Parameter, Statistic
+from dist_bp.nn.types import NO_VIEWS, Array, Backward, Shape, Views
+
+
+class Sequential(Layer):
+    """Each layer's output is the next one's input; a layer's name is its index."""
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        self.layers = tuple((str(index), layer) for index, layer in enumerate(layers))
+
+    def declarations(self, input_shape: Shape) -> Iterator[tuple[str, Layer, Declaration]]:
+        """(name, layer, declaration) of each layer. Raises ShapeError naming the one that does not fit."""
+        for name, layer in self.layers:
+            try:
+                declaration = layer.declare(input_shape)
+            except ShapeError as error:
+                raise ShapeError([f"layer {name}: {problem}" for problem in error.problems]) from None
+            yield name, layer, declaration
+            input_shape = declaration.output
+
+    def declare(self, input_shape: Shape) -> Declaration:
+        output = input_shape
+        parameters: dict[str, Parameter] = {}
+        statistics: dict[str, Statistic] = {}
+        for name, _, inner in self.declarations(input_shape):
+            parameters |= {f"{name}.{key}": value for key, value in inner.parameters.items()}
+            statistics |= {f"{name}.{key}": value for key, value in inner.statistics.items()}
+            output = inner.output
+        return Declaration(output, parameters, statistics)
+
+    def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
+        needs_input_grad = ctx.needs_input_grad
+        steps: list[tuple[str, Backward]] = []
+        for name, layer in self.layers:
+            own = params.get(name, NO_VIEWS)
+            x, step_back = layer.forward(x, own, ctx.child(name, needs_input_grad))
+            steps.append((name, step_back))
+            needs_input_grad = needs_input_grad or own is not NO_VIEWS
+
+        def backward(dy: Array, grads: Views) -> Array | None:
+            for name, step_back in reversed(steps):
+                dx = step_back(dy, grads.get(name, NO_VIEWS))
+                if dx is None:
+                    return None
+                dy = dx
+            return dy
+
+        return x, backward

@@ -1,0 +1,79 @@
+"""Where each named array lies in one flat vector."""
+
+import math
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from dist_bp.nn.types import Array, Shape, Views
+
+ALIGNMENT = 64
+
+
+def aligned_zeros(size: int, dtype: npt.DTypeLike) -> Array:
+    """A zero vector of `size` elements that starts on a 64-byte boundary."""
+    kind = np.dtype(dtype)
+    raw = np.zeros(size * kind.itemsize + ALIGNMENT, np.uint8)
+    offset = -raw.ctypes.data % ALIGNMENT
+    return raw[offset : offset + size * kind.itemsize].view(kind)
+
+
+class Entry(NamedTuple):
+    """One named array: its first element in the vector and its shape."""
+
+    name: str
+    offset: int
+    shape: Shape
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def stop(self) -> int:
+        return self.offset + self.size
+
+
+class Layout:
+    """Names to places in a flat vector of `size` elements, in declaration order and without padding.
+
+    A dot in a name nests: "2.layers.0.weight" is `views["2"]["layers"]["0"]["weight"]`.
+    """
+
+    def __init__(self, shapes: Iterable[tuple[str, Shape]]) -> None:
+        entries: list[Entry] = []
+        offset = 0
+        for name, shape in shapes:
+            entries.append(Entry(name, offset, shape))
+            offset = entries[-1].stop
+        self.entries = tuple(entries)
+        self.size = offset
+
+    def views(self, vector: Array) -> Views:
+        """The named arrays of `vector` (size,), sharing its memory. Raises ValueError for another size."""
+        if vector.shape != (self.size,):
+            raise ValueError(
+                f"the layout describes a vector of {self.size} elements, got shape {vector.shape}"
+            )
+        views: Views = {}
+        for entry in self.entries:
+            *parents, leaf = entry.name.split(".")
+            place = views
+            for parent in parents:
+                place = place.setdefault(parent, {})
+            place[leaf] = vector[entry.offset : entry.stop].reshape(entry.shape)
+        return views
+
+    def slices(self, wanted: Callable[[str], bool]) -> tuple[tuple[int, int], ...]:
+        """(start, stop) of the arrays whose name is wanted; adjacent ones are merged."""
+        merged: list[tuple[int, int]] = []
+        for entry in self.entries:
+            if not wanted(entry.name):
+                continue
+            if merged and merged[-1][1] == entry.offset:
+                merged[-1] = (merged[-1][0], entry.stop)
+            else:
+                merged.append((entry.offset, entry.stop))
+        return tuple(merged)

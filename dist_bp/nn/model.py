@@ -1,0 +1,99 @@
+"""A stack of layers bound to an input shape."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from dist_bp.errors import ConfigError, ShapeError
+from dist_bp.nn.context import Context
+from dist_bp.nn.layer import Layer
+from dist_bp.nn.layers.sequential import Sequential
+from dist_bp.nn.layout import Layout, aligned_zeros
+from dist_bp.nn.types import Array, Backward, Shape, Views
+
+
+class LayerSummary(NamedTuple):
+    """One line of a model's summary; `parameters` is their number."""
+
+    name: str
+    kind: str
+    output_shape: Shape
+    parameters: int
+
+
+class Model:
+    """Layers and where their parameters lie: immutable and without arrays, so it is shared and copied freely.
+
+    `layout` places the parameters, `statistics` the non-trainable state; `decayed` are the slices of the
+    parameter vector that weight decay applies to. Raises ShapeError where the layers do not fit, naming the
+    first that does not.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        input_shape: Shape,
+        dtype: Literal["float32", "float64"] = "float32",
+    ) -> None:
+        if dtype not in ("float32", "float64"):
+            raise ConfigError(f"a model computes in float32 or float64, not in {dtype}")
+        self.input_shape = tuple(input_shape)
+        self.dtype = np.dtype(dtype)
+        self._stack = Sequential(layers)
+        declaration = self._stack.declare(self.input_shape)
+        self._parameters = declaration.parameters
+        self._statistics = declaration.statistics
+        self.output_shape = declaration.output
+        self.layout = Layout((name, item.shape) for name, item in self._parameters.items())
+        self.statistics = Layout((name, item.shape) for name, item in self._statistics.items())
+        self.decayed = self.layout.slices(lambda name: self._parameters[name].decay)
+
+    @property
+    def statistic_momentum(self) -> Array:
+        """The momentum of each element of the statistics vector, in the model's dtype."""
+        momentum = aligned_zeros(self.statistics.size, self.dtype)
+        for entry in self.statistics.entries:
+            momentum[entry.offset : entry.stop] = self._statistics[entry.name].momentum
+        return momentum
+
+    def summary(self) -> list[LayerSummary]:
+        """One line a layer, in order."""
+        return [
+            LayerSummary(
+                name,
+                layer.kind,
+                declaration.output,
+                Layout((key, item.shape) for key, item in declaration.parameters.items()).size,
+            )
+            for name, layer, declaration in self._stack.declarations(self.input_shape)
+        ]
+
+    def initialize(self, seed: int) -> tuple[Array, Array]:
+        """New (parameters, statistics) vectors; each parameter depends on the seed and its own name alone."""
+        parameters = aligned_zeros(self.layout.size, self.dtype)
+        for entry in self.layout.entries:
+            generator = np.random.default_rng([seed, *entry.name.encode()])
+            values = self._parameters[entry.name].initializer(generator, entry.shape)
+            parameters[entry.offset : entry.stop] = values.reshape(-1)
+        statistics = aligned_zeros(self.statistics.size, self.dtype)
+        for entry in self.statistics.entries:
+            statistics[entry.offset : entry.stop] = self._statistics[entry.name].initial
+        return parameters, statistics
+
+    def context(self, seed: int, needs_input_grad: bool = False) -> Context:
+        """A root context with its own workspace: one for each thread or process that runs the model."""
+        return Context(self.dtype, seed, needs_input_grad)
+
+    def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
+        """`x` (n, *input_shape) -> (outputs (n, *output_shape), backward); see `Layer.forward`.
+
+        The outputs are valid until the next forward in this context. Raises ShapeError for another shape or
+        dtype.
+        """
+        if x.dtype != self.dtype or x.shape[1:] != self.input_shape:
+            raise ShapeError(
+                f"the model takes samples of shape {self.input_shape} in {self.dtype}, "
+                f"got {x.shape[1:]} in {x.dtype}"
+            )
+        return self._stack.forward(x, params, ctx)

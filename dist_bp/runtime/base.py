@@ -1,0 +1,176 @@
+"""What every runtime does alike: bring up the servers and workers, lease steps to them, merge their reports."""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dist_bp.errors import TrainingFailed, UserError
+from dist_bp.metrics import Metric
+from dist_bp.ps.arena import Snapshot
+from dist_bp.ps.doorbell import START_SECONDS, Peer, PeerLost
+from dist_bp.ps.lease import Evaluation, Lease, MetricStates, NonFinite, ServerReport, WorkerReport
+from dist_bp.runtime.plan import RunPlan
+
+Array = npt.NDArray[Any]
+GRACE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class LeaseReport:
+    """A finished lease: arrays have an element for each committed step.
+
+    `losses` are sums over the `counts` samples of each global batch, `gradient_norms` are of the average gradient
+    before clipping. `worker_seconds` (workers, steps, 2) are computing and waiting, `server_seconds`
+    (servers, steps, 3) collecting, updating and publishing.
+    """
+
+    losses: Array
+    counts: Array
+    gradient_norms: Array
+    learning_rates: Array
+    worker_seconds: Array
+    server_seconds: Array
+    metrics: MetricStates
+    non_finite: NonFinite | None
+
+    @property
+    def steps(self) -> int:
+        return len(self.losses)
+
+
+class ProcessDied(TrainingFailed):
+    """A worker or server process ended by itself or was killed."""
+
+
+class Runtime(ABC):
+    """The processes of one run; use it as a context manager so that none of them outlives it."""
+
+    def __init__(self, plan: RunPlan, metrics: Mapping[str, Metric]) -> None:
+        self.plan = plan
+        self.workers = [Peer("worker", rank) for rank in range(plan.workers)]
+        self.servers = [Peer("server", index) for index in range(plan.servers)]
+        self._metrics = metrics
+        self._timeout = plan.timeout
+        self._generation = 0
+
+    def start(self, snapshot: Snapshot) -> None:
+        """Brings everything up, with `snapshot` as the committed version."""
+        self._launch()
+        addresses = self._ask([(server, "listen", ()) for server in self.servers], START_SECONDS)
+        calls = [(server, "gather", (addresses,)) for server in self.servers]
+        calls += [(worker, "join", (addresses,)) for worker in self.workers]
+        self._ask(calls, START_SECONDS + self._timeout)
+        self.write(snapshot)
+
+    def train(self, first: int, last: int, rate_factor: float, expected_seconds: float) -> LeaseReport:
+        """Makes the updates first + 1 ... last."""
+        self._generation += 1
+        lease = Lease(self._generation, first, last, rate_factor)
+        calls = [(peer, "run", (lease,)) for peer in (*self.servers, *self.workers)]
+        reports = self._ask(calls, self._timeout + 10 * expected_seconds)
+        return self._merge(reports[: len(self.servers)], reports[len(self.servers) :])
+
+    def evaluate(self, split: str) -> Evaluation:
+        """Loss and metrics of the committed version over a whole split, exact over all workers' shares."""
+        parts = self._ask([(worker, "evaluate", (split,)) for worker in self.workers], self._timeout * 10)
+        return Evaluation(
+            loss=sum(part.loss for part in parts),
+            count=sum(part.count for part in parts),
+            metrics=self._merge_metrics([part.metrics for part in parts]),
+        )
+
+    def read(self) -> Snapshot:
+        """The committed version."""
+        snapshot: Snapshot = self._ask([(self.servers[0], "read", ())], self._timeout)[0]
+        return snapshot
+
+    def write(self, snapshot: Snapshot) -> None:
+        """Replaces the committed version."""
+        self._ask([(self.servers[0], "write", (snapshot,))], self._timeout)
+
+    def non_finite_gradients(self) -> dict[int, str]:
+        """For each worker with a NaN or infinity in its last gradient, the first parameter that has one."""
+        names = self._ask([(worker, "non_finite_gradient", ()) for worker in self.workers], self._timeout)
+        return {worker.rank: name for worker, name in zip(self.workers, names, strict=True) if name}
+
+    @abstractmethod
+    def close(self) -> None:
+        """Ends every process of the run."""
+
+    def __enter__(self) -> "Runtime":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @abstractmethod
+    def _launch(self) -> None:
+        """Creates the servers and workers."""
+
+    @abstractmethod
+    def _submit(self, peer: Peer, method: str, arguments: tuple[Any, ...]) -> Future[Any]:
+        """Starts a call of one process."""
+
+    def _ask(self, calls: Sequence[tuple[Peer, str, tuple[Any, ...]]], seconds: float) -> list[Any]:
+        """Makes all calls at once and returns their results in order; raises the root cause of a failure.
+
+        After the first failure the others get a few seconds to say what they saw: the one that died is the
+        cause, those that lost sight of it are symptoms.
+        """
+        futures = [self._submit(*call) for call in calls]
+        deadline = time.monotonic() + seconds
+        pending = set(futures)
+        errors: list[BaseException] = []
+        while pending and (left := deadline - time.monotonic()) > 0:
+            done, pending = wait(pending, timeout=left, return_when=FIRST_COMPLETED)
+            found = [error for future in done if (error := future.exception())]
+            if found and not errors:
+                deadline = min(deadline, time.monotonic() + GRACE_SECONDS)
+            errors += found
+        if errors:
+            raise root_cause(errors)
+        for (peer, _, _), future in zip(calls, futures, strict=True):
+            if future in pending:
+                raise ProcessDied(f"{peer} did not answer for {seconds:.0f} s")
+        return [future.result() for future in futures]
+
+    def _merge(self, servers: list[ServerReport], workers: list[WorkerReport]) -> LeaseReport:
+        steps = min(len(report.losses) for report in servers)
+        first = servers[0]
+        culprits = [report.non_finite for report in servers if report.non_finite]
+        return LeaseReport(
+            losses=first.losses[:steps],
+            counts=first.counts[:steps],
+            gradient_norms=np.sqrt(sum(report.squares[:steps] for report in servers)),
+            learning_rates=first.learning_rates[:steps],
+            worker_seconds=np.stack([report.seconds[:steps] for report in workers]),
+            server_seconds=np.stack([report.seconds[:steps] for report in servers]),
+            metrics=self._merge_metrics([report.metrics for report in workers]),
+            non_finite=culprits[0] if culprits else None,
+        )
+
+    def _merge_metrics(self, parts: Sequence[MetricStates]) -> MetricStates:
+        merged = dict(parts[0])
+        for part in parts[1:]:
+            for name, state in part.items():
+                merged[name] = self._metrics[name].merge(merged[name], state)
+        return merged
+
+
+def root_cause(errors: Sequence[BaseException]) -> BaseException:
+    """The error that explains the others: a death before a user's error before a peer that noticed."""
+
+    def rank(error: BaseException) -> int:
+        if isinstance(error, UserError):
+            return 0
+        if isinstance(error, PeerLost):
+            return 3
+        return 1 if isinstance(error, ProcessDied) else 2
+
+    return min(errors, key=rank)

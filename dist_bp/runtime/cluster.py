@@ -1,0 +1,110 @@
+"""Connecting to Ray: a private one of this machine that ends with the command, or a cluster that is there."""
+
+import contextlib
+import logging
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import psutil
+
+from dist_bp.errors import CapacityError, TrainingFailed
+from dist_bp.runtime.warden import Warden
+
+OBJECT_STORE_BYTES = 128 * 2**20
+
+
+def local_cpus() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def check_capacity(workers: int, cpus_per_worker: int, available: float) -> None:
+    """Raises CapacityError when the workers do not fit."""
+    needed = workers * cpus_per_worker
+    if needed > available:
+        raise CapacityError(
+            f"the job needs {needed} CPUs ({workers} workers x {cpus_per_worker}), this Ray has {available:g}: "
+            "lower scaling.num_workers or scaling.cpus_per_worker"
+        )
+
+
+def import_ray(local: bool) -> ModuleType:
+    """Imports Ray with the switches that it reads only once set: quiet, and a local one behind a fresh token."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if local:
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+        if os.environ["RAY_AUTH_MODE"] == "token" and "RAY_AUTH_TOKEN_PATH" not in os.environ:
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    import ray
+
+    return ray
+
+
+class Cluster:
+    """A connection to Ray; close it to end a local one completely."""
+
+    def __init__(self, address: str, object_store_bytes: int) -> None:
+        self._warden: Warden | None = None
+        self._before = _children()
+        local = address == "local"
+        self._ray = import_ray(local)
+        try:
+            if local:
+                self._start_local(object_store_bytes)
+            else:
+                self._ray.init(address=address, logging_level=logging.WARNING, log_to_driver=False)
+        except (ConnectionError, RuntimeError, OSError) as error:
+            self.close()
+            raise TrainingFailed(
+                f"Ray at {address!r} did not start or answer: {_first_line(error)}"
+            ) from error
+
+    def _start_local(self, object_store_bytes: int) -> None:
+        folder = Path(tempfile.mkdtemp(prefix="dist_bp-"))
+        self._warden = Warden(folder)
+        self._ray.init(
+            address="local",
+            num_cpus=local_cpus(),
+            object_store_memory=max(object_store_bytes, OBJECT_STORE_BYTES),
+            include_dashboard=False,
+            logging_level=logging.WARNING,
+            log_to_driver=False,
+            _temp_dir=str(folder),
+            _node_ip_address="127.0.0.1",
+        )
+        self.watch()
+
+    def watch(self) -> None:
+        """Puts the processes that Ray has started since under guard."""
+        if self._warden:
+            self._warden.watch(_children() - self._before - {self._warden.pid})
+
+    @property
+    def cpus(self) -> float:
+        return float(self._ray.cluster_resources().get("CPU", 0))
+
+    def close(self) -> None:
+        with _blocked_chatter():
+            self._ray.shutdown()
+        if self._warden:
+            self._warden.dismiss()
+            self._warden = None
+
+
+def _children() -> set[int]:
+    return {child.pid for child in psutil.Process().children(recursive=True)}
+
+
+@contextlib.contextmanager
+def _blocked_chatter() -> Iterator[None]:
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    yield
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0]

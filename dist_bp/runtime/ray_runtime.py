@@ -1,0 +1,96 @@
+"""Servers and workers as Ray actors. Ray places, starts and watches them; no gradient passes through it."""
+
+from collections.abc import Mapping
+from concurrent.futures import Future
+from functools import cached_property
+from typing import Any
+
+from dist_bp.metrics import Metric
+from dist_bp.ps.arena import Snapshot
+from dist_bp.ps.doorbell import Peer
+from dist_bp.ps.server import Server
+from dist_bp.ps.worker import Worker
+from dist_bp.runtime.base import ProcessDied, Runtime
+from dist_bp.runtime.cluster import Cluster, check_capacity
+from dist_bp.runtime.plan import RunPlan, make_server, make_worker
+
+
+class Member:
+    """The actor: hosts one server or worker and passes calls on to it.
+
+    The member is made by the first call, not by the constructor, so that its errors reach the driver as they are.
+    """
+
+    def __init__(self, plan: RunPlan, peer: Peer) -> None:
+        self._plan = plan
+        self._peer = peer
+
+    @cached_property
+    def _member(self) -> Server | Worker:
+        make = make_server if self._peer.role == "server" else make_worker
+        return make(self._plan, self._peer.rank)
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        return getattr(self._member, method)(*arguments)
+
+
+class RayRuntime(Runtime):
+    """Each server and worker is an actor of its own; workers reserve their CPUs, servers run in their gaps."""
+
+    def __init__(self, plan: RunPlan, metrics: Mapping[str, Metric], cluster: Cluster) -> None:
+        super().__init__(plan, metrics)
+        scaling = plan.config.scaling
+        check_capacity(plan.workers, scaling.cpus_per_worker, cluster.cpus)
+        self._cluster = cluster
+        self._actors: dict[Peer, Any] = {}
+
+    def _launch(self) -> None:
+        import ray
+
+        cpus = self.plan.config.scaling.cpus_per_worker
+        actor = ray.remote(Member)
+        for peer in (*self.servers, *self.workers):
+            threads = cpus if peer.role == "worker" else 1
+            self._actors[peer] = actor.options(
+                num_cpus=cpus if peer.role == "worker" else 0,
+                max_restarts=0,
+                runtime_env={"env_vars": _thread_variables(threads)},
+            ).remote(self.plan, peer)
+
+    def start(self, snapshot: Snapshot) -> None:
+        super().start(snapshot)
+        self._cluster.watch()
+
+    def _submit(self, peer: Peer, method: str, arguments: tuple[Any, ...]) -> Future[Any]:
+        result: Future[Any] = Future()
+        reply = self._actors[peer].call.remote(method, *arguments).future()
+        reply.add_done_callback(lambda future: _settle(future, result, peer))
+        return result
+
+    def close(self) -> None:
+        self._actors.clear()
+        self._cluster.close()
+
+
+def _settle(reply: Future[Any], result: Future[Any], peer: Peer) -> None:
+    """Copies Ray's answer, with Ray's exceptions turned into ours."""
+    error = reply.exception()
+    if error is None:
+        result.set_result(reply.result())
+    else:
+        result.set_exception(_translate(error, peer))
+
+
+def _translate(error: BaseException, peer: Peer) -> BaseException:
+    from ray.exceptions import ActorDiedError, ActorUnavailableError, RayTaskError
+
+    if isinstance(error, RayTaskError):
+        return error.cause if isinstance(error.cause, Exception) else error
+    if isinstance(error, ActorDiedError | ActorUnavailableError):
+        return ProcessDied(f"{peer} died: its process ended or was killed")
+    return error
+
+
+def _thread_variables(count: int) -> dict[str, str]:
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    return {name: str(count) for name in names}

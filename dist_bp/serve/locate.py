@@ -1,0 +1,33 @@
+"""What a user may call a model, and the directory that holds it."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from dist_bp.checkpoint import locate, open_store
+from dist_bp.checkpoint.manifest import MANIFEST
+from dist_bp.errors import CheckpointError
+
+PACKAGED = "MLmodel"
+EXPORTED = "model"
+_URI = re.compile(r"[A-Za-z][\w+.-]*:/.*")
+
+
+def find_model(name: str, root: Path, download: Callable[[str], Path]) -> Path:
+    """The directory of a saved model.
+
+    `name` is a checkpoint, a run's folder (its final model, or else its best checkpoint), the id of a run below
+    `root`, a downloaded MLflow model, or the URI of one, which `download` fetches. Raises CheckpointError.
+    """
+    path = download(name) if _URI.fullmatch(name) else locate(name, root)
+    if (path / MANIFEST).is_file():
+        return path
+    if (path / EXPORTED / MANIFEST).is_file():
+        return path / EXPORTED
+    if (path / PACKAGED).is_file():
+        for manifest in path.glob(f"artifacts/*/{MANIFEST}"):
+            return manifest.parent
+        raise CheckpointError(f"{path} is an MLflow model, but not one of dist_bp")
+    if found := open_store(path).best():
+        return found.path
+    raise CheckpointError(f"{path} holds neither a model nor a checkpoint")

@@ -1,0 +1,43 @@
+"""A tracker that records nothing."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dist_bp.track.port import ModelPackage, RunStatus
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class NullTracker:
+    """Stands in where a job runs without a store."""
+
+    run_id: str | None = None
+    run_url: str | None = None
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        pass
+
+    def log_tags(self, tags: Mapping[str, str]) -> None:
+        pass
+
+    def log_figure(self, name: str, figure: "Figure") -> None:
+        pass
+
+    def log_artifact(self, path: Path, folder: str | None = None) -> None:
+        pass
+
+    def log_text(self, name: str, text: str) -> None:
+        pass
+
+    def log_dataset(
+        self, name: str, digest: str, source: str, schema: Mapping[str, str], context: str
+    ) -> None:
+        pass
+
+    def log_model(self, package: ModelPackage, step: int, metrics: Mapping[str, float]) -> str | None:
+        return None
+
+    def finish(self, status: RunStatus) -> list[str]:
+        return []

@@ -1,0 +1,82 @@
+"""The tracker port: everything a job tells about itself goes through this narrow interface."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+RunStatus = Literal["FINISHED", "FAILED", "KILLED"]
+
+
+@dataclass(frozen=True)
+class TrackingSettings:
+    """Where and how a run is recorded."""
+
+    tracking_uri: str
+    experiment: str
+    journal_folder: Path  # where points wait that the store does not take
+    run_name: str | None = None
+    artifact_location: str | None = None  # of a new experiment; None: `mlartifacts` beside an SQLite store
+    source_name: str | None = None  # what started the run; None: the command line's program
+    system_metrics: bool = True
+    system_metrics_seconds: float = 10.0
+
+
+@dataclass(frozen=True)
+class ModelPackage:
+    """A model as files, ready to be logged.
+
+    `python_model` is a Python file that calls `mlflow.models.set_model`; `artifacts` are the files or folders
+    it finds under `context.artifacts`. The two examples (data frames or arrays) give the signature.
+    `code_paths` are packages to be shipped with the model.
+    """
+
+    python_model: Path
+    artifacts: Mapping[str, Path]
+    input_example: Any
+    output_example: Any
+    pip_requirements: Sequence[str]
+    code_paths: Sequence[Path] = ()
+    name: str = "model"
+
+
+class Tracker(Protocol):
+    """Records one run.
+
+    No method raises because the store fails, and only `log_model` and `finish` wait for it: the others hand
+    their work to the background. What could not be recorded is told by `finish`.
+    """
+
+    @property
+    def run_id(self) -> str | None: ...
+
+    @property
+    def run_url(self) -> str | None:
+        """Link to the page of the run."""
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Record metrics by name. Takes microseconds."""
+
+    def log_tags(self, tags: Mapping[str, str]) -> None: ...
+
+    def log_figure(self, name: str, figure: "Figure") -> None:
+        """Record a figure as the artifact `name`, e.g. "figures/loss.png"; do not draw on it afterwards."""
+
+    def log_artifact(self, path: Path, folder: str | None = None) -> None:
+        """Record a file or a directory's content under `folder`; it must stay in place until `finish`."""
+
+    def log_text(self, name: str, text: str) -> None: ...
+
+    def log_dataset(
+        self, name: str, digest: str, source: str, schema: Mapping[str, str], context: str
+    ) -> None:
+        """Record an input of the run: `schema` maps column names to types, `context` is e.g. "training"."""
+
+    def log_model(self, package: ModelPackage, step: int, metrics: Mapping[str, float]) -> str | None:
+        """Record a model and the metrics it reached at `step`; returns its URI, or None if that failed."""
+
+    def finish(self, status: RunStatus) -> list[str]:
+        """Write everything out and close the run; returns a line for each thing that was not recorded."""

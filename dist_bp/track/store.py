@@ -1,0 +1,171 @@
+"""Checks of a tracking URI that need neither MLflow nor much time, and links into its user interface."""
+
+import fcntl
+import os
+import re
+import socket
+import tempfile
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPException
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from dist_bp.errors import TrackingError
+
+SQLITE = "sqlite:///"
+LOCAL_UI = "http://127.0.0.1:5000"
+REACHABLE_SECONDS = 5.0
+
+_DATABASE_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
+_KEY = "tracking.tracking_uri"
+
+
+def resolve_uri(tracking_uri: str) -> str:
+    """The URI with the path of an SQLite file made absolute.
+
+    Raises:
+        TrackingError: the URI is not one of a store that runs can be recorded in.
+    """
+    scheme = _scheme(tracking_uri)
+    if scheme == "sqlite":
+        path = tracking_uri.removeprefix(SQLITE)
+        if path == tracking_uri or not path:
+            raise TrackingError(
+                f"{_KEY}: {tracking_uri!r} names no file: write sqlite:///mlflow.db (in this folder) "
+                "or sqlite:////absolute/path/mlflow.db"
+            )
+        return f"{SQLITE}{Path(path).absolute()}"
+    if scheme in ("http", "https", *_DATABASE_PORTS):
+        return tracking_uri
+    if scheme in ("", "file"):
+        raise TrackingError(
+            f"{_KEY}: {tracking_uri!r} is a folder, and MLflow no longer records into folders: "
+            "write sqlite:///mlflow.db"
+        )
+    raise TrackingError(
+        f"{_KEY}: {without_password(tracking_uri)!r} is not allowed: use sqlite:///FILE, "
+        "http(s)://HOST:PORT, postgresql://... or mysql://..."
+    )
+
+
+def check_store(uri: str) -> None:
+    """Find out, in `REACHABLE_SECONDS` at most, whether the store of a resolved URI can be used.
+
+    Raises:
+        TrackingError: it cannot.
+    """
+    scheme = _scheme(uri)
+    if scheme == "sqlite":
+        _check_sqlite(sqlite_path(uri))
+    elif scheme in ("http", "https"):
+        _check_within_deadline(uri, lambda: _get_health(uri), "start it with `mlflow server`")
+    elif scheme in _DATABASE_PORTS:
+        _check_within_deadline(uri, lambda: _connect(uri), "is the database running?")
+
+
+def sqlite_path(uri: str) -> Path:
+    """The file of a resolved SQLite URI."""
+    return Path(uri.removeprefix(SQLITE))
+
+
+@contextmanager
+def one_process(uri: str) -> Iterator[None]:
+    """Let one process at a time create the database of a resolved SQLite URI; other stores do so themselves.
+
+    The lock is on the database's folder, so that it leaves no file behind.
+    """
+    if not is_sqlite(uri):
+        yield
+        return
+    folder = os.open(sqlite_path(uri).parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def is_sqlite(uri: str) -> bool:
+    return _scheme(uri) == "sqlite"
+
+
+def run_url(tracking_uri: str, experiment_id: str, run_id: str) -> str:
+    """The page of a run; for a database, as `ui_command` serves it.
+
+    Without the query MLflow opens its view for GenAI instead of the one for model training.
+    """
+    scheme = _scheme(tracking_uri)
+    server = tracking_uri.rstrip("/") if scheme in ("http", "https") else LOCAL_UI
+    return f"{server}/#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning"
+
+
+def ui_command(tracking_uri: str) -> str | None:
+    """The command that serves the user interface of a database; None where a server already does."""
+    if _scheme(tracking_uri) not in ("sqlite", *_DATABASE_PORTS):
+        return None
+    return f"mlflow server --backend-store-uri {tracking_uri} --port {urlsplit(LOCAL_UI).port}"
+
+
+def without_password(text: str) -> str:
+    """Mask the password of any URI within the text."""
+    return re.sub(r"(://[^/\s:@]*):[^/\s@]+@", r"\1:***@", text)
+
+
+def _scheme(uri: str) -> str:
+    """The scheme without a driver: "postgresql+psycopg2://..." is "postgresql"."""
+    return uri.partition(":")[0].partition("+")[0].lower() if ":" in uri else ""
+
+
+def _check_sqlite(path: Path) -> None:
+    folder = path.parent
+    if not folder.is_dir():
+        raise TrackingError(f"{_KEY}: the folder {folder} does not exist: create it or name another file")
+    if path.is_dir():
+        raise TrackingError(f"{_KEY}: {path} is a folder: name a file in it")
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        if path.exists():
+            with path.open("rb+") as file:
+                head = file.read(16)
+            if head and head != b"SQLite format 3\0":
+                raise TrackingError(f"{_KEY}: {path} is not an SQLite database: name another file")
+    except OSError as error:
+        raise TrackingError(f"{_KEY}: cannot write {path}: {error.strerror}: name another file") from error
+
+
+def _get_health(uri: str) -> None:
+    try:
+        with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=REACHABLE_SECONDS):
+            pass
+    except urllib.error.HTTPError as error:
+        if error.code >= 500:
+            raise
+
+
+def _connect(uri: str) -> None:
+    parts = urlsplit(uri)
+    address = (parts.hostname or "localhost", parts.port or _DATABASE_PORTS[_scheme(uri)])
+    socket.create_connection(address, timeout=REACHABLE_SECONDS).close()
+
+
+def _check_within_deadline(uri: str, check: Callable[[], None], remedy: str) -> None:
+    """Run a check in a thread: looking up a name cannot be given a deadline."""
+    failure = [f"no answer within {REACHABLE_SECONDS:g} s"]
+
+    def run() -> None:
+        try:
+            check()
+            failure.clear()
+        except (OSError, ValueError, HTTPException) as error:
+            failure[0] = str(getattr(error, "reason", None) or error)
+
+    thread = threading.Thread(target=run, name="tracking-check", daemon=True)
+    thread.start()
+    thread.join(REACHABLE_SECONDS)
+    if failure:
+        raise TrackingError(f"{_KEY}: {without_password(uri)} does not answer ({failure[0]}): {remedy}")

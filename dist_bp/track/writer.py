@@ -1,0 +1,236 @@
+"""The background writer: takes points at once, hands them to a slow or failing store in batches."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import shorten
+
+from dist_bp.track.journal import Journal, Point
+
+SPILL_SIZE = 1000
+LINE_LENGTH = 200
+
+
+class Rejected(Exception):
+    """The store will never take this: it is dropped and reported instead of tried again."""
+
+
+@dataclass(frozen=True)
+class Unwritten:
+    """What the store did not get: points kept in the journal, points lost, tasks not done, and why."""
+
+    journaled: int
+    journal: Path
+    lost: int
+    tasks: tuple[str, ...]
+    reasons: tuple[str, ...]
+
+    def lines(self) -> list[str]:
+        """One line for each kind of loss; none if everything was written."""
+        lines = []
+        if self.journaled:
+            lines.append(
+                f"{self.journaled} metric values wait in {self.journal} and are sent when the run is resumed"
+            )
+        if self.lost:
+            lines.append(f"{self.lost} metric values are lost")
+        if self.tasks:
+            lines.append(f"not recorded: {', '.join(self.tasks)}")
+        if lines and self.reasons:
+            lines[0] += f" ({'; '.join(self.reasons)})"
+        return lines
+
+
+class BackgroundWriter:
+    """Writes points and runs tasks in one thread, in the order given, for as long as it takes.
+
+    Points wait in memory; beyond `capacity` the oldest move to the journal, which is always emptied before
+    newer points are written. A batch that fails is tried again with growing pauses. So what is waiting is,
+    oldest first: the batch being written, the journal, the queue.
+
+    Args:
+        write: stores a batch; may be called again with the same batch after it failed. Raises `Rejected` if
+            trying again is useless, anything else if the store may recover.
+        journal: where points wait beyond the memory; what an earlier process left there is written first.
+        interval: seconds between two rounds of writing.
+        batch_size: the most points of one batch.
+        capacity: the most points in memory.
+        pauses: shortest and longest pause in seconds after a failure.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[Sequence[Point]], None],
+        journal: Journal,
+        *,
+        interval: float = 1.0,
+        batch_size: int = 1000,
+        capacity: int = 100_000,
+        pauses: tuple[float, float] = (0.5, 15.0),
+    ) -> None:
+        self._write = write
+        self._journal = journal
+        self._interval = interval
+        self._batch_size = batch_size
+        self._capacity = capacity
+        self._pauses = pauses
+        self._queue: deque[Point] = deque()
+        self._tasks: deque[tuple[str, Callable[[], object]]] = deque()
+        self._batch: list[Point] = []
+        self._batch_in_journal = False
+        self._lock = threading.Lock()  # the batch, the journal, the queue's old end; never held for the store
+        self._wake = threading.Event()
+        self._closing = False
+        self._abandoned = False
+        self._last_progress = 0.0
+        self._lost = 0
+        self._failed_tasks: list[str] = []
+        self._rejections: list[str] = []  # the first few, each once
+        self._failure: str | None = None
+        self._thread = threading.Thread(target=self._run, name="tracking-writer", daemon=True)
+        self._thread.start()
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Take points. Does not wait for the store and does not raise; after `close` it does nothing."""
+        if self._closing:
+            return
+        now = time.time_ns() // 1_000_000
+        try:
+            points = [Point(name, float(value), now, step) for name, value in values.items()]
+        except (TypeError, ValueError, OverflowError) as error:
+            self._lost += len(values)
+            self._note_rejection(error)
+            return
+        self._queue.extend(points)
+        if len(self._queue) > self._capacity:
+            self._spill()
+
+    def submit(self, name: str, task: Callable[[], object]) -> None:
+        """Run `task` when the points given so far are written; it is repeated like a batch if it fails."""
+        self._tasks.append((name, task))
+        self._wake.set()
+
+    def close(self, deadline: float, patience: float) -> Unwritten:
+        """Write everything; points that remain go to the journal.
+
+        Gives up after `deadline` seconds, or after `patience` seconds in which the store took nothing.
+        """
+        self._closing = True
+        end = time.monotonic() + deadline
+        self._last_progress = time.monotonic()
+        self._wake.set()
+        while self._thread.is_alive() and (now := time.monotonic()) < min(
+            end, self._last_progress + patience
+        ):
+            self._thread.join(min(end, self._last_progress + patience) - now)
+        with self._lock:
+            self._abandoned = True
+            self._keep_remaining_points()
+        self._wake.set()
+        reasons = self._rejections if self._failure is None else [*self._rejections, self._failure]
+        return Unwritten(
+            journaled=len(self._journal),
+            journal=self._journal.path,
+            lost=self._lost,
+            tasks=(*self._failed_tasks, *(name for name, _ in list(self._tasks))),
+            reasons=tuple(reasons),
+        )
+
+    def _run(self) -> None:
+        pause, failures = self._interval, 0
+        shortest, longest = self._pauses
+        while not self._abandoned:
+            self._wake.wait(pause)
+            self._wake.clear()
+            try:
+                self._drain()
+            except Exception as error:
+                self._failure = _one_line(error)
+                pause = min(shortest * 2**failures, shortest if self._closing else longest)
+                failures += 1
+                continue
+            self._failure = None
+            pause, failures = self._interval, 0
+            if self._closing:
+                if not self._waiting():
+                    return
+                pause = 0
+
+    def _drain(self) -> None:
+        while self._write_batch():
+            pass
+        while self._tasks and not self._abandoned:
+            name, task = self._tasks[0]
+            try:
+                task()
+            except Rejected as error:
+                self._failed_tasks.append(name)
+                self._note_rejection(error)
+            self._tasks.popleft()
+            self._last_progress = time.monotonic()
+
+    def _write_batch(self) -> bool:
+        """Write the oldest batch; says whether a full one was waiting, so that there may be more."""
+        batch = self._next_batch()
+        if not batch:
+            return False
+        try:
+            self._write(batch)
+        except Rejected as error:
+            self._lost += len(batch)
+            self._note_rejection(error)
+        self._batch_done()
+        return len(batch) == self._batch_size
+
+    def _next_batch(self) -> list[Point]:
+        with self._lock:
+            if self._abandoned:
+                return []
+            if not self._batch:
+                self._batch_in_journal = len(self._journal) > 0
+                self._batch = (
+                    self._journal.peek(self._batch_size)
+                    if self._batch_in_journal
+                    else self._take(self._batch_size)
+                )
+            return self._batch
+
+    def _batch_done(self) -> None:
+        with self._lock:
+            if self._abandoned:
+                return
+            if self._batch_in_journal:
+                self._journal.discard(len(self._batch))
+            self._batch = []
+            self._last_progress = time.monotonic()
+
+    def _take(self, limit: int) -> list[Point]:
+        return [self._queue.popleft() for _ in range(min(limit, len(self._queue)))]
+
+    def _waiting(self) -> bool:
+        with self._lock:
+            return bool(self._batch or len(self._journal) or self._queue or self._tasks)
+
+    def _spill(self) -> None:
+        with self._lock:
+            self._lost += self._journal.append(self._take(SPILL_SIZE))
+
+    def _keep_remaining_points(self) -> None:
+        if self._batch and not self._batch_in_journal:
+            self._lost += self._journal.prepend(self._batch)
+        self._batch = []
+        self._lost += self._journal.append(self._take(len(self._queue)))
+        self._journal.sync()
+
+    def _note_rejection(self, error: Exception) -> None:
+        reason = _one_line(error)
+        if reason not in self._rejections and len(self._rejections) < 3:
+            self._rejections.append(reason)
+
+
+def _one_line(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return shorten(text.splitlines()[0], LINE_LENGTH, placeholder=" ...")

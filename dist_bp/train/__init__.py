@@ -1,0 +1,1 @@
+"""One training job: leases, epochs, evaluation, stopping, checkpoints."""

@@ -1,0 +1,31 @@
+"""Ctrl-C and SIGTERM: the first asks the run to stop at the next safe point, the second ends it at once."""
+
+import signal
+import threading
+from types import FrameType
+from typing import Any, Self
+
+from dist_bp.errors import Interrupted
+
+
+class Interrupt:
+    """While entered, `requested` names the signal that came; nothing happens outside the main thread."""
+
+    def __init__(self) -> None:
+        self.requested: str | None = None
+        self._previous: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._previous[number] = signal.signal(number, self._receive)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _receive(self, number: int, _: FrameType | None) -> None:
+        if self.requested:
+            raise Interrupted("interrupted again: stopped at once, the last checkpoint stands")
+        self.requested = signal.Signals(number).name

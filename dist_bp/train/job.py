@@ -1,0 +1,106 @@
+"""One training job from configuration to result: data, processes, tracking, training, model."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from dist_bp.checkpoint import CheckpointStore, Found, resolve
+from dist_bp.config import JobConfig
+from dist_bp.config.metrics import monitor_mode
+from dist_bp.errors import Interrupted
+from dist_bp.runtime.base import Runtime
+from dist_bp.runtime.plan import RunPlan
+from dist_bp.track.port import RunStatus, Tracker
+from dist_bp.train.checks import check_job
+from dist_bp.train.interrupt import Interrupt
+from dist_bp.train.observer import Observer
+from dist_bp.train.publish import evaluate, open_run, publish
+from dist_bp.train.result import Result
+from dist_bp.train.setup import Job, prepare_job
+from dist_bp.train.trainer import Trainer
+
+
+def run_job(config: JobConfig, resume: str | None = None, observer: Observer | None = None) -> Result:
+    """Trains to the end and returns the result.
+
+    `resume` is "auto" (the newest run of this name, or a new one), a run id or a path of a checkpoint. Raises
+    UserError before anything has started, TrainingFailed when the run cannot go on, Interrupted after Ctrl-C or
+    SIGTERM; in each case the MLflow run is closed and no process is left.
+    """
+    observer = observer or Observer()
+    observer.phase("preparing the data")
+    job = prepare_job(config)
+    check_job(job)
+    found = find_checkpoint(job, resume)
+    if found:
+        for line in found.passed_over:
+            observer.note(line)
+        observer.note(f"going on from {found.path}")
+    with Interrupt() as interrupt, tracked_run(lambda: open_run(job, found), observer) as get_tracker:
+        observer.phase("starting the processes")
+        with open_runtime(job) as runtime:
+            runtime.start(job.initial)
+            tracker = get_tracker()
+            store = open_store(job, tracker.run_id or config.name)
+            trainer = Trainer(job, runtime, tracker, store, observer, interrupt)
+            if found:
+                trainer.restore(found.checkpoint)
+            outcome = trainer.run()
+            observer.phase("evaluating")
+            report = evaluate(job, runtime, outcome)
+        observer.phase("logging the model")
+        return publish(job, tracker, store, outcome, report)
+
+
+def find_checkpoint(job: Job, resume: str | None) -> Found | None:
+    """The checkpoint to go on from; raises CheckpointError where it is damaged or of another job."""
+    if resume is None:
+        return None
+    found = resolve(resume, Path(job.config.checkpoint.directory), job.config.name)
+    if found:
+        job.snapshots(found.checkpoint)
+    return found
+
+
+def open_store(job: Job, run_id: str) -> CheckpointStore:
+    settings = job.config.checkpoint
+    folder = Path(settings.directory) / run_id / "checkpoints"
+    return CheckpointStore(folder, settings.keep, monitor_mode(settings.monitor, settings.mode))
+
+
+def open_runtime(job: Job) -> Runtime:
+    """The runtime of the configuration: Ray actors, or threads where it asks for no worker process."""
+    plan = RunPlan(job.config, job.prepared.directory.resolve(), job.total_steps, secrets.token_bytes(32))
+    if job.config.scaling.num_workers == 0:
+        from dist_bp.runtime.threads import ThreadRuntime
+
+        return ThreadRuntime(plan, job.metrics)
+    from dist_bp.runtime.cluster import Cluster
+    from dist_bp.runtime.ray_runtime import RayRuntime
+
+    cluster = Cluster(job.config.ray.address, object_store_bytes=4 * job.layout.nbytes)
+    try:
+        return RayRuntime(plan, job.metrics, cluster)
+    except BaseException:
+        cluster.close()
+        raise
+
+
+@contextmanager
+def tracked_run(open_tracker: Callable[[], Tracker], observer: Observer) -> Iterator[Callable[[], Tracker]]:
+    """Opens the tracker beside whatever the body does; whatever happens there, closes it with the right status."""
+    status: RunStatus = "FAILED"
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="tracker") as pool:
+        opening = pool.submit(open_tracker)
+        try:
+            yield opening.result
+            status = "FINISHED"
+        except (Interrupted, KeyboardInterrupt):
+            status = "KILLED"
+            raise
+        finally:
+            if opening.exception() is None:
+                for line in opening.result().finish(status):
+                    observer.note(line)

@@ -1,0 +1,120 @@
+"""Sums over the part of an epoch that is done, and over a window of steps for the log."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dist_bp.metrics import Metric
+from dist_bp.ps.lease import Evaluation, MetricStates
+from dist_bp.runtime.base import LeaseReport
+
+Array = npt.NDArray[Any]
+
+
+@dataclass
+class EpochMeter:
+    """Loss and metrics over the samples that an epoch has trained on so far, and the time that took."""
+
+    metrics: Mapping[str, Metric]
+    loss: float = 0.0
+    count: int = 0
+    seconds: float = 0.0
+    states: MetricStates = field(default_factory=dict)
+    worker_seconds: Array | None = None
+    server_seconds: Array | None = None
+
+    def add(self, report: LeaseReport, seconds: float) -> None:
+        self.loss += float(report.losses.sum())
+        self.count += int(report.counts.sum())
+        self.seconds += seconds
+        for name, state in report.metrics.items():
+            self.states[name] = (
+                self.metrics[name].merge(self.states[name], state) if name in self.states else state
+            )
+        self.worker_seconds = _plus(self.worker_seconds, report.worker_seconds.sum(axis=1))
+        self.server_seconds = _plus(self.server_seconds, report.server_seconds.sum(axis=1))
+
+    def evaluation(self) -> Evaluation:
+        return Evaluation(self.loss, self.count, self.states)
+
+    def timings(self) -> dict[str, float]:
+        """Seconds of the epoch by process and activity, for the tracker."""
+        values: dict[str, float] = {}
+        if self.worker_seconds is not None:
+            values |= _named("worker", ("computing", "waiting"), self.worker_seconds)
+        if self.server_seconds is not None:
+            values |= _named("server", ("collecting", "updating", "publishing"), self.server_seconds)
+        return values
+
+    def arrays(self) -> dict[str, Array]:
+        """The sums as named arrays for a checkpoint in the middle of an epoch."""
+        arrays: dict[str, Array] = {"sums": np.array([self.loss, self.count, self.seconds])}
+        for name, state in self.states.items():
+            arrays |= {f"metric/{name}/{key}": value for key, value in state.items()}
+        return arrays
+
+    def restore(self, arrays: Mapping[str, Array]) -> None:
+        self.loss, count, self.seconds = arrays["sums"].tolist()
+        self.count = int(count)
+        states: dict[str, dict[str, Array]] = {}
+        for path, value in arrays.items():
+            if path.startswith("metric/"):
+                _, name, key = path.split("/")
+                states.setdefault(name, {})[key] = value
+        self.states = dict(states)
+
+
+@dataclass
+class StepLog:
+    """Averages of what is logged a step, over windows that end at multiples of `every` steps."""
+
+    every: int
+    loss: float = 0.0
+    count: int = 0
+
+    def add(self, first: int, report: LeaseReport) -> Iterator[tuple[int, dict[str, float]]]:
+        """Yields (step, values) for each window that ends within the lease that began at `first`."""
+        for index in range(report.steps):
+            self.loss += float(report.losses[index])
+            self.count += int(report.counts[index])
+            step = first + index + 1
+            if step % self.every == 0:
+                yield (
+                    step,
+                    {
+                        "train/loss": self.loss / self.count,
+                        "train/learning_rate": float(report.learning_rates[index]),
+                        "train/gradient_norm": float(report.gradient_norms[index]),
+                    },
+                )
+                self.loss, self.count = 0.0, 0
+
+
+def scores(
+    evaluation: Evaluation, metrics: Mapping[str, Metric]
+) -> tuple[dict[str, float], dict[str, Array]]:
+    """The loss and metrics of an evaluation: numbers, and those that are arrays (the confusion matrix)."""
+    numbers = {"loss": evaluation.loss / evaluation.count}
+    arrays: dict[str, Array] = {}
+    for name, state in evaluation.metrics.items():
+        value = metrics[name].result(dict(state))
+        if isinstance(value, np.ndarray):
+            arrays[name] = value
+        else:
+            numbers[name] = float(value)
+    return numbers, arrays
+
+
+def _plus(total: Array | None, more: Array) -> Array:
+    return more if total is None else total + more
+
+
+def _named(role: str, activities: tuple[str, ...], seconds: Array) -> dict[str, float]:
+    return {
+        f"time/{role}_{rank}_{activity}_seconds": float(value)
+        for rank, row in enumerate(seconds)
+        for activity, value in zip(activities, row, strict=True)
+    }

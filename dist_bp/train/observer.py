@@ -1,0 +1,32 @@
+"""What a training job tells whoever watches it, such as the terminal; an observer never steers."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands. `seconds_left` is None before it can be told."""
+
+    epoch: int
+    epochs: int
+    step: int
+    total_steps: int
+    loss: float
+    samples_per_second: float
+    seconds_left: float | None
+
+
+class Observer:
+    """Hears nothing said; override what matters."""
+
+    def phase(self, what: str) -> None:
+        """The job has begun something that takes a while."""
+
+    def progress(self, progress: Progress) -> None:
+        """Some more steps are done, about once a second."""
+
+    def epoch(self, epoch: int, values: dict[str, float]) -> None:
+        """An epoch is over; `values` by monitor name (train_loss, val_loss, ...)."""
+
+    def note(self, text: str) -> None:
+        """Something worth a line."""

@@ -1,0 +1,149 @@
+"""What a run tells the tracker about itself, before and after training: description, data, figures, model."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from dist_bp.checkpoint import CheckpointStore, Found, export_model
+from dist_bp.config import flatten, render
+from dist_bp.runtime.base import Runtime
+from dist_bp.track.port import Tracker, TrackingSettings
+from dist_bp.train.meter import scores
+from dist_bp.train.result import Result
+from dist_bp.train.setup import Job
+from dist_bp.train.trainer import Outcome, tracked_name
+
+Array = npt.NDArray[Any]
+JOURNALS = Path(".dist_bp/journal")
+
+
+@dataclass(frozen=True)
+class Report:
+    """Metrics of the parameters that a run gives back, by monitor name; `arrays` has the confusion matrix."""
+
+    metrics: dict[str, float]
+    arrays: Mapping[str, Array]
+
+
+def open_run(job: Job, found: Found | None) -> Tracker:
+    """Opens the MLflow run, that of the checkpoint where there is one, and tells it what the job is."""
+    from dist_bp.track.mlflow_tracker import open_tracker
+
+    config = job.config
+    settings = config.tracking
+    tracker = open_tracker(
+        TrackingSettings(
+            tracking_uri=settings.tracking_uri,
+            experiment=settings.experiment or config.name,
+            journal_folder=JOURNALS,
+            run_name=settings.run_name,
+            artifact_location=settings.artifact_location,
+            system_metrics=settings.system_metrics,
+        ),
+        params={key: str(value) for key, value in flatten(config).items()},
+        config_text=render(config),
+        tags={**settings.tags, "mlflow.note.content": describe(job)},
+        resume_run_id=found.checkpoint.run_id if found else None,
+    )
+    schema = job.prepared.schema
+    tracker.log_dataset(
+        config.name,
+        digest=job.prepared.source_digest,
+        source=str(getattr(config.data.source, "path", None) or config.data.source.type),
+        schema={name: "double" for name in schema.feature_names}
+        if schema.feature_names
+        else {"inputs": "double"},
+        context="training",
+    )
+    return tracker
+
+
+def evaluate(job: Job, runtime: Runtime, outcome: Outcome) -> Report:
+    """Training and validation metrics of the epoch that the parameters come from, and those on the test split."""
+    kept = next((row for row in outcome.history if row["step"] == outcome.snapshot.step), {})
+    metrics = {name: value for name, value in kept.items() if name not in ("epoch", "step")}
+    arrays: dict[str, Array] = {}
+    for split, prefix in (("validation", "val"), ("test", "test")):
+        if split in job.splits:
+            numbers, arrays = scores(runtime.evaluate(split), job.metrics)
+            metrics |= {f"{prefix}_{name}": value for name, value in numbers.items()}
+    return Report(metrics, arrays)
+
+
+def publish(job: Job, tracker: Tracker, store: CheckpointStore, outcome: Outcome, report: Report) -> Result:
+    """Logs figures, description and the model; returns the result of the run."""
+    tested = {tracked_name(name): value for name, value in report.metrics.items() if name.startswith("test_")}
+    tracker.log(outcome.step, tested)
+    log_figures(job, tracker, outcome, report)
+    tracker.log_tags({"mlflow.note.content": describe(job, outcome, report)})
+    folder = store.directory.parent / "model"
+    export_model(folder, job.checkpoint(outcome.snapshot, run_id=tracker.run_id, metrics=report.metrics))
+    uri = None
+    if job.config.tracking.log_model:
+        from dist_bp.serve.package import package_model
+
+        uri = tracker.log_model(package_model(folder, job.prepared), outcome.snapshot.step, report.metrics)
+    latest = store.paths()[-1]
+    return Result(
+        run_id=tracker.run_id or "",
+        status="FINISHED",
+        reason=outcome.reason,
+        epochs=outcome.epoch,
+        steps=outcome.step,
+        best_step=outcome.best_step,
+        seconds=outcome.seconds,
+        samples_per_second=outcome.samples / outcome.seconds if outcome.seconds else 0.0,
+        metrics=report.metrics,
+        checkpoint=str(latest),
+        model=str(folder),
+        model_uri=uri,
+        num_workers=job.config.scaling.num_workers,
+        parameters=job.model.layout.size,
+        parameters_sha256=hashlib.sha256(outcome.snapshot.parameters.tobytes()).hexdigest(),
+        run_url=tracker.run_url,
+        tracking_uri=job.config.tracking.tracking_uri,
+    )
+
+
+def log_figures(job: Job, tracker: Tracker, outcome: Outcome, report: Report) -> None:
+    from dist_bp.track import figures
+
+    history = outcome.history
+    curves = figures.loss_curves(
+        [row["train_loss"] for row in history],
+        [row["val_loss"] for row in history if "val_loss" in row],
+        best_epoch=outcome.best_step // job.steps_per_epoch if outcome.best_step else None,
+    )
+    tracker.log_figure("figures/loss.png", curves)
+    if "confusion_matrix" in report.arrays:
+        classes = [str(name) for name in job.prepared.schema.classes or ()]
+        figure = figures.confusion_matrix(report.arrays["confusion_matrix"], classes)
+        tracker.log_figure("figures/confusion_matrix.png", figure)
+
+
+def describe(job: Job, outcome: Outcome | None = None, report: Report | None = None) -> str:
+    """The run's description in markdown: what is trained on what, and once it is over, what came out."""
+    config = job.config
+    layers = " → ".join(
+        f"{layer.kind} {' x '.join(map(str, layer.output_shape))}" for layer in job.model.summary()
+    )
+    sizes = ", ".join(f"{size:,} {name}" for name, size in job.splits.items())
+    lines = [
+        f"**{config.name}**: {config.loss.type} on {config.data.source.type} data ({sizes})",
+        "",
+        f"- layers: {layers}; {job.model.layout.size:,} parameters, {config.model.dtype}",
+        f"- optimizer: {config.train.optimizer.type}, learning rate {config.train.optimizer.learning_rate:g}, "
+        f"batches of {config.train.batch_size} over {max(config.scaling.num_workers, 1)} workers",
+    ]
+    if outcome and report:
+        rows = "\n".join(f"| {name} | {value:.4f} |" for name, value in report.metrics.items())
+        lines += [
+            f"- {outcome.reason} after {outcome.epoch} epochs, {outcome.step:,} steps, {outcome.seconds:.1f} s",
+            "",
+            f"| metric | value |\n| --- | --- |\n{rows}",
+        ]
+    return "\n".join(lines)

@@ -1,0 +1,38 @@
+"""What a finished job hands back."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run. `seconds` and `samples_per_second` count training only, without start-up and evaluation.
+
+    `metrics` are those of the parameters that the run gives back: the best epoch's, or the last one's.
+    """
+
+    run_id: str
+    status: str
+    reason: str
+    epochs: int
+    steps: int
+    best_step: int | None
+    seconds: float
+    samples_per_second: float
+    metrics: dict[str, float]
+    checkpoint: str
+    model: str
+    model_uri: str | None
+    num_workers: int
+    parameters: int
+    parameters_sha256: str
+    run_url: str | None
+    tracking_uri: str
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @property
+    def run_folder(self) -> Path:
+        return Path(self.checkpoint).parent.parent

@@ -1,0 +1,189 @@
+"""A job before it runs: everything that follows from the configuration and the prepared data."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dist_bp import build
+from dist_bp.checkpoint import Checkpoint, check_matches, model_digest
+from dist_bp.config import JobConfig, monitor_mode, render
+from dist_bp.data import Prepared
+from dist_bp.errors import ConfigError
+from dist_bp.metrics import Metric
+from dist_bp.nn import Layout, Loss, Model
+from dist_bp.optim import Plateau, Updater
+from dist_bp.ps.arena import Snapshot
+from dist_bp.ps.layout import ArenaLayout
+from dist_bp.runtime.plan import arena_layout
+from dist_bp.train.stopping import Stopping
+
+Array = npt.NDArray[Any]
+LOGGED_STEPS = 2000
+BEST = "best/"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training job, checked: the layers fit each other, the data and the loss."""
+
+    config: JobConfig
+    prepared: Prepared
+    model: Model
+    loss: Loss
+    metrics: Mapping[str, Metric]
+    updater: Updater
+
+    @property
+    def splits(self) -> dict[str, int]:
+        """Sizes of the splits that hold samples."""
+        return {name: size for name, size in self.prepared.splits.items() if size}
+
+    @property
+    def steps_per_epoch(self) -> int:
+        train = self.config.train
+        return -(-self.splits["train"] // (train.batch_size * train.accumulate))
+
+    @property
+    def epochs(self) -> int:
+        return self.config.train.epochs
+
+    @property
+    def total_steps(self) -> int:
+        steps = self.epochs * self.steps_per_epoch
+        return min(steps, self.config.train.stop.max_steps or steps)
+
+    @property
+    def log_every(self) -> int:
+        """Steps averaged into one logged point: `auto` keeps a run below some 2000 points."""
+        every = self.config.tracking.every_steps
+        return -(-self.total_steps // LOGGED_STEPS) if every == "auto" else int(every)
+
+    @property
+    def restores_best(self) -> bool:
+        return self.config.train.stop.restore_best and "validation" in self.splits
+
+    @property
+    def plateau_monitor(self) -> str:
+        return getattr(self.config.train.schedule, "monitor", "")
+
+    @property
+    def initial(self) -> Snapshot:
+        parameters, statistics = self.model.initialize(self.config.seed)
+        state = self.updater.rule.init(self.model.layout.size, self.model.dtype)
+        return Snapshot(0, parameters, statistics, state)
+
+    @cached_property
+    def layout(self) -> ArenaLayout:
+        return arena_layout(self.config, self.model, self.updater)
+
+    @cached_property
+    def model_digest(self) -> str:
+        layers = [layer.model_dump(mode="json") for layer in self.config.model.layers]
+        return model_digest(
+            _shapes(self.model.layout),
+            _shapes(self.model.statistics),
+            self.config.model.dtype,
+            json.dumps(layers),
+        )
+
+    def stopping(self) -> Stopping:
+        stop = self.config.train.stop
+        return Stopping(monitor_mode(stop.monitor, stop.mode), stop.patience, stop.min_delta, stop.target)
+
+    def plateau(self) -> Plateau | None:
+        return build.build_plateau(self.config)
+
+    def checkpoint(
+        self,
+        snapshot: Snapshot,
+        best: Snapshot | None = None,
+        progress: Mapping[str, Array] | None = None,
+        **facts: Any,
+    ) -> Checkpoint:
+        """The checkpoint of a committed version; `best` is kept beside it where it is another one."""
+        arrays = dict(progress or {})
+        if best:
+            arrays |= {f"{BEST}parameters": best.parameters, f"{BEST}statistics": best.statistics}
+            arrays |= {f"{BEST}step": np.array(best.step)}
+        return Checkpoint(
+            step=snapshot.step,
+            parameters=_by_name(self.model.layout, snapshot.parameters),
+            statistics=_by_name(self.model.statistics, snapshot.statistics),
+            optimizer=snapshot.optimizer,
+            progress=arrays,
+            config=render(self.config),
+            pipeline=self.prepared.pipeline.to_dict(),
+            dtype=self.config.model.dtype,
+            model_digest=self.model_digest,
+            data_digest=self.prepared.digest,
+            job=self.config.name,
+            **facts,
+        )
+
+    def snapshots(self, checkpoint: Checkpoint) -> tuple[Snapshot, Snapshot | None]:
+        """The committed version and, where it is another one, the best one so far.
+
+        Raises CheckpointError, naming each difference, where the checkpoint is of another model or data.
+        """
+        check_matches(
+            checkpoint,
+            parameters=_shapes(self.model.layout),
+            statistics=_shapes(self.model.statistics),
+            dtype=self.config.model.dtype,
+            model_digest=self.model_digest,
+            data_digest=self.prepared.digest,
+            slots=self.updater.rule.slots,
+        )
+        snapshot = Snapshot(
+            checkpoint.step,
+            _flat(self.model.layout, checkpoint.parameters, self.model.dtype),
+            _flat(self.model.statistics, checkpoint.statistics, self.model.dtype),
+            checkpoint.optimizer,
+        )
+        if f"{BEST}step" not in checkpoint.progress:
+            return snapshot, None
+        kept = {name: checkpoint.progress[BEST + name] for name in ("step", "parameters", "statistics")}
+        return snapshot, Snapshot(
+            int(kept["step"]), kept["parameters"], kept["statistics"], checkpoint.optimizer
+        )
+
+
+def prepare_job(config: JobConfig) -> Job:
+    """Prepares the data and builds all that the job consists of; raises UserError where something does not fit."""
+    prepared = build.prepare(config)
+    model = build.build_model(config, prepared.schema)
+    schema = prepared.schema
+    loss = build.build_loss(config, build.class_counts(prepared))
+    loss.check(model.output_shape, len(schema.classes) if schema.classes else None, schema.target_shape)
+    metrics = build.build_metrics(config, prepared.schema)
+    samples, batch = prepared.splits["train"], config.train.batch_size
+    if batch > samples:
+        raise ConfigError(
+            f"train.batch_size is {batch}, but the training split has only {samples} samples: "
+            f"set it to {samples} or less"
+        )
+    return Job(config, prepared, model, loss, metrics, build.build_updater(config, model))
+
+
+def _shapes(layout: Layout) -> dict[str, tuple[int, ...]]:
+    return {entry.name: entry.shape for entry in layout.entries}
+
+
+def _by_name(layout: Layout, vector: Array) -> dict[str, Array]:
+    return {
+        entry.name: vector[entry.offset : entry.offset + math.prod(entry.shape)].reshape(entry.shape)
+        for entry in layout.entries
+    }
+
+
+def _flat(layout: Layout, arrays: Mapping[str, Array], dtype: npt.DTypeLike) -> Array:
+    vector = np.empty(layout.size, dtype)
+    for name, view in _by_name(layout, vector).items():
+        np.copyto(view, arrays[name])
+    return vector

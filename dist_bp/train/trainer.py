@@ -1,0 +1,253 @@
+"""The loop of a run: leases of about a second, epochs, evaluation, stopping rules, checkpoints."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from dist_bp.checkpoint import Checkpoint, CheckpointStore
+from dist_bp.errors import Interrupted, TrainingFailed
+from dist_bp.ps.arena import Snapshot
+from dist_bp.ps.lease import NonFinite
+from dist_bp.runtime.base import LeaseReport, Runtime
+from dist_bp.track.port import Tracker
+from dist_bp.train.interrupt import Interrupt
+from dist_bp.train.meter import EpochMeter, StepLog, scores
+from dist_bp.train.observer import Observer, Progress
+from dist_bp.train.setup import Job
+
+LEASE_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Where a run ended: `reason` says why, `snapshot` is what it gives back."""
+
+    reason: str
+    snapshot: Snapshot
+    step: int
+    epoch: int
+    best_step: int | None
+    seconds: float
+    samples: int
+    history: list[dict[str, float]]
+
+
+class Trainer:
+    """Drives a runtime from a committed version to the end of training.
+
+    Everything that a later resume needs is in `checkpoint()`; `restore()` takes it back.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        runtime: Runtime,
+        tracker: Tracker,
+        store: CheckpointStore,
+        observer: Observer,
+        interrupt: Interrupt,
+    ) -> None:
+        self._job = job
+        self._runtime = runtime
+        self._tracker = tracker
+        self._store = store
+        self._observer = observer
+        self._interrupt = interrupt
+        self._stopping = job.stopping()
+        self._plateau = job.plateau()
+        self._meter = EpochMeter(job.metrics)
+        self._log = StepLog(job.log_every)
+        self._step = 0
+        self._seconds = 0.0
+        self._samples = 0
+        self._step_seconds: float | None = None
+        self._best: Snapshot | None = None
+        self._history: list[dict[str, float]] = []
+        self._saved_at: int | None = None
+
+    def run(self) -> Outcome:
+        """Trains to the end. Raises Interrupted after a checkpoint, TrainingFailed when it cannot go on."""
+        reason = self._verdict()
+        while reason is None:
+            self._lease()
+            if self._step % self._job.steps_per_epoch == 0:
+                self._finish_epoch()
+            reason = self._verdict()
+            if self._checkpoint_due(reason is not None):
+                self.save()
+            if self._interrupt.requested and reason is None:
+                raise Interrupted(self._interrupted_message())
+        return self._outcome(reason)
+
+    def _lease(self) -> None:
+        first, last = self._step, self._lease_end()
+        expected = (last - first) * (self._step_seconds or 0.0)
+        started = time.perf_counter()
+        factor = self._plateau.current if self._plateau else 1.0
+        report = self._runtime.train(first, last, factor, expected)
+        seconds = time.perf_counter() - started
+        self._step += report.steps
+        self._meter.add(report, seconds)
+        self._seconds += seconds
+        self._samples += int(report.counts.sum())
+        for step, values in self._log.add(first, report):
+            self._tracker.log(step, values)
+        if report.non_finite:
+            raise TrainingFailed(self._non_finite_message(report.non_finite))
+        self._step_seconds = seconds / report.steps
+        self._observer.progress(self._progress(report, seconds))
+
+    def _lease_end(self) -> int:
+        """About a second's worth of steps, but never past a step at which something else is to be done."""
+        job = self._job
+        wanted = 1 if self._step_seconds is None else max(int(LEASE_SECONDS / self._step_seconds), 1)
+        ends = [self._step + wanted, _next_multiple(self._step, job.steps_per_epoch), job.total_steps]
+        if every := job.config.checkpoint.every_steps:
+            ends.append(_next_multiple(self._step, every))
+        limit = job.config.train.stop.max_seconds
+        if limit and self._step_seconds:
+            ends.append(self._step + max(int((limit - self._seconds) / self._step_seconds), 1))
+        return min(ends)
+
+    def _finish_epoch(self) -> None:
+        job = self._job
+        epoch = self._step // job.steps_per_epoch
+        values = {
+            f"train_{name}": value for name, value in scores(self._meter.evaluation(), job.metrics)[0].items()
+        }
+        if "validation" in job.splits:
+            numbers, _ = scores(self._runtime.evaluate("validation"), job.metrics)
+            values |= {f"val_{name}": value for name, value in numbers.items()}
+        timing = self._meter.timings() | {"time/samples_per_second": self._meter.count / self._meter.seconds}
+        self._tracker.log(self._step, {tracked_name(name): value for name, value in values.items()} | timing)
+        self._history.append({"epoch": epoch, "step": self._step, **values})
+        self._meter = EpochMeter(job.metrics)
+        if self._plateau and (watched := values.get(job.plateau_monitor)) is not None:
+            self._plateau.observe(watched)
+        monitored = values.get(job.config.train.stop.monitor)
+        if monitored is not None and self._stopping.observe(monitored, self._step) and job.restores_best:
+            self._best = self._runtime.read()
+        self._observer.epoch(epoch, values)
+
+    def _verdict(self) -> str | None:
+        job, stop = self._job, self._job.config.train.stop
+        at_epoch_end = self._step % job.steps_per_epoch == 0
+        if at_epoch_end and (verdict := self._stopping.verdict):
+            return verdict
+        if self._step >= job.total_steps:
+            return "all epochs done" if at_epoch_end and stop.max_steps != self._step else "max_steps reached"
+        if stop.max_seconds and self._seconds >= stop.max_seconds:
+            return "max_seconds reached"
+        return None
+
+    def _checkpoint_due(self, finished: bool) -> bool:
+        if self._saved_at == self._step:
+            return False
+        settings = self._job.config.checkpoint
+        if finished or self._interrupt.requested:
+            return True
+        if settings.every_steps and self._step % settings.every_steps == 0:
+            return True
+        epoch, inside = divmod(self._step, self._job.steps_per_epoch)
+        return not inside and bool(settings.every_epochs) and epoch % (settings.every_epochs or 1) == 0
+
+    def save(self) -> Path:
+        """Writes a checkpoint of the committed version."""
+        job = self._job
+        epoch, inside = divmod(self._step, job.steps_per_epoch)
+        last = self._history[-1] if self._history else {}
+        values = last if last.get("step") == self._step else {}
+        best = self._best
+        checkpoint = job.checkpoint(
+            self._runtime.read(),
+            best=best if best and best.step != self._step else None,
+            run_id=self._tracker.run_id,
+            epoch=epoch,
+            step_in_epoch=inside,
+            metrics={name: value for name, value in values.items() if name not in ("epoch", "step")},
+            progress=self._meter.arrays() if inside else {},
+            loop_state={
+                "stopping": self._stopping.state(),
+                "plateau": self._plateau.state() if self._plateau else None,
+                "history": self._history,
+                "seconds": self._seconds,
+                "samples": self._samples,
+            },
+        )
+        path = self._store.save(checkpoint, values.get(job.config.checkpoint.monitor))
+        self._saved_at = self._step
+        return path
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Takes everything back from a checkpoint, the committed version included."""
+        snapshot, best = self._job.snapshots(checkpoint)
+        self._runtime.write(snapshot)
+        state = checkpoint.loop_state
+        self._step = self._saved_at = snapshot.step
+        self._stopping.restore(state["stopping"])
+        if self._plateau:
+            self._plateau.restore(state["plateau"])
+        self._history = list(state["history"])
+        self._seconds, self._samples = state["seconds"], state["samples"]
+        if checkpoint.step_in_epoch:
+            self._meter.restore(checkpoint.progress)
+        if self._job.restores_best and self._stopping.best is not None:
+            self._best = best or snapshot
+
+    def _outcome(self, reason: str) -> Outcome:
+        snapshot = self._runtime.read()
+        if self._best and self._best.step != self._step:
+            snapshot = self._best
+            self._runtime.write(snapshot)
+        return Outcome(
+            reason=reason,
+            snapshot=snapshot,
+            step=self._step,
+            epoch=self._step // self._job.steps_per_epoch,
+            best_step=self._best.step if self._best else None,
+            seconds=self._seconds,
+            samples=self._samples,
+            history=self._history,
+        )
+
+    def _progress(self, report: LeaseReport, seconds: float) -> Progress:
+        job = self._job
+        left = (job.total_steps - self._step) * seconds / report.steps
+        if limit := job.config.train.stop.max_seconds:
+            left = min(left, limit - self._seconds)
+        return Progress(
+            epoch=min(self._step // job.steps_per_epoch + 1, job.epochs),
+            epochs=job.epochs,
+            step=self._step,
+            total_steps=job.total_steps,
+            loss=float(report.losses.sum() / report.counts.sum()),
+            samples_per_second=float(report.counts.sum()) / seconds,
+            seconds_left=max(left, 0.0),
+        )
+
+    def _interrupted_message(self) -> str:
+        return (
+            f"{self._interrupt.requested} after step {self._step}: checkpoint saved; "
+            "go on with the same command and --resume auto"
+        )
+
+    def _non_finite_message(self, found: NonFinite) -> str:
+        gradients = self._runtime.non_finite_gradients()
+        worker = found.worker if found.worker is not None else next(iter(gradients), None)
+        where = f" on worker {worker}" if worker is not None else ""
+        what = "loss" if found.worker is not None else "gradient"
+        layer = f", first in the gradient of {gradients[worker]}" if worker in gradients else ""
+        return (
+            f"the {what} is NaN or infinite at step {found.step + 1}{where}{layer}; that update was not applied. "
+            "Lower train.optimizer.learning_rate or set train.clip_norm"
+        )
+
+
+def tracked_name(monitor: str) -> str:
+    """The tracker's name of a monitored value: train_loss is train/epoch_loss, val_accuracy is val/accuracy."""
+    split, _, metric = monitor.partition("_")
+    return "train/epoch_loss" if monitor == "train_loss" else f"{split}/{metric}"
+
+
+def _next_multiple(step: int, every: int) -> int:
+    return (step // every + 1) * every

@@ -1,0 +1,79 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from dist_bp.checkpoint import CheckpointStore, Mode, find_runs, open_store, resolve
+from dist_bp.errors import CheckpointError
+from tests.checkpoint.samples import sample
+
+
+def save(
+    root: Path, run: str, step: int, job: str = "digits", mode: Mode = "min", value: float = 0.0
+) -> Path:
+    store = CheckpointStore(root / run / "checkpoints", mode=mode)
+    return store.save(sample(step, job=job, run_id=run), value)
+
+
+def test_auto_is_the_latest_of_the_newest_run_of_the_job(tmp_path: Path) -> None:
+    save(tmp_path, "b", 7)
+    save(tmp_path, "a", 3)
+    wanted = save(tmp_path, "a", 4)
+    save(tmp_path, "c", 9, job="iris")
+    (tmp_path / "d" / "checkpoints").mkdir(parents=True)
+    assert [run.run_id for run in find_runs(tmp_path)] == ["c", "a", "b"]
+    found = resolve("auto", tmp_path, "digits")
+    assert found is not None
+    assert found.path == wanted
+    assert resolve("auto", tmp_path, "wine") is None
+    assert resolve("auto", tmp_path / "nothing", "digits") is None
+
+
+def test_auto_does_not_slip_to_an_older_run(tmp_path: Path) -> None:
+    save(tmp_path, "a", 1)
+    (save(tmp_path, "b", 1) / "model.safetensors").unlink()
+    with pytest.raises(CheckpointError, match="intact"):
+        resolve("auto", tmp_path, "digits")
+
+
+def test_a_run_id_a_run_folder_and_a_checkpoint_resolve(tmp_path: Path) -> None:
+    first, last = save(tmp_path, "a", 1), save(tmp_path, "a", 2)
+    for name in ("a", str(tmp_path / "a"), str(tmp_path / "a" / "checkpoints"), str(last)):
+        found = resolve(name, tmp_path, "digits")
+        assert found is not None
+        assert found.path == last
+    found = resolve(str(first), tmp_path, "digits")
+    assert found is not None
+    assert found.checkpoint.step == 1
+
+
+def test_damage_is_noted_or_refused_when_named_directly(tmp_path: Path) -> None:
+    first, last = save(tmp_path, "a", 1), save(tmp_path, "a", 2)
+    (last / "manifest.json").unlink()
+    found = resolve("a", tmp_path, "digits")
+    assert found is not None
+    assert found.path == first
+    assert "manifest.json is missing" in found.passed_over[0]
+    with pytest.raises(CheckpointError) as caught:
+        resolve(str(last), tmp_path, "digits")
+    assert str(first) in caught.value.problems[-1]
+
+
+def test_an_unknown_name_gets_the_likely_spelling(tmp_path: Path) -> None:
+    save(tmp_path, "digits-20250101", 1)
+    with pytest.raises(CheckpointError, match=r"did you mean digits-20250101\?"):
+        resolve("digits-20250110", tmp_path, "digits")
+    with pytest.raises(CheckpointError, match="there are no runs in"):
+        resolve("x", tmp_path / "empty", "digits")
+    (tmp_path / "bare").mkdir()
+    with pytest.raises(CheckpointError, match="holds no checkpoint"):
+        resolve("bare", tmp_path, "digits")
+
+
+def test_a_moved_run_opens_with_its_own_mode(tmp_path: Path) -> None:
+    for step, value in ((1, 0.9), (2, 0.7), (3, 0.8)):
+        save(tmp_path / "runs", "a", step, mode="max", value=value)
+    shutil.copytree(tmp_path / "runs" / "a", tmp_path / "copy")
+    best = open_store(tmp_path / "copy").best()
+    assert best is not None
+    assert best.checkpoint.step == 1

@@ -1,0 +1,89 @@
+"""key=value overrides: what they set, and how their problems are told."""
+
+import pytest
+
+from dist_bp.config import load_config
+from tests.config.conftest import BASE
+
+
+@pytest.mark.parametrize(
+    ("override", "get", "value"),
+    [
+        ("train.epochs=20", lambda c: c.train.epochs, 20),
+        ("train.optimizer.learning_rate=1e-2", lambda c: c.train.optimizer.learning_rate, 0.01),
+        ("model.layers.0.units=64", lambda c: [layer.units for layer in c.model.layers], [64, 10]),
+        ("metrics=[accuracy, top_3]", lambda c: c.metrics, ("accuracy", "top_3")),
+        ("train.stop.patience=4", lambda c: c.train.stop.patience, 4),
+        ("checkpoint.every_epochs=", lambda c: c.checkpoint.every_epochs, None),
+        ("tracking.tags.owner=me=you", lambda c: c.tracking.tags, {"owner": "me=you"}),
+        ("model.layers.0.activation=tanh", lambda c: c.model.layers[0].activation, "tanh"),
+        ("data.source={type: sklearn, name: wine}", lambda c: c.data.source.name, "wine"),
+        ("model.layers.0={type: flatten}", lambda c: c.model.layers[0].type, "flatten"),
+    ],
+)
+def test_sets_one_value(file, override, get, value):
+    assert get(load_config(file(BASE), [override])) == value
+
+
+def test_the_last_wins(file):
+    overrides = [
+        "train.optimizer.beta1=0.5",
+        "train.optimizer={type: sgd, learning_rate: 1}",
+        "seed=1",
+        "seed=2",
+    ]
+    config = load_config(file(BASE), overrides)
+    assert config.train.optimizer.type == "sgd"
+    assert config.seed == 2
+
+
+def test_an_override_of_one_alias_leaves_the_other(file):
+    text = BASE.replace(
+        "    - {type: dense, units: 16, activation: relu}",
+        "    - &hidden {type: dense, units: 16}\n    - *hidden",
+    )
+    config = load_config(file(text), ["model.layers.0.units=5"])
+    assert [layer.units for layer in config.model.layers] == [5, 16, 10]
+
+
+PROBLEMS = {
+    "train.epochs=0": "must be at least 1, got 0",
+    "train.epoch=2": "unknown key 'epoch': did you mean 'epochs'? (allowed: epochs, batch_size, group_size, "
+    "accumulate, shuffle, optimizer, schedule, clip_norm, clip_value, stop)",
+    "train.optimizer.momentum=0.9": "unknown key 'momentum' "
+    "(allowed: type, learning_rate, weight_decay, decoupled, beta1, beta2, epsilon)",
+    "train.optimizer={type: sgd}": "train.optimizer.learning_rate: required key is missing",
+    "train.schedule.final=0": "train.schedule.type: required key is missing "
+    "(allowed: constant, step, exponential, cosine, linear, one_cycle, plateau)",
+    "model.layers.2.units=4": "model.layers has no entry '2' (allowed: 0 to 1)",
+    "model.layers.x=4": "model.layers has no entry 'x' (allowed: 0 to 1)",
+    "name.first=3": "name is a single value, it has no key 'first'",
+    "train.epochs": "must have the form key=value, such as train.epochs=20",
+    "=3": "must have the form key=value, such as train.epochs=20",
+    "train..epochs=3": "must have the form key=value, such as train.epochs=20",
+    "name=[a": "the value is not valid YAML: while parsing a flow sequence, "
+    "expected ',' or ']', but got '<stream end>'",
+    "loss={type: mse, type: mae}": "the value gives the key 'type' twice",
+}
+
+
+@pytest.mark.parametrize(("override", "problem"), PROBLEMS.items(), ids=PROBLEMS.keys())
+def test_one_problem(problems_of, override, problem):
+    assert problems_of(BASE, override) == [f"override {override}: {problem}"]
+
+
+def test_a_problem_is_told_of_the_override_that_made_it(problems_of):
+    assert problems_of(
+        BASE,
+        "train.optimizer.beta1=7",
+        "train.optimizer={type: sgd, learning_rate: 1}",
+        "train.optimizer.momentum=1",
+        "checkpoint.keep=0",
+    ) == [
+        "override train.optimizer.momentum=1: must be less than 1, got 1",
+        "override checkpoint.keep=0: must be at least 1, got 0",
+    ]
+
+
+def test_an_override_mends_the_file(problems_of):
+    assert problems_of(BASE.replace("1e-3", "-1"), "train.optimizer.learning_rate=1e-3") == []

@@ -1,0 +1,145 @@
+"""A parameter-server group in this process: servers and workers on threads, without configuration or Ray."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dist_bp.data.shards import Batches
+from dist_bp.metrics import Accuracy
+from dist_bp.nn import CrossEntropy, Dense, Layer, Loss, Model
+from dist_bp.optim import Rule, Sgd, Updater
+from dist_bp.ps.arena import Snapshot
+from dist_bp.ps.layout import ArenaLayout
+from dist_bp.ps.lease import Lease, ServerReport, WorkerReport
+from dist_bp.ps.server import Server
+from dist_bp.ps.worker import Worker
+
+Array = npt.NDArray[Any]
+
+
+MOMENTUM = Sgd(momentum=0.9)
+
+
+@dataclass
+class Problem:
+    """What a group trains: change a field to change the problem."""
+
+    layers: Callable[[], Sequence[Layer]] = lambda: [Dense(24, activation="tanh"), Dense(5)]
+    features: int = 12
+    classes: int = 5
+    samples: int = 330
+    dtype: Any = "float64"
+    loss: Callable[[], Loss] = CrossEntropy
+    rule: Rule = MOMENTUM
+    clip_norm: float | None = None
+    weight_decay: float = 0.0
+    batch_size: int = 64
+    group_size: int = 8
+    accumulate: int = 1
+    rate: float = 0.1
+    timeout: float = 20.0
+
+    def data(self) -> tuple[Array, Array]:
+        generator = np.random.default_rng(5)
+        inputs = generator.normal(size=(self.samples, self.features)).astype(self.dtype)
+        return inputs, generator.integers(0, self.classes, self.samples)
+
+
+class LocalGroup:
+    """Servers and workers of a problem, connected and with the initial parameters committed."""
+
+    def __init__(self, problem: Problem, workers: int = 1, servers: int = 1) -> None:
+        model = Model(problem.layers(), (problem.features,), problem.dtype)
+        updater = Updater(
+            problem.rule,
+            weight_decay=problem.weight_decay,
+            clip_norm=problem.clip_norm,
+            decayed=model.decayed,
+        )
+        layout = ArenaLayout(
+            model.layout.size, model.statistics.size, problem.rule.slots, workers, servers, problem.dtype
+        )
+        secret = b"k" * 32
+        self.model = model
+        self.servers = [
+            Server(
+                index,
+                layout,
+                updater,
+                lambda step: problem.rate,
+                model.statistic_momentum,
+                secret,
+                problem.timeout,
+            )
+            for index in range(servers)
+        ]
+        data = problem.data()
+        self.workers = [
+            Worker(
+                rank,
+                layout,
+                model,
+                problem.loss(),
+                {"accuracy": Accuracy()},
+                {"train": data},
+                Batches(
+                    problem.samples,
+                    problem.batch_size,
+                    problem.group_size,
+                    workers,
+                    rank,
+                    seed=3,
+                    accumulate=problem.accumulate,
+                ),
+                seed=3,
+                secret=secret,
+                timeout=problem.timeout,
+            )
+            for rank in range(workers)
+        ]
+        self._pool = ThreadPoolExecutor(workers + servers)
+        self._generation = 0
+        addresses = [server.listen() for server in self.servers]
+        joining = [self._pool.submit(server.gather, addresses) for server in self.servers]
+        joining += [self._pool.submit(worker.join, addresses) for worker in self.workers]
+        for future in joining:
+            future.result(30)
+        parameters, statistics = model.initialize(11)
+        state = problem.rule.init(model.layout.size, model.dtype)
+        self.servers[0].write(Snapshot(0, parameters, statistics, state))
+
+    def __enter__(self) -> "LocalGroup":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for member in (*self.servers, *self.workers):
+            member.close()
+        self._pool.shutdown(wait=True)
+
+    def run(self, first: int, last: int) -> tuple[list[ServerReport], list[WorkerReport]]:
+        """One lease; raises what a worker or else a server raised."""
+        self._generation += 1
+        lease = Lease(self._generation, first, last)
+        futures = [self._pool.submit(member.run, lease) for member in (*self.servers, *self.workers)]
+        wait(futures, timeout=60)
+        for future in reversed(futures):
+            future.result(0)
+        results = [future.result() for future in futures]
+        return results[: len(self.servers)], results[len(self.servers) :]
+
+    def snapshot(self) -> Snapshot:
+        return self.servers[0].read()
+
+
+def train(problem: Problem, workers: int = 1, servers: int = 1, steps: int = 50, leases: int = 1) -> Snapshot:
+    """The committed version after `steps` updates in `leases` equal leases."""
+    with LocalGroup(problem, workers, servers) as group:
+        edges = np.linspace(0, steps, leases + 1).astype(int).tolist()
+        for first, last in pairwise(edges):
+            group.run(first, last)
+        return group.snapshot()

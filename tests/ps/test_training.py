@@ -1,0 +1,166 @@
+"""What a group computes: the same update whatever the number of workers, servers, leases and parts."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dist_bp.metrics import Accuracy
+from dist_bp.nn import BatchNorm, CrossEntropy, Dense, Dropout, Layer, LayerNorm, Model
+from dist_bp.optim import Adam, Sgd
+from tests.ps.group import LocalGroup, Problem, train
+
+
+def plain() -> list[Layer]:
+    return [Dense(24, activation="tanh"), Dense(5)]
+
+
+def random_and_statistical() -> list[Layer]:
+    return [
+        Dense(24),
+        BatchNorm(),
+        Dropout(0.3),
+        Dense(16, activation="gelu"),
+        LayerNorm(),
+        Dropout(0.2),
+        Dense(5),
+    ]
+
+
+def wide() -> list[Layer]:
+    """Three chunks of parameters, so that two servers both have some."""
+    return [Dense(1500, activation="tanh"), Dense(50, activation="relu"), Dense(5)]
+
+
+@pytest.mark.parametrize("layers", [plain, random_and_statistical])
+@pytest.mark.parametrize("workers", [2, 3, 4])
+def test_any_number_of_workers_computes_the_same_update(layers: Any, workers: int) -> None:
+    problem = Problem(layers=layers)
+    one, many = train(problem), train(problem, workers)
+    np.testing.assert_allclose(many.parameters, one.parameters, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(many.statistics, one.statistics, rtol=1e-12, atol=1e-12)
+    assert not np.array_equal(one.parameters, train(problem, steps=49).parameters)
+
+
+@pytest.mark.parametrize("workers", [2, 3, 4])
+def test_in_float32_they_differ_by_rounding_only(workers: int) -> None:
+    problem = Problem(layers=random_and_statistical, dtype="float32")
+    one, many = train(problem), train(problem, workers)
+    np.testing.assert_allclose(many.parameters, one.parameters, rtol=1e-3, atol=2e-4)
+
+
+@pytest.mark.parametrize("clip_norm", [None, 0.05])
+@pytest.mark.parametrize("rule", [Sgd(momentum=0.9), Adam()])
+def test_one_and_two_servers_give_the_same_bits(clip_norm: float | None, rule: Any) -> None:
+    problem = Problem(
+        layers=wide, dtype="float32", rule=rule, rate=0.01, clip_norm=clip_norm, weight_decay=1e-3
+    )
+    one = train(problem, workers=2, servers=1, steps=12)
+    two = train(problem, workers=2, servers=2, steps=12)
+    np.testing.assert_array_equal(one.parameters, two.parameters)
+    for name in rule.slots:
+        np.testing.assert_array_equal(one.optimizer[name], two.optimizer[name])
+
+
+def test_clipping_changes_the_update() -> None:
+    problem = Problem(layers=wide, rate=0.01)
+    clipped = train(replace(problem, clip_norm=0.05), steps=3)
+    assert not np.allclose(clipped.parameters, train(problem, steps=3).parameters)
+
+
+def test_two_runs_with_one_seed_give_the_same_bits() -> None:
+    problem = Problem(layers=random_and_statistical, dtype="float32")
+    np.testing.assert_array_equal(train(problem, 3, 2).parameters, train(problem, 3, 2).parameters)
+
+
+def test_the_length_of_leases_does_not_matter() -> None:
+    problem = Problem(layers=random_and_statistical, dtype="float32")
+    np.testing.assert_array_equal(
+        train(problem, 2, leases=1).parameters, train(problem, 2, leases=7).parameters
+    )
+
+
+def test_accumulating_batches_is_one_larger_batch() -> None:
+    problem = Problem(layers=random_and_statistical, batch_size=16)
+    accumulated = train(replace(problem, accumulate=4), workers=2, steps=10)
+    whole = train(replace(problem, batch_size=64), workers=2, steps=10)
+    np.testing.assert_allclose(accumulated.parameters, whole.parameters, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(accumulated.statistics, whole.statistics, rtol=1e-12, atol=1e-12)
+
+
+def test_a_short_last_batch_can_leave_a_worker_without_samples() -> None:
+    # 330 samples: the last batch of an epoch has 10, two groups of 8 for four workers.
+    problem = Problem()
+    np.testing.assert_allclose(
+        train(problem, 4, steps=12).parameters, train(problem, 1, steps=12).parameters, atol=1e-12
+    )
+
+
+def test_the_update_is_that_of_textbook_gradient_descent() -> None:
+    """Whole batches, no momentum: p -= rate * mean gradient, computed here without the group."""
+    problem = Problem(rule=Sgd(), batch_size=330, rate=0.5)
+    model = Model(problem.layers(), (problem.features,), "float64")
+    parameters, _ = model.initialize(11)
+    gradient = np.zeros_like(parameters)
+    inputs, labels = problem.data()
+    for _ in range(5):
+        context = model.context(0)
+        context.begin(training=True)
+        outputs, backward = model.forward(inputs, model.layout.views(parameters), context)
+        _, count, slope = CrossEntropy()(outputs, labels, context)
+        backward(slope, model.layout.views(gradient))
+        parameters -= problem.rate * gradient / count
+    np.testing.assert_allclose(train(problem, 3, 2, steps=5).parameters, parameters, rtol=1e-12, atol=1e-12)
+
+
+def test_reports_hold_the_exact_sums() -> None:
+    problem = Problem()
+    with LocalGroup(problem, workers=3) as group:
+        servers, workers = group.run(0, 6)
+    assert servers[0].counts.tolist() == [64, 64, 64, 64, 64, 10]
+    assert servers[0].losses[0] / 64 == pytest.approx(np.log(5), rel=0.5)
+    assert (servers[0].squares > 0).all()
+    assert servers[0].learning_rates.tolist() == [0.1] * 6
+    correct = Accuracy()
+    states = [report.metrics["accuracy"] for report in workers]
+    assert sum(sum(int(part.sum()) for part in state.values()) for state in states) >= 330
+    assert 0 <= correct.result(correct.merge(dict(states[0]), dict(states[1]))) <= 1
+    assert all(report.seconds.shape == (6, 2) for report in workers)
+
+
+def test_evaluation_is_exact_over_all_shards() -> None:
+    problem = Problem()
+    with LocalGroup(problem, workers=3) as many, LocalGroup(problem) as one:
+        parts = [worker.evaluate("train") for worker in many.workers]
+        whole = one.workers[0].evaluate("train")
+    assert sum(part.count for part in parts) == whole.count == 330
+    assert sum(part.loss for part in parts) == pytest.approx(whole.loss, rel=1e-12)
+
+
+def test_a_non_finite_loss_is_not_applied_and_names_its_worker() -> None:
+    problem = Problem(batch_size=16, group_size=8)
+    with LocalGroup(problem, workers=2, servers=2) as group:
+        group.run(0, 3)
+        before = group.snapshot()
+        inputs, labels = group.workers[1]._data["train"]
+        group.workers[1]._data = {"train": (np.full_like(inputs, np.inf), labels)}
+        servers, _ = group.run(3, 8)
+        after = group.snapshot()
+        assert [report.non_finite.worker for report in servers if report.non_finite] == [1, 1]
+        assert group.workers[1].non_finite_gradient() == "0.weight"
+    assert after.step == before.step == 3
+    np.testing.assert_array_equal(after.parameters, before.parameters)
+
+
+def test_training_goes_on_after_an_aborted_lease() -> None:
+    problem = Problem(batch_size=16, group_size=8)
+    with LocalGroup(problem, workers=2, servers=2) as group:
+        inputs = group.workers[0]._data["train"][0]
+        good = inputs.copy()
+        inputs[:] = np.nan
+        group.run(0, 5)
+        inputs[:] = good
+        group.run(0, 5)
+        snapshot = group.snapshot()
+    np.testing.assert_array_equal(snapshot.parameters, train(problem, 2, 2, steps=5).parameters)

@@ -1,0 +1,78 @@
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from dist_bp.track.figures import confusion_matrix, learning_rate_curve, loss_curves
+
+
+def pixels(figure: Figure) -> Any:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    with Image.open(buffer) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def texts(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.axes[0].texts]
+
+
+def test_loss_curves_show_both_splits_from_the_first_epoch() -> None:
+    figure = loss_curves([3.0, 2.0, 1.5], [3.1, 2.2, 2.0], first_epoch=4, best_epoch=6)
+    axes = figure.axes[0]
+    train, validation, best = axes.get_lines()
+    assert train.get_xydata().tolist() == [[4, 3.0], [5, 2.0], [6, 1.5]]
+    assert validation.get_xydata().tolist() == [[4, 3.1], [5, 2.2], [6, 2.0]]
+    assert list(best.get_xdata()) == [6, 6]
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == ["training", "validation", "best: epoch 6"]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("epoch", "mean loss per sample")
+    assert axes.get_yscale() == "linear"
+    assert len(np.unique(pixels(figure).reshape(-1, 3), axis=0)) > 10
+
+
+@pytest.mark.parametrize(
+    ("losses", "scale"),
+    [([2.0, 0.01], "log"), ([2.0, 0.0], "linear"), ([2.0, -5.0], "linear"), ([2.0, float("nan")], "linear")],
+)
+def test_a_wide_positive_range_is_logarithmic(losses: list[float], scale: str) -> None:
+    figure = loss_curves(losses)
+    assert figure.axes[0].get_yscale() == scale
+    assert pixels(figure).shape == (540, 960, 3)
+
+
+def test_one_epoch_without_validation_is_drawn() -> None:
+    figure = loss_curves([1.0])
+    assert len(figure.axes[0].get_lines()) == 1
+    pixels(figure)
+
+
+def test_confusion_matrix_shows_counts_and_shares_of_the_true_class() -> None:
+    counts = np.array([[8, 2, 0], [1, 0, 1], [0, 0, 0]])
+    figure = confusion_matrix(counts, ["cat", "dog", "owl"], "test split")
+    axes = figure.axes[0]
+    assert texts(figure) == ["8", "2", "0", "1", "0", "1", "0", "0", "0"]
+    shares = axes.get_images()[0].get_array()
+    np.testing.assert_allclose(shares, [[0.8, 0.2, 0], [0.5, 0, 0.5], [0, 0, 0]])
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["cat", "dog", "owl"]
+    assert axes.get_title() == "Confusion matrix, test split: 12 samples, accuracy 0.6667"
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted class", "true class")
+    pixels(figure)
+
+
+def test_many_classes_are_drawn_without_counts_and_with_some_names() -> None:
+    figure = confusion_matrix(np.eye(100, dtype=np.int64), [f"class {i}" for i in range(100)])
+    assert texts(figure) == []
+    assert 10 < len(figure.axes[0].get_yticks()) <= 25
+    assert max(pixels(figure).shape) < 2000
+
+
+def test_learning_rate_curve() -> None:
+    figure = learning_rate_curve([0, 10, 20], [0.0, 0.1, 0.05])
+    [line] = figure.axes[0].get_lines()
+    assert line.get_xydata().tolist() == [[0, 0.0], [10, 0.1], [20, 0.05]]
+    assert figure.axes[0].get_xlabel() == "step"
+    pixels(figure)
