@@ -24,6 +24,7 @@ from dist_bp.runtime.cluster import Cluster
 from dist_bp.runtime.plan import RunPlan, limit_threads
 from dist_bp.runtime.ray_runtime import RayRuntime
 from dist_bp.runtime.threads import ThreadRuntime
+from dist_bp.runtime.warden import Warden
 from dist_bp.train.setup import Job, prepare_job
 
 SIZES = (784, 512, 512, 10)
@@ -103,9 +104,12 @@ def measure(job: Job, blocks: int, steps: int) -> dict[str, list[float]]:
     alone.start(job.initial)
     limit_threads(1)
     worker = alone.member(alone.workers[0])
-    cluster = Cluster("local", 4 * job.layout.nbytes)
     rates: dict[str, list[float]] = {"workers": [], "alone": [], "gemms": []}
-    with alone, RayRuntime(plan, job.metrics, cluster) as runtime:
+    with (
+        Warden() as warden,
+        alone,
+        RayRuntime(plan, job.metrics, Cluster("local", 4 * job.layout.nbytes, warden)) as runtime,
+    ):
         runtime.start(job.initial)
         done = 0
         product = gemms()

@@ -2,7 +2,7 @@
 
 from dist_bp.checkpoint.format import Checkpoint
 from dist_bp.checkpoint.matching import check_matches, model_digest
-from dist_bp.checkpoint.runs import Run, find_runs, open_store, resolve
+from dist_bp.checkpoint.runs import Run, find_runs, locate, open_store, resolve
 from dist_bp.checkpoint.store import CheckpointStore, Found, Mode, export_model, load
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "export_model",
     "find_runs",
     "load",
+    "locate",
     "model_digest",
     "open_store",
     "resolve",

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import IO
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -74,29 +75,25 @@ def watch(config: JobConfig, quiet: bool, stream: IO[str]) -> Iterator[Observer]
 
 def print_result(result: Result, config: str, stream: IO[str]) -> None:
     """The closing table: metrics, what was kept and where, and the next useful commands."""
-    console = Console(file=stream)
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
-    where = f" (step {result.best_step})" if result.best_step not in (None, result.steps) else ""
-    table.add_row(
-        "result",
-        f"{result.reason} after {result.epochs} epochs, {result.steps} steps{where and ', best kept'}{where}",
-    )
-    for name, value in result.metrics.items():
-        table.add_row(name, f"{value:.4f}")
-    table.add_row(
-        "speed",
-        f"{result.samples_per_second:,.0f} samples/s, {result.seconds:.1f} s of training, {result.num_workers} workers",
-    )
-    table.add_row("checkpoint", result.checkpoint)
-    table.add_row("model", result.model_uri or result.model)
-    if result.run_url:
-        table.add_row("run", result.run_url)
-    console.print(table)
-    console.print("next:", style="bold")
+    console = Console(file=stream, soft_wrap=True, highlight=False)
+    for name, value in rows(result):
+        console.print(f"[bold]{name:16}[/bold]{escape(value)}")
+    console.print("[bold]next[/bold]")
     for command in next_commands(result, config):
-        console.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"  {escape(command)}")
+
+
+def rows(result: Result) -> Iterator[tuple[str, str]]:
+    kept = f", step {result.best_step} kept as the best" if result.best_step not in (None, result.steps) else ""
+    yield "result", f"{result.reason}: {result.epochs} epochs, {result.steps:,} steps{kept}"
+    for name, value in result.metrics.items():
+        yield name, f"{value:.4f}"
+    processes = f"{result.num_workers} workers" if result.num_workers else "in process"
+    yield "speed", f"{result.samples_per_second:,.0f} samples/s, {result.seconds:.1f} s of training, {processes}"
+    yield "checkpoint", result.checkpoint
+    yield "model", result.model_uri or result.model
+    if result.run_url:
+        yield "run", result.run_url
 
 
 def next_commands(result: Result, config: str) -> list[str]:
@@ -131,7 +128,7 @@ def print_plan(job: Job, stream: IO[str]) -> None:
         f"{scaling.servers_per_node} servers; a checkpoint takes {job.checkpoint(job.initial).nbytes / 2**20:.1f} MiB"
     )
     console.print(
-        f"[bold]steps[/bold]  {job.total_steps:,}, {job.steps_per_epoch:,} an epoch of {job.config.train.batch_size} samples"
+        f"[bold]steps[/bold]  {job.total_steps:,}, {job.steps_per_epoch:,} an epoch"
     )
     console.print("ok: ready to train")
 

@@ -42,7 +42,7 @@ def reading(path: str, what: str) -> Iterator[None]:
         yield
     except DataError:
         raise
-    except (OSError, EOFError, ValueError, KeyError, MemoryError) as error:
+    except (OSError, EOFError, ValueError, KeyError, MemoryError, Warning) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"data file {path!r} is not a readable {what}: {reason}") from error
 

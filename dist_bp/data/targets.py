@@ -57,7 +57,7 @@ class Targets:
     def _floats(self, array: Array) -> Array:
         if array.dtype.kind not in "iuf":
             raise DataError(
-                f"regression needs numbers as targets, found {array.flat[0]!r}: set data.task: classification"
+                f"regression needs numbers as targets, found {array.flat[0].item()!r}: set data.task: classification"
             )
         if array.shape[1:] != self.shape and not (array.ndim == 1 and self.shape == (1,)):
             raise DataError(f"the targets must have the shape (n, {self.shape[0]}), these have {array.shape}")

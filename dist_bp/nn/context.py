@@ -24,10 +24,6 @@ class Group:
     start: int
     stop: int
 
-    index: int
-    start: int
-    stop: int
-
 
 class Run(NamedTuple):
     """Adjacent groups of one size: rows `rows` of the batch are groups `groups` of the context."""
@@ -58,10 +54,7 @@ class Context:
     step cover the rows of the batch in order and without gaps.
     """
 
-    def __init__(self, dtype: npt.DTypeLike, seed: int = 0, needs_input_grad: bool = False) -> None:
-        self._attach(_Frame(dtype, seed), (), needs_input_grad)
-
-    def _attach(self, frame: _Frame, path: tuple[str, ...], needs_input_grad: bool) -> None:
+    def __init__(self, frame: _Frame, path: tuple[str, ...], needs_input_grad: bool) -> None:
         self.needs_input_grad = needs_input_grad
         self._frame = frame
         self._path = path
@@ -69,6 +62,11 @@ class Context:
         self._memory: dict[str, Array] = {}
         self._leading: dict[str, Array] = {}
         self._generator: tuple[np.random.Generator, dict[str, Any]] | None = None
+
+    @classmethod
+    def root(cls, dtype: npt.DTypeLike, seed: int = 0, needs_input_grad: bool = False) -> "Context":
+        """A new tree with memory of its own: for one thread or process."""
+        return cls(_Frame(dtype, seed), (), needs_input_grad)
 
     def begin(
         self,
@@ -92,8 +90,7 @@ class Context:
         """The context of the layer `name` below this one: the same object each time."""
         context = self._children.get(name)
         if context is None:
-            context = self._children[name] = Context.__new__(Context)
-            context._attach(self._frame, (*self._path, name), needs_input_grad)
+            context = self._children[name] = Context(self._frame, (*self._path, name), needs_input_grad)
         return context
 
     def buffer(
@@ -115,9 +112,7 @@ class Context:
             array = self._leading[name] = self._rows(name, shape, dtype or self._frame.dtype, fill)
         return array
 
-    def _rows(
-        self, name: str, shape: Shape, dtype: npt.DTypeLike, fill: Callable[[Array], None] | None
-    ) -> Array:
+    def _rows(self, name: str, shape: Shape, dtype: npt.DTypeLike, fill: Callable[[Array], None] | None) -> Array:
         memory = self._memory.get(name)
         if memory is None or memory.shape[1:] != shape[1:] or len(memory) < shape[0]:
             memory = self._memory[name] = aligned_zeros(math.prod(shape), dtype).reshape(shape)

@@ -27,7 +27,7 @@ def check_gradients(
     The function differentiated is the loss's sum over the samples `x` (n, *shape), or without a loss a
     random linear combination of the outputs. An error is measured against the larger of the two gradients,
     but at least against a hundredth of the largest gradient of all. Keep away from kinks by more than
-    `width`. `groups`: all of `x` in one.
+    twice the `width`. `groups`: all of `x` in one.
     """
     if (loss is None) != (targets is None):
         raise ValueError("a loss needs targets, and targets a loss")
@@ -68,14 +68,24 @@ def check_gradients(
 
 
 def _differences(value: Callable[[], float], array: Array, width: float) -> Array:
-    """(value(a + width) - value(a - width)) / (2 width) for each element a of the vector `array`."""
+    """The derivative of `value` by each element of the vector `array`, from two central differences.
+
+    The fourth-order formula: with one difference alone the curvature of batch normalization over few samples is
+    a larger error than the ones to be found.
+    """
     result = np.empty_like(array)
-    for index, middle in enumerate(array.copy()):
-        array[index] = middle + width
+
+    def central(index: int, half: float) -> float:
+        middle = array[index]
+        array[index] = middle + half
         above = value()
-        array[index] = middle - width
-        result[index] = (above - value()) / (2.0 * width)
+        array[index] = middle - half
+        below = value()
         array[index] = middle
+        return (above - below) / (2.0 * half)
+
+    for index in range(len(array)):
+        result[index] = (4.0 * central(index, width) - central(index, 2.0 * width)) / 3.0
     return result
 
 

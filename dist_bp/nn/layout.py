@@ -54,9 +54,7 @@ class Layout:
     def views(self, vector: Array) -> Views:
         """The named arrays of `vector` (size,), sharing its memory. Raises ValueError for another size."""
         if vector.shape != (self.size,):
-            raise ValueError(
-                f"the layout describes a vector of {self.size} elements, got shape {vector.shape}"
-            )
+            raise ValueError(f"the layout describes a vector of {self.size} elements, got shape {vector.shape}")
         views: Views = {}
         for entry in self.entries:
             *parents, leaf = entry.name.split(".")

@@ -83,7 +83,7 @@ class Model:
 
     def context(self, seed: int, needs_input_grad: bool = False) -> Context:
         """A root context with its own workspace: one for each thread or process that runs the model."""
-        return Context(self.dtype, seed, needs_input_grad)
+        return Context.root(self.dtype, seed, needs_input_grad)
 
     def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
         """`x` (n, *input_shape) -> (outputs (n, *output_shape), backward); see `Layer.forward`.
@@ -93,7 +93,6 @@ class Model:
         """
         if x.dtype != self.dtype or x.shape[1:] != self.input_shape:
             raise ShapeError(
-                f"the model takes samples of shape {self.input_shape} in {self.dtype}, "
-                f"got {x.shape[1:]} in {x.dtype}"
+                f"the model takes samples of shape {self.input_shape} in {self.dtype}, got {x.shape[1:]} in {x.dtype}"
             )
         return self._stack.forward(x, params, ctx)

@@ -1,11 +1,10 @@
 """Connecting to Ray: a private one of this machine that ends with the command, or a cluster that is there."""
 
-import contextlib
 import logging
 import os
 import secrets
+import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -35,6 +34,7 @@ def check_capacity(workers: int, cpus_per_worker: int, available: float) -> None
 def import_ray(local: bool) -> ModuleType:
     """Imports Ray with the switches that it reads only once set: quiet, and a local one behind a fresh token."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")  # Ray would print deaths of actors; we tell them ourselves
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     if local:
         os.environ.setdefault("RAY_AUTH_MODE", "token")
@@ -46,13 +46,17 @@ def import_ray(local: bool) -> ModuleType:
 
 
 class Cluster:
-    """A connection to Ray; close it to end a local one completely."""
+    """A connection to Ray; closing it ends a local one completely. A connection that is there is used and kept."""
 
-    def __init__(self, address: str, object_store_bytes: int) -> None:
-        self._warden: Warden | None = None
+    def __init__(self, address: str, object_store_bytes: int, warden: Warden) -> None:
+        self._warden = warden
         self._before = _children()
+        self._folder: Path | None = None
         local = address == "local"
         self._ray = import_ray(local)
+        self._owned = not self._ray.is_initialized()
+        if not self._owned:
+            return
         try:
             if local:
                 self._start_local(object_store_bytes)
@@ -60,13 +64,11 @@ class Cluster:
                 self._ray.init(address=address, logging_level=logging.WARNING, log_to_driver=False)
         except (ConnectionError, RuntimeError, OSError) as error:
             self.close()
-            raise TrainingFailed(
-                f"Ray at {address!r} did not start or answer: {_first_line(error)}"
-            ) from error
+            raise TrainingFailed(f"Ray at {address!r} did not start or answer: {_first_line(error)}") from error
 
     def _start_local(self, object_store_bytes: int) -> None:
-        folder = Path(tempfile.mkdtemp(prefix="dist_bp-"))
-        self._warden = Warden(folder)
+        self._folder = Path(tempfile.mkdtemp(prefix="dist_bp-"))
+        self._warden.remove(self._folder)
         self._ray.init(
             address="local",
             num_cpus=local_cpus(),
@@ -74,14 +76,14 @@ class Cluster:
             include_dashboard=False,
             logging_level=logging.WARNING,
             log_to_driver=False,
-            _temp_dir=str(folder),
+            _temp_dir=str(self._folder),
             _node_ip_address="127.0.0.1",
         )
         self.watch()
 
     def watch(self) -> None:
-        """Puts the processes that Ray has started since under guard."""
-        if self._warden:
+        """Puts the processes that a local Ray has started since under guard."""
+        if self._folder:
             self._warden.watch(_children() - self._before - {self._warden.pid})
 
     @property
@@ -89,21 +91,15 @@ class Cluster:
         return float(self._ray.cluster_resources().get("CPU", 0))
 
     def close(self) -> None:
-        with _blocked_chatter():
-            self._ray.shutdown()
-        if self._warden:
-            self._warden.dismiss()
-            self._warden = None
+        if not self._owned:
+            return
+        self._ray.shutdown()
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _children() -> set[int]:
     return {child.pid for child in psutil.Process().children(recursive=True)}
-
-
-@contextlib.contextmanager
-def _blocked_chatter() -> Iterator[None]:
-    logging.getLogger("ray").setLevel(logging.ERROR)
-    yield
 
 
 def _first_line(error: BaseException) -> str:

@@ -16,7 +16,7 @@ from dist_bp.runtime.plan import RunPlan, make_server, make_worker
 
 
 class Member:
-    """The actor: hosts one server or worker and passes calls on to it.
+    """What an actor is: hosts one server or worker and passes calls on to it.
 
     The member is made by the first call, not by the constructor, so that its errors reach the driver as they are.
     """
@@ -34,6 +34,14 @@ class Member:
         return getattr(self._member, method)(*arguments)
 
 
+class ServerProcess(Member):
+    """A server's actor: the class names its process."""
+
+
+class WorkerProcess(Member):
+    """A worker's actor."""
+
+
 class RayRuntime(Runtime):
     """Each server and worker is an actor of its own; workers reserve their CPUs, servers run in their gaps."""
 
@@ -48,10 +56,10 @@ class RayRuntime(Runtime):
         import ray
 
         cpus = self.plan.config.scaling.cpus_per_worker
-        actor = ray.remote(Member)
+        actors = {"server": ray.remote(ServerProcess), "worker": ray.remote(WorkerProcess)}
         for peer in (*self.servers, *self.workers):
             threads = cpus if peer.role == "worker" else 1
-            self._actors[peer] = actor.options(
+            self._actors[peer] = actors[peer.role].options(
                 num_cpus=cpus if peer.role == "worker" else 0,
                 max_restarts=0,
                 runtime_env={"env_vars": _thread_variables(threads)},
@@ -68,6 +76,10 @@ class RayRuntime(Runtime):
         return result
 
     def close(self) -> None:
+        import ray
+
+        for actor in self._actors.values():
+            ray.kill(actor)
         self._actors.clear()
         self._cluster.close()
 

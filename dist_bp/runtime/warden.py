@@ -1,12 +1,13 @@
-"""A small process that ends a local Ray when the command that started it dies without being able to.
+"""A small process that tidies up when the command that started it is killed and cannot do so itself.
 
-Ray's own processes notice a killed driver too, but some of them need over a minute. The warden reads from a pipe
-that only the driver writes: whatever kills the driver ends the pipe. It imports nothing beyond the standard
-library, so that it starts in milliseconds, and it knows a process by id and start time, so that it never ends a
-stranger that was given the id of a dead one.
+Ray's own processes notice a killed driver too, but some of them need over a minute; nobody else closes the run in
+the tracking store. The warden reads lines of JSON from a pipe that only the driver writes: whatever kills the
+driver ends the pipe. It imports nothing beyond the standard library, so that it starts in milliseconds, and it
+knows a process by id and start time, so that it never ends a stranger that was given the id of a dead one.
 """
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -14,48 +15,55 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TextIO
+from typing import IO, Any, Self
 
-DONE = "done"
+LAST_COMMAND_SECONDS = 60
 
 
 class Warden:
-    """The driver's side. `folder` is removed when the run is over, or by the warden when the driver was killed."""
+    """The driver's side, a context manager. Leaving it, by return or exception, dismisses the warden."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            [sys.executable, "-S", "-E", __file__, str(folder)],
+            [sys.executable, "-S", "-E", __file__, str(os.getpid())],
             stdin=subprocess.PIPE,
             start_new_session=True,
             text=True,
         )
+        self.pid = self._process.pid
+        return self
 
-    @property
-    def pid(self) -> int:
-        return self._process.pid
+    def __exit__(self, *_: object) -> None:
+        self._tell("dismiss", None)
+        with contextlib.suppress(OSError):
+            self._stdin.close()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
     def watch(self, pids: Iterable[int]) -> None:
         """Adds processes to those that must not outlive the driver."""
         for pid in pids:
             if started := start_time(pid):
-                self._tell(f"{pid} {started}")
+                self._tell("process", [pid, started])
 
-    def dismiss(self) -> None:
-        """The driver has ended everything by itself."""
-        self._tell(DONE)
-        with contextlib.suppress(OSError):
-            self._stdin.close()
-        self._process.wait(10)
-        shutil.rmtree(self._folder, ignore_errors=True)
+    def remove(self, folder: Path) -> None:
+        """Adds a folder to what is removed."""
+        self._tell("folder", str(folder))
 
-    def _tell(self, line: str) -> None:
+    def run(self, command: list[str]) -> None:
+        """Adds a command to be run once the processes are gone."""
+        self._tell("command", command)
+
+    def _tell(self, kind: str, value: Any) -> None:
         with contextlib.suppress(OSError):
-            self._stdin.write(line + "\n")
+            self._stdin.write(json.dumps([kind, value]) + "\n")
             self._stdin.flush()
 
     @property
-    def _stdin(self) -> TextIO:
+    def _stdin(self) -> IO[str]:
         assert self._process.stdin is not None
         return self._process.stdin
 
@@ -70,20 +78,25 @@ def start_time(pid: int) -> str | None:
     return text.rpartition(")")[2].split()[19]
 
 
-def stand_guard(folder: str) -> None:
+def stand_guard(driver: str) -> None:
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, signal.SIG_IGN)
-    watched: dict[int, str] = {}
+    told: dict[str, list[Any]] = {"process": [], "folder": [], "command": []}
     for line in sys.stdin:
-        if line.strip() == DONE:
+        kind, value = json.loads(line)
+        if kind == "dismiss":
             return
-        pid, started = line.split()
-        watched[int(pid)] = started
-    for pid, started in watched.items():
+        told[kind].append(value)
+    print(f"error: the driver (process {driver}) was killed; ending what it started", file=sys.stderr, flush=True)
+    for pid, started in told["process"]:
         if start_time(pid) == started:
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
-    shutil.rmtree(folder, ignore_errors=True)
+    for folder in told["folder"]:
+        shutil.rmtree(folder, ignore_errors=True)
+    for command in told["command"]:
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            subprocess.run(command, timeout=LAST_COMMAND_SECONDS, check=False)
 
 
 if __name__ == "__main__":

@@ -1,42 +1,115 @@
 """A trained model with its preprocessing, ready to predict."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import numpy.typing as npt
 
 from dist_bp import build
-from dist_bp.checkpoint import load
+from dist_bp.checkpoint import Checkpoint, load
 from dist_bp.config import JobConfig, load_config
 from dist_bp.data import Pipeline, Schema
-from dist_bp.nn import Loss, Model
+from dist_bp.data.inputs import Inputs, Raw, conform
+from dist_bp.metrics import Metric
+from dist_bp.nn import Context, Layout, Loss, Views, aligned_zeros
+from dist_bp.serve.decode import decode
 
 if TYPE_CHECKING:
-    pass
+    import pandas as pd
 
 Array = npt.NDArray[Any]
 BATCH_ROWS = 1024
 
 
 class SavedModel:
-    """Predicts from raw rows; made by `load`. May be shared between threads."""
+    """Predicts from raw rows: an array (n, ...), a DataFrame or a list of dicts. May be shared between threads."""
 
-    def __init__(
-        self, config: JobConfig, pipeline: Pipeline, parameters: Mapping[str, Array], statistics: Mapping[str, Array]
-    ) -> None:
+    def __init__(self, config: JobConfig, checkpoint: Checkpoint) -> None:
         self.config = config
-        self.pipeline = pipeline
-        self.schema = Schema.of(pipeline)
-        self.model: Model = build.build_model(config, self.schema)
-        self.loss: Loss = build.build_loss(config, None)
-        self._parameters = _views(self.model.layout, parameters, self.model.dtype)
-        self._statistics = _views(self.model.statistics, statistics, self.model.dtype)
+        self.step = checkpoint.step
+        self.data_digest = checkpoint.data_digest
+        self.pipeline = Pipeline.from_dict(checkpoint.pipeline)
+        self.schema = Schema.of(self.pipeline, own_test=False)
+        self.model = build.build_model(config, self.schema)
+        self.loss = build.build_loss(config)
+        self._parameters = _views(self.model.layout, checkpoint.parameters, self.model.dtype)
+        self._statistics = _views(self.model.statistics, checkpoint.statistics, self.model.dtype)
 
     @classmethod
     def load(cls, path: Path | str) -> "SavedModel":
-        """The model of a checkpoint directory or an exported one (see `find_model`); raises CheckpointError."""
+        """The model in a checkpoint directory, see `find_model`; raises CheckpointError."""
         path = Path(path)
         checkpoint = load(path, for_resuming=False)
-        pipeline = Pipeline.from_dict(checkpoint.pipeline)
-        return cls(load_config(path / "config.yaml"), pipeline, checkpoint.parameters, checkpoint.statistics)
+        return cls(load_config(path / "config.yaml"), checkpoint)
+
+    def predict(self, raw: Raw, batch_rows: int = BATCH_ROWS) -> "pd.DataFrame":
+        """A row for each of `raw`.
+
+        For classes the columns are `prediction`, a class, and `probability_<class>` of each; for several labels at
+        once `prediction_<i>` and `probability_<i>`; for a regression `prediction`, or `prediction_<i>` where there
+        are several values. Raises DataError for rows that do not have the form of the training data.
+        """
+        inputs = conform(raw, self.pipeline.features)
+        outputs = np.empty((len(inputs), *self.model.output_shape), self.model.dtype)
+        context = self._context()
+        for start, x in self._blocks(inputs, batch_rows):
+            outputs[start : start + len(x)] = self.model.forward(x, self._parameters, context)[0]
+        return decode(outputs, self.loss.activation, self.schema.task, self.pipeline.classes)
+
+    def evaluate(self, raw: Raw, targets: Any, metrics: Mapping[str, Metric] | None = None) -> dict[str, float]:
+        """`loss`, by the samples' mean, and the metrics (by default the configuration's) that are numbers.
+
+        The loss is left out where class weights are balanced: they belong to the training split. Raises DataError
+        for rows and targets that do not have the form of the training data.
+        """
+        inputs = conform(raw, self.pipeline.features)
+        wanted = self.pipeline.encode_targets(targets)
+        blocks = ((x, wanted[start : start + len(x)]) for start, x in self._blocks(inputs, BATCH_ROWS))
+        balanced = getattr(self.config.loss, "class_weights", None) == "balanced"
+        return self._scores(blocks, metrics, None if balanced else self.loss)
+
+    def evaluate_prepared(
+        self, x: Array, y: Array, loss: Loss, metrics: Mapping[str, Metric] | None = None
+    ) -> dict[str, float]:
+        """As `evaluate`, of preprocessed inputs (n, *input_shape) and encoded targets."""
+        rows = range(0, len(x), BATCH_ROWS)
+        blocks = ((np.ascontiguousarray(x[row : row + BATCH_ROWS]), y[row : row + BATCH_ROWS]) for row in rows)
+        return self._scores(blocks, metrics, loss)
+
+    def _scores(
+        self, blocks: Iterator[tuple[Array, Array]], metrics: Mapping[str, Metric] | None, loss: Loss | None
+    ) -> dict[str, float]:
+        metrics = build.build_metrics(self.config, self.schema) if metrics is None else metrics
+        states = {name: metric.empty() for name, metric in metrics.items()}
+        context = self._context()
+        total, count = 0.0, 0
+        for x, wanted in blocks:
+            outputs, _ = self.model.forward(x, self._parameters, context)
+            if loss:
+                total += loss(outputs, wanted, context)[0]
+            count += len(x)
+            for name, state in states.items():
+                metrics[name].update(state, outputs, wanted)
+        scores = {"loss": total / count if count else float("nan")} if loss else {}
+        results = {name: metrics[name].result(state) for name, state in states.items()}
+        return scores | {name: float(value) for name, value in results.items() if np.ndim(value) == 0}
+
+    def _blocks(self, inputs: Inputs, rows: int) -> Iterator[tuple[int, Array]]:
+        """(first row, preprocessed block)."""
+        for start in range(0, len(inputs), rows):
+            yield start, self.pipeline.apply(inputs, np.arange(start, min(start + rows, len(inputs))))
+
+    def _context(self) -> Context:
+        """A workspace of its own for each call: calls may overlap."""
+        context = self.model.context(self.config.seed)
+        context.begin(training=False, statistics=self._statistics)
+        return context
+
+
+def _views(layout: Layout, arrays: Mapping[str, Array], dtype: npt.DTypeLike) -> Views:
+    vector = aligned_zeros(layout.size, dtype)
+    for entry in layout.entries:
+        vector[entry.offset : entry.stop] = arrays[entry.name].reshape(-1)
+    return layout.views(vector)

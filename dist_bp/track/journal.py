@@ -20,8 +20,10 @@ class Point(NamedTuple):
 class Journal:
     """A first-in, first-out queue of points in a JSON-lines file.
 
-    The file exists only while points wait in it. Points read but not yet discarded are read again by the next
-    process that opens it. A line torn by a crash is skipped. Not thread-safe.
+    The file exists only while points wait in it, and the next process that opens it goes on with them.
+    Discarded points leave the file with the last one, or by `compact`: of a process that dies before, they are
+    read again, so the store must keep equal points once, as MLflow does. A line torn by a crash is skipped.
+    Not thread-safe.
 
     Args:
         path: the file; its folder is created when it is needed.
@@ -81,8 +83,10 @@ class Journal:
         self._start, self._count = 0, len(aside)
         return refused
 
-    def sync(self) -> None:
-        """Make the file survive a loss of power."""
+    def compact(self) -> None:
+        """Drop the discarded points from the file and make it survive a loss of power."""
+        if self._start > 0:
+            self.prepend([])
         if self.path.exists():
             with self.path.open("rb") as file:
                 os.fsync(file.fileno())

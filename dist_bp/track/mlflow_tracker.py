@@ -27,7 +27,7 @@ from mlflow.utils.validation import (
 from dist_bp.errors import TrackingError
 from dist_bp.track.journal import Journal, Point
 from dist_bp.track.origin import origin_tags
-from dist_bp.track.port import ModelPackage, RunStatus, TrackingSettings
+from dist_bp.track.port import ModelPackage, RunStatus, Tracker, TrackingSettings
 from dist_bp.track.sampler import Sampler
 from dist_bp.track.store import (
     check_store,
@@ -70,7 +70,7 @@ def open_tracker(
     config_text: str,
     tags: Mapping[str, str],
     resume_run_id: str | None = None,
-) -> "MlflowTracker":
+) -> Tracker:
     """Start a run, or go on with `resume_run_id`, and return its tracker.
 
     Args:
@@ -102,6 +102,13 @@ def open_tracker(
     return MlflowTracker(client, run, settings)
 
 
+def close_abandoned(tracking_uri: str, run_id: str) -> None:
+    """Set a run to FAILED that is still running though nothing works on it any more."""
+    client = MlflowClient(resolve_uri(tracking_uri))
+    if client.get_run(run_id).info.status == "RUNNING":
+        client.set_terminated(run_id, "FAILED")
+
+
 class MlflowTracker:
     """Records one MLflow run; see `Tracker`. Made by `open_tracker`.
 
@@ -116,9 +123,7 @@ class MlflowTracker:
         journal = Journal(settings.journal_folder / f"{self.run_id}.jsonl")
         self._last_steps = _last_steps(run, journal)
         self._writer = BackgroundWriter(self._write, journal)
-        self._sampler = (
-            self._start_sampler(settings.system_metrics_seconds) if settings.system_metrics else None
-        )
+        self._sampler = self._start_sampler(settings.system_metrics_seconds) if settings.system_metrics else None
         self._finished = False
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
@@ -141,9 +146,7 @@ class MlflowTracker:
     def log_text(self, name: str, text: str) -> None:
         self._submit(name, lambda: self._client.log_text(self.run_id, text, name))
 
-    def log_dataset(
-        self, name: str, digest: str, source: str, schema: Mapping[str, str], context: str
-    ) -> None:
+    def log_dataset(self, name: str, digest: str, source: str, schema: Mapping[str, str], context: str) -> None:
         columns = [{"name": column, "type": kind} for column, kind in schema.items()]
         dataset = Dataset(
             name=name,

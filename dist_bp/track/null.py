@@ -31,9 +31,7 @@ class NullTracker:
     def log_text(self, name: str, text: str) -> None:
         pass
 
-    def log_dataset(
-        self, name: str, digest: str, source: str, schema: Mapping[str, str], context: str
-    ) -> None:
+    def log_dataset(self, name: str, digest: str, source: str, schema: Mapping[str, str], context: str) -> None:
         pass
 
     def log_model(self, package: ModelPackage, step: int, metrics: Mapping[str, float]) -> str | None:

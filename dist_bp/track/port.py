@@ -70,9 +70,7 @@ class Tracker(Protocol):
 
     def log_text(self, name: str, text: str) -> None: ...
 
-    def log_dataset(
-        self, name: str, digest: str, source: str, schema: Mapping[str, str], context: str
-    ) -> None:
+    def log_dataset(self, name: str, digest: str, source: str, schema: Mapping[str, str], context: str) -> None:
         """Record an input of the run: `schema` maps column names to types, `context` is e.g. "training"."""
 
     def log_model(self, package: ModelPackage, step: int, metrics: Mapping[str, float]) -> str | None:

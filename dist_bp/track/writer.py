@@ -4,6 +4,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
@@ -32,9 +33,7 @@ class Unwritten:
         """One line for each kind of loss; none if everything was written."""
         lines = []
         if self.journaled:
-            lines.append(
-                f"{self.journaled} metric values wait in {self.journal} and are sent when the run is resumed"
-            )
+            lines.append(f"{self.journaled} metric values wait in {self.journal} and are sent when the run is resumed")
         if self.lost:
             lines.append(f"{self.lost} metric values are lost")
         if self.tasks:
@@ -122,9 +121,7 @@ class BackgroundWriter:
         end = time.monotonic() + deadline
         self._last_progress = time.monotonic()
         self._wake.set()
-        while self._thread.is_alive() and (now := time.monotonic()) < min(
-            end, self._last_progress + patience
-        ):
+        while self._thread.is_alive() and (now := time.monotonic()) < min(end, self._last_progress + patience):
             self._thread.join(min(end, self._last_progress + patience) - now)
         with self._lock:
             self._abandoned = True
@@ -192,9 +189,7 @@ class BackgroundWriter:
             if not self._batch:
                 self._batch_in_journal = len(self._journal) > 0
                 self._batch = (
-                    self._journal.peek(self._batch_size)
-                    if self._batch_in_journal
-                    else self._take(self._batch_size)
+                    self._journal.peek(self._batch_size) if self._batch_in_journal else self._take(self._batch_size)
                 )
             return self._batch
 
@@ -223,7 +218,8 @@ class BackgroundWriter:
             self._lost += self._journal.prepend(self._batch)
         self._batch = []
         self._lost += self._journal.append(self._take(len(self._queue)))
-        self._journal.sync()
+        with suppress(OSError):
+            self._journal.compact()
 
     def _note_rejection(self, error: Exception) -> None:
         reason = _one_line(error)

@@ -8,6 +8,9 @@ from typing import Any, Self
 from dist_bp.errors import Interrupted
 
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
 class Interrupt:
     """While entered, `requested` names the signal that came; nothing happens outside the main thread."""
 
@@ -17,9 +20,14 @@ class Interrupt:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._previous[number] = signal.signal(number, self._receive)
+            self._previous = {number: signal.getsignal(number) for number in SIGNALS}
+        self.arm()
         return self
+
+    def arm(self) -> None:
+        """Takes the signals again: Ray installs handlers of its own when it starts."""
+        for number in self._previous:
+            signal.signal(number, self._receive)
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._previous.items():

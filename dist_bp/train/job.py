@@ -12,6 +12,7 @@ from dist_bp.config.metrics import monitor_mode
 from dist_bp.errors import Interrupted
 from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.plan import RunPlan
+from dist_bp.runtime.warden import Warden
 from dist_bp.track.port import RunStatus, Tracker
 from dist_bp.train.checks import check_job
 from dist_bp.train.interrupt import Interrupt
@@ -38,9 +39,14 @@ def run_job(config: JobConfig, resume: str | None = None, observer: Observer | N
         for line in found.passed_over:
             observer.note(line)
         observer.note(f"going on from {found.path}")
-    with Interrupt() as interrupt, tracked_run(lambda: open_run(job, found), observer) as get_tracker:
+    with (
+        Interrupt() as interrupt,
+        Warden() as warden,
+        tracked_run(lambda: open_run(job, found, warden), observer) as get_tracker,
+    ):
         observer.phase("starting the processes")
-        with open_runtime(job) as runtime:
+        with open_runtime(job, warden) as runtime:
+            interrupt.arm()
             runtime.start(job.initial)
             tracker = get_tracker()
             store = open_store(job, tracker.run_id or config.name)
@@ -70,7 +76,7 @@ def open_store(job: Job, run_id: str) -> CheckpointStore:
     return CheckpointStore(folder, settings.keep, monitor_mode(settings.monitor, settings.mode))
 
 
-def open_runtime(job: Job) -> Runtime:
+def open_runtime(job: Job, warden: Warden) -> Runtime:
     """The runtime of the configuration: Ray actors, or threads where it asks for no worker process."""
     plan = RunPlan(job.config, job.prepared.directory.resolve(), job.total_steps, secrets.token_bytes(32))
     if job.config.scaling.num_workers == 0:
@@ -80,7 +86,7 @@ def open_runtime(job: Job) -> Runtime:
     from dist_bp.runtime.cluster import Cluster
     from dist_bp.runtime.ray_runtime import RayRuntime
 
-    cluster = Cluster(job.config.ray.address, object_store_bytes=4 * job.layout.nbytes)
+    cluster = Cluster(job.config.ray.address, 4 * job.layout.nbytes, warden)
     try:
         return RayRuntime(plan, job.metrics, cluster)
     except BaseException:

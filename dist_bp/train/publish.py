@@ -1,6 +1,7 @@
 """What a run tells the tracker about itself, before and after training: description, data, figures, model."""
 
 import hashlib
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from dist_bp.checkpoint import CheckpointStore, Found, export_model
 from dist_bp.config import flatten, render
 from dist_bp.runtime.base import Runtime
+from dist_bp.runtime.warden import Warden
 from dist_bp.track.port import Tracker, TrackingSettings
 from dist_bp.train.meter import scores
 from dist_bp.train.result import Result
@@ -29,7 +31,7 @@ class Report:
     arrays: Mapping[str, Array]
 
 
-def open_run(job: Job, found: Found | None) -> Tracker:
+def open_run(job: Job, found: Found | None, warden: Warden) -> Tracker:
     """Opens the MLflow run, that of the checkpoint where there is one, and tells it what the job is."""
     from dist_bp.track.mlflow_tracker import open_tracker
 
@@ -49,6 +51,8 @@ def open_run(job: Job, found: Found | None) -> Tracker:
         tags={**settings.tags, "mlflow.note.content": describe(job)},
         resume_run_id=found.checkpoint.run_id if found else None,
     )
+    if tracker.run_id:
+        warden.run(close_command(settings.tracking_uri, tracker.run_id))
     schema = job.prepared.schema
     tracker.log_dataset(
         config.name,
@@ -60,6 +64,11 @@ def open_run(job: Job, found: Found | None) -> Tracker:
         context="training",
     )
     return tracker
+
+
+def close_command(tracking_uri: str, run_id: str) -> list[str]:
+    """What marks a run as failed after its driver was killed."""
+    return [sys.executable, "-m", "dist_bp.track.abandon", tracking_uri, run_id]
 
 
 def evaluate(job: Job, runtime: Runtime, outcome: Outcome) -> Report:

@@ -1,5 +1,6 @@
 """What a finished job hands back."""
 
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,9 @@ class Result:
     tracking_uri: str
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """Ready for JSON: a metric that is not defined is None."""
+        metrics = {name: value if math.isfinite(value) else None for name, value in self.metrics.items()}
+        return asdict(self) | {"metrics": metrics}
 
     @property
     def run_folder(self) -> Path:

@@ -58,7 +58,7 @@ class NpzSource(Source):
 def read_npy(path: str) -> Array:
     """The array of a .npy file, mapped read-only; raises DataError."""
     check_files(path)
-    with reading(path, ".npy file"):
+    with reading(path, ".npy file of numbers"):
         _refuse_other(path, b"\x93NUMPY")
         return cast(Array, np.load(path, mmap_mode="r", allow_pickle=False))
 
@@ -66,7 +66,7 @@ def read_npy(path: str) -> Array:
 def read_npz(path: str, *names: str) -> list[Array]:
     """The named arrays of a .npz file; raises DataError."""
     check_files(path)
-    with reading(path, ".npz file"):
+    with reading(path, ".npz file of numbers"):
         _refuse_other(path, b"PK")
         with np.load(path, allow_pickle=False) as archive:
             absent = [name for name in names if name not in archive.files]
@@ -78,7 +78,7 @@ def read_npz(path: str, *names: str) -> list[Array]:
 def names_in_npz(path: str) -> list[str]:
     """The names of the arrays in a .npz file; raises DataError."""
     check_files(path)
-    with reading(path, ".npz file"), np.load(path, allow_pickle=False) as archive:
+    with reading(path, ".npz file of numbers"), np.load(path, allow_pickle=False) as archive:
         return list(archive.files)
 
 

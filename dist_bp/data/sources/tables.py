@@ -1,5 +1,6 @@
 """Tables with named columns: csv and parquet, read by pandas."""
 
+import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -148,15 +149,18 @@ def csv_table(separator: str) -> _Table:
         import pandas as pd
 
         check_files(path)
-        with reading(path, "csv file in UTF-8"):
-            return pd.read_csv(path, sep=separator, dtype_backend="numpy_nullable", **options)
+        with reading(path, "csv file in UTF-8"), warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return pd.read_csv(
+                path, sep=separator, index_col=False, low_memory=False, dtype_backend="numpy_nullable", **options
+            )
 
     def names(path: str) -> list[str]:
         return [str(name) for name in load(path, nrows=0).columns]
 
     def read(path: str, columns: Sequence[str], texts: Sequence[str]) -> Frame:
         """Truth values are read as they are written: what counts as one differs from file to file."""
-        frame = load(path, usecols=columns, dtype=dict.fromkeys(texts, str), low_memory=False)
+        frame = load(path, dtype=dict.fromkeys(texts, str))[list(columns)]
         truths = [name for name in columns if name not in texts and not _is_numeric(frame[name])]
         if truths:
             frame[truths] = load(path, usecols=truths, dtype=str)[truths]

@@ -27,17 +27,13 @@ class CrossEntropy(Loss):
         if not 0.0 <= label_smoothing < 1.0:
             raise ConfigError(f"label_smoothing is at least 0 and below 1, got {label_smoothing}")
         if isinstance(class_weights, str):
-            raise ConfigError(
-                "class_weights are numbers, one for each class: balanced_class_weights makes them"
-            )
+            raise ConfigError("class_weights are numbers, one for each class: balanced_class_weights makes them")
         self.label_smoothing = label_smoothing
         self.class_weights = None if class_weights is None else np.array(class_weights, np.float64)
 
     def check(self, output_shape: Shape, classes: int | None, target_shape: Shape = ()) -> None:
         if classes is None:
-            raise ShapeError(
-                "cross_entropy needs class labels, the targets are numbers: use mse, mae or huber"
-            )
+            raise ShapeError("cross_entropy needs class labels, the targets are numbers: use mse, mae or huber")
         problems = []
         if output_shape != (classes,):
             problems.append(
@@ -45,9 +41,7 @@ class CrossEntropy(Loss):
                 f"it has {units(output_shape)}"
             )
         if self.class_weights is not None and len(self.class_weights) != classes:
-            problems.append(
-                f"cross_entropy has {len(self.class_weights)} class_weights for {classes} classes"
-            )
+            problems.append(f"cross_entropy has {len(self.class_weights)} class_weights for {classes} classes")
         if problems:
             raise ShapeError(problems)
 
@@ -109,9 +103,7 @@ class BinaryCrossEntropy(Loss):
 
     def check(self, output_shape: Shape, classes: int | None, target_shape: Shape = ()) -> None:
         if classes is not None and classes != 2:
-            raise ShapeError(
-                f"binary_cross_entropy needs 2 classes, the data has {classes}: use cross_entropy"
-            )
+            raise ShapeError(f"binary_cross_entropy needs 2 classes, the data has {classes}: use cross_entropy")
         wanted = target_shape or (1,)
         if output_shape != wanted:
             raise ShapeError(
@@ -150,7 +142,7 @@ class BinaryCrossEntropy(Loss):
 
 
 def balanced_class_weights(counts: Sequence[int]) -> tuple[float, ...]:
-    """samples / (classes * samples of the class), which gives each class the same total; 0 for absent ones."""
+    """samples / (classes * samples of the class), so that classes weigh the same; 0 for absent ones."""
     total = sum(counts)
     return tuple(total / (len(counts) * count) if count else 0.0 for count in counts)
 

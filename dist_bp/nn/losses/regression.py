@@ -18,9 +18,7 @@ class RegressionLoss(Loss):
 
     def check(self, output_shape: Shape, classes: int | None, target_shape: Shape = ()) -> None:
         if classes is not None:
-            raise ShapeError(
-                f"{self.name} needs numbers, the targets are {classes} classes: use cross_entropy"
-            )
+            raise ShapeError(f"{self.name} needs numbers, the targets are {classes} classes: use cross_entropy")
         wanted = target_shape or (1,)
         if output_shape != wanted:
             raise ShapeError(

@@ -1,0 +1,157 @@
+"""`evaluate` and `predict`: a saved model on other data."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from dist_bp.config import JobConfig
+    from dist_bp.serve import SavedModel
+
+ModelName = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL", help="A checkpoint, a run's folder or id, or an MLflow URI such as models:/m-1234."
+    ),
+]
+ConfigPath = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", metavar="FILE", help="A job that says where data, runs and MLflow are now, if they moved."
+    ),
+]
+
+
+def evaluate(
+    model: ModelName,
+    data: Annotated[
+        str | None, typer.Option(metavar="FILE", help="csv, parquet, npy, npz or idx, with targets.")
+    ] = None,
+    targets: Annotated[str | None, typer.Option(metavar="FILE", help="The targets of a .npy or idx file.")] = None,
+    split: Annotated[str, typer.Option(help="Without --data: this split of the job's own data.")] = "test",
+    config: ConfigPath = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Last line of standard output: one JSON object, the result.")
+    ] = False,
+) -> None:
+    """Measure a model on a file, or on a split of the data it was trained on."""
+    with opened(model, config) as (saved, moved):
+        if data is None:
+            what = f"{split} split"
+            samples, scores = _evaluate_split(saved, moved, split)
+        else:
+            what = data
+            samples, scores = _evaluate_file(saved, data, targets)
+    _print_table({"model": model, "step": f"{saved.step:,}", "data": f"{what}, {samples:,} samples"}, scores, as_json)
+    if as_json:
+        print(json.dumps({"model": model, "step": saved.step, "data": what, "samples": samples, "metrics": scores}))
+
+
+def predict(
+    model: ModelName,
+    input: Annotated[str, typer.Option(metavar="FILE", help="csv, parquet, npy, npz or idx.")],
+    output: Annotated[Path, typer.Option(metavar="FILE", help="csv, parquet, or npy with predictions alone.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace the output file if it exists.")] = False,
+    config: ConfigPath = None,
+) -> None:
+    """Predict a file of raw rows, block by block."""
+    from dist_bp.errors import DataError
+    from dist_bp.serve.files import prediction_file, read_blocks
+
+    rows = 0
+    with (
+        opened(model, config) as (saved, _),
+        prediction_file(output, force, saved.pipeline.classes) as write,
+    ):
+        for block in read_blocks(input, saved.pipeline, _option(saved, "separator", ",")):
+            try:
+                write(saved.predict(block))
+            except DataError as error:
+                place = [f"{input}: rows are counted from row {rows} here"] if rows else []
+                raise DataError([*error.problems, *place]) from error
+            rows += len(block)
+        if not rows:
+            raise DataError(f"data file {input!r} has no rows")
+    print(f"{rows:,} predictions written to {output}")
+
+
+@contextmanager
+def opened(name: str, config: Path | None) -> "Iterator[tuple[SavedModel, JobConfig | None]]":
+    """The model called `name`, and the configuration of the file `config`."""
+    from tempfile import TemporaryDirectory
+
+    from dist_bp.config import load_config
+    from dist_bp.config.run import CheckpointConfig, TrackingConfig
+    from dist_bp.serve import SavedModel, find_model
+
+    moved = load_config(config) if config else None
+    checkpoints = moved.checkpoint if moved else CheckpointConfig()
+    tracking = moved.tracking if moved else TrackingConfig()
+    with TemporaryDirectory() as folder:
+
+        def download(uri: str) -> Path:
+            from dist_bp.track.mlflow_tracker import download_model
+
+            return download_model(uri, tracking.tracking_uri, Path(folder))
+
+        yield SavedModel.load(find_model(name, Path(checkpoints.directory), download)), moved
+
+
+def _evaluate_split(saved: "SavedModel", moved: "JobConfig | None", split: str) -> tuple[int, dict[str, float]]:
+    from dist_bp import build
+    from dist_bp.errors import DataError
+
+    config = saved.config.model_copy(update={"data": moved.data}) if moved else saved.config
+    prepared = build.prepare(config)
+    if prepared.digest != saved.data_digest:
+        raise DataError(
+            "the data of the job is no longer what the model was trained on (its content, split or preprocessing "
+            "is another), so its splits are others too: evaluate a file with --data"
+        )
+    if split not in prepared.splits:
+        raise DataError(f"the job has no {split} split, only {', '.join(prepared.splits)}")
+    x, y = prepared.split(split)
+    loss = build.build_loss(config, build.class_counts(prepared))
+    return len(x), saved.evaluate_prepared(x, y, loss)
+
+
+def _evaluate_file(saved: "SavedModel", data: str, targets: str | None) -> tuple[int, dict[str, float]]:
+    from dist_bp.data import read_inputs
+    from dist_bp.errors import DataError
+
+    arrays = (
+        {name: _option(saved, name, default) for name, default in (("inputs", "x"), ("targets", "y"))}
+        if saved.config.data.source.type == "npz"
+        else {}
+    )
+    separator = _option(saved, "separator", ",")
+    samples = read_inputs(data, saved.pipeline, labels=targets, separator=separator, **arrays)
+    if samples.targets is None:
+        column = saved.pipeline.targets.column
+        raise DataError(
+            f"data file {data!r} has no targets: "
+            + (f"it lacks the column {column!r}" if column else "name their file with --targets")
+        )
+    return len(samples.inputs), saved.evaluate(samples.inputs, samples.targets)
+
+
+def _option(saved: "SavedModel", name: str, default: str) -> Any:
+    """How the job's own data was read."""
+    return getattr(saved.config.data.source, name, default)
+
+
+def _print_table(facts: dict[str, str], scores: dict[str, float], as_json: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in {**facts, **{name: f"{score:.4f}" for name, score in scores.items()}}.items():
+        table.add_row(name, value)
+    Console(file=sys.stderr if as_json else sys.stdout).print(table)

@@ -1,0 +1,63 @@
+"""From a network's outputs to predictions as people read them."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from dist_bp.data.targets import Label, Task
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Array = npt.NDArray[Any]
+
+
+def decode(
+    outputs: Array,
+    activation: Literal["softmax", "sigmoid", "identity"],
+    task: Task,
+    classes: Sequence[Label] | None,
+) -> "pd.DataFrame":
+    """`outputs` (n, *output_shape) as a table of predictions, see `SavedModel.predict`."""
+    import pandas as pd
+
+    outputs = outputs.reshape(len(outputs), int(np.prod(outputs.shape[1:])))
+    if task == "regression":
+        return pd.DataFrame(_numbered("prediction", outputs))
+    if classes is None:
+        return pd.DataFrame(
+            _numbered("prediction", (outputs > 0).astype(np.int64)) | _numbered("probability", _sigmoid(outputs))
+        )
+    if activation == "sigmoid" and outputs.shape[1] == 1:
+        positive = _sigmoid(outputs)
+        columns = {"prediction": np.array(classes)[(outputs[:, 0] > 0).astype(np.intp)]}
+        probabilities = np.concatenate([1 - positive, positive], axis=1)
+    else:
+        columns = {"prediction": np.array(classes)[outputs.argmax(axis=1)]}
+        probabilities = {"softmax": _softmax, "sigmoid": _sigmoid}.get(activation, _none)(outputs)
+    for place in range(probabilities.shape[1]):
+        columns[f"probability_{classes[place]}"] = probabilities[:, place]
+    return pd.DataFrame(columns)
+
+
+def _numbered(name: str, values: Array) -> dict[str, Array]:
+    if values.shape[1] == 1:
+        return {name: values[:, 0]}
+    return {f"{name}_{column}": values[:, column] for column in range(values.shape[1])}
+
+
+def _softmax(logits: Array) -> Array:
+    powers: Array = np.exp(logits - logits.max(axis=1, keepdims=True))
+    powers /= powers.sum(axis=1, keepdims=True)
+    return powers
+
+
+def _sigmoid(logits: Array) -> Array:
+    values: Array = np.tanh(logits * 0.5) * 0.5 + 0.5
+    return values
+
+
+def _none(outputs: Array) -> Array:
+    return outputs[:, :0]

@@ -1,0 +1,102 @@
+"""A model as the files that MLflow logs: code, requirements, examples."""
+
+from collections.abc import Iterator
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dist_bp import build
+from dist_bp.config import JobConfig
+from dist_bp.data import Prepared
+from dist_bp.data.files import DigestCache
+from dist_bp.data.inputs import Raw, is_table
+from dist_bp.serve.saved_model import SavedModel
+from dist_bp.serve.served import ARTIFACT
+from dist_bp.track.port import ModelPackage
+
+REQUIREMENTS = ("numpy", "safetensors", "pandas", "pyyaml", "pydantic")
+EXAMPLE_ROWS = 5
+PYFUNC_FILE = "pyfunc_model.py"
+# Text, because MLflow executes this file on its own, and dist_bp must be importable without MLflow.
+PYFUNC_SOURCE = '''"""The model as MLflow runs it: raw rows in, predictions out."""
+
+from mlflow.models import set_model
+from mlflow.pyfunc import PythonModel
+
+from dist_bp.serve.served import Served
+
+
+class Model(Served, PythonModel):
+    """Loads the artifact "model" and predicts with it."""
+
+
+set_model(Model())
+'''
+
+
+def package_model(directory: Path, prepared: Prepared) -> ModelPackage:
+    """The exported model in `directory`, with all it needs to predict in an environment without Ray.
+
+    The source of the data is read for the example: raw rows, of the types that it has. Raises DataError where the
+    source cannot be read any more.
+    """
+    model = SavedModel.load(directory)
+    code = directory.with_name(PYFUNC_FILE)
+    code.write_text(PYFUNC_SOURCE, encoding="utf-8")
+    example = example_rows(model.config, prepared)
+    return ModelPackage(
+        python_model=code,
+        artifacts={ARTIFACT: directory},
+        input_example=example,
+        output_example=model.predict(example),
+        pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
+        code_paths=[Path(build.__file__).parent, *own_code(model.config)],
+    )
+
+
+def example_rows(config: JobConfig, prepared: Prepared) -> Raw:
+    """The first raw rows of the source; a table's columns as plain NumPy types, as pandas reads them by default."""
+    opened = build.build_source(config).open(DigestCache(prepared.directory.parent))
+    inputs = opened.load().samples.inputs
+    if not is_table(inputs):
+        rows = np.array(inputs[:EXAMPLE_ROWS])
+        return rows.astype(rows.dtype.newbyteorder("="), copy=False)
+    return inputs.astype({name: _plain(inputs[name]) for name in inputs.columns})[:EXAMPLE_ROWS]
+
+
+def own_code(config: JobConfig) -> list[Path]:
+    """Files or folders of the user's modules that layers and loss come from."""
+    names = {name.partition(":")[0].partition(".")[0] for name in _custom_types(config)}
+    paths = []
+    for name in sorted(names):
+        spec = find_spec(name)
+        if spec and spec.origin:
+            origin = Path(spec.origin)
+            paths.append(origin.parent if spec.submodule_search_locations else origin)
+    return paths
+
+
+def _custom_types(config: JobConfig) -> Iterator[str]:
+    def walk(value: Any) -> Iterator[str]:
+        if isinstance(value, dict):
+            if ":" in str(value.get("type", "")):
+                yield value["type"]
+            for inner in value.values():
+                yield from walk(inner)
+        elif isinstance(value, list | tuple):
+            for inner in value:
+                yield from walk(inner)
+
+    yield from walk([config.model.model_dump(), config.loss.model_dump()])
+
+
+def _plain(column: Any) -> Any:
+    """Whole numbers with missing values are floats in NumPy, text is objects."""
+    if column.dtype.kind not in "iuf":
+        return object
+    if column.isna().any():
+        return np.float64
+    return getattr(column.dtype, "numpy_dtype", column.dtype)

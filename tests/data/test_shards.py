@@ -1,0 +1,140 @@
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dist_bp.data import Batches, epoch_order, evaluation_rows, gather, owned_groups
+
+SIZES = st.fixed_dictionaries(
+    {
+        "samples": st.integers(1, 300),
+        "batch_size": st.integers(1, 90),
+        "group_size": st.integers(1, 40),
+        "accumulate": st.integers(1, 3),
+        "seed": st.integers(0, 2**70),
+        "shuffle": st.booleans(),
+    }
+)
+
+
+def team(workers: int, **sizes: int) -> list[Batches]:
+    return [Batches(workers=workers, rank=rank, **sizes) for rank in range(workers)]
+
+
+@given(SIZES, st.integers(1, 6), st.integers(0, 3))
+@settings(max_examples=150, deadline=None)
+def test_every_sample_is_visited_exactly_once_an_epoch(sizes: dict[str, int], workers: int, epoch: int) -> None:
+    batches = team(workers, **sizes)
+    steps = batches[0].steps_per_epoch
+    assert steps == math.ceil(sizes["samples"] / (sizes["batch_size"] * sizes["accumulate"]))
+    seen = [part.rows for step in range(epoch * steps, (epoch + 1) * steps) for b in batches for part in b.parts(step)]
+    np.testing.assert_array_equal(np.sort(np.concatenate(seen)), np.arange(sizes["samples"]))
+
+
+@given(SIZES, st.integers(2, 6))
+@settings(max_examples=150, deadline=None)
+def test_many_workers_form_the_groups_of_one(sizes: dict[str, int], workers: int) -> None:
+    def groups(batches: Batches, step: int) -> dict[int, list[int]]:
+        return {
+            group.index: part.rows[group.start : group.stop].tolist()
+            for part in batches.parts(step)
+            for group in part.groups
+        }
+
+    alone, many = team(1, **sizes)[0], team(workers, **sizes)
+    for step in range(2 * alone.steps_per_epoch):
+        shares = [groups(batches, step) for batches in many]
+        merged = {index: rows for share in shares for index, rows in share.items()}
+        assert merged == groups(alone, step)
+        assert sum(map(len, shares)) == len(merged)
+        assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+@given(SIZES, st.integers(1, 6))
+@settings(max_examples=150, deadline=None)
+def test_a_step_is_a_slice_of_the_epochs_order_cut_into_groups(sizes: dict[str, int], workers: int) -> None:
+    batches = team(workers, **sizes)
+    steps, stride = batches[0].steps_per_epoch, sizes["batch_size"] * sizes["accumulate"]
+    for step in range(steps, 2 * steps):
+        order = epoch_order(sizes["samples"], sizes["seed"], 1, sizes["shuffle"])
+        wanted = order[(step - steps) * stride : (step - steps + 1) * stride]
+        parts = [part for b in batches for part in b.parts(step)]
+        np.testing.assert_array_equal(np.concatenate([part.rows for part in parts]), wanted)
+        for part in parts:
+            assert part.groups[0].start == 0
+            assert part.groups[-1].stop == len(part.rows)
+            assert all(a.stop == b.start for a, b in itertools.pairwise(part.groups))
+        lengths = [group.stop - group.start for part in parts for group in part.groups]
+        assert set(lengths[:-1]) <= {sizes["group_size"]}
+        assert [group.index for part in parts for group in part.groups] == list(range(len(lengths)))
+
+
+@given(SIZES, st.integers(1, 6))
+@settings(max_examples=150, deadline=None)
+def test_parts_stay_within_their_limit(sizes: dict[str, int], workers: int) -> None:
+    share = math.ceil(sizes["batch_size"] / workers)
+    limit = math.ceil(share / sizes["group_size"]) * sizes["group_size"]
+    for batches in team(workers, **sizes):
+        parts = [batches.parts(step) for step in range(batches.steps_per_epoch)]
+        lengths = [len(part.rows) for step in parts for part in step]
+        assert max(lengths, default=0) == batches.largest <= limit
+        assert batches.accumulates == any(len(step) > 1 for step in parts)
+        if sizes["accumulate"] == 1:
+            assert not batches.accumulates
+
+
+def test_a_worker_without_groups_has_no_parts() -> None:
+    batches = Batches(samples=10, batch_size=10, group_size=32, workers=2, rank=0)
+    assert batches.parts(0) == []
+    assert batches.largest == 0
+
+
+@given(st.integers(1, 500), st.integers(1, 64), st.integers(1, 9))
+def test_owned_groups_are_contiguous_and_even(rows: int, group_size: int, workers: int) -> None:
+    owned = [owned_groups(rows, group_size, workers, rank) for rank in range(workers)]
+    assert owned[0][0] == 0
+    assert owned[-1][1] == math.ceil(rows / group_size)
+    assert all(a[1] == b[0] for a, b in itertools.pairwise(owned))
+    assert max(b - a for a, b in owned) - min(b - a for a, b in owned) <= 1
+
+
+def test_the_order_depends_on_seed_and_epoch_and_nothing_else() -> None:
+    first = epoch_order(1000, 7, 0)
+    np.testing.assert_array_equal(first, epoch_order(1000, 7, 0))
+    assert (first != epoch_order(1000, 7, 1)).any()
+    assert (first != epoch_order(1000, 8, 0)).any()
+    np.testing.assert_array_equal(epoch_order(5, 7, 3, shuffle=False), range(5))
+
+
+def test_steps_can_be_asked_for_in_any_order() -> None:
+    forth, back = (Batches(samples=50, batch_size=8, group_size=4) for _ in range(2))
+    steps = range(3 * forth.steps_per_epoch)
+    rows = [forth.parts(step)[0].rows.copy() for step in steps]
+    for step in reversed(steps):
+        np.testing.assert_array_equal(back.parts(step)[0].rows, rows[step])
+
+
+@pytest.mark.parametrize("wrong", [{"samples": 0}, {"batch_size": 0}, {"rank": 2}, {"rank": -1}])
+def test_impossible_sizes_are_refused(wrong: dict[str, int]) -> None:
+    sizes = {"samples": 10, "batch_size": 4, "group_size": 2, "workers": 2, "rank": 0} | wrong
+    with pytest.raises(ValueError, match="at least 1"):
+        Batches(**sizes)
+
+
+@given(st.integers(0, 300), st.integers(1, 9), st.integers(1, 40))
+def test_evaluation_rows_cover_the_split_once(samples: int, workers: int, block: int) -> None:
+    blocks = [rows for rank in range(workers) for rows in evaluation_rows(samples, workers, rank, block)]
+    assert [row for start, stop in blocks for row in range(start, stop)] == list(range(samples))
+    assert all(0 < stop - start <= block for start, stop in blocks)
+
+
+def test_gather_copies_the_rows() -> None:
+    array = np.arange(24, dtype=np.float32).reshape(6, 2, 2)
+    array.flags.writeable = False
+    out = np.empty((3, 2, 2), np.float32)
+    gather(array, np.array([4, 0, 4]), out)
+    np.testing.assert_array_equal(out, array[[4, 0, 4]])
+    gather(array, np.array([], np.intp), out[:0])

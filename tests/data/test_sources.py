@@ -1,0 +1,362 @@
+import gzip
+import struct
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dist_bp.data import (
+    CsvSource,
+    FunctionSource,
+    IdxSource,
+    NpySource,
+    NpzSource,
+    ParquetSource,
+    SklearnSource,
+    Source,
+)
+from dist_bp.data.files import DigestCache
+from dist_bp.data.inputs import conform
+from dist_bp.data.sources import Dataset
+from dist_bp.errors import DataError
+
+
+@pytest.fixture(autouse=True)
+def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def load(source: Source) -> Dataset:
+    return source.open(DigestCache(Path.cwd())).load()
+
+
+def digest(source: Source) -> str:
+    return source.open(DigestCache(Path.cwd())).digest
+
+
+def problems(source: Source) -> list[str]:
+    with pytest.raises(DataError) as caught:
+        load(source)
+    return caught.value.problems
+
+
+def idx_bytes(array: np.ndarray[Any, Any], code: int = 8) -> bytes:
+    shape = struct.pack(f">{array.ndim}i", *array.shape)
+    return bytes([0, 0, code, array.ndim]) + shape + array.astype(array.dtype.newbyteorder(">")).tobytes()
+
+
+IMAGES = np.arange(5 * 4 * 3, dtype=np.uint8).reshape(5, 4, 3)
+LABELS = np.array([0, 1, 2, 1, 0], np.uint8)
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_idx(suffix: str) -> None:
+    for name, array in (("images", IMAGES), ("labels", LABELS)):
+        content = idx_bytes(array)
+        Path(name + suffix).write_bytes(gzip.compress(content) if suffix else content)
+    names = "images" + suffix, "labels" + suffix
+    dataset = load(IdxSource(*names))
+    np.testing.assert_array_equal(dataset.samples.inputs, IMAGES)
+    np.testing.assert_array_equal(dataset.samples.targets, LABELS)
+    assert dataset.features.shape == (4, 3)
+    assert load(IdxSource(*names, *names)).test is not None
+
+
+@pytest.mark.parametrize(("code", "dtype"), [(9, "i1"), (0x0B, "i2"), (0x0C, "i4"), (0x0D, "f4"), (0x0E, "f8")])
+def test_idx_of_other_types(code: int, dtype: str) -> None:
+    wanted = np.array([[-1, 2], [3, -100]], dtype)
+    Path("images").write_bytes(idx_bytes(wanted, code))
+    Path("labels.gz").write_bytes(gzip.compress(idx_bytes(np.array([0, 1], np.uint8))))
+    np.testing.assert_array_equal(load(IdxSource("images", "labels.gz")).samples.inputs, wanted)
+
+
+GOOD = idx_bytes(IMAGES)
+
+
+@pytest.mark.parametrize("compress", [False, True])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "truncated"),
+        (GOOD[:9], "truncated"),
+        (GOOD[:-1], "truncated: its header announces 60 bytes, there are 59"),
+        (GOOD + b"x", "goes on after the 60 bytes"),
+        (b"\x00\x01" + GOOD[2:], "wrong magic number 0x00010803"),
+        (b"\0\0\x07" + GOOD[3:], "wrong magic number"),
+        (b"\0\0\x08\x03" + b"\xff" * 12, "truncated"),
+        (idx_bytes(LABELS)[:8] + b"\0" * 5, None),
+    ],
+)
+def test_damaged_idx(content: bytes, message: str | None, compress: bool) -> None:
+    Path("images").write_bytes(gzip.compress(content) if compress else content)
+    Path("labels").write_bytes(idx_bytes(LABELS))
+    if message is None:
+        assert load(IdxSource("images", "labels")).features.shape == (1,)
+        return
+    assert message in problems(IdxSource("images", "labels"))[0]
+
+
+def test_truncated_gzip_and_images_for_labels() -> None:
+    Path("images.gz").write_bytes(gzip.compress(GOOD)[:-9])
+    Path("labels").write_bytes(GOOD)
+    assert "'images.gz' is not a readable IDX file" in problems(IdxSource("images.gz", "labels"))[0]
+    Path("images").write_bytes(GOOD)
+    assert "does not hold labels" in problems(IdxSource("images", "labels"))[0]
+
+
+def test_missing_files_are_named_all_at_once() -> None:
+    lines = problems(NpySource("a.npy", "b.npy"))
+    assert [line.split(" (")[0] for line in lines] == [
+        "data file 'a.npy' not found",
+        "data file 'b.npy' not found",
+    ]
+    Path("folder").mkdir()
+    assert "is not a file" in problems(CsvSource("folder", "y"))[0]
+
+
+def test_npy_is_mapped_and_npz_takes_named_arrays() -> None:
+    x, y = np.random.default_rng(0).normal(size=(6, 2)), np.arange(6) % 2
+    np.save("x.npy", x)
+    np.save("y.npy", y)
+    dataset = load(NpySource("x.npy", "y.npy", "x.npy", "y.npy"))
+    assert isinstance(dataset.samples.inputs.base, np.memmap)
+    np.testing.assert_array_equal(dataset.samples.inputs, x)
+    np.savez("d.npz", images=x, labels=y)
+    dataset = load(NpzSource("d.npz", "images", "labels"))
+    np.testing.assert_array_equal(dataset.samples.targets, y)
+    lines = problems(NpzSource("d.npz", "image", "y"))
+    assert "did you mean 'images'?" in lines[0]
+    assert "there is 'images', 'labels'" in lines[1]
+
+
+def test_arrays_that_are_none() -> None:
+    np.save("objects.npy", np.array([[1], [2, 3]], object), allow_pickle=True)
+    np.save("y.npy", np.arange(2))
+    assert "not a readable .npy file of numbers" in problems(NpySource("objects.npy", "y.npy"))[0]
+    np.save("texts.npy", np.array([["a"], ["b"]]))
+    assert "holds text" in problems(NpySource("texts.npy", "y.npy"))[0]
+    whole = Path("y.npy").read_bytes()
+    Path("torn.npy").write_bytes(whole[:-3])
+    assert "'torn.npy' is not a readable .npy file of numbers" in problems(NpySource("torn.npy", "y.npy"))[0]
+    Path("empty.npy").write_bytes(b"")
+    assert "it is empty" in problems(NpySource("empty.npy", "y.npy"))[0]
+    Path("text.npz").write_text("x")
+    assert "not a .npz file" in problems(NpzSource("text.npz"))[0]
+    np.save("three.npy", np.zeros((2, 3)))
+    lines = problems(NpySource("y.npy", "y.npy", "three.npy", "y.npy"))
+    assert lines == ["the test set of 'y.npy' has samples of shape (3,), the others (1,)"]
+
+
+def test_sklearn_gives_names() -> None:
+    iris = load(SklearnSource("iris"))
+    assert iris.classes == ("setosa", "versicolor", "virginica")
+    assert iris.features.names is not None
+    assert iris.features.names[0] == "sepal length (cm)"
+    diabetes = load(SklearnSource("diabetes"))
+    assert diabetes.classes is None
+    assert diabetes.samples.inputs[0, 0] == 59
+    assert digest(SklearnSource("iris")) == digest(SklearnSource("iris")) != digest(SklearnSource("wine"))
+
+
+CSV = "size,town,fine,price\n1,Bonn,true,10\n2.5,Köln,TRUE,20\n3,Bonn,false,30\n"
+
+
+def write_csv(text: str, name: str = "d.csv") -> None:
+    Path(name).write_text(text, encoding="utf-8")
+
+
+def test_csv_kinds_are_inferred() -> None:
+    write_csv(CSV)
+    dataset = load(CsvSource("d.csv", "price"))
+    assert dataset.features.names == ("size", "town", "fine")
+    assert dataset.features.categorical == ("town", "fine")
+    inputs = conform(dataset.samples.inputs, dataset.features)
+    assert inputs.numbers.tolist() == [[1], [2.5], [3]]
+    assert inputs.texts.tolist() == [["Bonn", "true"], ["Köln", "TRUE"], ["Bonn", "false"]]
+    assert dataset.samples.targets.dtype == np.int64
+    assert dataset.column == "price"
+
+
+def test_csv_columns_can_be_chosen_and_declared() -> None:
+    write_csv(CSV.replace(",", ";").replace("1;", "007;"))
+    source = CsvSource("d.csv", "price", ";", ("town", "size"), ("town", "size"))
+    dataset = load(source)
+    inputs = conform(dataset.samples.inputs, dataset.features)
+    assert inputs.texts.tolist() == [["Bonn", "007"], ["Köln", "2.5"], ["Bonn", "3"]]
+    numeric = load(CsvSource("d.csv", "price", ";", ("size", "town"), ()))
+    with pytest.raises(DataError, match=r"'town' holds text, first 'Bonn' in row 0"):
+        conform(numeric.samples.inputs, numeric.features)
+
+
+GAPS = "a,t,y\n1,x,1\n,y,2\n3,,3\n4,z,\n5,x,5\n"
+
+
+def test_csv_missing_values() -> None:
+    write_csv(GAPS)
+    lines = problems(CsvSource("d.csv", "y"))
+    assert [line.split(":")[0] for line in lines] == [
+        f"column {name!r} of 'd.csv' has 1 missing values, first in row {row} (counted from 0)"
+        for name, row in (("a", 1), ("t", 2), ("y", 3))
+    ]
+    dropped = load(CsvSource("d.csv", "y", missing="drop")).samples
+    assert dropped.inputs["a"].tolist() == [1, 5]
+    assert dropped.targets.tolist() == [1, 5]
+    assert dropped.targets.dtype == np.int64
+    assert "'y'" in problems(CsvSource("d.csv", "y", missing="impute"))[0]
+    write_csv(GAPS.replace("z,\n", "z,4\n"))
+    dataset = load(CsvSource("d.csv", "y", missing="impute"))
+    inputs = conform(dataset.samples.inputs, dataset.features)
+    assert np.isnan(inputs.numbers[:, 0]).tolist() == [False, True, False, False, False]
+    assert inputs.texts[:, 0].tolist() == ["x", "y", None, "z", "x"]
+
+
+def test_csv_columns_that_are_not_there() -> None:
+    write_csv(CSV)
+    lines = problems(CsvSource("d.csv", "prize", features=("sise", "town"), categorical=("color",)))
+    assert len(lines) == 3
+    assert "target: data file 'd.csv' has no column 'prize' (did you mean 'price'?)" in lines
+    assert "'sise' (did you mean 'size'?)" in lines[1]
+    assert "'color' is not among the features" in lines[2]
+    write_csv("a;b;y\n1;2;3\n")
+    assert "is data.source.separator right?" in problems(CsvSource("d.csv", "y"))[-1]
+    write_csv("y\n1\n")
+    assert "no columns besides the target" in problems(CsvSource("d.csv", "y"))[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "No columns to parse"),
+        (b"a,y\n1,2\n1,2,3\n", "Expected 2 fields"),
+        (b"a,y\n1,2,3\n1,2,3\n", "does not match length of data"),
+        (b"a,y\n1,2\n1\n", "'y' of 'd.csv' has 1 missing values, first in row 1"),
+        (b"a,y\n\xff\xfe,2\n", "codec can't decode"),
+        (b"a,y\n1,2\ninf,3\n", "infinite value, first in row 1"),
+    ],
+)
+def test_damaged_csv(content: bytes, message: str) -> None:
+    Path("d.csv").write_bytes(content)
+    assert message in problems(CsvSource("d.csv", "y"))[0]
+
+
+def test_the_test_table_follows_the_kinds_of_the_other() -> None:
+    write_csv("a,t,y\n1,x,1\n2,y,2\n")
+    write_csv("y,t,a\n1,1,3\n2,2,4\n", "test.csv")
+    dataset = load(CsvSource("d.csv", "y", test_path="test.csv"))
+    assert dataset.test is not None
+    inputs = conform(dataset.test.inputs, dataset.features)
+    assert inputs.numbers.tolist() == [[3], [4]]
+    assert inputs.texts.tolist() == [["1"], ["2"]]
+    write_csv("y,t\n1,1\n", "test.csv")
+    assert "'test.csv' has no column 'a'" in problems(CsvSource("d.csv", "y", test_path="test.csv"))[0]
+
+
+def test_parquet() -> None:
+    frame = pd.DataFrame({"a": [1, None, 3], "t": ["x", "y", None], "b": [True, False, True], "y": ["p", "q", "p"]})
+    frame.to_parquet("d.parquet")
+    assert len(problems(ParquetSource("d.parquet", "y"))) == 2
+    dataset = load(ParquetSource("d.parquet", "y", missing="impute"))
+    assert dataset.features.categorical == ("t", "b")
+    inputs = conform(dataset.samples.inputs, dataset.features)
+    assert inputs.texts.tolist() == [["x", "True"], ["y", "False"], [None, "True"]]
+    assert dataset.samples.targets.tolist() == ["p", "q", "p"]
+    Path("bad.parquet").write_text("nothing")
+    assert "'bad.parquet' is not a readable parquet file" in problems(ParquetSource("bad.parquet", "y"))[0]
+    frame.assign(a=pd.Timestamp("2020-01-01"), t="x").to_parquet("d.parquet")
+    dataset = load(ParquetSource("d.parquet", "y"))
+    with pytest.raises(DataError, match="'a' holds dates"):
+        conform(dataset.samples.inputs, dataset.features)
+
+
+MODULE = """
+import numpy as np, pandas as pd
+
+def pair(n=4, classes=None):
+    return np.arange(n * 2.0).reshape(n, 2), np.arange(n) % 2
+
+def named(**options):
+    x, y = pair()
+    return dict(inputs=x, targets=y, test_inputs=x, test_targets=y, feature_names=["a", "b"], classes=["no", "yes"])
+
+def frame():
+    return pd.DataFrame({"a": [1, 2], "t": ["x", "y"]}), ["p", "q"]
+
+def broken():
+    raise RuntimeError("no luck")
+
+def ragged():
+    return [[1, 2], [3]], [0, 1]
+
+def nothing():
+    return 3
+
+def half():
+    return dict(inputs=1, targets=2, test_inputs=3)
+"""
+
+
+@pytest.fixture
+def user_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "own_data.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "own_data", raising=False)
+    return "own_data"
+
+
+def test_function(user_module: str) -> None:
+    dataset = load(FunctionSource(f"{user_module}:pair", {"n": 6}))
+    assert dataset.samples.inputs.shape == (6, 2)
+    dataset = load(FunctionSource(f"{user_module}:named"))
+    assert dataset.test is not None
+    assert dataset.classes == ("no", "yes")
+    assert dataset.features.names == ("a", "b")
+    dataset = load(FunctionSource(f"{user_module}:frame"))
+    assert dataset.features.categorical == ("t",)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("broken", "failed: RuntimeError: no luck"),
+        ("ragged", "ragged"),
+        ("nothing", "it returned int"),
+        ("half", "together"),
+        ("absent", "cannot be imported"),
+    ],
+)
+def test_functions_that_do_not_work(user_module: str, name: str, message: str) -> None:
+    assert message in problems(FunctionSource(f"{user_module}:{name}"))[0]
+    assert "cannot be imported" in problems(FunctionSource("no_such_module:f"))[0]
+
+
+def test_digests_follow_content_and_options(user_module: str) -> None:
+    write_csv(CSV)
+    first = digest(CsvSource("d.csv", "price"))
+    write_csv(CSV, "copy.csv")
+    assert digest(CsvSource("copy.csv", "price")) == first
+    options = [{"target": "size"}, {"missing": "drop"}, {"separator": ";"}, {"features": ("size",)}]
+    others = [digest(CsvSource(**({"path": "d.csv", "target": "price"} | it))) for it in options]  # type: ignore[arg-type]
+    assert len({first, *others}) == 5
+    write_csv(CSV.replace("30", "31"))
+    assert digest(CsvSource("d.csv", "price")) != first
+    small, large = (FunctionSource(f"{user_module}:pair", {"n": n}) for n in (4, 6))
+    assert digest(small) == digest(small) != digest(large)
+
+
+def test_the_digest_of_an_unchanged_file_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    import hashlib
+    import os
+
+    write_csv(CSV)
+    os.utime("d.csv", (1, 1))
+    first = digest(CsvSource("d.csv", "price"))
+    with monkeypatch.context() as patch:
+        patch.setattr(hashlib, "file_digest", None)
+        assert digest(CsvSource("d.csv", "price")) == first
+    write_csv(CSV.replace("30", "31"))
+    assert digest(CsvSource("d.csv", "price")) != first
+    Path("digests.json").write_text("{torn")
+    assert digest(CsvSource("d.csv", "price")) != first

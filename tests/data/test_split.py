@@ -1,0 +1,75 @@
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dist_bp.data import Split, split_indices
+from dist_bp.errors import DataError
+
+
+@given(st.integers(30, 400), st.floats(0.05, 0.45), st.floats(0.05, 0.45), st.integers(0, 2**70))
+@settings(deadline=None)
+def test_splits_are_ascending_and_hold_every_sample_once(n: int, validation: float, test: float, seed: int) -> None:
+    parts = split_indices(n, Split(validation, test), seed)
+    assert sorted(np.concatenate(list(parts.values())).tolist()) == list(range(n))
+    assert len(parts["validation"]) == round(n * validation)
+    assert len(parts["test"]) == round(n * test)
+    assert all((np.diff(rows) > 0).all() for rows in parts.values())
+
+
+@given(st.lists(st.integers(2, 60), min_size=2, max_size=6), st.floats(0.1, 0.3), st.integers(0, 99))
+@settings(deadline=None)
+def test_stratified_splits_keep_the_proportions(counts: list[int], fraction: float, seed: int) -> None:
+    labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
+    if round(len(labels) * fraction) == 0:
+        return
+    parts = split_indices(len(labels), Split(fraction, fraction), seed, labels)
+    total = round(len(labels) * fraction)
+    for name in ("validation", "test"):
+        assert len(parts[name]) == total
+        found = Counter(labels[parts[name]].tolist())
+        for label, count in enumerate(counts):
+            exact = count * total / len(labels)
+            assert exact - 1 <= found[label] <= exact + 2
+    assert set(labels[parts["train"]].tolist()) == set(range(len(counts)))
+
+
+def test_exact_proportions_are_met_exactly() -> None:
+    labels = np.repeat(["a", "b", "c"], [50, 30, 20])
+    parts = split_indices(100, Split(0.2, 0.1), 3, labels)
+    assert Counter(labels[parts["validation"]].tolist()) == {"a": 10, "b": 6, "c": 4}
+    assert Counter(labels[parts["test"]].tolist()) == {"a": 5, "b": 3, "c": 2}
+
+
+def test_the_split_is_a_function_of_its_arguments() -> None:
+    labels = np.arange(200) % 3
+    one, same = (split_indices(200, Split(), 1, labels) for _ in range(2))
+    other, plain = split_indices(200, Split(), 2, labels), split_indices(200, Split(stratify=False), 1, labels)
+    for name, rows in one.items():
+        np.testing.assert_array_equal(rows, same[name])
+    assert (one["test"] != other["test"]).any()
+    np.testing.assert_array_equal(plain["test"], split_indices(200, Split(), 1)["test"])
+
+
+def test_a_fraction_of_zero_leaves_the_split_out() -> None:
+    assert set(split_indices(10, Split(0.0, 0.0), 0)) == {"train"}
+    assert set(split_indices(10, Split(0.2, 0.0), 0)) == {"train", "validation"}
+
+
+def test_tiny_data_names_every_empty_split() -> None:
+    with pytest.raises(DataError) as caught:
+        split_indices(3, Split(0.1, 0.1), 0)
+    assert len(caught.value.problems) == 2
+    assert "the validation split of 3 samples is empty" in caught.value.problems[0]
+
+
+def test_nothing_left_to_train_on() -> None:
+    with pytest.raises(DataError, match="the training split of 2 samples is empty"):
+        split_indices(2, Split(0.5, 0.4), 0)
+
+
+def test_too_few_samples_a_class_to_stratify() -> None:
+    with pytest.raises(DataError, match="stratify: false"):
+        split_indices(10, Split(0.2, 0.2), 0, np.arange(10))

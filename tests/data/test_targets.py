@@ -1,0 +1,112 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dist_bp.data.targets import Targets, infer_task, learn_targets, target_array
+from dist_bp.errors import DataError
+
+
+def learn(raw: Any, task: Any = "classification", **options: Any) -> Targets:
+    return learn_targets(target_array(raw), task, "float32", **options)
+
+
+@pytest.mark.parametrize(
+    ("raw", "classes", "codes"),
+    [
+        ([7, 3, 3, 5], (3, 5, 7), [2, 0, 0, 1]),
+        (np.array([1, 0, 1], np.uint8), (0, 1), [1, 0, 1]),
+        ([True, False, True], (0, 1), [1, 0, 1]),
+        ([-1.0, 1.0, 1.0], (-1, 1), [0, 1, 1]),
+        (["no", "yes", "no"], ("no", "yes"), [0, 1, 0]),
+        (np.array(["no", "yes", "no"], object), ("no", "yes"), [0, 1, 0]),
+        ([[2], [4]], (2, 4), [0, 1]),
+    ],
+)
+def test_labels_become_positions_in_the_sorted_classes(raw: Any, classes: Any, codes: list[int]) -> None:
+    targets = learn(raw)
+    assert targets.classes == classes
+    encoded = targets.encode(raw)
+    assert encoded.dtype == np.int64
+    assert encoded.tolist() == codes
+    assert Targets.from_dict(targets.to_dict()) == targets
+
+
+def test_named_classes_take_numbers_and_names() -> None:
+    targets = learn([0, 2, 1, 2], named=("rose", "iris", "lily"))
+    assert targets.classes == ("rose", "iris", "lily")
+    assert targets.encode([2, 0]).tolist() == targets.encode(["lily", "rose"]).tolist() == [2, 0]
+    targets = learn(["lily", "rose"], named=("rose", "iris", "lily"))
+    assert targets.encode(["iris", "lily"]).tolist() == [1, 2]
+
+
+def test_regression_targets_are_columns_of_the_models_dtype() -> None:
+    targets = learn([1, 2, 3], "regression")
+    encoded = targets.encode([1.5, 2.5])
+    assert encoded.dtype == np.float32
+    assert encoded.tolist() == [[1.5], [2.5]]
+    assert learn(np.zeros((4, 3)), "regression").encode(np.ones((2, 3))).shape == (2, 3)
+
+
+def test_several_labels_a_sample() -> None:
+    raw = np.array([[0, 1, 1], [1, 0, 0]])
+    targets = learn(raw)
+    assert targets.classes is None
+    assert targets.encode(raw).dtype == np.float32
+    with pytest.raises(DataError, match="0 or 1"):
+        learn(raw * 2)
+
+
+@pytest.mark.parametrize(
+    ("raw", "task"),
+    [
+        ([0, 1, 1], "classification"),
+        (["a", "b"], "classification"),
+        ([1.0, 2.0], "regression"),
+        (np.eye(3, dtype=int), "classification"),
+        (np.eye(3), "regression"),
+        (np.arange(6).reshape(2, 3), "regression"),
+    ],
+)
+def test_the_task_is_told_by_the_type(raw: Any, task: str) -> None:
+    assert infer_task(target_array(raw)) == task
+
+
+def test_whole_numbers_that_are_mostly_different_need_a_task() -> None:
+    with pytest.raises(DataError, match="100 different values in 100 samples"):
+        infer_task(np.arange(100))
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        ([0, 1.5], "label 1.5 is not a whole number"),
+        ([4, 4], "all training labels are 4"),
+        ([0.0, np.nan], r"row 1 \(counted from 0\) is missing"),
+        (np.array([[0.0, 1.0], [0.0, np.inf]]), "row 1 .*, column 1"),
+        ([[1, 2], [3]], "ragged"),
+        (np.array(["a", None, "b"], object), "None in row 1"),
+        (np.array(["a", np.nan, "b"], object), "nan in row 1"),
+        (np.array([{}, {}]), "neither a number nor text"),
+        (np.zeros((2, 2, 2)), r"\(2, 2, 2\)"),
+    ],
+)
+def test_targets_that_cannot_be_labels(raw: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        learn(raw)
+
+
+def test_labels_out_of_range() -> None:
+    with pytest.raises(DataError, match=r"label 9 in row 1 .* is out of range: .* 3 classes: 0, 1, 2"):
+        learn([0, 1, 2]).encode([0, 9])
+    with pytest.raises(DataError, match="label 3 in row 2"):
+        learn([0, 1, 3], named=("a", "b", "c"))
+    with pytest.raises(DataError, match="label 'd'"):
+        learn(["a", "d"], named=("a", "b", "c"))
+
+
+def test_regression_of_text_and_of_what_float32_cannot_hold() -> None:
+    with pytest.raises(DataError, match="found 'a'"):
+        learn(["a", "b"], "regression").encode(["a"])
+    with pytest.raises(DataError, match=r"row 0 .* too large for float32"):
+        learn([1.0], "regression").encode([1e300])

@@ -1,0 +1,159 @@
+"""Central differences in float64 for every layer, activation and loss."""
+
+import numpy as np
+import pytest
+
+from dist_bp.nn import (
+    ACTIVATIONS,
+    Activation,
+    Array,
+    Backward,
+    BatchNorm,
+    BinaryCrossEntropy,
+    Context,
+    CrossEntropy,
+    Declaration,
+    Dense,
+    Dropout,
+    Flatten,
+    Group,
+    Huber,
+    Layer,
+    LayerNorm,
+    Loss,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    Reshape,
+    Residual,
+    Sequential,
+    Shape,
+    Views,
+    check_gradients,
+)
+from tests.nn.helpers import away_from_zero, groups_of, normal
+
+TOLERANCE = 1e-6
+UNEVEN = [Group(4, 0, 3), Group(5, 3, 6), Group(6, 6, 7)]
+
+LAYERS: dict[str, tuple[list[Layer], Shape]] = {
+    "dense": ([Dense(5)], (4,)),
+    "dense without bias": ([Dense(5, bias=False)], (4,)),
+    "two dense": ([Dense(5, "tanh"), Dense(3)], (4,)),
+    "dropout": ([Dense(6), Dropout(0.4), Dense(3)], (4,)),
+    "batch_norm": ([BatchNorm()], (4,)),
+    "batch_norm over positions": ([BatchNorm()], (3, 2, 4)),
+    "batch_norm after dense": ([Dense(5), BatchNorm(), Activation("tanh"), Dense(3)], (4,)),
+    "layer_norm": ([LayerNorm()], (6,)),
+    "layer_norm over positions": ([LayerNorm()], (2, 3, 4)),
+    "flatten": ([Flatten(), Dense(3)], (2, 3)),
+    "reshape": ([Dense(6), Reshape((3, 2)), LayerNorm(), Flatten(), Dense(2)], (4,)),
+    "residual": ([Residual([Dense(5, "silu"), Dense(4)])], (4,)),
+    "residual with batch_norm": (
+        [
+            Dense(5),
+            Residual([BatchNorm(), Activation("gelu"), Dense(6), Residual([Dense(6, "tanh")]), Dense(5)]),
+            Dense(2),
+        ],
+        (4,),
+    ),
+    "residual of dropout": ([Residual([Dropout(0.3)]), Dense(3)], (4,)),
+    "sequential": ([Sequential([Dense(5, "sigmoid"), Dense(4)]), Dense(2)], (3,)),
+}
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("case", LAYERS)
+def test_layers(case: str, training: bool) -> None:
+    layers, shape = LAYERS[case]
+    x = normal((7, *shape), seed=1)
+    assert check_gradients(layers, x, groups=UNEVEN, training=training) <= TOLERANCE
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations(name: str) -> None:
+    x = 2.0 * away_from_zero((5, 6), seed=2)
+    assert check_gradients([Activation(name)], x) <= TOLERANCE
+
+
+@pytest.mark.parametrize("alpha", [0.3, 1.7])
+@pytest.mark.parametrize("name", ["leaky_relu", "elu"])
+def test_alpha(name: str, alpha: float) -> None:
+    assert check_gradients([Activation(name, alpha)], away_from_zero((5, 6))) <= TOLERANCE
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_fused_activations(name: str) -> None:
+    # Inputs of one sign and the size of the noise on zero weights keep z near its bias, hence off the kink.
+    x = 1e-3 * normal((5, 3), seed=3)
+    assert check_gradients([Dense(8, name, initializer="zeros"), Dense(2)], x, seed=1) <= TOLERANCE
+
+
+LABELS = np.array([0, 2, 1, 2, 3])
+LOSSES: dict[str, tuple[Loss, int, Array]] = {
+    "cross_entropy": (CrossEntropy(), 4, LABELS),
+    "smoothed": (CrossEntropy(label_smoothing=0.1), 4, LABELS),
+    "weighted": (CrossEntropy(class_weights=[0.5, 1.0, 2.0, 4.0]), 4, LABELS),
+    "smoothed and weighted": (CrossEntropy(0.2, [0.5, 0.0, 2.0, 4.0]), 4, LABELS),
+    "binary": (BinaryCrossEntropy(), 1, LABELS % 2),
+    "binary weighted": (BinaryCrossEntropy(positive_weight=3.0), 1, LABELS % 2),
+    "multi-label": (BinaryCrossEntropy(2.5), 3, (normal((5, 3)) > 0).astype(float)),
+    "mse": (MeanSquaredError(), 3, normal((5, 3), seed=8)),
+    "mse of one": (MeanSquaredError(), 1, normal((5,), seed=8)),
+}
+
+
+@pytest.mark.parametrize("case", LOSSES)
+def test_losses(case: str) -> None:
+    loss, units, targets = LOSSES[case]
+    layers = [Dense(6, "tanh"), BatchNorm(), Dense(units)]
+    error = check_gradients(layers, normal((5, 4)), loss=loss, targets=targets, groups=groups_of(5, 3))
+    assert error <= TOLERANCE
+
+
+@pytest.mark.parametrize("loss", [MeanAbsoluteError(), Huber(0.8)])
+def test_losses_with_kinks(loss: Loss) -> None:
+    outputs = normal((6, 3))
+    errors = np.array([0.3, -0.5, 2.0, -1.5, 0.7, -0.9]).reshape(6, 1) * np.ones(3)
+    assert check_gradients([Flatten()], outputs, loss=loss, targets=outputs - errors) <= TOLERANCE
+
+
+class Wrong(Layer):
+    """y = x^2 with a derivative that is 1% off, or not given."""
+
+    def __init__(self, factor: float | None) -> None:
+        self.factor = factor
+
+    def declare(self, input_shape: Shape) -> Declaration:
+        return Declaration(input_shape)
+
+    def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
+        def backward(dy: Array, grads: Views) -> Array | None:
+            return None if self.factor is None else self.factor * x * dy
+
+        return x * x, backward
+
+
+def test_the_check_notices_a_wrong_gradient() -> None:
+    x = normal((3, 2))
+    assert check_gradients([Wrong(2.0)], x) <= TOLERANCE
+    assert check_gradients([Wrong(2.02)], x) == pytest.approx(0.02 / 2.02, rel=0.02)
+    with pytest.raises(ValueError, match="no gradient of its input"):
+        check_gradients([Wrong(None)], x)
+    with pytest.raises(ValueError, match="targets"):
+        check_gradients([Wrong(2.0)], x, loss=MeanSquaredError())
+
+
+class Forgetful(Dense):
+    """A dense layer that leaves its bias gradient unwritten."""
+
+    def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
+        y, inner = super().forward(x, params, ctx)
+
+        def backward(dy: Array, grads: Views) -> Array | None:
+            return inner(dy, {**grads, "bias": np.zeros(self.units)})
+
+        return y, backward
+
+
+def test_the_check_notices_an_unwritten_gradient() -> None:
+    assert check_gradients([Forgetful(2)], normal((3, 2))) == np.inf

@@ -1,0 +1,430 @@
+import json
+import math
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+
+from dist_bp.errors import TrackingError
+from dist_bp.track import mlflow_tracker
+from dist_bp.track.figures import loss_curves
+from dist_bp.track.journal import Journal, Point
+from dist_bp.track.mlflow_tracker import open_tracker
+from dist_bp.track.port import ModelPackage, RunStatus, Tracker, TrackingSettings
+
+HERE = Path(__file__).parent
+Open = Callable[..., Tracker]
+
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with MLflow's tables, which take seconds to create."""
+    path = tmp_path_factory.mktemp("template") / "mlflow.db"
+    MlflowClient(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def uri(tmp_path: Path, empty_database: Path) -> str:
+    shutil.copy(empty_database, tmp_path / "mlflow.db")
+    return f"sqlite:///{tmp_path}/mlflow.db"
+
+
+@pytest.fixture
+def client(uri: str) -> MlflowClient:
+    return MlflowClient(uri)
+
+
+@pytest.fixture
+def start(uri: str, tmp_path: Path) -> Iterator[Open]:
+    trackers: list[Tracker] = []
+
+    def make(
+        params: Mapping[str, str] | None = None,
+        text: str = "name: digits\n",
+        tags: Mapping[str, str] | None = None,
+        resume: str | None = None,
+        **options: Any,
+    ) -> Tracker:
+        chosen: dict[str, Any] = {"system_metrics": False} | options
+        settings = TrackingSettings(uri, "digits", tmp_path / "journal", **chosen)
+        tracker = open_tracker(settings, params or {}, text, tags or {}, resume)
+        trackers.append(tracker)
+        return tracker
+
+    yield make
+    for tracker in trackers:
+        tracker.finish("KILLED")
+
+
+def history(client: MlflowClient, tracker: Tracker, name: str) -> list[tuple[int, float]]:
+    return sorted((m.step, m.value) for m in client.get_metric_history(tracker.run_id, name))
+
+
+def artifact(client: MlflowClient, tracker: Tracker, name: str) -> Path:
+    return Path(client.get_run(tracker.run_id).info.artifact_uri.removeprefix("file://")) / name
+
+
+def test_a_new_run_tells_where_it_comes_from(start: Open, client: MlflowClient, tmp_path: Path) -> None:
+    tracker = start(
+        {"train.epochs": "3", "data.source.odd#key": "x"},
+        "name: digits # ä\n",
+        {"mlflow.note.content": "a network"},
+        run_name="first",
+        source_name="configs/digits.yaml",
+    )
+    run = client.get_run(tracker.run_id)
+    assert run.info.status == "RUNNING"
+    assert run.info.run_name == "first"
+    assert run.data.params == {"train.epochs": "3", "data.source.odd_key": "x"}
+    tags = run.data.tags
+    assert tags["mlflow.note.content"] == "a network"
+    assert tags["mlflow.source.name"] == "configs/digits.yaml"
+    assert tags["version.numpy"] == np.__version__
+    assert {"version.python", "version.dist_bp", "version.ray", "version.mlflow"} <= tags.keys()
+    assert artifact(client, tracker, "config.yaml").read_text() == "name: digits # ä\n"
+    assert artifact(client, tracker, "").is_relative_to(tmp_path / "mlartifacts")
+    assert f"/#/experiments/{run.info.experiment_id}/runs/{tracker.run_id}?" in str(tracker.run_url)
+
+
+def test_the_commit_of_the_working_directory_is_a_tag(
+    start: Open, client: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = tmp_path / "repository"
+    repository.mkdir()
+    monkeypatch.chdir(repository)
+    assert "mlflow.source.git.commit" not in client.get_run(start().run_id).data.tags
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "first"], check=True)
+    commit = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout
+    assert client.get_run(start().run_id).data.tags["mlflow.source.git.commit"] == commit.strip()
+
+
+def test_many_and_long_params_are_recorded(start: Open, client: MlflowClient) -> None:
+    tracker = start({f"key.{i}": str(i) for i in range(250)} | {"long": "x" * 10_000}, tags={"t": "y" * 10_000})
+    run = client.get_run(tracker.run_id)
+    assert len(run.data.params) == 251
+    assert run.data.params["long"] == "x" * 6000
+    assert run.data.tags["t"] == "y" * 8000
+
+
+def test_runs_of_one_experiment_share_it(start: Open, client: MlflowClient) -> None:
+    ids = {client.get_run(start().run_id).info.experiment_id for _ in range(2)}
+    assert len(ids) == 1
+
+
+def test_metrics_are_durable_after_finish(start: Open, client: MlflowClient) -> None:
+    tracker = start()
+    for step in range(1, 1501):
+        tracker.log(step, {"train/loss": 1 / step, "train/learning_rate": 0.1})
+    tracker.log(1500, {"val/loss": math.nan, "val/accuracy": float(np.float32(0.5))})
+    assert tracker.finish("FINISHED") == []
+    assert history(client, tracker, "train/loss") == [(step, 1 / step) for step in range(1, 1501)]
+    assert len(history(client, tracker, "train/learning_rate")) == 1500
+    metrics = client.get_run(tracker.run_id).data.metrics
+    assert math.isnan(metrics["val/loss"])
+    assert metrics["val/accuracy"] == 0.5
+
+
+@pytest.mark.parametrize("status", ["FINISHED", "FAILED", "KILLED"])
+def test_the_first_finish_sets_the_status(start: Open, client: MlflowClient, status: RunStatus) -> None:
+    tracker = start()
+    assert tracker.finish(status) == []
+    assert tracker.finish("FINISHED") == []
+    info = client.get_run(tracker.run_id).info
+    assert info.status == status
+    assert info.end_time is not None
+
+
+def test_a_resumed_run_holds_every_step_once(start: Open, client: MlflowClient) -> None:
+    first = start({"epochs": "3"}, "epochs: 3\n")
+    for step in range(1, 11):
+        first.log(step, {"train/loss": float(step)})
+    first.log(8, {"val/loss": 8.0})
+    first.finish("FAILED")
+
+    second = start({"epochs": "5", "extra": "1"}, "epochs: 5\n", {"resumed": "yes"}, resume=first.run_id)
+    assert second.run_id == first.run_id
+    assert client.get_run(first.run_id).info.status == "RUNNING"
+    for step in range(6, 16):
+        second.log(step, {"train/loss": float(step)} | ({"val/loss": float(step)} if step % 4 == 0 else {}))
+    second.log(3, {"test/loss": 3.0})
+    assert second.finish("FINISHED") == []
+
+    assert history(client, second, "train/loss") == [(step, float(step)) for step in range(1, 16)]
+    assert history(client, second, "val/loss") == [(8, 8.0), (12, 12.0)]
+    assert history(client, second, "test/loss") == [(3, 3.0)]
+    run = client.get_run(first.run_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.params == {"epochs": "3", "extra": "1"}
+    assert run.data.tags["resumed"] == "yes"
+    assert artifact(client, second, "config.yaml").read_text() == "epochs: 5\n"
+
+
+def test_the_journal_of_a_resumed_run_is_replayed(start: Open, client: MlflowClient, tmp_path: Path) -> None:
+    first = start()
+    for step in range(1, 6):
+        first.log(step, {"train/loss": float(step)})
+    first.finish("FAILED")
+    stored = client.get_metric_history(first.run_id, "train/loss")[-1]
+    journal = Journal(tmp_path / "journal" / f"{first.run_id}.jsonl")
+    again = Point(stored.key, stored.value, stored.timestamp, stored.step)
+    journal.append([again, *(Point("train/loss", float(step), 1_000 + step, step) for step in range(6, 9))])
+
+    second = start(resume=first.run_id)
+    for step in range(4, 11):
+        second.log(step, {"train/loss": float(step)})
+    assert second.finish("FINISHED") == []
+    assert history(client, second, "train/loss") == [(step, float(step)) for step in range(1, 11)]
+    assert not journal.path.exists()
+
+
+def test_a_store_that_goes_away_costs_nothing(
+    start: Open, client: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mlflow_tracker, "PATIENCE_SECONDS", 0.3)
+    tracker = start()
+    tracker.log(1, {"train/loss": 1.0})
+    database = tmp_path / "mlflow.db"
+    client.get_run(tracker.run_id)
+    hidden = database.rename(tmp_path / "hidden.db")
+    tracker.log(2, {"train/loss": 2.0})
+    tracker.log_tags({"lost": "1"})
+    begin = time.monotonic()
+    lines = tracker.finish("FINISHED")
+    assert time.monotonic() - begin < 3
+    assert len(lines) == 2
+    assert "metric values wait in" in lines[0]
+    assert "not recorded: tags, status FINISHED" in lines[1]
+    hidden.replace(database)
+
+    second = start(resume=tracker.run_id)
+    assert second.finish("FINISHED") == []
+    assert history(client, second, "train/loss") == [(1, 1.0), (2, 2.0)]
+
+
+def test_everything_else_is_recorded_in_the_background(start: Open, client: MlflowClient, tmp_path: Path) -> None:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    (folder / "a.txt").write_text("a")
+    (tmp_path / "b.txt").write_text("b")
+    tracker = start()
+    tags = {"note": "x"}
+    tracker.log_tags(tags)
+    tags["note"] = "changed later"
+    tracker.log_figure("figures/loss.png", loss_curves([1.0, 0.5]))
+    tracker.log_text("summary/text.txt", "hello")
+    tracker.log_artifact(folder, "logs")
+    tracker.log_artifact(tmp_path / "b.txt")
+    tracker.log_dataset("digits", "d" * 64, "sklearn digits", {"x": "float32 (64,)", "y": "int64"}, "training")
+    assert tracker.finish("FINISHED") == []
+    run = client.get_run(tracker.run_id)
+    assert run.data.tags["note"] == "x"
+    assert artifact(client, tracker, "figures/loss.png").read_bytes().startswith(b"\x89PNG")
+    assert artifact(client, tracker, "summary/text.txt").read_text() == "hello"
+    assert artifact(client, tracker, "logs/a.txt").read_text() == "a"
+    assert artifact(client, tracker, "b.txt").read_text() == "b"
+    [used] = run.inputs.dataset_inputs
+    assert (used.dataset.name, used.dataset.digest) == ("digits", "d" * 36)
+    assert json.loads(used.dataset.schema)["mlflow_colspec"][1] == {"name": "y", "type": "int64"}
+    assert [(tag.key, tag.value) for tag in used.tags] == [("mlflow.data.context", "training")]
+
+
+def test_what_cannot_be_recorded_is_told_at_the_end(start: Open, client: MlflowClient, tmp_path: Path) -> None:
+    tracker = start()
+    tracker.log(1, {"good": 1.0})
+    tracker.log_artifact(tmp_path / "missing.txt")
+    tracker.log_text("text.txt", "still there")
+    [line] = tracker.finish("FINISHED")
+    assert line.startswith(f"MLflow: not recorded: {tmp_path}/missing.txt (")
+    assert artifact(client, tracker, "text.txt").exists()
+    assert client.get_run(tracker.run_id).info.status == "FINISHED"
+
+
+def test_a_metric_name_that_mlflow_refuses_does_not_end_the_run(start: Open, client: MlflowClient) -> None:
+    tracker = start()
+    tracker.log(1, {"bad#name": 1.0})
+    time.sleep(1.2)
+    tracker.log(2, {"good": 1.0})
+    [line] = tracker.finish("FINISHED")
+    assert "1 metric values are lost" in line
+    assert "bad#name" in line
+    assert history(client, tracker, "good") == [(2, 1.0)]
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> ModelPackage:
+    folder = tmp_path / "best"
+    folder.mkdir()
+    (folder / "factor.txt").write_text("3")
+    return ModelPackage(
+        python_model=HERE / "summing_model.py",
+        artifacts={"folder": folder},
+        input_example=pd.DataFrame({"a": [1, 2], "b": [0.5, 1.5]}),
+        output_example=np.array([4.5, 10.5]),
+        pip_requirements=["numpy==2.4", "pandas"],
+    )
+
+
+def test_a_logged_model_predicts(
+    start: Open, uri: str, client: MlflowClient, package: ModelPackage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker = start()
+    tracker.log(7, {"val/accuracy": 0.75})
+    model_uri = tracker.log_model(package, 7, {"val/accuracy": 0.75, "val/loss": 0.5})
+    assert tracker.finish("FINISHED") == []
+    assert model_uri is not None
+
+    mlflow.set_tracking_uri(uri)
+    shutil.rmtree(package.artifacts["folder"])
+    model = mlflow.pyfunc.load_model(model_uri)
+    np.testing.assert_allclose(model.predict(pd.DataFrame({"a": [1], "b": [2.0]})), [9.0])
+    assert model.metadata.signature.inputs.input_names() == ["a", "b"]
+    assert model.metadata.signature.outputs is not None
+    np.testing.assert_allclose(model.input_example["b"], [0.5, 1.5])
+
+    [output] = client.get_run(tracker.run_id).outputs.model_outputs
+    logged = client.get_logged_model(output.model_id)
+    assert (str(logged.status), logged.model_uri, output.step) == ("READY", model_uri, 7)
+    assert {m.key: (m.value, m.step) for m in logged.metrics} == {
+        "val/accuracy": (0.75, 7),
+        "val/loss": (0.5, 7),
+    }
+    assert history(client, tracker, "val/accuracy") == [(7, 0.75)]
+    requirements = Path(logged.artifact_location.removeprefix("file://")) / "requirements.txt"
+    assert requirements.read_text().split() == [f"mlflow=={mlflow.__version__}", "numpy==2.4", "pandas"]
+
+
+def test_a_model_that_cannot_be_logged_does_not_end_the_run(
+    start: Open, client: MlflowClient, package: ModelPackage, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.py"
+    broken.write_text("raise RuntimeError('no such layer')\n")
+    tracker = start()
+    assert tracker.log_model(ModelPackage(**(vars(package) | {"python_model": broken})), 1, {}) is None
+    [line] = tracker.finish("FINISHED")
+    assert line.startswith("MLflow: not recorded: model model (")
+    assert "no such layer" in line
+    assert client.get_run(tracker.run_id).info.status == "FINISHED"
+
+
+def test_system_metrics_go_on_where_a_resumed_run_stopped(start: Open, client: MlflowClient) -> None:
+    options = {"system_metrics": True, "system_metrics_seconds": 0.05}
+    tracker = start(**options)
+    time.sleep(0.3)
+    begin = time.monotonic()
+    assert tracker.finish("FAILED") == []
+    assert time.monotonic() - begin < 1.5
+    name = "system/cpu_utilization_percentage"
+    before = history(client, tracker, name)
+    assert [step for step, _ in before] == list(range(len(before)))
+    assert len(before) >= 2
+    assert all(key.startswith("system/") for key in client.get_run(tracker.run_id).data.metrics)
+
+    start(resume=tracker.run_id, **options).finish("FINISHED")
+    after = [step for step, _ in history(client, tracker, name)]
+    assert len(after) > len(before)
+    assert after == list(range(len(after)))
+
+
+def test_a_run_that_is_not_there_cannot_be_resumed(start: Open, client: MlflowClient) -> None:
+    with pytest.raises(TrackingError, match="has no run 0123: set tracking.tracking_uri"):
+        start(resume="0123")
+    tracker = start()
+    tracker.finish("FAILED")
+    client.delete_run(tracker.run_id)
+    with pytest.raises(TrackingError, match=f"mlflow runs restore --run-id {tracker.run_id}"):
+        start(resume=tracker.run_id)
+
+
+def test_a_deleted_experiment_is_told_with_the_remedy(start: Open, client: MlflowClient) -> None:
+    experiment = client.get_run(start().run_id).info.experiment_id
+    client.delete_experiment(experiment)
+    with pytest.raises(TrackingError, match=f"restore --experiment-id {experiment}"):
+        start()
+
+
+def test_artifacts_that_cannot_be_written_are_told_at_the_start(start: Open, client: MlflowClient) -> None:
+    with pytest.raises(TrackingError, match="cannot be used") as error:
+        start(artifact_location="file:///proc/nowhere")
+    assert len(error.value.problems) == 1
+    [run] = client.search_runs(["1"])
+    assert run.info.status == "FAILED"
+
+
+def test_a_database_of_something_else_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    connection = sqlite3.connect(path)
+    connection.execute("create table alembic_version (version_num text)")
+    connection.execute("insert into alembic_version values ('of another program')")
+    connection.execute("create table experiments (x int)")
+    connection.commit()
+    connection.close()
+    with pytest.raises(TrackingError) as error:
+        open_tracker(TrackingSettings(f"sqlite:///{path}", "x", tmp_path), {}, "", {})
+    assert len(error.value.problems) == 1
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_store_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TrackingError, match="write sqlite:///mlflow.db"):
+        open_tracker(TrackingSettings(str(tmp_path / "mlruns"), "x", tmp_path), {}, "", {})
+
+
+class _NotMlflow(BaseHTTPRequestHandler):
+    """Answers like some other web server."""
+
+    def do_GET(self) -> None:
+        self.send_error(404)
+
+    do_POST = do_GET
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_server_that_is_not_mlflow_is_told_in_one_line(tmp_path: Path) -> None:
+    with HTTPServer(("127.0.0.1", 0), _NotMlflow) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        begin = time.monotonic()
+        with pytest.raises(TrackingError) as error:
+            open_tracker(TrackingSettings(f"http://127.0.0.1:{server.server_port}", "x", tmp_path), {}, "", {})
+        server.shutdown()
+        thread.join()
+    assert time.monotonic() - begin < 3
+    assert "cannot be used" in str(error.value)
+    assert len(error.value.problems) == 1
+
+
+def test_two_processes_create_the_database_together_and_quietly(tmp_path: Path) -> None:
+    (tmp_path / "artifacts").mkdir()
+    (tmp_path / "artifacts" / "factor.txt").write_text("2")
+    command = [sys.executable, "-W", "error", "-m", "tests.track.record_a_run", str(tmp_path)]
+    root = HERE.parent.parent
+    processes = [
+        subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for _ in range(2)
+    ]
+    outputs = [process.communicate(timeout=60)[0] for process in processes]
+    assert outputs == ["", ""]
+    assert [process.returncode for process in processes] == [0, 0]
+    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    experiment = client.get_experiment_by_name("shared")
+    assert [run.info.status for run in client.search_runs([experiment.experiment_id])] == ["FINISHED"] * 2
+    assert {path.name for path in tmp_path.iterdir()} == {"artifacts", "mlartifacts", "mlflow.db"}
