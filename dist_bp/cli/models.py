@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -68,7 +68,7 @@ def predict(
         opened(model, config) as (saved, _),
         prediction_file(output, force, saved.pipeline.classes) as write,
     ):
-        for block in read_blocks(input, saved.pipeline, _option(saved, "separator", ",")):
+        for block in read_blocks(input, saved.pipeline, **_reading(saved)):
             try:
                 write(saved.predict(block))
             except DataError as error:
@@ -124,13 +124,7 @@ def _evaluate_file(saved: "SavedModel", data: str, targets: str | None) -> tuple
     from dist_bp.data import read_inputs
     from dist_bp.errors import DataError
 
-    arrays = (
-        {name: _option(saved, name, default) for name, default in (("inputs", "x"), ("targets", "y"))}
-        if saved.config.data.source.type == "npz"
-        else {}
-    )
-    separator = _option(saved, "separator", ",")
-    samples = read_inputs(data, saved.pipeline, labels=targets, separator=separator, **arrays)
+    samples = read_inputs(data, saved.pipeline, labels=targets, **_reading(saved))
     if samples.targets is None:
         column = saved.pipeline.targets.column
         raise DataError(
@@ -140,9 +134,11 @@ def _evaluate_file(saved: "SavedModel", data: str, targets: str | None) -> tuple
     return len(samples.inputs), saved.evaluate(samples.inputs, samples.targets)
 
 
-def _option(saved: "SavedModel", name: str, default: str) -> Any:
+def _reading(saved: "SavedModel") -> dict[str, str]:
     """How the job's own data was read."""
-    return getattr(saved.config.data.source, name, default)
+    source = saved.config.data.source
+    options = {"csv": ("separator",), "npz": ("inputs", "targets")}.get(source.type, ())
+    return {name: getattr(source, name) for name in options}
 
 
 def _print_table(facts: dict[str, str], scores: dict[str, float], as_json: bool) -> None:

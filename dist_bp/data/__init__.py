@@ -6,7 +6,7 @@ from dist_bp.data.prepare import prepare
 from dist_bp.data.prepared import Prepared, Schema
 from dist_bp.data.preprocess import Impute, MinMax, OneHot, Scale, Standardize, Step
 from dist_bp.data.reader import read_inputs
-from dist_bp.data.shards import Batches, Group, Part, epoch_order, evaluation_rows, gather, owned_groups
+from dist_bp.data.shards import Batches, Part, epoch_order, evaluation_rows, gather, owned_groups
 from dist_bp.data.sources import (
     CsvSource,
     FunctionSource,
@@ -26,7 +26,6 @@ __all__ = [
     "CsvSource",
     "Features",
     "FunctionSource",
-    "Group",
     "IdxSource",
     "Impute",
     "MinMax",

@@ -11,8 +11,8 @@ Array = npt.NDArray[Any]
 class Moments:
     """Count, mean and sum of squared deviations of each column.
 
-    Blocks are merged by the pairwise formula of Chan, Golub and LeVeque (1983, eq. 2.1), which loses no digits
-    where the mean is large beside the deviation.
+    Blocks are merged by the pairwise formula of Chan, Golub and LeVeque (The American Statistician, 1983), which
+    loses no digits where the mean is large beside the deviation.
     """
 
     def __init__(self) -> None:

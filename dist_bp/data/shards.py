@@ -5,24 +5,16 @@ a slice of that order, cut into groups of a fixed size; a worker owns a contiguo
 batches and their groups are the same whatever the number of workers.
 """
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from dist_bp.groups import Group
+
 Array = npt.NDArray[Any]
 ORDER_STREAM = 1
 """Separates the random numbers of the epochs' orders from those of the split."""
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """A group of samples: its number in the global batch and its rows in one part of a worker's share."""
-
-    index: int
-    start: int
-    stop: int
 
 
 class Part(NamedTuple):

@@ -54,7 +54,7 @@ def _take(order: Array, labels: Array, held_out: dict[str, int]) -> dict[SplitNa
     _, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     by_class = order[np.argsort(codes[order], kind="stable")]
     test = _allocate(counts, held_out["test"], counts - 1, "test")
-    validation = _allocate(counts, held_out["validation"], counts - test, "validation")
+    validation = _allocate(counts, held_out["validation"], counts - 1 - test, "validation")
     ends = np.cumsum(counts)
     place = np.arange(len(order)) - np.repeat(ends - counts, counts)
     is_test = place < np.repeat(test, counts)

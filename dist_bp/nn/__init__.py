@@ -1,7 +1,8 @@
 """Networks in NumPy: layers, losses, and the model that lays their parameters out in one flat vector."""
 
+from dist_bp.groups import Group
 from dist_bp.nn.activations import ACTIVATIONS, ActivationFunction, activation_function
-from dist_bp.nn.context import Context, Group
+from dist_bp.nn.context import Context
 from dist_bp.nn.gradient_check import check_gradients
 from dist_bp.nn.initializers import INITIALIZERS, Initializer, initializer
 from dist_bp.nn.layer import Declaration, Layer, Parameter, Statistic

@@ -3,26 +3,14 @@
 import hashlib
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from dist_bp.groups import Group
 from dist_bp.nn.layout import aligned_zeros
 from dist_bp.nn.types import NO_VIEWS, Array, Shape, Views
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Samples that share dropout masks and batch statistics: at least one row.
-
-    `index` numbers the groups of the global batch, `start` and `stop` are rows of this worker's batch.
-    """
-
-    index: int
-    start: int
-    stop: int
 
 
 class Run(NamedTuple):

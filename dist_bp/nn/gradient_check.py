@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from dist_bp.nn.context import Group
+from dist_bp.groups import Group
 from dist_bp.nn.layer import Layer
 from dist_bp.nn.losses import Loss
 from dist_bp.nn.model import Model

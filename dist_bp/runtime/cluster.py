@@ -6,7 +6,7 @@ import secrets
 import shutil
 import tempfile
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import psutil
 
@@ -31,7 +31,7 @@ def check_capacity(workers: int, cpus_per_worker: int, available: float) -> None
         )
 
 
-def import_ray(local: bool) -> ModuleType:
+def import_ray(local: bool) -> Any:
     """Imports Ray with the switches that it reads only once set: quiet, and a local one behind a fresh token."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")  # Ray would print deaths of actors; we tell them ourselves

@@ -1,5 +1,6 @@
 """Servers and workers as Ray actors. Ray places, starts and watches them; no gradient passes through it."""
 
+import os
 from collections.abc import Mapping
 from concurrent.futures import Future
 from functools import cached_property
@@ -29,6 +30,9 @@ class Member:
     def _member(self) -> Server | Worker:
         make = make_server if self._peer.role == "server" else make_worker
         return make(self._plan, self._peer.rank)
+
+    def pid(self) -> int:
+        return os.getpid()
 
     def call(self, method: str, *arguments: Any) -> Any:
         return getattr(self._member, method)(*arguments)
@@ -68,6 +72,12 @@ class RayRuntime(Runtime):
     def start(self, snapshot: Snapshot) -> None:
         super().start(snapshot)
         self._cluster.watch()
+
+    def pids(self) -> dict[Peer, int]:
+        """The processes of the actors, for measurements and tests."""
+        import ray
+
+        return {peer: ray.get(actor.pid.remote(), timeout=self.plan.timeout) for peer, actor in self._actors.items()}
 
     def _submit(self, peer: Peer, method: str, arguments: tuple[Any, ...]) -> Future[Any]:
         result: Future[Any] = Future()

@@ -23,10 +23,11 @@ PARQUET = (".parquet", ".pq")
 BLOCK_BYTES = 2**24
 
 
-def read_blocks(path: str, pipeline: Pipeline, separator: str = ",") -> Iterator[Raw]:
+def read_blocks(path: str, pipeline: Pipeline, *, separator: str = ",", **names: str) -> Iterator[Raw]:
     """Raw rows of csv, tsv, parquet, npy, npz or idx, about 16 MB of numbers at a time; raises DataError.
 
     Of csv, parquet, npy and uncompressed idx, which may be larger than memory, only a block is read at once.
+    `names` are those of the arrays in a .npz file, see `read_inputs`.
     """
     rows = max(1, BLOCK_BYTES // (8 * max(int(np.prod(pipeline.features.shape)), 1)))
     suffix = Path(path).suffix
@@ -35,7 +36,7 @@ def read_blocks(path: str, pipeline: Pipeline, separator: str = ",") -> Iterator
     elif suffix in TABLES:
         yield from _csv_blocks(path, pipeline, rows, TABLES[suffix] or separator)
     else:
-        inputs = read_inputs(path, pipeline).inputs
+        inputs = read_inputs(path, pipeline, **names).inputs
         yield from (inputs[start : start + rows] for start in range(0, len(inputs), rows))
 
 

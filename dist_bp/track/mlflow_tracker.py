@@ -7,13 +7,13 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, Metric, Param, Run, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModel, LoggedModelOutput, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, infer_signature
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
@@ -45,9 +45,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-FLUSH_SECONDS = 120.0
-PATIENCE_SECONDS = 8.0
-MODEL_SECONDS = 120.0
+PATIENCE_SECONDS = 8.0  # with a store that fails
+STALL_SECONDS = 60.0  # with a store that hangs
 SYSTEM_PREFIX = "system/"
 
 _PERMANENT = {
@@ -169,10 +168,10 @@ class MlflowTracker:
                 raise
 
         self._writer.submit(f"model {package.name}", save)
-        try:
-            return answer.get(timeout=MODEL_SECONDS)
-        except queue.Empty:
-            return None
+        while self._writer.failing_seconds < PATIENCE_SECONDS:
+            with suppress(queue.Empty):
+                return answer.get(timeout=0.5)
+        return None
 
     def finish(self, status: RunStatus) -> list[str]:
         if self._finished:
@@ -181,7 +180,7 @@ class MlflowTracker:
         if self._sampler is not None:
             self._sampler.stop()
         self._submit(f"status {status}", lambda: self._client.set_terminated(self.run_id, status))
-        unwritten = self._writer.close(FLUSH_SECONDS, PATIENCE_SECONDS)
+        unwritten = self._writer.close(PATIENCE_SECONDS, STALL_SECONDS)
         return [f"MLflow: {without_password(line)}" for line in unwritten.lines()]
 
     def _submit(self, name: str, task: Callable[[], object]) -> None:
@@ -209,21 +208,7 @@ class MlflowTracker:
         try:
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / "model"
-                mlflow.pyfunc.save_model(
-                    path=str(path),
-                    python_model=str(package.python_model),
-                    artifacts={name: str(source) for name, source in package.artifacts.items()},
-                    signature=infer_signature(package.input_example, package.output_example),
-                    input_example=package.input_example,
-                    pip_requirements=list(package.pip_requirements),
-                    code_paths=[str(source) for source in package.code_paths] or None,
-                    mlflow_model=Model(
-                        artifact_path=model.artifact_location,
-                        run_id=self.run_id,
-                        model_uuid=model.model_id,
-                        model_id=model.model_id,
-                    ),
-                )
+                _write_model(package, path, model, self.run_id)
                 self._client.log_model_artifacts(model.model_id, str(path))
         except Exception:
             self._client.finalize_logged_model(model.model_id, "FAILED")
@@ -244,10 +229,34 @@ class MlflowTracker:
         self._client.log_batch(self.run_id, metrics=entities)
 
 
+def _write_model(package: ModelPackage, path: Path, model: LoggedModel, run_id: str) -> None:
+    """Lay out the model's folder; raises `Rejected`, for nothing here depends on the store."""
+    try:
+        mlflow.pyfunc.save_model(
+            path=str(path),
+            python_model=str(package.python_model),
+            artifacts={name: str(source) for name, source in package.artifacts.items()},
+            signature=infer_signature(package.input_example, package.output_example),
+            input_example=package.input_example,
+            pip_requirements=list(package.pip_requirements),
+            code_paths=[str(source) for source in package.code_paths] or None,
+            mlflow_model=Model(
+                artifact_path=model.artifact_location,
+                run_id=run_id,
+                model_uuid=model.model_id,
+                model_id=model.model_id,
+            ),
+        )
+    except Exception as error:
+        raise Rejected(str(error)) from error
+
+
 def _attempt(action: Callable[[], T]) -> T:
     """Run an action on the store; raises `Rejected` unless the store itself failed and may recover."""
     try:
         return action()
+    except Rejected:
+        raise
     except MlflowException as error:
         if error.error_code in _PERMANENT:
             raise Rejected(str(error)) from error

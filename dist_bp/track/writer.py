@@ -89,6 +89,7 @@ class BackgroundWriter:
         self._failed_tasks: list[str] = []
         self._rejections: list[str] = []  # the first few, each once
         self._failure: str | None = None
+        self._failing_since: float | None = None
         self._thread = threading.Thread(target=self._run, name="tracking-writer", daemon=True)
         self._thread.start()
 
@@ -112,17 +113,26 @@ class BackgroundWriter:
         self._tasks.append((name, task))
         self._wake.set()
 
-    def close(self, deadline: float, patience: float) -> Unwritten:
+    @property
+    def failing_seconds(self) -> float:
+        """How long the store has been failing; 0 while it works."""
+        since = self._failing_since
+        return 0.0 if since is None else time.monotonic() - since
+
+    def close(self, patience: float, stall: float) -> Unwritten:
         """Write everything; points that remain go to the journal.
 
-        Gives up after `deadline` seconds, or after `patience` seconds in which the store took nothing.
+        Takes as long as the store takes batches. Gives up when it has been failing for `patience` seconds, or
+        has neither taken anything nor failed for `stall` seconds.
         """
         self._closing = True
-        end = time.monotonic() + deadline
-        self._last_progress = time.monotonic()
+        begin = time.monotonic()
         self._wake.set()
-        while self._thread.is_alive() and (now := time.monotonic()) < min(end, self._last_progress + patience):
-            self._thread.join(min(end, self._last_progress + patience) - now)
+        while self._thread.is_alive():
+            self._thread.join(0.05)
+            silent = time.monotonic() - max(begin, self._last_progress)
+            if silent > stall or min(silent, self.failing_seconds) > patience:
+                break
         with self._lock:
             self._abandoned = True
             self._keep_remaining_points()
@@ -146,10 +156,11 @@ class BackgroundWriter:
                 self._drain()
             except Exception as error:
                 self._failure = _one_line(error)
+                self._failing_since = self._failing_since or time.monotonic()
                 pause = min(shortest * 2**failures, shortest if self._closing else longest)
                 failures += 1
                 continue
-            self._failure = None
+            self._failure = self._failing_since = None
             pause, failures = self._interval, 0
             if self._closing:
                 if not self._waiting():

@@ -7,7 +7,6 @@ from typing import Any, Self
 
 from dist_bp.errors import Interrupted
 
-
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 

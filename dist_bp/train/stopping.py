@@ -1,5 +1,6 @@
 """When training has gone far enough: decided from values alone, so that the decisions can be tested as a table."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -9,7 +10,7 @@ class Stopping:
     """Watches one monitored value, an epoch at a time.
 
     A value improves on the best so far when it is better by more than `min_delta`; `patience` epochs without
-    improvement, or a value as good as `target`, end training. `best_step` is the step of the best value.
+    improvement (NaN is none), or a value as good as `target`, end training. `best_step` is the step of the best value.
     """
 
     mode: Literal["min", "max"]
@@ -22,7 +23,7 @@ class Stopping:
 
     def observe(self, value: float, step: int) -> bool:
         """Takes the value of an epoch that ended at `step`; returns whether it is the best so far."""
-        improved = self.best is None or self._gain(value, self.best) > self.min_delta
+        improved = not math.isnan(value) and (self.best is None or self._gain(value, self.best) > self.min_delta)
         if improved:
             self.best, self.best_step, self.waited = value, step, 0
         else:
@@ -35,7 +36,7 @@ class Stopping:
         if self.best is not None and self.target is not None and self._gain(self.best, self.target) >= 0:
             return f"target {self.target:g} reached"
         if self.patience is not None and self.waited >= self.patience:
-            return f"no improvement for {self.waited} epochs"
+            return f"no improvement for {self.waited} epoch{'s' * (self.waited != 1)}"
         return None
 
     def state(self) -> dict[str, Any]:

@@ -19,12 +19,10 @@ def test_splits_are_ascending_and_hold_every_sample_once(n: int, validation: flo
     assert all((np.diff(rows) > 0).all() for rows in parts.values())
 
 
-@given(st.lists(st.integers(2, 60), min_size=2, max_size=6), st.floats(0.1, 0.3), st.integers(0, 99))
+@given(st.lists(st.integers(8, 60), min_size=2, max_size=6), st.floats(0.1, 0.3), st.integers(0, 99))
 @settings(deadline=None)
 def test_stratified_splits_keep_the_proportions(counts: list[int], fraction: float, seed: int) -> None:
     labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
-    if round(len(labels) * fraction) == 0:
-        return
     parts = split_indices(len(labels), Split(fraction, fraction), seed, labels)
     total = round(len(labels) * fraction)
     for name in ("validation", "test"):
@@ -32,7 +30,21 @@ def test_stratified_splits_keep_the_proportions(counts: list[int], fraction: flo
         found = Counter(labels[parts[name]].tolist())
         for label, count in enumerate(counts):
             exact = count * total / len(labels)
-            assert exact - 1 <= found[label] <= exact + 2
+            assert abs(found[label] - exact) < 1
+    assert set(labels[parts["train"]].tolist()) == set(range(len(counts)))
+
+
+@given(st.lists(st.integers(1, 8), min_size=2, max_size=6), st.floats(0.1, 0.45), st.floats(0.1, 0.45))
+@settings(max_examples=300, deadline=None)
+def test_every_class_keeps_a_sample_to_train_on(counts: list[int], validation: float, test: float) -> None:
+    labels = np.repeat(np.arange(len(counts)), counts)
+    try:
+        parts = split_indices(len(labels), Split(validation, test), 0, labels)
+    except DataError:
+        assert len(labels) - round(len(labels) * validation) - round(len(labels) * test) < len(counts) or (
+            min(round(len(labels) * validation), round(len(labels) * test)) == 0
+        )
+        return
     assert set(labels[parts["train"]].tolist()) == set(range(len(counts)))
 
 

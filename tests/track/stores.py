@@ -15,12 +15,14 @@ class FakeStore:
         self.batches: list[list[Point]] = []
         self.attempts = 0
         self.fail = False
+        self.seconds = 0.0
         self.reject_step: int | None = None
         self._running = threading.Event()
         self._running.set()
 
     def write(self, points: Sequence[Point]) -> None:
         self.attempts += 1
+        time.sleep(self.seconds)
         self._running.wait(20)
         if self.fail:
             raise ConnectionError("store is down")

@@ -195,7 +195,7 @@ def test_the_journal_of_a_resumed_run_is_replayed(start: Open, client: MlflowCli
 
 
 def test_a_store_that_goes_away_costs_nothing(
-    start: Open, client: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    start: Open, client: MlflowClient, package: ModelPackage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mlflow_tracker, "PATIENCE_SECONDS", 0.3)
     tracker = start()
@@ -206,11 +206,12 @@ def test_a_store_that_goes_away_costs_nothing(
     tracker.log(2, {"train/loss": 2.0})
     tracker.log_tags({"lost": "1"})
     begin = time.monotonic()
+    assert tracker.log_model(package, 2, {}) is None
     lines = tracker.finish("FINISHED")
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 5
     assert len(lines) == 2
     assert "metric values wait in" in lines[0]
-    assert "not recorded: tags, status FINISHED" in lines[1]
+    assert "not recorded: tags, model model, status FINISHED" in lines[1]
     hidden.replace(database)
 
     second = start(resume=tracker.run_id)
@@ -336,14 +337,16 @@ def test_system_metrics_go_on_where_a_resumed_run_stopped(start: Open, client: M
     assert len(before) >= 2
     assert all(key.startswith("system/") for key in client.get_run(tracker.run_id).data.metrics)
 
-    start(resume=tracker.run_id, **options).finish("FINISHED")
+    again = start(resume=tracker.run_id, **options)
+    time.sleep(0.2)
+    again.finish("FINISHED")
     after = [step for step, _ in history(client, tracker, name)]
     assert len(after) > len(before)
     assert after == list(range(len(after)))
 
 
 def test_a_run_that_is_not_there_cannot_be_resumed(start: Open, client: MlflowClient) -> None:
-    with pytest.raises(TrackingError, match="has no run 0123: set tracking.tracking_uri"):
+    with pytest.raises(TrackingError, match="has no run 0123: set tracking"):
         start(resume="0123")
     tracker = start()
     tracker.finish("FAILED")
@@ -382,7 +385,7 @@ def test_a_database_of_something_else_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_store_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TrackingError, match="write sqlite:///mlflow.db"):
+    with pytest.raises(TrackingError, match="write sqlite:"):
         open_tracker(TrackingSettings(str(tmp_path / "mlruns"), "x", tmp_path), {}, "", {})
 
 
@@ -421,7 +424,7 @@ def test_two_processes_create_the_database_together_and_quietly(tmp_path: Path) 
         subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         for _ in range(2)
     ]
-    outputs = [process.communicate(timeout=60)[0] for process in processes]
+    outputs = [process.communicate(timeout=120)[0] for process in processes]
     assert outputs == ["", ""]
     assert [process.returncode for process in processes] == [0, 0]
     client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")

@@ -24,8 +24,15 @@ def test_samples_until_stopped_and_once_more() -> None:
 
 def test_stops_at_once_with_a_last_sample() -> None:
     seen: list[int] = []
-    sampler = Sampler(lambda: {}, lambda step, _: seen.append(step), interval=60)
-    time.sleep(0.02)
+    reads: list[int] = []
+
+    def read() -> dict[str, float]:
+        reads.append(1)
+        return {}
+
+    sampler = Sampler(read, lambda step, _: seen.append(step), interval=60)
+    assert eventually(lambda: len(reads) == 1)
+    time.sleep(0.05)
     begin = time.monotonic()
     sampler.stop()
     assert time.monotonic() - begin < 0.5
@@ -49,6 +56,7 @@ def test_an_error_ends_it_quietly() -> None:
         raise OSError("no such sensor")
 
     sampler = Sampler(read, lambda *_: None, interval=0.001)
+    assert eventually(lambda: len(calls) == 1)
     time.sleep(0.03)
     sampler.stop()
     assert len(calls) == 1

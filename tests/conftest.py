@@ -1,0 +1,77 @@
+"""One private Ray for all tests of a session that need one, and small jobs to run."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dist_bp.config import JobConfig
+from dist_bp.runtime.cluster import Cluster
+from dist_bp.runtime.warden import Warden
+
+
+@pytest.fixture(scope="session")
+def ray_session() -> Iterator[Warden]:
+    """A local Ray; whatever connects to Ray in this process uses it."""
+    with Warden() as warden:
+        cluster = Cluster("local", 0, warden)
+        yield warden
+        cluster.close()
+
+
+@pytest.fixture
+def ray_cluster(ray_session: Warden) -> Cluster:
+    """A connection to the session's Ray, which closing does not end."""
+    return Cluster("local", 0, ray_session)
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in, as a user would."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+JobMaker = Callable[..., JobConfig]
+
+
+@pytest.fixture
+def make_job(workplace: Path) -> JobMaker:
+    """Makes configurations of a small classification; keywords replace whole sections."""
+    generator = np.random.default_rng(0)
+    centres = generator.normal(size=(4, 6)) * 2
+    labels = generator.integers(0, 4, 400)
+    inputs = centres[labels] + generator.normal(size=(400, 6))
+    np.savez(workplace / "blobs.npz", x=inputs.astype(np.float32), y=labels)
+
+    def make(**sections: Any) -> JobConfig:
+        content: dict[str, Any] = {
+            "name": "blobs",
+            "seed": 3,
+            "data": {"source": {"type": "npz", "path": "blobs.npz"}, "split": {"validation": 0.2, "test": 0.2}},
+            "model": {
+                "layers": [
+                    {"type": "dense", "units": 16},
+                    {"type": "batch_norm"},
+                    {"type": "activation", "function": "relu"},
+                    {"type": "dropout", "rate": 0.2},
+                    {"type": "dense", "units": 4},
+                ]
+            },
+            "loss": {"type": "cross_entropy"},
+            "train": {"epochs": 4, "batch_size": 32, "group_size": 8, "optimizer": {"type": "adam", "learning_rate": 0.01}},
+            "scaling": {"num_workers": 0},
+            "tracking": {"system_metrics": False, "log_model": False},
+        }
+        for name, section in sections.items():
+            content[name] = content.get(name, {}) | section if isinstance(section, dict) else section
+        return JobConfig.model_validate(content)
+
+    return make
+
+
+def shared_memory_files() -> set[str]:
+    return set(os.listdir("/dev/shm"))

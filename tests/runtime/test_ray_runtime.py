@@ -1,0 +1,100 @@
+"""The Ray runtime computes the bits of the in-process one, and names what died."""
+
+import os
+import secrets
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from dist_bp.config import JobConfig
+from dist_bp.errors import CapacityError
+from dist_bp.ps.arena import Snapshot
+from dist_bp.runtime.base import ProcessDied, Runtime
+from dist_bp.runtime.cluster import Cluster
+from dist_bp.runtime.plan import RunPlan
+from dist_bp.runtime.ray_runtime import RayRuntime
+from dist_bp.runtime.threads import ThreadRuntime
+from dist_bp.train.setup import Job, prepare_job
+from tests.conftest import JobMaker, shared_memory_files
+
+
+def plan_of(job: Job) -> RunPlan:
+    return RunPlan(job.config, job.prepared.directory.resolve(), job.total_steps, secrets.token_bytes(32))
+
+
+def trained(runtime: Runtime, job: Job, steps: int) -> Snapshot:
+    with runtime:
+        runtime.start(job.initial)
+        runtime.train(0, steps // 2, 1.0, 10.0)
+        runtime.train(steps // 2, steps, 1.0, 10.0)
+        return runtime.read()
+
+
+def with_workers(config: JobConfig, workers: int) -> JobConfig:
+    return config.model_copy(update={"scaling": config.scaling.model_copy(update={"num_workers": workers})})
+
+
+def test_actors_and_threads_compute_the_same_bits(ray_cluster: Cluster, make_job: JobMaker) -> None:
+    job = prepare_job(make_job(scaling={"num_workers": 2, "servers_per_node": 2}, train={"clip_norm": 0.5}))
+    on_ray = trained(RayRuntime(plan_of(job), job.metrics, ray_cluster), job, 30)
+    in_process = trained(ThreadRuntime(plan_of(job), job.metrics), job, 30)
+    assert on_ray.step == in_process.step == 30
+    np.testing.assert_array_equal(on_ray.parameters, in_process.parameters)
+    np.testing.assert_array_equal(on_ray.statistics, in_process.statistics)
+    for name, array in in_process.optimizer.items():
+        np.testing.assert_array_equal(on_ray.optimizer[name], array)
+
+
+def test_workers_evaluate_exactly(ray_cluster: Cluster, make_job: JobMaker) -> None:
+    job = prepare_job(make_job(scaling={"num_workers": 2}))
+    with RayRuntime(plan_of(job), job.metrics, ray_cluster) as runtime:
+        runtime.start(job.initial)
+        shared = runtime.evaluate("test")
+    alone_job = prepare_job(with_workers(job.config, 0))
+    with ThreadRuntime(plan_of(alone_job), job.metrics) as runtime:
+        runtime.start(job.initial)
+        alone = runtime.evaluate("test")
+    assert shared.count == alone.count == 80
+    assert shared.loss == pytest.approx(alone.loss, rel=1e-6)
+    np.testing.assert_array_equal(
+        shared.metrics["confusion_matrix"]["matrix"], alone.metrics["confusion_matrix"]["matrix"]
+    )
+
+
+@pytest.mark.parametrize("role", ["worker", "server"])
+def test_a_killed_process_is_named_and_nothing_is_left(role: str, ray_cluster: Cluster, make_job: JobMaker) -> None:
+    before = shared_memory_files()
+    job = prepare_job(make_job(scaling={"num_workers": 2}, train={"epochs": 1_000_000}))
+    runtime = RayRuntime(plan_of(job), job.metrics, ray_cluster)
+    with runtime:
+        runtime.start(job.initial)
+        pids = {peer: pid for peer, pid in runtime.pids().items()}
+        victim = runtime.workers[1] if role == "worker" else runtime.servers[0]
+        os.kill(pids[victim], signal.SIGKILL)
+        started = time.monotonic()
+        with pytest.raises(ProcessDied, match=f"{victim} died"):
+            runtime.train(0, 1_000_000, 1.0, 10.0)
+        assert time.monotonic() - started < 10
+    deadline = time.monotonic() + 10
+    while alive := [pid for pid in pids.values() if os.path.exists(f"/proc/{pid}/exe")]:
+        assert time.monotonic() < deadline, f"still there: {alive}"
+        time.sleep(0.1)
+    assert shared_memory_files() <= before
+
+
+def test_a_user_layer_that_fails_is_quoted(
+    ray_cluster: Cluster, make_job: JobMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = prepare_job(make_job(scaling={"num_workers": 2}, model={"layers": [{"type": "tests.runtime.layers:Failing"}]}))
+    with RayRuntime(plan_of(job), job.metrics, ray_cluster) as runtime:
+        runtime.start(job.initial)
+        with pytest.raises(ValueError, match="this layer fails at step 3"):
+            runtime.train(0, 10, 1.0, 10.0)
+
+
+def test_more_workers_than_processors_are_refused(ray_cluster: Cluster, make_job: JobMaker) -> None:
+    job = prepare_job(make_job(scaling={"num_workers": 4, "cpus_per_worker": 100}))
+    with pytest.raises(CapacityError, match=r"needs 400 CPUs \(4 workers x 100\), this Ray has \d+"):
+        RayRuntime(plan_of(job), job.metrics, ray_cluster)

@@ -1,0 +1,189 @@
+"""Whole jobs in this process: results, resuming, stopping, refusing."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+
+from dist_bp.checkpoint import CheckpointStore
+from dist_bp.errors import CapacityError, CheckpointError, ConfigError, Interrupted, TrainingFailed
+from dist_bp.train.interrupt import Interrupt
+from dist_bp.train.job import run_job
+from dist_bp.train.observer import Observer
+from dist_bp.train.result import Result
+from tests.conftest import JobMaker
+
+
+class StopAfter(Observer):
+    """Asks for an interrupt, as Ctrl-C would, once an epoch is over."""
+
+    def __init__(self, epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._epoch = epoch
+        self._interrupts: list[Interrupt] = []
+        enter = Interrupt.__enter__
+
+        def remember(interrupt: Interrupt) -> Interrupt:
+            self._interrupts.append(interrupt)
+            return enter(interrupt)
+
+        monkeypatch.setattr(Interrupt, "__enter__", remember)
+
+    def epoch(self, epoch: int, values: dict[str, float]) -> None:
+        if epoch == self._epoch:
+            self._interrupts[-1].requested = "SIGINT"
+
+
+def points(result_or_id: Result | str, name: str) -> list[tuple[int, float]]:
+    run_id = result_or_id if isinstance(result_or_id, str) else result_or_id.run_id
+    history = MlflowClient("sqlite:///mlflow.db").get_metric_history(run_id, name)
+    return [(point.step, point.value) for point in history]
+
+
+def test_a_job_learns_and_reports(make_job: JobMaker) -> None:
+    result = run_job(make_job(train={"epochs": 15}, metrics=["accuracy", "f1_macro", "roc_auc"]))
+    assert result.status == "FINISHED"
+    assert (result.epochs, result.steps) == (15, 15 * 8)
+    assert result.metrics["test_accuracy"] > 0.9
+    assert set(result.metrics) == {
+        f"{split}_{name}" for split in ("train", "val", "test") for name in ("loss", "accuracy", "f1_macro", "roc_auc")
+    } - {"train_roc_auc"}
+    assert Path(result.checkpoint, "manifest.json").is_file()
+    run = MlflowClient("sqlite:///mlflow.db").get_run(result.run_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.params["train.batch_size"] == "32"
+    assert run.data.metrics["test/accuracy"] == pytest.approx(result.metrics["test_accuracy"])
+    assert [step for step, _ in points(result, "train/loss")] == list(range(1, 121))
+    assert [step for step, _ in points(result, "val/loss")] == list(range(8, 121, 8))
+
+
+@pytest.mark.parametrize("schedule", [{"type": "cosine"}, {"type": "plateau", "patience": 1, "factor": 0.5}])
+def test_stopped_and_resumed_is_the_uninterrupted_run(
+    make_job: JobMaker, monkeypatch: pytest.MonkeyPatch, schedule: dict[str, Any]
+) -> None:
+    config = make_job(train={"epochs": 6, "schedule": schedule, "stop": {"patience": 50}})
+    whole = run_job(config)
+    with pytest.raises(Interrupted, match="checkpoint saved"):
+        run_job(config, observer=StopAfter(2, monkeypatch))
+    resumed = run_job(config, resume="auto")
+    assert resumed.parameters_sha256 == whole.parameters_sha256
+    assert resumed.metrics == whole.metrics
+    assert resumed.run_id != whole.run_id
+    assert points(resumed, "train/loss") == points(whole, "train/loss")
+    assert points(resumed, "val/loss") == points(whole, "val/loss")
+
+
+def test_resuming_in_the_middle_of_an_epoch(make_job: JobMaker) -> None:
+    config = make_job(train={"epochs": 3}, checkpoint={"every_steps": 11, "every_epochs": None, "keep": 10})
+    whole = run_job(config)
+    store = CheckpointStore(Path(whole.checkpoint).parent)
+    middle = next(path for path in store.paths() if path.name == "step-000000011")
+    again = run_job(config, resume=str(middle))
+    assert again.run_id == whole.run_id
+    assert again.parameters_sha256 == whole.parameters_sha256
+    assert again.metrics == whole.metrics
+    steps = [step for step, _ in points(again, "train/loss")]
+    assert steps == sorted(set(steps)) == list(range(1, 25))
+
+
+def test_the_best_epoch_is_given_back(make_job: JobMaker) -> None:
+    config = make_job(train={"epochs": 60, "optimizer": {"type": "adam", "learning_rate": 0.05}, "stop": {"patience": 3}})
+    result = run_job(config)
+    assert result.reason == "no improvement for 3 epochs"
+    assert result.best_step is not None
+    assert result.best_step == result.steps - 3 * 8
+    losses = dict(points(result, "val/loss"))
+    assert result.metrics["val_loss"] == pytest.approx(min(losses.values()), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("train", "reason", "steps"),
+    [
+        ({"stop": {"max_steps": 5}}, "max_steps reached", 5),
+        ({"epochs": 50, "stop": {"monitor": "val_accuracy", "target": 0.5}}, "target 0.5 reached", None),
+        ({"epochs": 100_000, "stop": {"max_seconds": 0.5}}, "max_seconds reached", None),
+        ({"epochs": 2}, "all epochs done", 16),
+    ],
+)
+def test_what_ends_training(make_job: JobMaker, train: dict[str, Any], reason: str, steps: int | None) -> None:
+    result = run_job(make_job(train=train))
+    assert result.reason == reason
+    assert steps in (None, result.steps)
+    assert result.seconds < 10
+
+
+def test_a_diverging_run_stops_with_the_step_and_stays_finite(make_job: JobMaker) -> None:
+    config = make_job(train={"optimizer": {"type": "sgd", "learning_rate": 1e30}}, model={"layers": [{"type": "dense", "units": 4}]})
+    with pytest.raises(TrainingFailed, match=r"NaN or infinite at step \d+.*not applied.*learning_rate"):
+        run_job(config)
+    client = MlflowClient("sqlite:///mlflow.db")
+    experiment = client.get_experiment_by_name("blobs")
+    assert experiment
+    assert [run.info.status for run in client.search_runs([experiment.experiment_id])] == ["FAILED"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": {"layers": [{"type": "dense", "units": 4}]}}, r"0\.weight is \(6, 16\) in the checkpoint, \(6, 4\)"),
+        ({"model": {"dtype": "float64"}}, "float32 in the checkpoint, float64 in the configuration"),
+        ({"data": {"split": {"validation": 0.3, "test": 0.2}}}, "the data is .* in the checkpoint"),
+        ({"train": {"optimizer": {"type": "sgd", "learning_rate": 0.1}}}, "the optimizer keeps m, v in the checkpoint"),
+    ],
+)
+def test_a_checkpoint_of_something_else_is_refused(make_job: JobMaker, change: dict[str, Any], message: str) -> None:
+    result = run_job(make_job(train={"epochs": 1}))
+    before = Path(result.checkpoint, "manifest.json").read_bytes()
+    with pytest.raises(CheckpointError, match=message):
+        run_job(make_job(**({"train": {"epochs": 1}} | change)), resume=result.run_id)
+    assert Path(result.checkpoint, "manifest.json").read_bytes() == before
+
+
+def test_a_damaged_checkpoint_is_passed_over(make_job: JobMaker) -> None:
+    config = make_job(train={"epochs": 3})
+    whole = run_job(config)
+    model = Path(whole.checkpoint, "model.safetensors")
+    content = bytearray(model.read_bytes())
+    content[-1] ^= 1
+    model.write_bytes(content)
+    notes: list[str] = []
+
+    class Listener(Observer):
+        def note(self, text: str) -> None:
+            notes.append(text)
+
+    again = run_job(config, resume="auto", observer=Listener())
+    assert again.parameters_sha256 == whole.parameters_sha256
+    assert any("model.safetensors" in note for note in notes)
+
+
+def test_resume_auto_without_a_checkpoint_starts_a_run(make_job: JobMaker) -> None:
+    assert run_job(make_job(train={"epochs": 1}), resume="auto").steps == 8
+
+
+@pytest.mark.parametrize(
+    ("sections", "error", "message"),
+    [
+        ({"train": {"batch_size": 500, "group_size": 32}}, ConfigError, "batch_size is 500, but the training split has only 240"),
+        ({"model": {"layers": [{"type": "dense", "units": 3}]}}, ConfigError, "4 classes needs 4 units"),
+        ({"scaling": {"num_workers": 4, "cpus_per_worker": 999}}, CapacityError, "needs 3996 CPUs"),
+        ({"model": {"layers": [{"type": "dense", "units": 10**9}, {"type": "dense", "units": 4}]}}, CapacityError, "MiB"),
+        ({"checkpoint": {"directory": "/proc/nowhere"}}, CheckpointError, "/proc/nowhere"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_starts(
+    make_job: JobMaker, workplace: Path, sections: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        run_job(make_job(**sections))
+    assert not (workplace / "mlflow.db").exists()
+    assert not (workplace / "runs").exists() or not list((workplace / "runs").iterdir())
+
+
+def test_parameters_do_not_depend_on_the_order_of_runs(make_job: JobMaker) -> None:
+    config = make_job(train={"epochs": 2})
+    assert run_job(config).parameters_sha256 == run_job(config).parameters_sha256
+    other = config.model_copy(update={"seed": 4})
+    assert run_job(other).parameters_sha256 != run_job(config).parameters_sha256
+
