@@ -139,9 +139,7 @@ def main() -> None:
         job = prepare_job(configuration(Path(folder), options.servers))
         rates = measure(job, options.blocks, options.steps)
     ratios = {
-        "workers / (2 x alone)": [
-            w / (WORKERS * a) for w, a in zip(rates["workers"], rates["alone"], strict=True)
-        ],
+        "workers / (2 x alone)": [w / (WORKERS * a) for w, a in zip(rates["workers"], rates["alone"], strict=True)],
         "alone / gemms": [a / g for a, g in zip(rates["alone"], rates["gemms"], strict=True)],
     }
     print(
@@ -149,9 +147,7 @@ def main() -> None:
     )
     print(f"{'':38}{'median':>12}{'lowest':>12}{'highest':>12}")
     rows = {
-        "2 workers, 2 servers (samples/s)".replace("2 servers", f"{options.servers} servers"): rates[
-            "workers"
-        ],
+        "2 workers, 2 servers (samples/s)".replace("2 servers", f"{options.servers} servers"): rates["workers"],
         "1 worker, no exchange (samples/s)": rates["alone"],
         "bare matrix products (samples/s)": rates["gemms"],
     }

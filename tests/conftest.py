@@ -62,7 +62,12 @@ def make_job(workplace: Path) -> JobMaker:
                 ]
             },
             "loss": {"type": "cross_entropy"},
-            "train": {"epochs": 4, "batch_size": 32, "group_size": 8, "optimizer": {"type": "adam", "learning_rate": 0.01}},
+            "train": {
+                "epochs": 4,
+                "batch_size": 32,
+                "group_size": 8,
+                "optimizer": {"type": "adam", "learning_rate": 0.01},
+            },
             "scaling": {"num_workers": 0},
             "tracking": {"system_metrics": False, "log_model": False},
         }

@@ -94,9 +94,7 @@ def write_directory(
         raise cannot_write(directory, error) from None
 
 
-def read_directory(
-    directory: Path, *, for_resuming: bool = True, manifest: Manifest | None = None
-) -> Checkpoint:
+def read_directory(directory: Path, *, for_resuming: bool = True, manifest: Manifest | None = None) -> Checkpoint:
     """Verify the files of `directory` and read them.
 
     `for_resuming=False` leaves out (and does not need) the optimizer's state and the progress.
@@ -105,14 +103,10 @@ def read_directory(
     manifest = manifest or Manifest.read(directory)
     wanted = REQUIRED + tuple(name for name in FOR_RESUMING if for_resuming and name in manifest.files)
     if unlisted := [name for name in wanted if name not in manifest.files]:
-        raise CheckpointError(
-            f"{directory} is not a complete checkpoint: no {', '.join(unlisted)} in its manifest"
-        )
+        raise CheckpointError(f"{directory} is not a complete checkpoint: no {', '.join(unlisted)} in its manifest")
     manifest.verify(directory, wanted)
     try:
-        arrays: dict[str, Arrays] = {
-            name: load_file(directory / name) for name in wanted if name.endswith("tensors")
-        }
+        arrays: dict[str, Arrays] = {name: load_file(directory / name) for name in wanted if name.endswith("tensors")}
         config = (directory / CONFIG).read_bytes().decode()
         pipeline = json.loads((directory / PIPELINE).read_bytes())
     except OSError as error:

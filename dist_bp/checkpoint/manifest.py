@@ -70,9 +70,7 @@ class Manifest:
         try:
             content = json.loads(path.read_bytes())
         except FileNotFoundError:
-            raise CheckpointError(
-                f"{directory} is not a complete checkpoint: {MANIFEST} is missing"
-            ) from None
+            raise CheckpointError(f"{directory} is not a complete checkpoint: {MANIFEST} is missing") from None
         except (OSError, ValueError) as error:
             raise CheckpointError(f"{path} is damaged or unreadable: {error}") from None
         if not isinstance(content, dict) or content.pop("format", None) != FORMAT:

@@ -63,8 +63,7 @@ def _shape_differences(stored: Arrays, expected: Shapes) -> list[str]:
             problems.append(f"layer {name} is in the checkpoint and not in the configuration")
         elif stored[name].shape != expected[name]:
             problems.append(
-                f"layer {name} is {stored[name].shape} in the checkpoint, "
-                f"{expected[name]} in the configuration"
+                f"layer {name} is {stored[name].shape} in the checkpoint, {expected[name]} in the configuration"
             )
     return problems
 

@@ -99,9 +99,7 @@ def rows(result: Result) -> Iterator[tuple[str, str]]:
 def next_commands(result: Result, config: str) -> list[str]:
     commands = []
     if not result.tracking_uri.startswith("http"):
-        commands.append(
-            f"mlflow server --backend-store-uri {result.tracking_uri}   # then open the run's link"
-        )
+        commands.append(f"mlflow server --backend-store-uri {result.tracking_uri}   # then open the run's link")
     commands.append(f"dist-bp evaluate {result.model}")
     commands.append(f"dist-bp predict {result.model} --input FILE --output predictions.csv")
     return commands
@@ -127,9 +125,7 @@ def print_plan(job: Job, stream: IO[str]) -> None:
         f"[bold]memory[/bold]  {job.layout.nbytes / 2**20:.1f} MiB shared by {scaling.num_workers} workers and "
         f"{scaling.servers_per_node} servers; a checkpoint takes {job.checkpoint(job.initial).nbytes / 2**20:.1f} MiB"
     )
-    console.print(
-        f"[bold]steps[/bold]  {job.total_steps:,}, {job.steps_per_epoch:,} an epoch"
-    )
+    console.print(f"[bold]steps[/bold]  {job.total_steps:,}, {job.steps_per_epoch:,} an epoch")
     console.print("ok: ready to train")
 
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from dist_bp.cli.config_commands import render, schema, validate
+from dist_bp.cli.models import evaluate, predict
 from dist_bp.cli.train import train
 from dist_bp.errors import DistBpError
 
@@ -22,6 +23,8 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "validate": validate,
     "render": render,
     "schema": schema,
+    "evaluate": evaluate,
+    "predict": predict,
 }
 
 LOGS = Path(".dist_bp/logs")
@@ -46,9 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _app() -> typer.Typer:
     # Plain help and tracebacks: importing rich would double the time to answer.
-    app = typer.Typer(
-        add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
-    )
+    app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.callback()(_options)
     for name, command in COMMANDS.items():
         app.command(name)(command)

@@ -28,9 +28,7 @@ def train(
     as_json: Annotated[
         bool, typer.Option("--json", help="Last line of standard output: one JSON object, the result.")
     ] = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", help="Print nothing but errors and the JSON result.")
-    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors and the JSON result.")] = False,
 ) -> None:
     """Train the network of a configuration."""
     from dist_bp.cli.display import print_plan, print_result, watch

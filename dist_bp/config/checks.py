@@ -130,8 +130,7 @@ def _warmup_ends(get: Lookup) -> Iterator[Finding]:
     if max_steps is not None and warmup >= max_steps:
         yield (
             "train.schedule.warmup_steps",
-            f"must be less than train.stop.max_steps ({max_steps}), got {warmup}: "
-            "training would end while warming up",
+            f"must be less than train.stop.max_steps ({max_steps}), got {warmup}: training would end while warming up",
         )
 
 

@@ -16,9 +16,7 @@ FillValue = Annotated[
 class Standardize(Section):
     """Mean 0 and standard deviation 1."""
 
-    type: Literal["standardize"] = Field(
-        description="Shift and scale each column to mean 0, standard deviation 1."
-    )
+    type: Literal["standardize"] = Field(description="Shift and scale each column to mean 0, standard deviation 1.")
     columns: Columns = Field(default=None, description="Which columns; null: all numeric ones.")
 
 
@@ -48,9 +46,7 @@ class Scale(Section):
 class OneHot(Section):
     """One column for each category."""
 
-    type: Literal["one_hot"] = Field(
-        description="Replace a categorical column by one column of 0 and 1 a category."
-    )
+    type: Literal["one_hot"] = Field(description="Replace a categorical column by one column of 0 and 1 a category.")
     columns: Columns = Field(default=None, description="Which columns; null: all categorical ones.")
 
 
@@ -71,9 +67,7 @@ class Impute(Section):
         if strategy == "constant" and value is None:
             raise ValueError("is required by the strategy constant")
         if strategy in ("mean", "median", "most_frequent") and value is not None:
-            raise ValueError(
-                f"has no effect with the strategy {strategy}: remove it, or set strategy: constant"
-            )
+            raise ValueError(f"has no effect with the strategy {strategy}: remove it, or set strategy: constant")
         return value
 
 
@@ -83,9 +77,7 @@ Step = Annotated[Standardize | MinMax | Scale | OneHot | Impute, ByType()]
 class SplitConfig(Section):
     """How the samples are divided."""
 
-    validation: Fraction = Field(
-        default=0.1, description="Fraction of the samples held out to validate, in [0, 1)."
-    )
+    validation: Fraction = Field(default=0.1, description="Fraction of the samples held out to validate, in [0, 1).")
     test: Fraction = Field(
         default=0.1,
         description="Fraction of the samples held out to test, in [0, 1); unused if the source has its own.",
@@ -100,8 +92,7 @@ class SplitConfig(Section):
         validation = info.data.get("validation", 0.0)
         if validation + test >= 1:
             raise ValueError(
-                f"validation + test must be less than 1, got {validation:g} + {test:g}: "
-                "nothing is left to train on"
+                f"validation + test must be less than 1, got {validation:g} + {test:g}: nothing is left to train on"
             )
         return test
 
@@ -116,9 +107,7 @@ class DataConfig(Section):
         default=(),
         description="Steps in their order, fitted on the training split, saved with the model.",
     )
-    prepared: Text = Field(
-        default=".dist_bp/prepared", description="Folder of the prepared, memory-mapped arrays."
-    )
+    prepared: Text = Field(default=".dist_bp/prepared", description="Folder of the prepared, memory-mapped arrays.")
 
     @field_validator("task")
     @classmethod

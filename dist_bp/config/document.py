@@ -112,9 +112,7 @@ def _duplicates(root: yaml.Node) -> Iterator[Duplicate]:
 
     def walk(node: yaml.Node, path: Path, parents: tuple[int, ...]) -> Iterator[Duplicate]:
         if id(node) in parents:
-            raise yaml.composer.ComposerError(
-                None, None, "an alias refers to what it is part of", node.start_mark
-            )
+            raise yaml.composer.ComposerError(None, None, "an alias refers to what it is part of", node.start_mark)
         if id(node) in seen or isinstance(node, yaml.ScalarNode):
             return
         seen.add(id(node))

@@ -52,9 +52,7 @@ class JobConfig(Section):
         default=ParameterServerConfig(), description="How gradients become updates."
     )
     checkpoint: CheckpointConfig = Field(default=CheckpointConfig(), description="What is kept of the run.")
-    failure: FailureConfig = Field(
-        default=FailureConfig(), description="What happens when something goes wrong."
-    )
+    failure: FailureConfig = Field(default=FailureConfig(), description="What happens when something goes wrong.")
     tracking: TrackingConfig = Field(default=TrackingConfig(), description="Where MLflow records the run.")
     ray: RayConfig = Field(default=RayConfig(), description="Which Ray cluster runs the job.")
 

@@ -54,9 +54,7 @@ def _read(path: str | Path) -> Document:
         raise ConfigError(f"{path}: the file is empty; required keys: {', '.join(_required())}")
     if not isinstance(document.data, dict):
         kind = "a list" if isinstance(document.data, list) else "a single value"
-        raise ConfigError(
-            f"{path}:{document.locate(())[0]}: must be a mapping (key: value) at the top, got {kind}"
-        )
+        raise ConfigError(f"{path}:{document.locate(())[0]}: must be a mapping (key: value) at the top, got {kind}")
     return document
 
 

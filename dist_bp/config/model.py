@@ -24,9 +24,7 @@ class Dense(Section):
 
     type: Literal["dense"] = Field(description="Fully connected: activation(x @ weight + bias).")
     units: Count = Field(description="Number of outputs.")
-    activation: ActivationName | None = Field(
-        default=None, description="Function of the outputs; null: none."
-    )
+    activation: ActivationName | None = Field(default=None, description="Function of the outputs; null: none.")
     bias: Flag = Field(default=True, description="Whether a bias is added.")
     initializer: InitializerName | None = Field(
         default=None,
@@ -55,9 +53,7 @@ class Activation(Section):
 class Dropout(Section):
     """Random zeros in training."""
 
-    type: Literal["dropout"] = Field(
-        description="In training, sets random elements to zero and scales up the rest."
-    )
+    type: Literal["dropout"] = Field(description="In training, sets random elements to zero and scales up the rest.")
     rate: Fraction = Field(description="Probability of zero, in [0, 1).")
 
 
@@ -65,9 +61,7 @@ class BatchNorm(Section):
     """Normalisation over the samples."""
 
     type: Literal["batch_norm"] = Field(description="Normalises each feature over the samples of a group.")
-    momentum: Fraction = Field(
-        default=0.9, description="Share of the running statistics that an update keeps."
-    )
+    momentum: Fraction = Field(default=0.9, description="Share of the running statistics that an update keeps.")
     epsilon: Positive = Field(default=1e-5, description="Added to the variance.")
 
 
@@ -113,9 +107,7 @@ Layer = Annotated[
 class ModelConfig(Section):
     """The network."""
 
-    dtype: Literal["float32", "float64"] = Field(
-        default="float32", description="Type of parameters and activations."
-    )
+    dtype: Literal["float32", "float64"] = Field(default="float32", description="Type of parameters and activations.")
     initializer: InitializerName | None = Field(
         default=None,
         description="How weights are drawn where a layer does not say; null: what suits each layer.",

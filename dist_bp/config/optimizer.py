@@ -40,9 +40,7 @@ class Sgd(OptimizerBase):
 class Adam(OptimizerBase):
     """Adam."""
 
-    type: Literal["adam"] = Field(
-        description="Adam: steps scaled by the gradients' first and second moments."
-    )
+    type: Literal["adam"] = Field(description="Adam: steps scaled by the gradients' first and second moments.")
     beta1: Fraction = Field(default=0.9, description="Memory of the first moment.")
     beta2: Fraction = Field(default=0.999, description="Memory of the second moment.")
     epsilon: Positive = Field(default=1e-8, description="Added to the root of the second moment.")
@@ -56,9 +54,7 @@ class AdamW(OptimizerBase):
     beta2: Fraction = Field(default=0.999, description="Memory of the second moment.")
     epsilon: Positive = Field(default=1e-8, description="Added to the root of the second moment.")
     weight_decay: NonNegative = Field(default=0.01, description="How strongly weights are drawn to zero.")
-    decoupled: Flag = Field(
-        default=True, description="true: decay shrinks the weights themselves; false: as in adam."
-    )
+    decoupled: Flag = Field(default=True, description="true: decay shrinks the weights themselves; false: as in adam.")
 
 
 class RmsProp(OptimizerBase):
@@ -83,9 +79,7 @@ class Lion(OptimizerBase):
     type: Literal["lion"] = Field(description="Steps of equal size, by the sign of the averaged gradient.")
     beta1: Fraction = Field(default=0.9, description="Share of the average in the direction of a step.")
     beta2: Fraction = Field(default=0.99, description="Memory of the average.")
-    decoupled: Flag = Field(
-        default=True, description="true: decay shrinks the weights themselves; false: L2."
-    )
+    decoupled: Flag = Field(default=True, description="true: decay shrinks the weights themselves; false: L2.")
 
 
 Optimizer = Annotated[Sgd | Adam | AdamW | RmsProp | Adagrad | Lion, ByType()]

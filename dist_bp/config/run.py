@@ -31,18 +31,14 @@ class ParameterServerConfig(Section):
     mode: Literal["sync"] = Field(
         default="sync", description="sync: every update waits for the gradients of all workers."
     )
-    timeout_seconds: Positive = Field(
-        default=60.0, description="Silence after which a process is taken for dead."
-    )
+    timeout_seconds: Positive = Field(default=60.0, description="Silence after which a process is taken for dead.")
 
 
 class CheckpointConfig(Section):
     """What is written to go on from, and to predict with."""
 
     directory: Text = Field(default="runs", description="Folder of the runs' checkpoints.")
-    every_epochs: Count | None = Field(
-        default=1, description="Epochs between two checkpoints; null: none by epochs."
-    )
+    every_epochs: Count | None = Field(default=1, description="Epochs between two checkpoints; null: none by epochs.")
     every_steps: Count | None = Field(
         default=None, description="Updates between two checkpoints; null: none by updates."
     )

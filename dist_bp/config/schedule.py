@@ -11,9 +11,7 @@ class ScheduleBase(Section):
     """What all schedules have."""
 
     type: str = Field(description="Which schedule.")
-    warmup_steps: Whole = Field(
-        default=0, description="Steps over which the learning rate first rises from 0."
-    )
+    warmup_steps: Whole = Field(default=0, description="Steps over which the learning rate first rises from 0.")
 
 
 class Constant(ScheduleBase):
@@ -33,9 +31,7 @@ class StepDecay(ScheduleBase):
 class Exponential(ScheduleBase):
     """Falls smoothly."""
 
-    type: Literal["exponential"] = Field(
-        description="Multiplied by decay_rate over each decay_steps, smoothly."
-    )
+    type: Literal["exponential"] = Field(description="Multiplied by decay_rate over each decay_steps, smoothly.")
     decay_rate: Share = Field(description="What remains after decay_steps, in (0, 1).")
     decay_steps: Count = Field(description="Steps over which decay_rate applies.")
 
@@ -57,9 +53,7 @@ class Linear(ScheduleBase):
 class OneCycle(ScheduleBase):
     """Up and down once."""
 
-    type: Literal["one_cycle"] = Field(
-        description="Rises to the learning rate and falls again, once in the job."
-    )
+    type: Literal["one_cycle"] = Field(description="Rises to the learning rate and falls again, once in the job.")
     peak_fraction: Share = Field(default=0.3, description="Part of the job's steps spent rising, in (0, 1).")
     start: Ratio = Field(default=0.04, description="Factor at the first step.")
     final: Ratio = Field(default=1e-4, description="Factor at the last step.")
@@ -68,14 +62,10 @@ class OneCycle(ScheduleBase):
 class Plateau(ScheduleBase):
     """Falls when a monitor stops to improve."""
 
-    type: Literal["plateau"] = Field(
-        description="Multiplied by `factor` when the monitor has stopped improving."
-    )
+    type: Literal["plateau"] = Field(description="Multiplied by `factor` when the monitor has stopped improving.")
     monitor: Text = Field(default="val_loss", description="Value that is watched, such as val_loss.")
     factor: Share = Field(default=0.5, description="What remains after a fall, in (0, 1).")
-    patience: Count = Field(
-        default=3, description="Epochs without improvement that are borne; the next brings a fall."
-    )
+    patience: Count = Field(default=3, description="Epochs without improvement that are borne; the next brings a fall.")
     min_factor: Ratio = Field(default=0.0, description="The factor does not fall below this.")
 
 

@@ -13,9 +13,7 @@ class SklearnSource(Section):
     """A data set that comes with scikit-learn."""
 
     type: Literal["sklearn"] = Field(description="A data set that comes with scikit-learn.")
-    name: Literal["digits", "iris", "wine", "breast_cancer", "diabetes"] = Field(
-        description="Which data set."
-    )
+    name: Literal["digits", "iris", "wine", "breast_cancer", "diabetes"] = Field(description="Which data set.")
 
 
 class NpzSource(Section):
@@ -48,9 +46,7 @@ class NpySource(Section):
 class IdxSource(Section):
     """Images and labels in the IDX format of MNIST, .gz or not."""
 
-    type: Literal["idx"] = Field(
-        description="Files in the IDX format of the MNIST family, compressed (.gz) or not."
-    )
+    type: Literal["idx"] = Field(description="Files in the IDX format of the MNIST family, compressed (.gz) or not.")
     images: Text = Field(description="File of the images.")
     labels: Text = Field(description="File of the labels.")
     test_images: Text | None = Field(default=None, description="File of the test set's images.")
@@ -82,30 +78,22 @@ class TableSource(Section):
         description="Missing values: refuse them, drop their rows, or leave them to the impute step.",
     )
     test_path: Text | None = Field(default=None, description="A file of the same form with the test set.")
-    task: Task | None = Field(
-        default=None, description="What is predicted; null: told by the target column's values."
-    )
+    task: Task | None = Field(default=None, description="What is predicted; null: told by the target column's values.")
 
     @field_validator("features")
     @classmethod
-    def _target_is_no_feature(
-        cls, value: tuple[str, ...] | None, info: ValidationInfo
-    ) -> tuple[str, ...] | None:
+    def _target_is_no_feature(cls, value: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
         if value and info.data.get("target") in value:
             raise ValueError(f"must not hold the target column {info.data['target']!r}")
         return value
 
     @field_validator("categorical")
     @classmethod
-    def _categories_are_features(
-        cls, value: tuple[str, ...] | None, info: ValidationInfo
-    ) -> tuple[str, ...] | None:
+    def _categories_are_features(cls, value: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
         features = info.data.get("features")
         strangers = [column for column in value or () if features is not None and column not in features]
         if strangers:
-            raise ValueError(
-                f"must be among data.source.features, which lacks {', '.join(map(repr, strangers))}"
-            )
+            raise ValueError(f"must be among data.source.features, which lacks {', '.join(map(repr, strangers))}")
         return value
 
 
@@ -113,9 +101,7 @@ class CsvSource(TableSource):
     """A text file of separated values with a header line."""
 
     type: Literal["csv"] = Field(description="A text file of separated values with a header line.")
-    separator: str = Field(
-        default=",", min_length=1, max_length=1, description="The character between two values."
-    )
+    separator: str = Field(default=",", min_length=1, max_length=1, description="The character between two values.")
 
 
 class ParquetSource(TableSource):

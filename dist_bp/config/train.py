@@ -11,9 +11,7 @@ from dist_bp.config.schedule import Constant, Schedule
 class StopConfig(Section):
     """What ends training before the last epoch."""
 
-    monitor: Text = Field(
-        default="val_loss", description="Value that is watched, such as val_loss or val_accuracy."
-    )
+    monitor: Text = Field(default="val_loss", description="Value that is watched, such as val_loss or val_accuracy.")
     mode: Mode | None = Field(
         default=None, description="Whether less or more is better; null: told by the monitor's name."
     )
@@ -21,16 +19,12 @@ class StopConfig(Section):
         default=None, description="Epochs without improvement before stopping; null: no limit."
     )
     min_delta: NonNegative = Field(default=0.0, description="A smaller change is no improvement.")
-    restore_best: Flag = Field(
-        default=True, description="Give back the parameters of the best epoch, not of the last."
-    )
+    restore_best: Flag = Field(default=True, description="Give back the parameters of the best epoch, not of the last.")
     max_steps: Count | None = Field(default=None, description="Updates after which to stop; null: no limit.")
     max_seconds: Positive | None = Field(
         default=None, description="Seconds of training after which to stop; null: no limit."
     )
-    target: Real | None = Field(
-        default=None, description="Value of the monitor at which to stop; null: none."
-    )
+    target: Real | None = Field(default=None, description="Value of the monitor at which to stop; null: none.")
 
     @field_validator("min_delta")
     @classmethod
@@ -53,9 +47,7 @@ class TrainConfig(Section):
     shuffle: Flag = Field(default=True, description="A new order of the samples in each epoch.")
     optimizer: Optimizer = Field(description="The update rule.")
     schedule: Schedule = Field(Constant(type="constant"), description="The learning rate over the steps.")
-    clip_norm: Positive | None = Field(
-        default=None, description="Largest norm of the whole gradient; null: no limit."
-    )
+    clip_norm: Positive | None = Field(default=None, description="Largest norm of the whole gradient; null: no limit.")
     clip_value: Positive | None = Field(
         default=None, description="Largest size of a gradient's element; null: no limit."
     )

@@ -64,9 +64,7 @@ class ArenaLayout:
         for half in (0, 1):
             wanted.append((f"parameters/{half}", (self.parameters,), self.dtype))
             wanted.append((f"statistics/{half}", (self.statistics,), self.dtype))
-            wanted += [
-                (f"optimizer/{name}/{half}", (self.parameters,), self.dtype) for name in self.optimizer
-            ]
+            wanted += [(f"optimizer/{name}/{half}", (self.parameters,), self.dtype) for name in self.optimizer]
         regions: dict[str, Region] = {}
         offset = 0
         for name, shape, dtype in wanted:

@@ -122,9 +122,7 @@ class Worker:
         inputs, targets = self._data[split]
         half = self.arena.step % 2
         context = self._context
-        context.begin(
-            training=False, step=0, groups=(), statistics=self._statistics[half], sums=self._slot.sum_views
-        )
+        context.begin(training=False, step=0, groups=(), statistics=self._statistics[half], sums=self._slot.sum_views)
         metrics = {name: metric.empty() for name, metric in self._metrics.items()}
         total, count = 0.0, 0
         for start, stop in evaluation_rows(len(inputs), self._layout.workers, self.rank, EVALUATION_ROWS):
@@ -181,9 +179,7 @@ class Worker:
         gather(split[0], rows, inputs)
         gather(split[1], rows, targets)
         context = self._context
-        context.begin(
-            training=True, step=step, groups=groups, statistics=self._statistics[half], sums=slot.sum_views
-        )
+        context.begin(training=True, step=step, groups=groups, statistics=self._statistics[half], sums=slot.sum_views)
         outputs, backward = self._model.forward(inputs, self._parameters[half], context)
         loss, count, gradient = self._loss(outputs, targets, context)
         for name, state in metrics.items():

@@ -63,11 +63,15 @@ class RayRuntime(Runtime):
         actors = {"server": ray.remote(ServerProcess), "worker": ray.remote(WorkerProcess)}
         for peer in (*self.servers, *self.workers):
             threads = cpus if peer.role == "worker" else 1
-            self._actors[peer] = actors[peer.role].options(
-                num_cpus=cpus if peer.role == "worker" else 0,
-                max_restarts=0,
-                runtime_env={"env_vars": _thread_variables(threads)},
-            ).remote(self.plan, peer)
+            self._actors[peer] = (
+                actors[peer.role]
+                .options(
+                    num_cpus=cpus if peer.role == "worker" else 0,
+                    max_restarts=0,
+                    runtime_env={"env_vars": _thread_variables(threads)},
+                )
+                .remote(self.plan, peer)
+            )
 
     def start(self, snapshot: Snapshot) -> None:
         super().start(snapshot)

@@ -10,7 +10,10 @@ ARTIFACT = "model"
 
 
 class Served:
-    """Methods of an `mlflow.pyfunc.PythonModel`; MLflow evaluates their type hints."""
+    """Methods of an `mlflow.pyfunc.PythonModel`.
+
+    MLflow evaluates the type hints and warns about all that could say that a table or an array comes in.
+    """
 
     def load_context(self, context: Any) -> None:
         self._model = SavedModel.load(context.artifacts[ARTIFACT])

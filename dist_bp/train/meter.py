@@ -31,9 +31,7 @@ class EpochMeter:
         self.count += int(report.counts.sum())
         self.seconds += seconds
         for name, state in report.metrics.items():
-            self.states[name] = (
-                self.metrics[name].merge(self.states[name], state) if name in self.states else state
-            )
+            self.states[name] = self.metrics[name].merge(self.states[name], state) if name in self.states else state
         self.worker_seconds = _plus(self.worker_seconds, report.worker_seconds.sum(axis=1))
         self.server_seconds = _plus(self.server_seconds, report.server_seconds.sum(axis=1))
 
@@ -93,9 +91,7 @@ class StepLog:
                 self.loss, self.count = 0.0, 0
 
 
-def scores(
-    evaluation: Evaluation, metrics: Mapping[str, Metric]
-) -> tuple[dict[str, float], dict[str, Array]]:
+def scores(evaluation: Evaluation, metrics: Mapping[str, Metric]) -> tuple[dict[str, float], dict[str, Array]]:
     """The loss and metrics of an evaluation: numbers, and those that are arrays (the confusion matrix)."""
     numbers = {"loss": evaluation.loss / evaluation.count}
     arrays: dict[str, Array] = {}

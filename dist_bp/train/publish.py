@@ -58,9 +58,7 @@ def open_run(job: Job, found: Found | None, warden: Warden) -> Tracker:
         config.name,
         digest=job.prepared.source_digest,
         source=str(getattr(config.data.source, "path", None) or config.data.source.type),
-        schema={name: "double" for name in schema.feature_names}
-        if schema.feature_names
-        else {"inputs": "double"},
+        schema={name: "double" for name in schema.feature_names} if schema.feature_names else {"inputs": "double"},
         context="training",
     )
     return tracker
@@ -85,8 +83,8 @@ def evaluate(job: Job, runtime: Runtime, outcome: Outcome) -> Report:
 
 def publish(job: Job, tracker: Tracker, store: CheckpointStore, outcome: Outcome, report: Report) -> Result:
     """Logs figures, description and the model; returns the result of the run."""
-    tested = {tracked_name(name): value for name, value in report.metrics.items() if name.startswith("test_")}
-    tracker.log(outcome.step, tested)
+    tested = {name: value for name, value in report.metrics.items() if name.startswith("test_")}
+    tracker.log(outcome.snapshot.step, tracked(tested))
     log_figures(job, tracker, outcome, report)
     tracker.log_tags({"mlflow.note.content": describe(job, outcome, report)})
     folder = store.directory.parent / "model"
@@ -95,7 +93,7 @@ def publish(job: Job, tracker: Tracker, store: CheckpointStore, outcome: Outcome
     if job.config.tracking.log_model:
         from dist_bp.serve.package import package_model
 
-        uri = tracker.log_model(package_model(folder, job.prepared), outcome.snapshot.step, report.metrics)
+        uri = tracker.log_model(package_model(folder, job.prepared), outcome.snapshot.step, tracked(report.metrics))
     latest = store.paths()[-1]
     return Result(
         run_id=tracker.run_id or "",
@@ -118,6 +116,10 @@ def publish(job: Job, tracker: Tracker, store: CheckpointStore, outcome: Outcome
     )
 
 
+def tracked(metrics: Mapping[str, float]) -> dict[str, float]:
+    return {tracked_name(name): value for name, value in metrics.items()}
+
+
 def log_figures(job: Job, tracker: Tracker, outcome: Outcome, report: Report) -> None:
     from dist_bp.track import figures
 
@@ -137,9 +139,7 @@ def log_figures(job: Job, tracker: Tracker, outcome: Outcome, report: Report) ->
 def describe(job: Job, outcome: Outcome | None = None, report: Report | None = None) -> str:
     """The run's description in markdown: what is trained on what, and once it is over, what came out."""
     config = job.config
-    layers = " → ".join(
-        f"{layer.kind} {' x '.join(map(str, layer.output_shape))}" for layer in job.model.summary()
-    )
+    layers = " → ".join(f"{layer.kind} {' x '.join(map(str, layer.output_shape))}" for layer in job.model.summary())
     sizes = ", ".join(f"{size:,} {name}" for name, size in job.splits.items())
     lines = [
         f"**{config.name}**: {config.loss.type} on {config.data.source.type} data ({sizes})",

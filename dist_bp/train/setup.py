@@ -149,9 +149,7 @@ class Job:
         if f"{BEST}step" not in checkpoint.progress:
             return snapshot, None
         kept = {name: checkpoint.progress[BEST + name] for name in ("step", "parameters", "statistics")}
-        return snapshot, Snapshot(
-            int(kept["step"]), kept["parameters"], kept["statistics"], checkpoint.optimizer
-        )
+        return snapshot, Snapshot(int(kept["step"]), kept["parameters"], kept["statistics"], checkpoint.optimizer)
 
 
 def prepare_job(config: JobConfig) -> Job:

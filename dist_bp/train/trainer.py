@@ -77,6 +77,8 @@ class Trainer:
                 self.save()
             if self._interrupt.requested and reason is None:
                 raise Interrupted(self._interrupted_message())
+        if self._step % self._job.steps_per_epoch:
+            self._finish_epoch()
         return self._outcome(reason)
 
     def _lease(self) -> None:
@@ -111,10 +113,8 @@ class Trainer:
 
     def _finish_epoch(self) -> None:
         job = self._job
-        epoch = self._step // job.steps_per_epoch
-        values = {
-            f"train_{name}": value for name, value in scores(self._meter.evaluation(), job.metrics)[0].items()
-        }
+        epoch = -(-self._step // job.steps_per_epoch)
+        values = {f"train_{name}": value for name, value in scores(self._meter.evaluation(), job.metrics)[0].items()}
         if "validation" in job.splits:
             numbers, _ = scores(self._runtime.evaluate("validation"), job.metrics)
             values |= {f"val_{name}": value for name, value in numbers.items()}
@@ -203,7 +203,7 @@ class Trainer:
             reason=reason,
             snapshot=snapshot,
             step=self._step,
-            epoch=self._step // self._job.steps_per_epoch,
+            epoch=-(-self._step // self._job.steps_per_epoch),
             best_step=self._best.step if self._best else None,
             seconds=self._seconds,
             samples=self._samples,

@@ -50,17 +50,13 @@ def test_transposed_and_strided_arrays_are_saved_by_value(tmp_path: Path) -> Non
 def test_empty_groups_leave_no_files(tmp_path: Path) -> None:
     checkpoint = sample(optimizer={}, progress={}, statistics={})
     path = CheckpointStore(tmp_path).save(checkpoint)
-    assert sorted(item.name for item in path.iterdir()) == [
-        name for name in FILES if not name.startswith("optim")
-    ]
+    assert sorted(item.name for item in path.iterdir()) == [name for name in FILES if not name.startswith("optim")]
     assert_equal(load(path), checkpoint)
 
 
 def test_non_finite_metrics_and_number_keys_survive(tmp_path: Path) -> None:
     state = {"best": float("-inf"), "counts": {10: 1, 9: 2}, "pair": (1, 2)}
-    loaded = load(
-        CheckpointStore(tmp_path).save(sample(loop_state=state, metrics={"val_loss": float("nan")}))
-    )
+    loaded = load(CheckpointStore(tmp_path).save(sample(loop_state=state, metrics={"val_loss": float("nan")})))
     assert loaded.loop_state == {"best": float("-inf"), "counts": {"10": 1, "9": 2}, "pair": [1, 2]}
     assert np.isnan(loaded.metrics["val_loss"])
 
@@ -133,9 +129,7 @@ def test_an_exported_model_holds_what_a_prediction_needs_and_replaces_the_last_o
         path = export_model(tmp_path / "run" / "model", sample(step))
         assert_equal(load(path), sample(step, optimizer={}, progress={}, loop_state={}))
     assert [item.name for item in path.parent.iterdir()] == ["model"]
-    assert sorted(item.name for item in path.iterdir()) == [
-        name for name in FILES if not name.startswith("optim")
-    ]
+    assert sorted(item.name for item in path.iterdir()) == [name for name in FILES if not name.startswith("optim")]
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match="cannot write"):
         export_model(tmp_path / "file" / "model", sample())

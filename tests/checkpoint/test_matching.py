@@ -53,9 +53,7 @@ def test_each_difference_is_named(change: dict[str, Any], message: str) -> None:
 
 def test_all_differences_are_named_at_once() -> None:
     with pytest.raises(CheckpointError) as caught:
-        check_matches(
-            sample(), **SAME | {"dtype": "float64", "data_digest": "x", "slots": (), "parameters": {}}
-        )
+        check_matches(sample(), **SAME | {"dtype": "float64", "data_digest": "x", "slots": (), "parameters": {}})
     assert len(caught.value.problems) == 6
 
 

@@ -8,9 +8,7 @@ from dist_bp.errors import CheckpointError
 from tests.checkpoint.samples import sample
 
 
-def save(
-    root: Path, run: str, step: int, job: str = "digits", mode: Mode = "min", value: float = 0.0
-) -> Path:
+def save(root: Path, run: str, step: int, job: str = "digits", mode: Mode = "min", value: float = 0.0) -> Path:
     store = CheckpointStore(root / run / "checkpoints", mode=mode)
     return store.save(sample(step, job=job, run_id=run), value)
 

@@ -50,8 +50,7 @@ def test_validate(run):
     code, out, err = run("validate", DIGITS, "train.epochs=2")
     assert (code, err) == (0, "")
     assert out == (
-        "ok: digits: sklearn digits, 3 layers, cross_entropy, adam at 0.001, "
-        "2 epochs of batches of 64, 2 workers\n"
+        "ok: digits: sklearn digits, 3 layers, cross_entropy, adam at 0.001, 2 epochs of batches of 64, 2 workers\n"
     )
 
 

@@ -9,8 +9,7 @@ from dist_bp.errors import ConfigError
 from tests.config.conftest import BASE
 
 SECTIONS = (
-    "name, seed, data, model, loss, metrics, train, scaling, parameter_server, "
-    "checkpoint, failure, tracking, ray"
+    "name, seed, data, model, loss, metrics, train, scaling, parameter_server, checkpoint, failure, tracking, ray"
 )
 LOSSES = "cross_entropy, binary_cross_entropy, mse, mae, huber, module:Name"
 
@@ -102,8 +101,7 @@ ONE_PROBLEM = {
     "unknown key of a layer": (
         "{type: dense, units: 10}",
         "{type: dense, units: 10, size: 3}",
-        "job.yaml:7: model.layers.1: unknown key 'size' "
-        "(allowed: type, units, activation, bias, initializer)",
+        "job.yaml:7: model.layers.1: unknown key 'size' (allowed: type, units, activation, bias, initializer)",
     ),
     "missing key": (
         "    learning_rate: 1e-3\n",
@@ -118,8 +116,7 @@ ONE_PROBLEM = {
     "unknown type": (
         "type: cross_entropy",
         "type: cross_entrpy",
-        "job.yaml:8: loss.type: unknown type 'cross_entrpy': did you mean 'cross_entropy'? "
-        f"(allowed: {LOSSES})",
+        f"job.yaml:8: loss.type: unknown type 'cross_entrpy': did you mean 'cross_entropy'? (allowed: {LOSSES})",
     ),
     "no type": (
         "{type: cross_entropy}",
@@ -223,8 +220,7 @@ ONE_PROBLEM = {
     "nesterov": (
         "type: adam",
         "type: sgd\n    nesterov: true",
-        "job.yaml:13: train.optimizer.nesterov: needs momentum: "
-        "set train.optimizer.momentum above 0, such as 0.9",
+        "job.yaml:13: train.optimizer.nesterov: needs momentum: set train.optimizer.momentum above 0, such as 0.9",
     ),
     "more workers than groups": (
         "loss:",
@@ -263,8 +259,7 @@ ONE_PROBLEM = {
     "no epochs to wait for": (
         "epochs: 3",
         "stop: {min_delta: 0.1}",
-        "job.yaml:10: train.stop.min_delta: has no effect without patience: "
-        "set train.stop.patience, or remove it",
+        "job.yaml:10: train.stop.min_delta: has no effect without patience: set train.stop.patience, or remove it",
     ),
     "warm-up without end": (
         "epochs: 3",
@@ -317,8 +312,7 @@ ONE_PROBLEM = {
     "weights of the classes": (
         "{type: cross_entropy}",
         "{type: cross_entropy, class_weights: balance}",
-        "job.yaml:8: loss.class_weights: unknown value 'balance': did you mean 'balanced'? "
-        "(allowed: balanced)",
+        "job.yaml:8: loss.class_weights: unknown value 'balance': did you mean 'balanced'? (allowed: balanced)",
     ),
     "one weight of the classes": (
         "{type: cross_entropy}",
@@ -393,8 +387,7 @@ def test_all_problems_at_once_in_the_order_of_the_file(problems_of):
         "job.yaml:3: name: duplicate key, first given in line 1",
         "job.yaml:9: model.layers.1: unknown key 'unit': did you mean 'units'? "
         "(allowed: type, units, activation, bias, initializer)",
-        "job.yaml:10: loss.type: unknown type 'cross_entropie': did you mean 'cross_entropy'? "
-        f"(allowed: {LOSSES})",
+        f"job.yaml:10: loss.type: unknown type 'cross_entropie': did you mean 'cross_entropy'? (allowed: {LOSSES})",
         "job.yaml:12: train.batch_size: 32 samples in groups of 32 (group_size) make 1 group, too few for "
         "2 workers: set group_size to 16 or less, or batch_size to 64 or more",
         "job.yaml:15: train.optimizer.learning_rate: must be greater than 0, got -1",
@@ -414,8 +407,7 @@ NOT_A_MAPPING = {
     "text": ("digits\n", "job.yaml:1: must be a mapping (key: value) at the top, got a single value"),
     "open bracket": (
         "name: [a\n",
-        "job.yaml:2:1: not valid YAML: while parsing a flow sequence, "
-        "expected ',' or ']', but got '<stream end>'",
+        "job.yaml:2:1: not valid YAML: while parsing a flow sequence, expected ',' or ']', but got '<stream end>'",
     ),
     "tab": (
         "train:\n\tepochs: 3\n",

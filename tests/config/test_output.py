@@ -14,21 +14,15 @@ from dist_bp.errors import ConfigError
 from tests.config.conftest import BASE
 
 numbers = st.floats(min_value=1e-300, max_value=1e300, allow_subnormal=False)
-texts = st.text(
-    st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Cn", "Co", "Zl", "Zp"]), min_size=1
-)
-numerals = st.sampled_from(
-    ["1e5", "1e-3", "-.1E+2", "12", "1.5", "true", "null", "~", "=", "2020-01-01", "a: b"]
-)
+texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Cn", "Co", "Zl", "Zp"]), min_size=1)
+numerals = st.sampled_from(["1e5", "1e-3", "-.1E+2", "12", "1.5", "true", "null", "~", "=", "2020-01-01", "a: b"])
 layers = st.recursive(
     st.one_of(
         st.builds(lambda n: {"type": "dense", "units": n}, st.integers(1, 10**9)),
         st.builds(lambda r: {"type": "dropout", "rate": r}, st.floats(0, 1, exclude_max=True)),
         st.builds(
             lambda options: {"type": "own.layers:Own", **options},
-            st.dictionaries(
-                st.sampled_from(["a", "b_c"]), st.one_of(texts, numerals, numbers, st.lists(numbers))
-            ),
+            st.dictionaries(st.sampled_from(["a", "b_c"]), st.one_of(texts, numerals, numbers, st.lists(numbers))),
         ),
     ),
     lambda inner: st.builds(
@@ -45,9 +39,7 @@ jobs = st.fixed_dictionaries(
         "loss": st.fixed_dictionaries(
             {
                 "type": st.just("cross_entropy"),
-                "class_weights": st.one_of(
-                    st.none(), st.just("balanced"), st.lists(st.floats(0, 100), max_size=3)
-                ),
+                "class_weights": st.one_of(st.none(), st.just("balanced"), st.lists(st.floats(0, 100), max_size=3)),
             }
         ),
         "metrics": st.lists(st.sampled_from(["accuracy", "top_3", "roc_auc"]), unique=True),
@@ -90,9 +82,7 @@ def test_rendering_shows_every_field(file):
 
 
 def test_flat_values(file):
-    flat = flatten(
-        load_config(file(BASE), ["metrics=[accuracy, top_3]", "tracking.tags.team=a", "name='12'"])
-    )
+    flat = flatten(load_config(file(BASE), ["metrics=[accuracy, top_3]", "tracking.tags.team=a", "name='12'"]))
     assert flat["name"] == "12"
     assert flat["train.epochs"] == 3
     assert flat["train.optimizer.learning_rate"] == 1e-3

@@ -28,9 +28,7 @@ def merged(
     measured: Metric, outputs: np.ndarray, targets: np.ndarray, splits: list[list[int]], order: list[int]
 ) -> State:
     """Worker i has every len(splits)-th sample from i on, in batches cut at splits[i]."""
-    states = [
-        accumulate(measured, outputs[i :: len(splits)], targets[i :: len(splits)], splits[i]) for i in order
-    ]
+    states = [accumulate(measured, outputs[i :: len(splits)], targets[i :: len(splits)], splits[i]) for i in order]
     total = measured.empty()
     for state in states:
         total = measured.merge(total, state)
@@ -83,9 +81,7 @@ def test_merging_leaves_its_arguments_alone(
     name: str, classes: int | None, outputs: np.ndarray, targets: np.ndarray
 ) -> None:
     measured = metric(name, classes=classes)
-    first, second = (
-        accumulate(measured, outputs[part], targets[part], []) for part in (slice(20), slice(20, 60))
-    )
+    first, second = (accumulate(measured, outputs[part], targets[part], []) for part in (slice(20), slice(20, 60)))
     before = measured.result(first), measured.result(second)
     total = measured.merge(first, second)
     measured.update(total, outputs, targets)
@@ -93,9 +89,7 @@ def test_merging_leaves_its_arguments_alone(
 
 
 @pytest.mark.parametrize(("name", "classes", "outputs", "targets"), cases(), ids=describe)
-def test_states_are_plain_arrays(
-    name: str, classes: int | None, outputs: np.ndarray, targets: np.ndarray
-) -> None:
+def test_states_are_plain_arrays(name: str, classes: int | None, outputs: np.ndarray, targets: np.ndarray) -> None:
     measured = metric(name, classes=classes)
     for state in (measured.empty(), accumulate(measured, outputs, targets, [7, 30])):
         assert all(type(array) is np.ndarray and array.dtype != object for array in state.values())

@@ -68,9 +68,7 @@ def test_a_weight_without_gradient_stays(rule: Rule, reference: Reference) -> No
 def test_state_is_named_by_the_slots(rule: Rule, reference: Reference) -> None:
     state = rule.init(4, "float32")
     assert tuple(state) == rule.slots
-    assert all(
-        array.shape == (4,) and array.dtype == "float32" and not array.any() for array in state.values()
-    )
+    assert all(array.shape == (4,) and array.dtype == "float32" and not array.any() for array in state.values())
 
 
 def test_plain_gradient_descent_keeps_no_state() -> None:

@@ -44,9 +44,7 @@ def test_named_points(schedule: Schedule, points: dict[int, float]) -> None:
 @pytest.mark.parametrize("schedule", schedules(40), ids=str)
 def test_warmup_is_linear_and_joins_without_a_jump(schedule: Schedule) -> None:
     peak = schedule(40)
-    assert [schedule(step) for step in range(40)] == pytest.approx(
-        [(step + 1) / 40 * peak for step in range(40)]
-    )
+    assert [schedule(step) for step in range(40)] == pytest.approx([(step + 1) / 40 * peak for step in range(40)])
     assert schedule(39) == pytest.approx(peak)
 
 

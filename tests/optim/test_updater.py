@@ -34,9 +34,7 @@ def train(
     return state
 
 
-def expected(
-    updater: Updater, reference: Reference, params: np.ndarray, grads: np.ndarray, count: int
-) -> list[float]:
+def expected(updater: Updater, reference: Reference, params: np.ndarray, grads: np.ndarray, count: int) -> list[float]:
     elements = [Element(float(p)) for p in params]
     for step, total in enumerate(grads, start=1):
         grad = [float(g) / count for g in total]
@@ -57,9 +55,7 @@ def expected(
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("decoupled", [False, True])
-@pytest.mark.parametrize(
-    "clips", [{}, {"clip_value": 0.7}, {"clip_norm": 2.0}, {"clip_value": 0.7, "clip_norm": 2.0}]
-)
+@pytest.mark.parametrize("clips", [{}, {"clip_value": 0.7}, {"clip_norm": 2.0}, {"clip_value": 0.7, "clip_norm": 2.0}])
 @pytest.mark.parametrize(("rule", "reference"), RULES, ids=str)
 def test_decay_and_clipping_follow_the_definition(
     rule: Rule, reference: Reference, clips: dict[str, float], decoupled: bool, dtype: str
@@ -140,9 +136,7 @@ def test_subnormal_state_is_flushed_every_128_steps(dtype: str) -> None:
     kept = {}
     for step in (64, 127, 128, 129, 256):
         state = {"momentum": values.copy()}
-        updater.apply(
-            np.zeros(7, dtype), np.zeros(7, dtype), state, 0, step, 0.1, 1.0, np.empty((2, 7), dtype)
-        )
+        updater.apply(np.zeros(7, dtype), np.zeros(7, dtype), state, 0, step, 0.1, 1.0, np.empty((2, 7), dtype))
         kept[step] = state["momentum"].tobytes()
     flushed = np.array([0.0, 0.0, normal, -normal, 1.0, np.nan, 0.0], dtype)
     assert kept[64] == kept[127] == kept[129] == values.tobytes()

@@ -27,9 +27,7 @@ def connect(descriptor: int, timeout: float = 5.0) -> tuple[Doorbell, Doorbell, 
     """The worker's bell, the server's bell, and the descriptor that the worker was handed."""
     porch = Porch(SECRET, timeout)
     result: list[tuple[Doorbell, int]] = []
-    caller = threading.Thread(
-        target=lambda: result.append(call(porch.address, SERVER, WORKER, SECRET, timeout))
-    )
+    caller = threading.Thread(target=lambda: result.append(call(porch.address, SERVER, WORKER, SECRET, timeout)))
     caller.start()
     bell = porch.receive([WORKER], descriptor)[WORKER]
     caller.join()

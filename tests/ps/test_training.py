@@ -53,9 +53,7 @@ def test_in_float32_they_differ_by_rounding_only(workers: int) -> None:
 @pytest.mark.parametrize("clip_norm", [None, 0.05])
 @pytest.mark.parametrize("rule", [Sgd(momentum=0.9), Adam()])
 def test_one_and_two_servers_give_the_same_bits(clip_norm: float | None, rule: Any) -> None:
-    problem = Problem(
-        layers=wide, dtype="float32", rule=rule, rate=0.01, clip_norm=clip_norm, weight_decay=1e-3
-    )
+    problem = Problem(layers=wide, dtype="float32", rule=rule, rate=0.01, clip_norm=clip_norm, weight_decay=1e-3)
     one = train(problem, workers=2, servers=1, steps=12)
     two = train(problem, workers=2, servers=2, steps=12)
     np.testing.assert_array_equal(one.parameters, two.parameters)
@@ -76,9 +74,7 @@ def test_two_runs_with_one_seed_give_the_same_bits() -> None:
 
 def test_the_length_of_leases_does_not_matter() -> None:
     problem = Problem(layers=random_and_statistical, dtype="float32")
-    np.testing.assert_array_equal(
-        train(problem, 2, leases=1).parameters, train(problem, 2, leases=7).parameters
-    )
+    np.testing.assert_array_equal(train(problem, 2, leases=1).parameters, train(problem, 2, leases=7).parameters)
 
 
 def test_accumulating_batches_is_one_larger_batch() -> None:

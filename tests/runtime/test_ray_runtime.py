@@ -87,7 +87,9 @@ def test_a_killed_process_is_named_and_nothing_is_left(role: str, ray_cluster: C
 def test_a_user_layer_that_fails_is_quoted(
     ray_cluster: Cluster, make_job: JobMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = prepare_job(make_job(scaling={"num_workers": 2}, model={"layers": [{"type": "tests.runtime.layers:Failing"}]}))
+    job = prepare_job(
+        make_job(scaling={"num_workers": 2}, model={"layers": [{"type": "tests.runtime.layers:Failing"}]})
+    )
     with RayRuntime(plan_of(job), job.metrics, ray_cluster) as runtime:
         runtime.start(job.initial)
         with pytest.raises(ValueError, match="this layer fails at step 3"):

@@ -35,9 +35,14 @@ class StopAfter(Observer):
             self._interrupts[-1].requested = "SIGINT"
 
 
+def client_here() -> MlflowClient:
+    # The path must be absolute: MLflow keeps a connection for each text of a URI, wherever it pointed first.
+    return MlflowClient(f"sqlite:///{Path('mlflow.db').absolute()}")
+
+
 def points(result_or_id: Result | str, name: str) -> list[tuple[int, float]]:
     run_id = result_or_id if isinstance(result_or_id, str) else result_or_id.run_id
-    history = MlflowClient("sqlite:///mlflow.db").get_metric_history(run_id, name)
+    history = client_here().get_metric_history(run_id, name)
     return [(point.step, point.value) for point in history]
 
 
@@ -50,7 +55,7 @@ def test_a_job_learns_and_reports(make_job: JobMaker) -> None:
         f"{split}_{name}" for split in ("train", "val", "test") for name in ("loss", "accuracy", "f1_macro", "roc_auc")
     } - {"train_roc_auc"}
     assert Path(result.checkpoint, "manifest.json").is_file()
-    run = MlflowClient("sqlite:///mlflow.db").get_run(result.run_id)
+    run = client_here().get_run(result.run_id)
     assert run.info.status == "FINISHED"
     assert run.data.params["train.batch_size"] == "32"
     assert run.data.metrics["test/accuracy"] == pytest.approx(result.metrics["test_accuracy"])
@@ -88,7 +93,9 @@ def test_resuming_in_the_middle_of_an_epoch(make_job: JobMaker) -> None:
 
 
 def test_the_best_epoch_is_given_back(make_job: JobMaker) -> None:
-    config = make_job(train={"epochs": 60, "optimizer": {"type": "adam", "learning_rate": 0.05}, "stop": {"patience": 3}})
+    config = make_job(
+        train={"epochs": 60, "optimizer": {"type": "adam", "learning_rate": 0.05}, "stop": {"patience": 3}}
+    )
     result = run_job(config)
     assert result.reason == "no improvement for 3 epochs"
     assert result.best_step is not None
@@ -114,10 +121,13 @@ def test_what_ends_training(make_job: JobMaker, train: dict[str, Any], reason: s
 
 
 def test_a_diverging_run_stops_with_the_step_and_stays_finite(make_job: JobMaker) -> None:
-    config = make_job(train={"optimizer": {"type": "sgd", "learning_rate": 1e30}}, model={"layers": [{"type": "dense", "units": 4}]})
+    config = make_job(
+        train={"optimizer": {"type": "sgd", "learning_rate": 1e30}},
+        model={"layers": [{"type": "dense", "units": 4}] * 3},
+    )
     with pytest.raises(TrainingFailed, match=r"NaN or infinite at step \d+.*not applied.*learning_rate"):
         run_job(config)
-    client = MlflowClient("sqlite:///mlflow.db")
+    client = client_here()
     experiment = client.get_experiment_by_name("blobs")
     assert experiment
     assert [run.info.status for run in client.search_runs([experiment.experiment_id])] == ["FAILED"]
@@ -165,10 +175,18 @@ def test_resume_auto_without_a_checkpoint_starts_a_run(make_job: JobMaker) -> No
 @pytest.mark.parametrize(
     ("sections", "error", "message"),
     [
-        ({"train": {"batch_size": 500, "group_size": 32}}, ConfigError, "batch_size is 500, but the training split has only 240"),
+        (
+            {"train": {"batch_size": 500, "group_size": 32}},
+            ConfigError,
+            "batch_size is 500, but the training split has only 240",
+        ),
         ({"model": {"layers": [{"type": "dense", "units": 3}]}}, ConfigError, "4 classes needs 4 units"),
         ({"scaling": {"num_workers": 4, "cpus_per_worker": 999}}, CapacityError, "needs 3996 CPUs"),
-        ({"model": {"layers": [{"type": "dense", "units": 10**9}, {"type": "dense", "units": 4}]}}, CapacityError, "MiB"),
+        (
+            {"model": {"layers": [{"type": "dense", "units": 10**9}, {"type": "dense", "units": 4}]}},
+            CapacityError,
+            "MiB",
+        ),
         ({"checkpoint": {"directory": "/proc/nowhere"}}, CheckpointError, "/proc/nowhere"),
     ],
 )
@@ -186,4 +204,3 @@ def test_parameters_do_not_depend_on_the_order_of_runs(make_job: JobMaker) -> No
     assert run_job(config).parameters_sha256 == run_job(config).parameters_sha256
     other = config.model_copy(update={"seed": 4})
     assert run_job(other).parameters_sha256 != run_job(config).parameters_sha256
-

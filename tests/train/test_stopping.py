@@ -30,7 +30,13 @@ def test_verdicts(settings: dict[str, object], values: list[float], verdicts: li
 
 def test_the_first_of_equal_values_is_the_best() -> None:
     stopping = Stopping("min", patience=5)
-    assert [stopping.observe(value, step) for step, value in enumerate([3, 2, 2, 1, 1])] == [True, True, False, True, False]
+    assert [stopping.observe(value, step) for step, value in enumerate([3, 2, 2, 1, 1])] == [
+        True,
+        True,
+        False,
+        True,
+        False,
+    ]
     assert (stopping.best, stopping.best_step) == (1, 3)
 
 

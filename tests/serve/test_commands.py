@@ -1,0 +1,142 @@
+"""`dist-bp evaluate` and `dist-bp predict`, through the command line."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import datasets
+
+from dist_bp.cli.main import main
+from dist_bp.serve import SavedModel, files
+from tests.serve.samples import configuration, save
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command in a folder with the run `run` of a job: exit code, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    save(configuration(tmp_path, {"type": "sklearn", "name": "iris"}, 3))
+
+    def invoke(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        captured = capsys.readouterr()
+        return int(ended.value.code or 0), captured.out, captured.err
+
+    return invoke
+
+
+def iris() -> pd.DataFrame:
+    bunch = datasets.load_iris()
+    return pd.DataFrame(bunch.data, columns=bunch.feature_names)
+
+
+def saved() -> SavedModel:
+    return SavedModel.load(Path("runs/run/checkpoints/step-000000001"))
+
+
+def test_evaluate_a_split(run: Run) -> None:
+    code, out, err = run("evaluate", "run", "--json")
+    assert code == 0
+    result = json.loads(out.splitlines()[-1])
+    assert out.count("\n") == 1
+    assert result.keys() == {"model", "step", "data", "samples", "metrics"}
+    assert (result["step"], result["data"], result["samples"]) == (1, "test split", 15)
+    assert result["metrics"].keys() == {"loss", "accuracy"}
+    assert "accuracy" in err
+    code, out, err = run("evaluate", "runs/run", "--split", "train", "--config", "job.yaml")
+    assert (code, err) == (0, "")
+    assert "train split, 120 samples" in out
+
+
+def test_evaluate_a_file(run: Run) -> None:
+    bunch = datasets.load_iris()
+    np.save("x.npy", bunch.data)
+    np.save("y.npy", bunch.target)
+    np.savez("both.npz", x=bunch.data, y=bunch.target)
+    expected = saved().evaluate(bunch.data, bunch.target)
+    for arguments in (["--data", "x.npy", "--targets", "y.npy"], ["--data", "both.npz"]):
+        code, out, _ = run("evaluate", "runs/run", *arguments, "--json")
+        assert code == 0
+        assert json.loads(out)["metrics"] == expected
+
+
+@pytest.mark.parametrize("blocks", [1, 4])
+def test_predict_a_file(run: Run, monkeypatch: pytest.MonkeyPatch, blocks: int) -> None:
+    monkeypatch.setattr(files, "BLOCK_BYTES", 8 * 4 * -(-150 // blocks))
+    iris().to_csv("rows.csv", index=False)
+    np.save("rows.npy", iris().to_numpy())
+    expected = saved().predict(iris())
+    for source in ("rows.csv", "rows.npy"):
+        code, out, err = run("predict", "run", "--input", source, "--output", "out.parquet", "--force")
+        assert (code, out, err) == (0, "150 predictions written to out.parquet\n", "")
+        pd.testing.assert_frame_equal(pd.read_parquet("out.parquet"), expected)
+    assert run("predict", "run", "--input", "rows.csv", "--output", "out.npy")[0] == 0
+    assert np.load("out.npy").tolist() == expected["prediction"].to_list()
+
+
+def test_a_model_is_fetched_from_mlflow(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def download_model(uri: str, tracking_uri: str, folder: Path) -> Path:
+        asked.append((uri, tracking_uri, folder.is_dir()))
+        return Path("runs/run/checkpoints/step-000000001")
+
+    fake = SimpleNamespace(download_model=download_model)
+    monkeypatch.setitem(sys.modules, "dist_bp.track.mlflow_tracker", fake)
+    assert run("evaluate", "models:/m-1")[0] == 0
+    assert asked == [("models:/m-1", "sqlite:///mlflow.db", True)]
+
+
+def errors(result: tuple[int, str, str]) -> str:
+    code, out, err = result
+    assert code == 2
+    assert out == ""
+    assert all(line.startswith("error: ") for line in err.splitlines())
+    return err
+
+
+def test_what_is_wrong_is_said_in_a_line(run: Run) -> None:
+    iris().to_csv("rows.csv", index=False)
+    iris().head(0).to_csv("empty.csv", index=False)
+    iris().iloc[:, 1:].to_csv("less.csv", index=False)
+    Path("there.csv").write_text("old")
+    evaluate, predict = ("evaluate", "run"), ("predict", "run", "--output")
+    assert "neither a run" in errors(run("evaluate", "rnu"))
+    assert "no holdout split, only train, validation, test" in errors(run(*evaluate, "--split", "holdout"))
+    assert "'rows.csv' has no targets: name their file with" in errors(run(*evaluate, "--data", "rows.csv"))
+    assert "'no.csv' not found" in errors(run(*evaluate, "--data", "no.csv"))
+    assert "--force" in errors(run(*predict, "there.csv", "--input", "rows.csv"))
+    assert "told by the suffix" in errors(run(*predict, "out.xlsx", "--input", "rows.csv"))
+    assert "'no.csv' not found" in errors(run(*predict, "out.csv", "--input", "no.csv"))
+    assert "has no rows" in errors(run(*predict, "out.csv", "--input", "empty.csv"))
+    assert "'sepal length (cm)'" in errors(run(*predict, "out.csv", "--input", "less.csv"))
+    assert not Path("out.csv").exists()
+    assert Path("there.csv").read_text() == "old"
+    Path("runs/run/checkpoints/step-000000001/model.safetensors").write_bytes(b"")
+    assert "truncated" in errors(run(*evaluate))
+
+
+def test_a_bad_row_of_a_later_block_is_placed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "BLOCK_BYTES", 8 * 4 * 100)
+    frame = iris()
+    frame.iloc[107, 2] = np.nan
+    frame.to_csv("rows.csv", index=False)
+    message = errors(run("predict", "run", "--input", "rows.csv", "--output", "out.csv"))
+    assert "row 7 (" in message
+    assert "rows.csv: rows are counted from row 100 here" in message
+
+
+def test_other_data_has_other_splits(run: Run) -> None:
+    job = Path("job.yaml")
+    job.write_text(job.read_text().replace("standardize", "min_max"))
+    message = errors(run("evaluate", "run", "--config", "job.yaml"))
+    assert "no longer what the model was trained on" in message
