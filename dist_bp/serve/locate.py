@@ -29,5 +29,7 @@ def find_model(name: str, root: Path, download: Callable[[str], Path]) -> Path:
             return manifest.parent
         raise CheckpointError(f"{path} is an MLflow model, but not one of dist_bp")
     if found := open_store(path).best():
+        if found.passed_over:
+            raise CheckpointError([*found.passed_over, f"the best intact one is {found.path}: name it to use it"])
         return found.path
     raise CheckpointError(f"{path} holds neither a model nor a checkpoint")

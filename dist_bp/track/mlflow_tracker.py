@@ -108,6 +108,14 @@ def close_abandoned(tracking_uri: str, run_id: str) -> None:
         client.set_terminated(run_id, "FAILED")
 
 
+def download_model(model_uri: str, tracking_uri: str, folder: Path) -> Path:
+    """Bring a model's files (models:/..., runs:/...) into `folder`; raises TrackingError where that fails."""
+    uri = resolve_uri(tracking_uri)
+    check_store(uri)
+    with _store_errors(uri):
+        return Path(mlflow.artifacts.download_artifacts(model_uri, dst_path=str(folder), tracking_uri=uri))
+
+
 class MlflowTracker:
     """Records one MLflow run; see `Tracker`. Made by `open_tracker`.
 

@@ -1,4 +1,4 @@
-"""Checks before anything starts: processors, memory and disk."""
+"""Checks before anything starts: processors, memory, disk and the tracking store."""
 
 from pathlib import Path
 
@@ -7,12 +7,14 @@ import psutil
 from dist_bp.checkpoint import CheckpointStore
 from dist_bp.errors import CapacityError
 from dist_bp.runtime.cluster import check_capacity, local_cpus
+from dist_bp.track.store import check_store, resolve_uri
 from dist_bp.train.setup import Job
 
 
 def check_job(job: Job) -> None:
-    """Raises CapacityError or CheckpointError where this machine cannot hold the job."""
+    """Raises CapacityError, CheckpointError or TrackingError where the job cannot run or be recorded here."""
     config = job.config
+    check_store(resolve_uri(config.tracking.tracking_uri))
     if config.scaling.num_workers and config.ray.address == "local":
         check_capacity(config.scaling.num_workers, config.scaling.cpus_per_worker, local_cpus())
     check_memory(job.layout.nbytes)

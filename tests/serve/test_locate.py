@@ -46,6 +46,13 @@ def test_an_mlflow_model_is_found_in_its_folder_or_fetched(tmp_path: Path) -> No
     assert asked == uris
 
 
+def test_no_other_checkpoint_takes_the_place_of_a_damaged_best_one(tmp_path: Path) -> None:
+    best, latest = make_run(tmp_path)
+    (best / "pipeline.json").unlink()
+    with pytest.raises(CheckpointError, match=f"the best intact one is {latest}"):
+        find_model("a", tmp_path, no_download)
+
+
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     make_run(tmp_path / "runs")
     (tmp_path / "empty").mkdir()

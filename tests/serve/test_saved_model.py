@@ -39,7 +39,8 @@ def logits_by_hand(path: Path, rows: np.ndarray) -> np.ndarray:
     [step] = checkpoint.pipeline["steps"]
     x = (rows - np.array(step["offset"])) * np.array(step["factor"])
     assert abs(prepared.split("train")[0].mean(axis=0)).max() < 1e-12
-    return np.maximum(x @ p["0.weight"] + p["0.bias"], 0) @ p["1.weight"] + p["1.bias"]
+    logits: np.ndarray = np.maximum(x @ p["0.weight"] + p["0.bias"], 0) @ p["1.weight"] + p["1.bias"]
+    return logits
 
 
 def test_predictions_are_those_of_the_network_on_preprocessed_rows(iris: Path) -> None:

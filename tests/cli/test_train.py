@@ -1,0 +1,209 @@
+"""`dist-bp train` as people type it, each in a process and an empty folder of its own."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.conftest import shared_memory_files
+
+COMMAND = [sys.executable, "-c", "from dist_bp.cli.main import main; main()"]
+CONFIG = """
+name: cli
+data:
+  source: {type: sklearn, name: iris}
+  split: {validation: 0.2, test: 0.2}
+  preprocess: [{type: standardize}]
+model:
+  layers:
+    - {type: dense, units: 8, activation: tanh}
+    - {type: dense, units: 3}
+loss: {type: cross_entropy}
+train:
+  epochs: 5
+  batch_size: 16
+  group_size: 8
+  optimizer: {type: adam, learning_rate: 1e-2}
+scaling: {num_workers: 2, servers_per_node: 2}
+tracking: {system_metrics: false}
+"""
+ENDLESS = ["train.epochs=1000000", "checkpoint.every_epochs=200", "tracking.every_steps=100000"]
+
+
+@pytest.fixture
+def folder(workplace: Path) -> Path:
+    (workplace / "job.yaml").write_text(CONFIG)
+    return workplace
+
+
+def dist_bp(*arguments: str, timeout: float = 120) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=timeout)
+
+
+def status_of(run_id: str) -> str:
+    """The status of a run, read without MLflow."""
+    import sqlite3
+
+    with sqlite3.connect("mlflow.db") as database:
+        return str(database.execute("select status from runs where run_uuid = ?", (run_id,)).fetchone()[0])
+
+
+def test_two_workers_and_two_servers_on_ray(folder: Path) -> None:
+    before = shared_memory_files()
+    ended = dist_bp("train", "job.yaml", "--json")
+    assert ended.returncode == 0, ended.stderr
+    (line,) = ended.stdout.splitlines()
+    result = json.loads(line)
+    assert result["status"] == "FINISHED"
+    assert (result["epochs"], result["steps"], result["num_workers"]) == (5, 30, 2)
+    assert result["samples_per_second"] > 0
+    assert {"train_loss", "val_loss", "val_accuracy", "test_loss", "test_accuracy"} <= set(result["metrics"])
+    assert re.fullmatch("[0-9a-f]{64}", result["parameters_sha256"])
+    assert Path(result["checkpoint"], "manifest.json").is_file()
+    assert result["model_uri"].startswith("models:/")
+    assert status_of(result["run_id"]) == "FINISHED"
+    assert "next" in ended.stderr
+    assert not [line for line in ended.stderr.splitlines() if "ray" in line.lower() or "INFO" in line]
+    assert shared_memory_files() <= before
+    in_process = dist_bp("train", "job.yaml", "scaling.num_workers=0", "--json", "--quiet")
+    assert in_process.stderr == ""
+    local = json.loads(in_process.stdout)
+    assert local["metrics"]["test_accuracy"] == pytest.approx(result["metrics"]["test_accuracy"], abs=0.04)
+
+
+class Running:
+    """A training command in the background that has begun to write checkpoints."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [*COMMAND, "train", "job.yaml", *ENDLESS, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        deadline = time.monotonic() + 60
+        while not list(Path("runs").glob("*/checkpoints/step-*")):
+            assert self.process.poll() is None, self.process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        self.run_id = next(Path("runs").iterdir()).name
+        self.children = psutil.Process(self.process.pid).children(recursive=True)
+
+    def pid_of(self, title: str) -> int:
+        return next(child.pid for child in self.children if any(title in part for part in child.cmdline()))
+
+    def end(self, timeout: float = 20) -> tuple[int, str, float]:
+        """Exit code, standard error, and the seconds it took."""
+        started = time.monotonic()
+        _, errors = self.process.communicate(timeout=timeout)
+        return self.process.returncode, errors, time.monotonic() - started
+
+    def assert_nothing_left(self, seconds: float = 10) -> None:
+        _, alive = psutil.wait_procs(self.children, timeout=seconds)
+        assert not alive
+
+
+@pytest.fixture
+def memory_before() -> Iterator[set[str]]:
+    before = shared_memory_files()
+    yield before
+    assert shared_memory_files() <= before
+
+
+@pytest.mark.parametrize(("title", "name"), [("ray::WorkerProcess", "worker"), ("ray::ServerProcess", "server")])
+def test_a_killed_process_ends_the_command_with_its_name(
+    folder: Path, memory_before: set[str], title: str, name: str
+) -> None:
+    running = Running()
+    os.kill(running.pid_of(title), signal.SIGKILL)
+    code, errors, seconds = running.end()
+    assert code == 1
+    assert re.fullmatch(rf"error: {name} \d died: its process ended or was killed\n", errors)
+    assert seconds < 10
+    assert status_of(running.run_id) == "FAILED"
+    running.assert_nothing_left()
+    in_process = ("scaling.num_workers=0", "train.stop.max_steps=10")
+    resumed = dist_bp("train", "job.yaml", *ENDLESS, *in_process, "--resume", "auto", "--json")
+    assert json.loads(resumed.stdout)["run_id"] == running.run_id
+
+
+def test_a_killed_driver_leaves_nothing_and_a_failed_run(folder: Path, memory_before: set[str]) -> None:
+    running = Running()
+    running.process.kill()
+    code, errors, _ = running.end()
+    assert code == -signal.SIGKILL
+    assert "the driver" in errors
+    running.assert_nothing_left()
+    deadline = time.monotonic() + 20
+    while status_of(running.run_id) == "RUNNING":
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert status_of(running.run_id) == "FAILED"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_saves_a_checkpoint_first(folder: Path, memory_before: set[str], number: int) -> None:
+    running = Running()
+    running.process.send_signal(number)
+    code, errors, seconds = running.end()
+    assert code == 130
+    step = re.search(r"after step (\d+): checkpoint saved", errors)
+    assert step
+    assert seconds < 10
+    assert Path("runs", running.run_id, "checkpoints", f"step-{int(step[1]):09}", "manifest.json").is_file()
+    assert status_of(running.run_id) == "KILLED"
+    running.assert_nothing_left()
+
+
+def edited(*changes: tuple[str, str]) -> None:
+    text = Path("job.yaml").read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    Path("job.yaml").write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "changes", "message"),
+    [
+        (["missing.yaml"], [], "missing.yaml"),
+        (["job.yaml"], [("epochs: 5", "epoch: 5")], r"job.yaml:13: .*'epoch'.*did you mean 'epochs'"),
+        (["job.yaml"], [("1e-2", "-1")], r"job.yaml:16: train.optimizer.learning_rate: must be greater than 0"),
+        (["job.yaml"], [("units: 3", "units: 4")], "cross_entropy over 3 classes needs 3 units"),
+        (["job.yaml", "train.batch_size=5000"], [], "batch_size is 5000, but the training split has only 90"),
+        (["job.yaml", "scaling.cpus_per_worker=500"], [], r"needs 1000 CPUs .* this Ray has \d+"),
+        (["job.yaml", "tracking.tracking_uri=http://127.0.0.1:9"], [], "127.0.0.1:9"),
+        (["job.yaml", "tracking.tracking_uri=sqlite:////nowhere/at/all/mlflow.db"], [], "/nowhere/at/all"),
+        (["job.yaml", "checkpoint.directory=/proc/nowhere"], [], "/proc/nowhere"),
+        (["job.yaml", "data.source={type: csv, path: none.csv, target: a}"], [], "none.csv"),
+        (["job.yaml", "--resume", "nothing"], [], "nothing is neither a run in runs nor a folder"),
+    ],
+)
+def test_wrong_input_is_one_line_and_starts_nothing(
+    folder: Path, arguments: list[str], changes: list[tuple[str, str]], message: str
+) -> None:
+    edited(*changes)
+    ended = dist_bp("train", *arguments)
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert re.search(message, ended.stderr), ended.stderr
+    assert all(line.startswith("error: ") for line in ended.stderr.splitlines())
+    assert not list(Path().glob("mlflow.db*"))
+    assert not list(Path().glob("runs/*"))
+
+
+def test_a_dry_run_shows_the_plan_and_starts_nothing(folder: Path) -> None:
+    ended = dist_bp("train", "job.yaml", "--dry-run")
+    assert ended.returncode == 0
+    for expected in ("90 train, 30 validation, 30 test", "40", "27", "67", "MiB", "30"):
+        assert expected in ended.stdout
+    assert not list(Path().glob("mlflow.db*"))
+    refused = dist_bp("train", "job.yaml", "--dry-run", "scaling.cpus_per_worker=500")
+    assert refused.returncode == 2
+    assert "needs 1000 CPUs" in refused.stderr
+
