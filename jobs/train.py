@@ -1,4 +1,4 @@
-"""Train from Python: `python jobs/train.py CONFIG [KEY=VALUE]...`, the same as `dist-bp train`, as a job's entry point."""
+"""Train from Python, as the entry point of a job: `python jobs/train.py CONFIG [KEY=VALUE]...`."""
 
 import json
 import sys

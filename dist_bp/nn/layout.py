@@ -1,7 +1,7 @@
 """Where each named array lies in one flat vector."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -63,6 +63,17 @@ class Layout:
                 place = place.setdefault(parent, {})
             place[leaf] = vector[entry.offset : entry.stop].reshape(entry.shape)
         return views
+
+    def named(self, vector: Array) -> dict[str, Array]:
+        """The arrays of `vector` (size,) by their full names, sharing its memory."""
+        return {entry.name: vector[entry.offset : entry.stop].reshape(entry.shape) for entry in self.entries}
+
+    def flat(self, arrays: Mapping[str, Array], dtype: npt.DTypeLike) -> Array:
+        """A new vector (size,) of the named arrays. Raises KeyError where one is missing."""
+        vector = aligned_zeros(self.size, dtype)
+        for name, place in self.named(vector).items():
+            np.copyto(place, arrays[name])
+        return vector
 
     def slices(self, wanted: Callable[[str], bool]) -> tuple[tuple[int, int], ...]:
         """(start, stop) of the arrays whose name is wanted; adjacent ones are merged."""

@@ -13,7 +13,7 @@ from dist_bp.config import JobConfig, load_config
 from dist_bp.data import Pipeline, Schema
 from dist_bp.data.inputs import Inputs, Raw, conform
 from dist_bp.metrics import Metric
-from dist_bp.nn import Context, Layout, Loss, Views, aligned_zeros
+from dist_bp.nn import Context, Loss
 from dist_bp.serve.decode import decode
 
 if TYPE_CHECKING:
@@ -34,8 +34,9 @@ class SavedModel:
         self.schema = Schema.of(self.pipeline, own_test=False)
         self.model = build.build_model(config, self.schema)
         self.loss = build.build_loss(config)
-        self._parameters = _views(self.model.layout, checkpoint.parameters, self.model.dtype)
-        self._statistics = _views(self.model.statistics, checkpoint.statistics, self.model.dtype)
+        layout, statistics, dtype = self.model.layout, self.model.statistics, self.model.dtype
+        self._parameters = layout.views(layout.flat(checkpoint.parameters, dtype))
+        self._statistics = statistics.views(statistics.flat(checkpoint.statistics, dtype))
 
     @classmethod
     def load(cls, path: Path | str) -> "SavedModel":
@@ -106,10 +107,3 @@ class SavedModel:
         context = self.model.context(self.config.seed)
         context.begin(training=False, statistics=self._statistics)
         return context
-
-
-def _views(layout: Layout, arrays: Mapping[str, Array], dtype: npt.DTypeLike) -> Views:
-    vector = aligned_zeros(layout.size, dtype)
-    for entry in layout.entries:
-        vector[entry.offset : entry.stop] = arrays[entry.name].reshape(-1)
-    return layout.views(vector)

@@ -52,7 +52,7 @@ def run_job(config: JobConfig, resume: str | None = None, observer: Observer | N
             store = open_store(job, tracker.run_id or config.name)
             trainer = Trainer(job, runtime, tracker, store, observer, interrupt)
             if found:
-                trainer.restore(found.checkpoint)
+                trainer.restore(found)
             outcome = trainer.run()
             observer.phase("evaluating")
             report = evaluate(job, runtime, outcome)

@@ -94,7 +94,6 @@ def publish(job: Job, tracker: Tracker, store: CheckpointStore, outcome: Outcome
         from dist_bp.serve.package import package_model
 
         uri = tracker.log_model(package_model(folder, job.prepared), outcome.snapshot.step, tracked(report.metrics))
-    latest = store.paths()[-1]
     return Result(
         run_id=tracker.run_id or "",
         status="FINISHED",
@@ -105,7 +104,7 @@ def publish(job: Job, tracker: Tracker, store: CheckpointStore, outcome: Outcome
         seconds=outcome.seconds,
         samples_per_second=outcome.samples / outcome.seconds if outcome.seconds else 0.0,
         metrics=report.metrics,
-        checkpoint=str(latest),
+        checkpoint=str(outcome.checkpoint),
         model=str(folder),
         model_uri=uri,
         num_workers=job.config.scaling.num_workers,

@@ -1,7 +1,6 @@
 """A job before it runs: everything that follows from the configuration and the prepared data."""
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -113,8 +112,8 @@ class Job:
             arrays |= {f"{BEST}step": np.array(best.step)}
         return Checkpoint(
             step=snapshot.step,
-            parameters=_by_name(self.model.layout, snapshot.parameters),
-            statistics=_by_name(self.model.statistics, snapshot.statistics),
+            parameters=self.model.layout.named(snapshot.parameters),
+            statistics=self.model.statistics.named(snapshot.statistics),
             optimizer=snapshot.optimizer,
             progress=arrays,
             config=render(self.config),
@@ -142,8 +141,8 @@ class Job:
         )
         snapshot = Snapshot(
             checkpoint.step,
-            _flat(self.model.layout, checkpoint.parameters, self.model.dtype),
-            _flat(self.model.statistics, checkpoint.statistics, self.model.dtype),
+            self.model.layout.flat(checkpoint.parameters, self.model.dtype),
+            self.model.statistics.flat(checkpoint.statistics, self.model.dtype),
             checkpoint.optimizer,
         )
         if f"{BEST}step" not in checkpoint.progress:
@@ -171,17 +170,3 @@ def prepare_job(config: JobConfig) -> Job:
 
 def _shapes(layout: Layout) -> dict[str, tuple[int, ...]]:
     return {entry.name: entry.shape for entry in layout.entries}
-
-
-def _by_name(layout: Layout, vector: Array) -> dict[str, Array]:
-    return {
-        entry.name: vector[entry.offset : entry.offset + math.prod(entry.shape)].reshape(entry.shape)
-        for entry in layout.entries
-    }
-
-
-def _flat(layout: Layout, arrays: Mapping[str, Array], dtype: npt.DTypeLike) -> Array:
-    vector = np.empty(layout.size, dtype)
-    for name, view in _by_name(layout, vector).items():
-        np.copyto(view, arrays[name])
-    return vector

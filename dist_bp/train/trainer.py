@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from dist_bp.checkpoint import Checkpoint, CheckpointStore
+from dist_bp.checkpoint import CheckpointStore, Found
 from dist_bp.errors import Interrupted, TrainingFailed
 from dist_bp.ps.arena import Snapshot
 from dist_bp.ps.lease import NonFinite
@@ -27,6 +27,7 @@ class Outcome:
     step: int
     epoch: int
     best_step: int | None
+    checkpoint: Path
     seconds: float
     samples: int
     history: list[dict[str, float]]
@@ -64,6 +65,7 @@ class Trainer:
         self._best: Snapshot | None = None
         self._history: list[dict[str, float]] = []
         self._saved_at: int | None = None
+        self._checkpoint = store.directory
 
     def run(self) -> Outcome:
         """Trains to the end. Raises Interrupted after a checkpoint, TrainingFailed when it cannot go on."""
@@ -175,11 +177,12 @@ class Trainer:
             },
         )
         path = self._store.save(checkpoint, values.get(job.config.checkpoint.monitor))
-        self._saved_at = self._step
+        self._saved_at, self._checkpoint = self._step, path
         return path
 
-    def restore(self, checkpoint: Checkpoint) -> None:
+    def restore(self, found: Found) -> None:
         """Takes everything back from a checkpoint, the committed version included."""
+        checkpoint, self._checkpoint = found.checkpoint, found.path
         snapshot, best = self._job.snapshots(checkpoint)
         self._runtime.write(snapshot)
         state = checkpoint.loop_state
@@ -205,6 +208,7 @@ class Trainer:
             step=self._step,
             epoch=-(-self._step // self._job.steps_per_epoch),
             best_step=self._best.step if self._best else None,
+            checkpoint=self._checkpoint,
             seconds=self._seconds,
             samples=self._samples,
             history=self._history,

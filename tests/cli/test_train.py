@@ -84,7 +84,10 @@ class Running:
 
     def __init__(self, *arguments: str) -> None:
         self.process = subprocess.Popen(
-            [*COMMAND, "train", "job.yaml", *ENDLESS, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [*COMMAND, "train", "job.yaml", *ENDLESS, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         deadline = time.monotonic() + 60
         while not list(Path("runs").glob("*/checkpoints/step-*")):
@@ -206,4 +209,3 @@ def test_a_dry_run_shows_the_plan_and_starts_nothing(folder: Path) -> None:
     refused = dist_bp("train", "job.yaml", "--dry-run", "scaling.cpus_per_worker=500")
     assert refused.returncode == 2
     assert "needs 1000 CPUs" in refused.stderr
-
