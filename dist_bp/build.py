@@ -151,11 +151,17 @@ def class_counts(prepared: data.Prepared) -> list[int] | None:
 
 def build_metrics(config: JobConfig, schema: data.Schema) -> dict[str, Metric]:
     """The configured metrics by name; with the confusion matrix for a figure of it, where there are classes."""
-    classes = len(schema.classes) if schema.classes else None
     names = metrics_or_default(config.metrics, schema.task)
-    if classes and "confusion_matrix" not in names:
+    if schema.classes and "confusion_matrix" not in names:
         names = (*names, "confusion_matrix")
-    return {name: metric(name, classes) for name in names}
+    return {name: metric(name, _class_count(schema)) for name in names}
+
+
+def _class_count(schema: data.Schema) -> int | None:
+    """Classes, or labels a sample where each is a yes or no of its own; None for a regression."""
+    if schema.task == "regression":
+        return None
+    return len(schema.classes) if schema.classes else schema.target_shape[0]
 
 
 def build_updater(config: JobConfig, model: nn.Model) -> optim.Updater:

@@ -2,10 +2,11 @@
 
 from dist_bp.checkpoint.format import Checkpoint
 from dist_bp.checkpoint.matching import check_matches, model_digest
-from dist_bp.checkpoint.runs import Run, find_runs, locate, open_store, resolve
+from dist_bp.checkpoint.runs import CHECKPOINTS, Run, find_runs, locate, open_store, resolve
 from dist_bp.checkpoint.store import CheckpointStore, Found, Mode, export_model, load
 
 __all__ = [
+    "CHECKPOINTS",
     "Checkpoint",
     "CheckpointStore",
     "Found",

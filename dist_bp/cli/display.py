@@ -1,7 +1,11 @@
 """What people see of a training job: a live display on a terminal, a closing table, the plan of a dry run."""
 
+import os
+import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO
 
 from rich.console import Console
@@ -10,6 +14,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from dist_bp.config import JobConfig
+from dist_bp.track.store import ui_command
 from dist_bp.train.observer import Observer
 from dist_bp.train.observer import Progress as Standing
 from dist_bp.train.result import Result
@@ -73,13 +78,13 @@ def watch(config: JobConfig, quiet: bool, stream: IO[str]) -> Iterator[Observer]
             yield TerminalObserver(console, progress)
 
 
-def print_result(result: Result, config: str, stream: IO[str]) -> None:
+def print_result(result: Result, stream: IO[str]) -> None:
     """The closing table: metrics, what was kept and where, and the next useful commands."""
     console = Console(file=stream, soft_wrap=True, highlight=False)
     for name, value in rows(result):
         console.print(f"[bold]{name:16}[/bold]{escape(value)}")
     console.print("[bold]next[/bold]")
-    for command in next_commands(result, config):
+    for command in next_commands(result):
         console.print(f"  {escape(command)}")
 
 
@@ -96,13 +101,21 @@ def rows(result: Result) -> Iterator[tuple[str, str]]:
         yield "run", result.run_url
 
 
-def next_commands(result: Result, config: str) -> list[str]:
+def next_commands(result: Result) -> list[str]:
     commands = []
-    if not result.tracking_uri.startswith("http"):
-        commands.append(f"mlflow server --backend-store-uri {result.tracking_uri}   # then open the run's link")
-    commands.append(f"dist-bp evaluate {result.model}")
-    commands.append(f"dist-bp predict {result.model} --input FILE --output predictions.csv")
+    if serve := ui_command(result.tracking_uri):
+        commands.append(f"{program('mlflow')}{serve.removeprefix('mlflow')}   # then open the run's link")
+    dist_bp = program("dist-bp")
+    commands.append(f"{dist_bp} evaluate {result.model}")
+    commands.append(f"{dist_bp} predict {result.model} --input FILE --output predictions.csv")
     return commands
+
+
+def program(name: str) -> str:
+    """How to call an installed program from here: by its name where the shell finds it, else by its path."""
+    installed = Path(sys.executable).with_name(name)
+    found = shutil.which(name)
+    return name if found and Path(found).samefile(installed) else os.path.relpath(installed)
 
 
 def print_plan(job: Job, stream: IO[str]) -> None:

@@ -53,6 +53,6 @@ def train(
     with watch(job_config, quiet, sys.stderr) as observer:
         result = run_job(job_config, resume, observer)
     if not quiet:
-        print_result(result, config, out)
+        print_result(result, out)
     if as_json:
         print(json.dumps(result.as_dict()))

@@ -1,15 +1,17 @@
 """One training job from configuration to result: data, processes, tracking, training, model."""
 
+import fcntl
+import os
 import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from dist_bp.checkpoint import CheckpointStore, Found, resolve
+from dist_bp.checkpoint import CHECKPOINTS, CheckpointStore, Found, resolve
 from dist_bp.config import JobConfig
 from dist_bp.config.metrics import monitor_mode
-from dist_bp.errors import Interrupted
+from dist_bp.errors import CheckpointError, Interrupted
 from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.plan import RunPlan
 from dist_bp.runtime.warden import Warden
@@ -34,14 +36,23 @@ def run_job(config: JobConfig, resume: str | None = None, observer: Observer | N
     observer.phase("preparing the data")
     job = prepare_job(config)
     check_job(job)
+    if job.prepared.schema.own_test and config.data.split.test:
+        observer.note("data.split.test is ignored: the source has a test set of its own")
     found = find_checkpoint(job, resume)
-    if found:
-        for line in found.passed_over:
-            observer.note(line)
-        observer.note(f"going on from {found.path}")
+    if found is None:
+        return _run(job, None, observer)
+    for line in found.passed_over:
+        observer.note(line)
+    observer.note(f"going on from {found.path}")
+    with only_writer(run_folder(job, found.checkpoint.run_id)):
+        return _run(job, found, observer)
+
+
+def _run(job: Job, found: Found | None, observer: Observer) -> Result:
     with (
         Interrupt() as interrupt,
         Warden() as warden,
+        ExitStack() as held,
         tracked_run(lambda: open_run(job, found, warden), observer) as get_tracker,
     ):
         observer.phase("starting the processes")
@@ -49,15 +60,17 @@ def run_job(config: JobConfig, resume: str | None = None, observer: Observer | N
             interrupt.arm()
             runtime.start(job.initial)
             tracker = get_tracker()
-            store = open_store(job, tracker.run_id or config.name)
-            trainer = Trainer(job, runtime, tracker, store, observer, interrupt)
+            folder = run_folder(job, tracker.run_id or job.config.name)
+            if found is None:
+                held.enter_context(only_writer(folder))
+            trainer = Trainer(job, runtime, tracker, open_store(job, folder), observer, interrupt)
             if found:
                 trainer.restore(found)
             outcome = trainer.run()
             observer.phase("evaluating")
             report = evaluate(job, runtime, outcome)
         observer.phase("logging the model")
-        return publish(job, tracker, store, outcome, report)
+        return publish(job, tracker, folder, outcome, report, observer)
 
 
 def find_checkpoint(job: Job, resume: str | None) -> Found | None:
@@ -70,10 +83,13 @@ def find_checkpoint(job: Job, resume: str | None) -> Found | None:
     return found
 
 
-def open_store(job: Job, run_id: str) -> CheckpointStore:
+def run_folder(job: Job, run_id: str) -> Path:
+    return Path(job.config.checkpoint.directory) / run_id
+
+
+def open_store(job: Job, folder: Path) -> CheckpointStore:
     settings = job.config.checkpoint
-    folder = Path(settings.directory) / run_id / "checkpoints"
-    return CheckpointStore(folder, settings.keep, monitor_mode(settings.monitor, settings.mode))
+    return CheckpointStore(folder / CHECKPOINTS, settings.keep, monitor_mode(settings.monitor, settings.mode))
 
 
 def open_runtime(job: Job, warden: Warden) -> Runtime:
@@ -92,6 +108,22 @@ def open_runtime(job: Job, warden: Warden) -> Runtime:
     except BaseException:
         cluster.close()
         raise
+
+
+@contextmanager
+def only_writer(folder: Path) -> Iterator[None]:
+    """Holds the folder of a run; raises CheckpointError where another process trains that run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise CheckpointError(
+            f"the run in {folder} is being trained by another process: wait for it, or stop it"
+        ) from error
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

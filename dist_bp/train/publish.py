@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy.typing as npt
 
-from dist_bp.checkpoint import CheckpointStore, Found, export_model
+from dist_bp.checkpoint import Found, export_model
 from dist_bp.config import flatten, render
+from dist_bp.errors import DataError
 from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.warden import Warden
 from dist_bp.track.port import Tracker, TrackingSettings
 from dist_bp.train.meter import scores
+from dist_bp.train.observer import Observer
 from dist_bp.train.result import Result
 from dist_bp.train.setup import Job
 from dist_bp.train.trainer import Outcome, tracked_name
@@ -81,19 +83,25 @@ def evaluate(job: Job, runtime: Runtime, outcome: Outcome) -> Report:
     return Report(metrics, arrays)
 
 
-def publish(job: Job, tracker: Tracker, store: CheckpointStore, outcome: Outcome, report: Report) -> Result:
+def publish(
+    job: Job, tracker: Tracker, run_folder: Path, outcome: Outcome, report: Report, observer: Observer
+) -> Result:
     """Logs figures, description and the model; returns the result of the run."""
     tested = {name: value for name, value in report.metrics.items() if name.startswith("test_")}
     tracker.log(outcome.snapshot.step, tracked(tested))
     log_figures(job, tracker, outcome, report)
     tracker.log_tags({"mlflow.note.content": describe(job, outcome, report)})
-    folder = store.directory.parent / "model"
+    folder = run_folder / "model"
     export_model(folder, job.checkpoint(outcome.snapshot, run_id=tracker.run_id, metrics=report.metrics))
     uri = None
     if job.config.tracking.log_model:
         from dist_bp.serve.package import package_model
 
-        uri = tracker.log_model(package_model(folder, job.prepared), outcome.snapshot.step, tracked(report.metrics))
+        try:
+            package = package_model(folder, job.prepared)
+            uri = tracker.log_model(package, outcome.snapshot.step, tracked(report.metrics))
+        except DataError as error:
+            observer.note(f"the model is in {folder} but not in MLflow, which needs rows of the data: {error}")
     return Result(
         run_id=tracker.run_id or "",
         status="FINISHED",

@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from mlflow import MlflowClient
 
 from dist_bp.checkpoint import CheckpointStore
 from dist_bp.errors import CapacityError, CheckpointError, ConfigError, Interrupted, TrainingFailed
 from dist_bp.train.interrupt import Interrupt
-from dist_bp.train.job import run_job
+from dist_bp.train.job import only_writer, run_job
 from dist_bp.train.observer import Observer
 from dist_bp.train.result import Result
 from tests.conftest import JobMaker
@@ -203,3 +204,52 @@ def test_parameters_do_not_depend_on_the_order_of_runs(make_job: JobMaker) -> No
     assert run_job(config).parameters_sha256 == run_job(config).parameters_sha256
     other = config.model_copy(update={"seed": 4})
     assert run_job(other).parameters_sha256 != run_job(config).parameters_sha256
+
+
+def test_one_process_at_a_time_trains_a_run(make_job: JobMaker) -> None:
+    config = make_job(train={"epochs": 1})
+    result = run_job(config)
+    status = client_here().get_run(result.run_id).info.status
+    with only_writer(result.run_folder), pytest.raises(CheckpointError, match="is being trained by another process"):
+        run_job(config, resume="auto")
+    assert client_here().get_run(result.run_id).info.status == status == "FINISHED"
+
+
+def test_several_labels_a_sample(make_job: JobMaker, workplace: Path) -> None:
+    generator = np.random.default_rng(1)
+    inputs = generator.normal(size=(300, 5)).astype(np.float32)
+    np.savez("labels.npz", x=inputs, y=(inputs[:, :3] > 0).astype(np.int64))
+    result = run_job(
+        make_job(
+            data={"source": {"type": "npz", "path": "labels.npz"}},
+            model={"layers": [{"type": "dense", "units": 3}]},
+            loss={"type": "binary_cross_entropy"},
+            train={"epochs": 20},
+            metrics=["accuracy", "f1_macro"],
+        )
+    )
+    assert result.metrics["test_accuracy"] > 0.9
+
+
+def test_several_targets_a_sample(make_job: JobMaker, workplace: Path) -> None:
+    generator = np.random.default_rng(1)
+    inputs = generator.normal(size=(300, 5)).astype(np.float32)
+    np.savez("numbers.npz", x=inputs, y=inputs @ generator.normal(size=(5, 2)))
+    result = run_job(
+        make_job(
+            data={"source": {"type": "npz", "path": "numbers.npz"}},
+            model={"layers": [{"type": "dense", "units": 2}], "dtype": "float64"},
+            loss={"type": "mse"},
+            train={"epochs": 30, "optimizer": {"type": "adam", "learning_rate": 0.05}},
+        )
+    )
+    assert result.metrics["test_r2"] > 0.99
+
+
+# Recorded once. What moves a curve by more than rounding has changed the algorithm, and must say so.
+GOLDEN = [1.3273, 0.7742, 0.6382, 0.5383, 0.4450]
+
+
+def test_the_loss_curve_is_the_recorded_one(make_job: JobMaker) -> None:
+    result = run_job(make_job(train={"epochs": 5}))
+    assert [value for _, value in points(result, "train/epoch_loss")] == pytest.approx(GOLDEN, rel=2e-3)
