@@ -220,7 +220,7 @@ class Trainer:
         if limit := job.config.train.stop.max_seconds:
             left = min(left, limit - self._seconds)
         return Progress(
-            epoch=min(self._step // job.steps_per_epoch + 1, job.epochs),
+            epoch=-(-self._step // job.steps_per_epoch),
             epochs=job.epochs,
             step=self._step,
             total_steps=job.total_steps,
