@@ -8,7 +8,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Self
 
 import psutil
 import pytest
@@ -35,7 +37,7 @@ train:
 scaling: {num_workers: 2, servers_per_node: 2}
 tracking: {system_metrics: false}
 """
-ENDLESS = ["train.epochs=1000000", "checkpoint.every_epochs=200", "tracking.every_steps=100000"]
+ENDLESS = ["train.epochs=1000000", "checkpoint.every_epochs=50", "tracking.every_steps=100000"]
 
 
 @pytest.fixture
@@ -89,7 +91,24 @@ class Running:
             stderr=subprocess.PIPE,
             text=True,
         )
-        deadline = time.monotonic() + 60
+        self.children: list[psutil.Process] = []
+
+    def __enter__(self) -> Self:
+        try:
+            self._wait_for_a_checkpoint()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in (*self.children, self.process):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        self.process.communicate(timeout=60)
+
+    def _wait_for_a_checkpoint(self) -> None:
+        deadline = time.monotonic() + 120
         while not list(Path("runs").glob("*/checkpoints/step-*")):
             assert self.process.poll() is None, self.process.communicate()
             assert time.monotonic() < deadline
@@ -100,7 +119,7 @@ class Running:
     def pid_of(self, title: str) -> int:
         return next(child.pid for child in self.children if any(title in part for part in child.cmdline()))
 
-    def end(self, timeout: float = 20) -> tuple[int, str, float]:
+    def end(self, timeout: float = 60) -> tuple[int, str, float]:
         """Exit code, standard error, and the seconds it took."""
         started = time.monotonic()
         _, errors = self.process.communicate(timeout=timeout)
@@ -122,45 +141,45 @@ def memory_before() -> Iterator[set[str]]:
 def test_a_killed_process_ends_the_command_with_its_name(
     folder: Path, memory_before: set[str], title: str, name: str
 ) -> None:
-    running = Running()
-    os.kill(running.pid_of(title), signal.SIGKILL)
-    code, errors, seconds = running.end()
-    assert code == 1
-    assert re.fullmatch(rf"error: {name} \d died: its process ended or was killed\n", errors)
-    assert seconds < 10
-    assert status_of(running.run_id) == "FAILED"
-    running.assert_nothing_left()
-    in_process = ("scaling.num_workers=0", "train.stop.max_steps=10")
-    resumed = dist_bp("train", "job.yaml", *ENDLESS, *in_process, "--resume", "auto", "--json")
-    assert json.loads(resumed.stdout)["run_id"] == running.run_id
+    with Running() as running:
+        os.kill(running.pid_of(title), signal.SIGKILL)
+        code, errors, seconds = running.end()
+        assert code == 1
+        assert re.fullmatch(rf"error: {name} \d died: its process ended or was killed\n", errors)
+        assert seconds < 10
+        assert status_of(running.run_id) == "FAILED"
+        running.assert_nothing_left()
+        in_process = ("scaling.num_workers=0", "train.stop.max_steps=10")
+        resumed = dist_bp("train", "job.yaml", *ENDLESS, *in_process, "--resume", "auto", "--json")
+        assert json.loads(resumed.stdout)["run_id"] == running.run_id
 
 
 def test_a_killed_driver_leaves_nothing_and_a_failed_run(folder: Path, memory_before: set[str]) -> None:
-    running = Running()
-    running.process.kill()
-    code, errors, _ = running.end()
-    assert code == -signal.SIGKILL
-    assert "the driver" in errors
-    running.assert_nothing_left()
-    deadline = time.monotonic() + 20
-    while status_of(running.run_id) == "RUNNING":
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-    assert status_of(running.run_id) == "FAILED"
+    with Running() as running:
+        running.process.kill()
+        code, errors, _ = running.end()
+        assert code == -signal.SIGKILL
+        assert "the driver" in errors
+        running.assert_nothing_left()
+        deadline = time.monotonic() + 20
+        while status_of(running.run_id) == "RUNNING":
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        assert status_of(running.run_id) == "FAILED"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_saves_a_checkpoint_first(folder: Path, memory_before: set[str], number: int) -> None:
-    running = Running()
-    running.process.send_signal(number)
-    code, errors, seconds = running.end()
-    assert code == 130
-    step = re.search(r"after step (\d+): checkpoint saved", errors)
-    assert step
-    assert seconds < 10
-    assert Path("runs", running.run_id, "checkpoints", f"step-{int(step[1]):09}", "manifest.json").is_file()
-    assert status_of(running.run_id) == "KILLED"
-    running.assert_nothing_left()
+    with Running() as running:
+        running.process.send_signal(number)
+        code, errors, seconds = running.end()
+        assert code == 130
+        step = re.search(r"after step (\d+): checkpoint saved", errors)
+        assert step
+        assert seconds < 10
+        assert Path("runs", running.run_id, "checkpoints", f"step-{int(step[1]):09}", "manifest.json").is_file()
+        assert status_of(running.run_id) == "KILLED"
+        running.assert_nothing_left()
 
 
 def edited(*changes: tuple[str, str]) -> None:
