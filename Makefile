@@ -11,7 +11,8 @@ install: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
-	$(BIN)/python -m compileall -q $(VENV)/lib dist_bp || true
+	-$(BIN)/python -m compileall -q $(VENV)/lib
+	$(BIN)/python -m compileall -q dist_bp
 	touch $(STAMP)
 
 train: $(STAMP)

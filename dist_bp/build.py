@@ -65,6 +65,8 @@ SCHEDULES: dict[str, Callable[..., optim.Schedule]] = {
     "linear": optim.Linear,
     "one_cycle": optim.OneCycle,
 }
+CONFUSION_CLASSES = 100
+"""Up to so many classes the confusion matrix is measured without being asked for."""
 TO_THE_END = ("cosine", "linear", "one_cycle")
 """Schedules that run to the last step of the job."""
 
@@ -152,7 +154,7 @@ def class_counts(prepared: data.Prepared) -> list[int] | None:
 def build_metrics(config: JobConfig, schema: data.Schema) -> dict[str, Metric]:
     """The configured metrics by name; with the confusion matrix for a figure of it, where there are classes."""
     names = metrics_or_default(config.metrics, schema.task)
-    if schema.classes and "confusion_matrix" not in names:
+    if schema.classes and len(schema.classes) <= CONFUSION_CLASSES and "confusion_matrix" not in names:
         names = (*names, "confusion_matrix")
     return {name: metric(name, _class_count(schema)) for name in names}
 

@@ -5,12 +5,13 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import IO
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 
 from dist_bp.config import JobConfig
@@ -21,23 +22,33 @@ from dist_bp.train.result import Result
 from dist_bp.train.setup import Job
 
 
-class QuietObserver(Observer):
-    """No display, only notes: for logs and pipes."""
+class WarningObserver(Observer):
+    """Only what was lost or did not work."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
+    def warn(self, text: str) -> None:
+        self._line(f"warning: {text}")
+
+    def _line(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+class LineObserver(WarningObserver):
+    """No display, only notes: for logs and pipes."""
+
     def note(self, text: str) -> None:
-        self._console.print(f"note: {text}", markup=False, highlight=False, soft_wrap=True)
+        self._line(f"note: {text}")
 
 
-class TerminalObserver(QuietObserver):
+class TerminalObserver(LineObserver):
     """One updating line: epoch, step, loss, samples/s, time left."""
 
     def __init__(self, console: Console, progress: Progress) -> None:
         super().__init__(console)
         self._progress = progress
-        self._task = progress.add_task("starting", total=None, detail="")
+        self._task = progress.add_task("starting", total=None, detail="", left="")
         self._validation = ""
 
     def phase(self, what: str) -> None:
@@ -51,6 +62,7 @@ class TerminalObserver(QuietObserver):
             completed=progress.step,
             total=progress.total_steps,
             detail=detail,
+            left="" if progress.seconds_left is None else f"{timedelta(seconds=round(progress.seconds_left))} left",
         )
 
     def epoch(self, epoch: int, values: dict[str, float]) -> None:
@@ -60,19 +72,19 @@ class TerminalObserver(QuietObserver):
 
 @contextmanager
 def watch(config: JobConfig, quiet: bool, stream: IO[str]) -> Iterator[Observer]:
-    """The observer that suits the stream: a live display on a terminal, notes elsewhere, nothing when quiet."""
+    """The observer that suits the stream: a live display on a terminal, notes elsewhere, warnings alone when quiet."""
     console = Console(file=stream)
     if quiet:
-        yield Observer()
+        yield WarningObserver(console)
     elif not console.is_terminal:
-        yield QuietObserver(console)
+        yield LineObserver(console)
     else:
         columns = (
             TextColumn(f"[bold]{config.name}[/bold]  {{task.description}}"),
             BarColumn(bar_width=20),
             TaskProgressColumn(),
             TextColumn("{task.fields[detail]}"),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[left]}"),
         )
         with Progress(*columns, console=console, transient=True) as progress:
             yield TerminalObserver(console, progress)

@@ -41,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(f"error: {line}", file=sys.stderr)
         sys.exit(error.exit_code)
     except Exception as error:
-        print(f"error: {_root_cause(error)} ({_write_log()})", file=sys.stderr)
+        where = f"{error.__notes__[0]}: " if getattr(error, "__notes__", None) else ""
+        print(f"error: {where}{_root_cause(error)} ({_write_log()})", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

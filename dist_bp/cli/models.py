@@ -49,7 +49,10 @@ def evaluate(
             samples, scores = _evaluate_file(saved, data, targets)
     _print_table({"model": model, "step": f"{saved.step:,}", "data": f"{what}, {samples:,} samples"}, scores, as_json)
     if as_json:
-        print(json.dumps({"model": model, "step": saved.step, "data": what, "samples": samples, "metrics": scores}))
+        from dist_bp.train.result import finite
+
+        facts = {"model": model, "step": saved.step, "data": what, "samples": samples, "metrics": finite(scores)}
+        print(json.dumps(facts))
 
 
 def predict(

@@ -2,14 +2,11 @@
 
 import json
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from dist_bp.cli.config_commands import ConfigPath, Overrides
-
-if TYPE_CHECKING:
-    pass
 
 
 def train(

@@ -26,6 +26,8 @@ Array = npt.NDArray[Any]
 Parts = dict[str, tuple[Inputs, Array, Array]]
 """For each split: where its inputs come from, the rows of them, and its finished targets."""
 
+LOCK_SECONDS = 3600.0
+
 
 def prepare(
     source: Source,
@@ -42,7 +44,7 @@ def prepare(
     at once; a damaged one is made anew. A source with a test set of its own keeps it, and `split.test` has no effect.
     Raises DataError for data that cannot be read or trained on, CapacityError where the disk is too small.
     """
-    from filelock import FileLock
+    from filelock import FileLock, Timeout
 
     directory = Path(directory)
     try:
@@ -66,7 +68,7 @@ def prepare(
     if (prepared := _found(home)) is not None:
         return prepared
     try:
-        with FileLock(directory / f"{home.name}.lock"):
+        with FileLock(directory / f"{home.name}.lock", timeout=LOCK_SECONDS):
             if (prepared := _found(home)) is not None:
                 return prepared
             dataset = opened.load()
@@ -76,6 +78,11 @@ def prepare(
             splits = {name: len(rows) for name, (_, rows, _) in parts.items()}
             write_records(aside, digest, opened.digest, pipeline, dataset.test is not None, splits)
             _publish(aside, home)
+    except Timeout as error:
+        raise DataError(
+            f"data.prepared: another process has been preparing this data in {str(directory)!r} for "
+            f"{LOCK_SECONDS / 60:g} minutes: wait for it, or end it"
+        ) from error
     except OSError as error:
         raise DataError(f"data.prepared: cannot write to {str(directory)!r}: {error.strerror or error}") from error
     return Prepared.open(home)

@@ -106,9 +106,9 @@ class Arena:
 
     def close(self) -> None:
         """Gives the descriptor back; the memory itself goes with the last view of it."""
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
-            self.descriptor = -1
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
     def _view(self, name: str) -> Array:
         region = self.layout.regions[name]

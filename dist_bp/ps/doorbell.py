@@ -25,6 +25,9 @@ BACKLOG = 1024
 START_SECONDS = 120.0
 
 
+SILENT = "did not answer"
+
+
 class PeerLost(TrainingFailed):
     """Another process of the run went away or stopped answering; it, not the one that noticed, is the cause."""
 
@@ -56,10 +59,10 @@ class Doorbell:
         self._timeout = timeout
         self._connection = connection
         connection.settimeout(None)
-        # A receive timeout in the kernel costs no extra system call a message, unlike Python's own.
-        connection.setsockopt(
-            socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", int(timeout), int(timeout % 1 * 1e6))
-        )
+        # A timeout in the kernel costs no extra system call a message, unlike Python's own.
+        limit = struct.pack("ll", int(timeout), int(timeout % 1 * 1e6))
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
 
     def ring(self, generation: int, step: int) -> None:
         try:
@@ -76,7 +79,7 @@ class Doorbell:
             try:
                 message = self._connection.recv(_BELL.size)
             except BlockingIOError as error:
-                raise PeerLost(str(self.peer), f"did not answer for {self._timeout:g} s") from error
+                raise PeerLost(str(self.peer), f"{SILENT} for {self._timeout:g} s") from error
             except OSError as error:
                 raise PeerLost(str(self.peer), "died") from error
             if len(message) != _BELL.size:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dist_bp.errors import TrainingFailed, UserError
+from dist_bp.errors import DistBpError, TrainingFailed, UserError
 from dist_bp.metrics import Metric
 from dist_bp.ps.arena import Snapshot
-from dist_bp.ps.doorbell import START_SECONDS, Peer, PeerLost
+from dist_bp.ps.doorbell import SILENT, START_SECONDS, Peer, PeerLost
 from dist_bp.ps.lease import Evaluation, Lease, MetricStates, NonFinite, ServerReport, WorkerReport
 from dist_bp.runtime.plan import RunPlan
 
@@ -126,10 +126,11 @@ class Runtime(ABC):
         futures = [self._submit(*call) for call in calls]
         deadline = time.monotonic() + seconds
         pending = set(futures)
+        peers = {future: peer for future, (peer, _, _) in zip(futures, calls, strict=True)}
         errors: list[BaseException] = []
         while pending and (left := deadline - time.monotonic()) > 0:
             done, pending = wait(pending, timeout=left, return_when=FIRST_COMPLETED)
-            found = [error for future in done if (error := future.exception())]
+            found = [_attributed(error, peers[future]) for future in done if (error := future.exception())]
             if found and not errors:
                 deadline = min(deadline, time.monotonic() + GRACE_SECONDS)
             errors += found
@@ -163,14 +164,23 @@ class Runtime(ABC):
         return merged
 
 
+def _attributed(error: BaseException, peer: Peer) -> BaseException:
+    """The error with a note of where it was raised; those of our own say so in their text."""
+    if not isinstance(error, DistBpError):
+        error.__notes__ = [f"on {peer}", *getattr(error, "__notes__", [])]
+    return error
+
+
 def root_cause(errors: Sequence[BaseException]) -> BaseException:
-    """The error that explains the others: a death before a user's error before a peer that noticed."""
+    """The error that explains the others: wrong input, a death, an exception, a silent peer, a peer that left."""
 
     def rank(error: BaseException) -> int:
         if isinstance(error, UserError):
             return 0
+        if isinstance(error, ProcessDied):
+            return 1
         if isinstance(error, PeerLost):
-            return 3
-        return 1 if isinstance(error, ProcessDied) else 2
+            return 3 if error.what.startswith(SILENT) else 4
+        return 2
 
     return min(errors, key=rank)

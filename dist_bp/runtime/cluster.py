@@ -4,11 +4,10 @@ import logging
 import os
 import secrets
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
-
-import psutil
 
 from dist_bp.errors import CapacityError, TrainingFailed
 from dist_bp.runtime.warden import Warden
@@ -36,7 +35,7 @@ def import_ray(local: bool) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")  # Ray would print deaths of actors; we tell them ourselves
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    if local:
+    if local and "ray" not in sys.modules:
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         if os.environ["RAY_AUTH_MODE"] == "token" and "RAY_AUTH_TOKEN_PATH" not in os.environ:
             os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
@@ -50,7 +49,6 @@ class Cluster:
 
     def __init__(self, address: str, object_store_bytes: int, warden: Warden) -> None:
         self._warden = warden
-        self._before = _children()
         self._folder: Path | None = None
         local = address == "local"
         self._ray = import_ray(local)
@@ -62,13 +60,15 @@ class Cluster:
                 self._start_local(object_store_bytes)
             else:
                 self._ray.init(address=address, logging_level=logging.WARNING, log_to_driver=False)
-        except (ConnectionError, RuntimeError, OSError) as error:
+        except BaseException as error:
             self.close()
-            raise TrainingFailed(f"Ray at {address!r} did not start or answer: {_first_line(error)}") from error
+            if isinstance(error, Exception):  # Ray raises bare ones, too
+                raise TrainingFailed(f"Ray at {address!r} did not start or answer: {_first_line(error)}") from error
+            raise
 
     def _start_local(self, object_store_bytes: int) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="dist_bp-"))
-        self._warden.remove(self._folder)
+        self._warden.guard(self._folder)
         self._ray.init(
             address="local",
             num_cpus=local_cpus(),
@@ -79,12 +79,10 @@ class Cluster:
             _temp_dir=str(self._folder),
             _node_ip_address="127.0.0.1",
         )
-        self.watch()
 
-    def watch(self) -> None:
-        """Puts the processes that a local Ray has started since under guard."""
-        if self._folder:
-            self._warden.watch(_children() - self._before - {self._warden.pid})
+    def settled(self) -> None:
+        """Every process that the run needs has been started."""
+        self._warden.settle()
 
     @property
     def cpus(self) -> float:
@@ -93,13 +91,11 @@ class Cluster:
     def close(self) -> None:
         if not self._owned:
             return
-        self._ray.shutdown()
-        if self._folder:
-            shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def _children() -> set[int]:
-    return {child.pid for child in psutil.Process().children(recursive=True)}
+        try:
+            self._ray.shutdown()
+        finally:
+            if self._folder:
+                shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _first_line(error: BaseException) -> str:

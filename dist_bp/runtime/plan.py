@@ -54,7 +54,6 @@ def make_server(plan: RunPlan, index: int) -> Server:
 
 
 def make_worker(plan: RunPlan, rank: int) -> Worker:
-    limit_threads(plan.config.scaling.cpus_per_worker)
     prepared = Prepared.open(plan.prepared)
     config = plan.config
     model = build_model(config, prepared.schema)
@@ -68,7 +67,8 @@ def make_worker(plan: RunPlan, rank: int) -> Worker:
         batches=build_batches(config, prepared.splits["train"], plan.workers, rank),
         seed=config.seed,
         secret=plan.secret,
-        timeout=plan.timeout,
+        # Longer than the servers wait, so that they are the first to tell which worker is silent.
+        timeout=2 * plan.timeout,
     )
 
 
@@ -83,9 +83,10 @@ def arena_layout(config: JobConfig, model: Model, updater: Updater) -> ArenaLayo
     )
 
 
-def limit_threads(count: int) -> None:
-    """Gives BLAS `count` threads in this process and checks that it took them."""
-    threadpool_limits(count, user_api="blas")
+def limit_threads(count: int) -> threadpool_limits:
+    """Gives BLAS `count` threads in this process, checks that it took them, and returns what can undo it."""
+    limits = threadpool_limits(count, user_api="blas")
     taken = {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
     if taken - {count}:
         raise TrainingFailed(f"BLAS runs {max(taken)} threads where scaling.cpus_per_worker asks for {count}")
+    return limits

@@ -13,7 +13,7 @@ from dist_bp.ps.server import Server
 from dist_bp.ps.worker import Worker
 from dist_bp.runtime.base import ProcessDied, Runtime
 from dist_bp.runtime.cluster import Cluster, check_capacity
-from dist_bp.runtime.plan import RunPlan, make_server, make_worker
+from dist_bp.runtime.plan import RunPlan, limit_threads, make_server, make_worker
 
 
 class Member:
@@ -28,8 +28,10 @@ class Member:
 
     @cached_property
     def _member(self) -> Server | Worker:
-        make = make_server if self._peer.role == "server" else make_worker
-        return make(self._plan, self._peer.rank)
+        if self._peer.role == "server":
+            return make_server(self._plan, self._peer.rank)
+        limit_threads(self._plan.config.scaling.cpus_per_worker)
+        return make_worker(self._plan, self._peer.rank)
 
     def pid(self) -> int:
         return os.getpid()
@@ -75,7 +77,7 @@ class RayRuntime(Runtime):
 
     def start(self, snapshot: Snapshot) -> None:
         super().start(snapshot)
-        self._cluster.watch()
+        self._cluster.settled()
 
     def pids(self) -> dict[Peer, int]:
         """The processes of the actors, for measurements and tests."""
@@ -92,10 +94,12 @@ class RayRuntime(Runtime):
     def close(self) -> None:
         import ray
 
-        for actor in self._actors.values():
-            ray.kill(actor)
-        self._actors.clear()
-        self._cluster.close()
+        try:
+            for actor in self._actors.values():
+                ray.kill(actor)
+        finally:
+            self._actors.clear()
+            self._cluster.close()
 
 
 def _settle(reply: Future[Any], result: Future[Any], peer: Peer) -> None:
@@ -111,7 +115,9 @@ def _translate(error: BaseException, peer: Peer) -> BaseException:
     from ray.exceptions import ActorDiedError, ActorUnavailableError, RayTaskError
 
     if isinstance(error, RayTaskError):
-        return error.cause if isinstance(error.cause, Exception) else error
+        cause = error.cause if isinstance(error.cause, Exception) else error
+        cause.add_note(str(error))  # the traceback where it was raised
+        return cause
     if isinstance(error, ActorDiedError | ActorUnavailableError):
         return ProcessDied(f"{peer} died: its process ended or was killed")
     return error

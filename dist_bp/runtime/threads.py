@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from dist_bp.metrics import Metric
 from dist_bp.ps.doorbell import Peer
 from dist_bp.ps.server import Server
 from dist_bp.ps.worker import Worker
 from dist_bp.runtime.base import Runtime
-from dist_bp.runtime.plan import RunPlan, make_server, make_worker
+from dist_bp.runtime.plan import RunPlan, limit_threads, make_server, make_worker
 
 
 class ThreadRuntime(Runtime):
@@ -17,6 +19,7 @@ class ThreadRuntime(Runtime):
 
     def __init__(self, plan: RunPlan, metrics: Mapping[str, Metric]) -> None:
         super().__init__(plan, metrics)
+        self._limits: threadpool_limits | None = None
         self._members: dict[Peer, Server | Worker] = {}
         self._pool = ThreadPoolExecutor(max_workers=plan.workers + plan.servers, thread_name_prefix="dist_bp")
 
@@ -25,6 +28,7 @@ class ThreadRuntime(Runtime):
         return self._members[peer]
 
     def _launch(self) -> None:
+        self._limits = limit_threads(self.plan.config.scaling.cpus_per_worker)
         for server in self.servers:
             self._members[server] = make_server(self.plan, server.rank)
         for worker in self.workers:
@@ -38,3 +42,5 @@ class ThreadRuntime(Runtime):
             member.close()
         self._members.clear()
         self._pool.shutdown(wait=True)
+        if self._limits:
+            self._limits.restore_original_limits()

@@ -9,19 +9,26 @@ knows a process by id and start time, so that it never ends a stranger that was 
 import contextlib
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Self
 
+LOOK_SECONDS = 0.2
+KILL_SECONDS = 5.0
 LAST_COMMAND_SECONDS = 60
+
+Known = dict[int, str]
+"""Processes by id, with their start time."""
 
 
 class Warden:
-    """The driver's side, a context manager. Leaving it, by return or exception, dismisses the warden."""
+    """The driver's side, a context manager. When it is left, the warden ends what may still be there, and itself."""
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
@@ -30,7 +37,6 @@ class Warden:
             start_new_session=True,
             text=True,
         )
-        self.pid = self._process.pid
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -38,23 +44,21 @@ class Warden:
         with contextlib.suppress(OSError):
             self._stdin.close()
         try:
-            self._process.wait(10)
+            self._process.wait(2 * KILL_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
 
-    def watch(self, pids: Iterable[int]) -> None:
-        """Adds processes to those that must not outlive the driver."""
-        for pid in pids:
-            if started := start_time(pid):
-                self._tell("process", [pid, started])
+    def guard(self, folder: Path) -> None:
+        """From now on: whatever the driver starts, and `folder`, must not outlive it."""
+        self._tell("guard", [sorted(descendants(os.getpid())), str(folder)])
 
-    def remove(self, folder: Path) -> None:
-        """Adds a folder to what is removed."""
-        self._tell("folder", str(folder))
+    def settle(self) -> None:
+        """All that is to be guarded has been started; the warden looks once more and then only waits."""
+        self._tell("settle", None)
 
     def run(self, command: list[str]) -> None:
-        """Adds a command to be run once the processes are gone."""
+        """A command for after the driver was killed, once its processes are gone."""
         self._tell("command", command)
 
     def _tell(self, kind: str, value: Any) -> None:
@@ -68,36 +72,110 @@ class Warden:
         return self._process.stdin
 
 
+class Guard:
+    """The warden's side."""
+
+    def __init__(self, driver: int) -> None:
+        self._driver = driver
+        self._looking = False
+        self._strangers: set[int] = set()
+        self._known: Known = {}
+        self._folders: list[Path] = []
+        self._commands: list[list[str]] = []
+
+    def stand(self) -> None:
+        """Returns when the driver has dismissed the warden, or is dead and its remains are removed."""
+        dismissed = False
+        for kind, value in self._messages():
+            if kind == "guard":
+                self._looking = True
+                self._strangers = {*value[0], os.getpid()}
+                self._folders.append(Path(value[1]))
+            elif kind == "settle":
+                self._look()
+                self._looking = False
+            elif kind == "command":
+                self._commands.append(value)
+            else:
+                dismissed = True
+        if not dismissed:
+            print(
+                f"error: the driver (process {self._driver}) was killed; ending what it started",
+                file=sys.stderr,
+                flush=True,
+            )
+        self._end_processes()
+        for folder in self._folders:
+            shutil.rmtree(folder, ignore_errors=True)
+        for command in [] if dismissed else self._commands:
+            with contextlib.suppress(OSError, subprocess.SubprocessError):
+                subprocess.run(command, timeout=LAST_COMMAND_SECONDS, check=False)
+
+    def _messages(self) -> Iterator[tuple[str, Any]]:
+        """What the driver says until the pipe ends; between messages it looks for new processes if it has to."""
+        pending = b""
+        while True:
+            if not select.select([0], [], [], LOOK_SECONDS if self._looking else None)[0]:
+                self._look()
+                continue
+            received = os.read(0, 65536)
+            if not received:
+                return
+            *lines, pending = (pending + received).split(b"\n")
+            for line in lines:
+                kind, value = json.loads(line)
+                yield kind, value
+
+    def _look(self) -> None:
+        """Adds the descendants of the driver, and of those that were its descendants, to the known processes."""
+        for root in (self._driver, *self._known):
+            for pid in descendants(root) - self._strangers:
+                if started := start_time(pid):
+                    self._known[pid] = started
+
+    def _end_processes(self) -> None:
+        deadline = time.monotonic() + KILL_SECONDS
+        while time.monotonic() < deadline:
+            self._look()
+            alive = [pid for pid, started in self._known.items() if start_time(pid) == started]
+            if not alive:
+                return
+            for pid in alive:
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.05)
+
+
+def descendants(root: int) -> set[int]:
+    """Ids of the processes below `root`."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal() and (fields := _stat(int(entry.name))):
+            children.setdefault(int(fields[1]), []).append(int(entry.name))
+    found: set[int] = set()
+    queue = [root]
+    while queue:
+        new = [pid for pid in children.get(queue.pop(), []) if pid not in found]
+        found.update(new)
+        queue += new
+    return found
+
+
 def start_time(pid: int) -> str | None:
-    """When a process started, in clock ticks since boot; None where there is no such process."""
+    """When a process started, in clock ticks since boot; None where there is no such process, or only its remains."""
+    fields = _stat(pid)
+    return None if fields is None or fields[0] == "Z" else fields[19]
+
+
+def _stat(pid: int) -> list[str] | None:
+    """Fields 3 (state), 4 (parent), ... of proc(5)'s stat; the command before them may hold spaces and brackets."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_text()
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None
-    # The command, in brackets, may hold spaces; the start time is field 22 of proc(5), the 20th behind it.
-    return text.rpartition(")")[2].split()[19]
-
-
-def stand_guard(driver: str) -> None:
-    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, signal.SIG_IGN)
-    told: dict[str, list[Any]] = {"process": [], "folder": [], "command": []}
-    for line in sys.stdin:
-        kind, value = json.loads(line)
-        if kind == "dismiss":
-            return
-        told[kind].append(value)
-    print(f"error: the driver (process {driver}) was killed; ending what it started", file=sys.stderr, flush=True)
-    for pid, started in told["process"]:
-        if start_time(pid) == started:
-            with contextlib.suppress(OSError):
-                os.kill(pid, signal.SIGKILL)
-    for folder in told["folder"]:
-        shutil.rmtree(folder, ignore_errors=True)
-    for command in told["command"]:
-        with contextlib.suppress(OSError, subprocess.SubprocessError):
-            subprocess.run(command, timeout=LAST_COMMAND_SECONDS, check=False)
 
 
 if __name__ == "__main__":
-    stand_guard(sys.argv[1])
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    Guard(int(sys.argv[1])).stand()

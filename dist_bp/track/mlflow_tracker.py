@@ -47,6 +47,7 @@ T = TypeVar("T")
 
 PATIENCE_SECONDS = 8.0  # with a store that fails
 STALL_SECONDS = 60.0  # with a store that hangs
+MODEL_SECONDS = 600.0  # for one that is slow: a model can be large
 SYSTEM_PREFIX = "system/"
 
 _PERMANENT = {
@@ -176,7 +177,8 @@ class MlflowTracker:
                 raise
 
         self._writer.submit(f"model {package.name}", save)
-        while self._writer.failing_seconds < PATIENCE_SECONDS:
+        deadline = time.monotonic() + MODEL_SECONDS
+        while self._writer.failing_seconds < PATIENCE_SECONDS and time.monotonic() < deadline:
             with suppress(queue.Empty):
                 return answer.get(timeout=0.5)
         return None

@@ -6,6 +6,7 @@ import re
 import socket
 import tempfile
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from dist_bp.errors import TrackingError
 SQLITE = "sqlite:///"
 LOCAL_UI = "http://127.0.0.1:5000"
 REACHABLE_SECONDS = 5.0
+LOCK_SECONDS = 60.0
 
 _DATABASE_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 _KEY = "tracking.tracking_uri"
@@ -83,7 +85,15 @@ def one_process(uri: str) -> Iterator[None]:
         return
     folder = os.open(sqlite_path(uri).parent, os.O_RDONLY)
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
+        deadline = time.monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise TrackingError(f"{uri}: another process has been creating it for {LOCK_SECONDS:g} s") from None
+                time.sleep(0.05)
         yield
     finally:
         os.close(folder)

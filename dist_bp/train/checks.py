@@ -1,14 +1,18 @@
 """Checks before anything starts: processors, memory, disk and the tracking store."""
 
+import shutil
+import tempfile
 from pathlib import Path
 
 import psutil
 
 from dist_bp.checkpoint import CheckpointStore
 from dist_bp.errors import CapacityError
-from dist_bp.runtime.cluster import check_capacity, local_cpus
+from dist_bp.runtime.cluster import OBJECT_STORE_BYTES, check_capacity, local_cpus
 from dist_bp.track.store import check_store, resolve_uri
 from dist_bp.train.setup import Job
+
+TEMPORARY_BYTES = 64 * 2**20
 
 
 def check_job(job: Job) -> None:
@@ -17,14 +21,42 @@ def check_job(job: Job) -> None:
     check_store(resolve_uri(config.tracking.tracking_uri))
     if config.scaling.num_workers and config.ray.address == "local":
         check_capacity(config.scaling.num_workers, config.scaling.cpus_per_worker, local_cpus())
-    check_memory(job.layout.nbytes)
-    snapshot = job.checkpoint(job.initial)
-    store = CheckpointStore(Path(config.checkpoint.directory))
-    store.check_writable((config.checkpoint.keep + 2) * snapshot.nbytes)
+    needed = job.layout.nbytes
+    if config.scaling.num_workers:
+        needed += object_store_bytes(job)
+        check_temporary_folder()
+    check_memory(needed)
+    check_checkpoints(job)
+
+
+def check_checkpoints(job: Job) -> None:
+    settings = job.config.checkpoint
+    folder = Path(settings.directory)
+    existed = folder.exists()
+    CheckpointStore(folder).check_writable((settings.keep + 2) * job.checkpoint(job.initial).nbytes)
+    if not existed:
+        folder.rmdir()
+
+
+def check_temporary_folder() -> None:
+    """A local Ray keeps its sockets and logs there."""
+    folder = tempfile.gettempdir()
+    free = shutil.disk_usage(folder).free
+    if free < TEMPORARY_BYTES:
+        raise CapacityError(
+            f"{folder} has {free / 2**20:.0f} MiB free, Ray needs {TEMPORARY_BYTES / 2**20:.0f} MiB there: "
+            "free space, or set TMPDIR to another folder"
+        )
+
+
+def object_store_bytes(job: Job) -> int:
+    """What Ray needs to carry a snapshot from the processes to the driver and one back."""
+    slots = len(job.layout.optimizer)
+    return 2 * (1 + slots) * job.layout.parameters * job.model.dtype.itemsize + OBJECT_STORE_BYTES
 
 
 def check_memory(needed: int) -> None:
-    """The arena lives in memory that is neither swapped nor shared with others."""
+    """The arena, and what a snapshot of it takes on its way through Ray."""
     available = min(psutil.virtual_memory().available, _control_group_memory())
     if needed > available:
         raise CapacityError(

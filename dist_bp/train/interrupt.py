@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first asks the run to stop at the next safe point, the second ends it at once."""
+"""Ctrl-C, SIGTERM, a closed terminal: the first asks the run to stop at a safe point, the second ends it at once."""
 
 import signal
 import threading
@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from dist_bp.errors import Interrupted
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupt:
@@ -19,7 +19,8 @@ class Interrupt:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._previous = {number: signal.getsignal(number) for number in SIGNALS}
+            handlers = {number: signal.getsignal(number) for number in SIGNALS}
+            self._previous = {number: old for number, old in handlers.items() if old is not signal.SIG_IGN}
         self.arm()
         return self
 
@@ -31,6 +32,11 @@ class Interrupt:
     def __exit__(self, *_: object) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
+
+    def check(self) -> None:
+        """Raises Interrupted if a signal has come: for the time before there is anything to save."""
+        if self.requested:
+            raise Interrupted(f"{self.requested} before training began")
 
     def _receive(self, number: int, _: FrameType | None) -> None:
         if self.requested:

@@ -16,13 +16,15 @@ from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.plan import RunPlan
 from dist_bp.runtime.warden import Warden
 from dist_bp.track.port import RunStatus, Tracker
-from dist_bp.train.checks import check_job
+from dist_bp.train.checks import check_job, object_store_bytes
 from dist_bp.train.interrupt import Interrupt
 from dist_bp.train.observer import Observer
 from dist_bp.train.publish import evaluate, open_run, publish
 from dist_bp.train.result import Result
 from dist_bp.train.setup import Job, prepare_job
 from dist_bp.train.trainer import Trainer
+
+OPEN_SECONDS = 120.0
 
 
 def run_job(config: JobConfig, resume: str | None = None, observer: Observer | None = None) -> Result:
@@ -42,7 +44,7 @@ def run_job(config: JobConfig, resume: str | None = None, observer: Observer | N
     if found is None:
         return _run(job, None, observer)
     for line in found.passed_over:
-        observer.note(line)
+        observer.warn(line)
     observer.note(f"going on from {found.path}")
     with only_writer(run_folder(job, found.checkpoint.run_id)):
         return _run(job, found, observer)
@@ -58,7 +60,9 @@ def _run(job: Job, found: Found | None, observer: Observer) -> Result:
         observer.phase("starting the processes")
         with open_runtime(job, warden) as runtime:
             interrupt.arm()
+            interrupt.check()
             runtime.start(job.initial)
+            interrupt.check()
             tracker = get_tracker()
             folder = run_folder(job, tracker.run_id or job.config.name)
             if found is None:
@@ -102,7 +106,7 @@ def open_runtime(job: Job, warden: Warden) -> Runtime:
     from dist_bp.runtime.cluster import Cluster
     from dist_bp.runtime.ray_runtime import RayRuntime
 
-    cluster = Cluster(job.config.ray.address, 4 * job.layout.nbytes, warden)
+    cluster = Cluster(job.config.ray.address, object_store_bytes(job), warden)
     try:
         return RayRuntime(plan, job.metrics, cluster)
     except BaseException:
@@ -116,12 +120,13 @@ def only_writer(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise CheckpointError(
+                f"the run in {folder} is being trained by another process: wait for it, or stop it"
+            ) from error
         yield
-    except BlockingIOError as error:
-        raise CheckpointError(
-            f"the run in {folder} is being trained by another process: wait for it, or stop it"
-        ) from error
     finally:
         os.close(descriptor)
 
@@ -133,7 +138,7 @@ def tracked_run(open_tracker: Callable[[], Tracker], observer: Observer) -> Iter
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="tracker") as pool:
         opening = pool.submit(open_tracker)
         try:
-            yield opening.result
+            yield lambda: opening.result(OPEN_SECONDS)
             status = "FINISHED"
         except (Interrupted, KeyboardInterrupt):
             status = "KILLED"
@@ -141,4 +146,4 @@ def tracked_run(open_tracker: Callable[[], Tracker], observer: Observer) -> Iter
         finally:
             if opening.exception() is None:
                 for line in opening.result().finish(status):
-                    observer.note(line)
+                    observer.warn(line)

@@ -30,3 +30,6 @@ class Observer:
 
     def note(self, text: str) -> None:
         """Something worth a line."""
+
+    def warn(self, text: str) -> None:
+        """Something that was lost or did not work, though the run goes on."""

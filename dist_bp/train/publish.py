@@ -15,6 +15,7 @@ from dist_bp.errors import DataError
 from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.warden import Warden
 from dist_bp.track.port import Tracker, TrackingSettings
+from dist_bp.track.store import without_password
 from dist_bp.train.meter import scores
 from dist_bp.train.observer import Observer
 from dist_bp.train.result import Result
@@ -48,8 +49,8 @@ def open_run(job: Job, found: Found | None, warden: Warden) -> Tracker:
             artifact_location=settings.artifact_location,
             system_metrics=settings.system_metrics,
         ),
-        params={key: str(value) for key, value in flatten(config).items()},
-        config_text=render(config),
+        params={key: without_password(str(value)) for key, value in flatten(config).items()},
+        config_text=without_password(render(config)),
         tags={**settings.tags, "mlflow.note.content": describe(job)},
         resume_run_id=found.checkpoint.run_id if found else None,
     )
@@ -76,10 +77,10 @@ def evaluate(job: Job, runtime: Runtime, outcome: Outcome) -> Report:
     kept = next((row for row in outcome.history if row["step"] == outcome.snapshot.step), {})
     metrics = {name: value for name, value in kept.items() if name not in ("epoch", "step")}
     arrays: dict[str, Array] = {}
-    for split, prefix in (("validation", "val"), ("test", "test")):
-        if split in job.splits:
-            numbers, arrays = scores(runtime.evaluate(split), job.metrics)
-            metrics |= {f"{prefix}_{name}": value for name, value in numbers.items()}
+    measured, prefix = ("test", "test") if "test" in job.splits else ("validation", "val")
+    if measured in job.splits:
+        numbers, arrays = scores(runtime.evaluate(measured), job.metrics)
+        metrics |= {f"{prefix}_{name}": value for name, value in numbers.items()}
     return Report(metrics, arrays)
 
 
@@ -101,7 +102,7 @@ def publish(
             package = package_model(folder, job.prepared)
             uri = tracker.log_model(package, outcome.snapshot.step, tracked(report.metrics))
         except DataError as error:
-            observer.note(f"the model is in {folder} but not in MLflow, which needs rows of the data: {error}")
+            observer.warn(f"the model is in {folder} but not in MLflow, which needs rows of the data: {error}")
     return Result(
         run_id=tracker.run_id or "",
         status="FINISHED",
@@ -119,7 +120,7 @@ def publish(
         parameters=job.model.layout.size,
         parameters_sha256=hashlib.sha256(outcome.snapshot.parameters.tobytes()).hexdigest(),
         run_url=tracker.run_url,
-        tracking_uri=job.config.tracking.tracking_uri,
+        tracking_uri=without_password(job.config.tracking.tracking_uri),
     )
 
 

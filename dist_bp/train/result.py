@@ -1,6 +1,7 @@
 """What a finished job hands back."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -32,10 +33,14 @@ class Result:
     tracking_uri: str
 
     def as_dict(self) -> dict[str, Any]:
-        """Ready for JSON: a metric that is not defined is None."""
-        metrics = {name: value if math.isfinite(value) else None for name, value in self.metrics.items()}
-        return asdict(self) | {"metrics": metrics}
+        """Ready for JSON."""
+        return asdict(self) | {"metrics": finite(self.metrics)}
 
     @property
     def run_folder(self) -> Path:
         return Path(self.checkpoint).parent.parent
+
+
+def finite(metrics: Mapping[str, float]) -> dict[str, float | None]:
+    """The metrics as JSON can hold them: one that is not defined is None."""
+    return {name: value if math.isfinite(value) else None for name, value in metrics.items()}

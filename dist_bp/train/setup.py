@@ -1,30 +1,38 @@
 """A job before it runs: everything that follows from the configuration and the prepared data."""
 
 import json
+import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import yaml
+from pydantic import BaseModel
 
 from dist_bp import build
 from dist_bp.checkpoint import Checkpoint, check_matches, model_digest
 from dist_bp.config import JobConfig, monitor_mode, render
 from dist_bp.data import Prepared
-from dist_bp.errors import ConfigError
+from dist_bp.errors import CheckpointError, ConfigError
 from dist_bp.metrics import Metric
 from dist_bp.nn import Layout, Loss, Model
 from dist_bp.optim import Plateau, Updater
 from dist_bp.ps.arena import Snapshot
 from dist_bp.ps.layout import ArenaLayout
 from dist_bp.runtime.plan import arena_layout
+from dist_bp.track.store import without_password
 from dist_bp.train.stopping import Stopping
 
 Array = npt.NDArray[Any]
 LOGGED_STEPS = 2000
 BEST = "best/"
+COURSE = ("seed", "loss", "train.batch_size", "train.group_size", "train.accumulate", "train.shuffle")
+"""Settings that a resumed run must share with its checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +73,8 @@ class Job:
 
     @property
     def restores_best(self) -> bool:
-        return self.config.train.stop.restore_best and "validation" in self.splits
+        stop = self.config.train.stop
+        return stop.restore_best and (stop.monitor.startswith("train_") or "validation" in self.splits)
 
     @property
     def plateau_monitor(self) -> str:
@@ -116,7 +125,7 @@ class Job:
             statistics=self.model.statistics.named(snapshot.statistics),
             optimizer=snapshot.optimizer,
             progress=arrays,
-            config=render(self.config),
+            config=without_password(render(self.config)),
             pipeline=self.prepared.pipeline.to_dict(),
             dtype=self.config.model.dtype,
             model_digest=self.model_digest,
@@ -124,6 +133,17 @@ class Job:
             job=self.config.name,
             **facts,
         )
+
+    def check_same_course(self, checkpoint: Checkpoint) -> None:
+        """Raises CheckpointError where the rest of the run would not go on from where the checkpoint stands."""
+        stored = JobConfig.model_validate(yaml.safe_load(checkpoint.config))
+        problems = []
+        for key in COURSE:
+            before, now = attrgetter(key)(stored), attrgetter(key)(self.config)
+            if before != now:
+                problems.append(f"{key} is {_shown(before)} in the checkpoint, {_shown(now)} in the configuration")
+        if problems:
+            raise CheckpointError([*problems, "resume with the settings of that run, or start a new run"])
 
     def snapshots(self, checkpoint: Checkpoint) -> tuple[Snapshot, Snapshot | None]:
         """The committed version and, where it is another one, the best one so far.
@@ -139,6 +159,7 @@ class Job:
             data_digest=self.prepared.digest,
             slots=self.updater.rule.slots,
         )
+        self.check_same_course(checkpoint)
         snapshot = Snapshot(
             checkpoint.step,
             self.model.layout.flat(checkpoint.parameters, self.model.dtype),
@@ -151,14 +172,23 @@ class Job:
         return snapshot, Snapshot(int(kept["step"]), kept["parameters"], kept["statistics"], checkpoint.optimizer)
 
 
+def _shown(value: object) -> str:
+    return value.model_dump_json(exclude_defaults=True) if isinstance(value, BaseModel) else str(value)
+
+
 def prepare_job(config: JobConfig) -> Job:
     """Prepares the data and builds all that the job consists of; raises UserError where something does not fit."""
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())  # for `module:Class` of the user's own
     prepared = build.prepare(config)
-    model = build.build_model(config, prepared.schema)
     schema = prepared.schema
+    model = build.build_model(config, schema)
     loss = build.build_loss(config, build.class_counts(prepared))
     loss.check(model.output_shape, len(schema.classes) if schema.classes else None, schema.target_shape)
-    metrics = build.build_metrics(config, prepared.schema)
+    metrics = build.build_metrics(config, schema)
+    outputs, targets = np.zeros((0, *model.output_shape)), prepared.split("train")[1][:0]
+    for metric in metrics.values():
+        metric.update(metric.empty(), outputs, targets)  # raises ShapeError where they do not fit
     samples, batch = prepared.splits["train"], config.train.batch_size
     if batch > samples:
         raise ConfigError(

@@ -188,13 +188,13 @@ class Trainer:
         state = checkpoint.loop_state
         self._step = self._saved_at = snapshot.step
         self._stopping.restore(state["stopping"])
-        if self._plateau:
+        if self._plateau and state["plateau"]:
             self._plateau.restore(state["plateau"])
         self._history = list(state["history"])
         self._seconds, self._samples = state["seconds"], state["samples"]
         if checkpoint.step_in_epoch:
             self._meter.restore(checkpoint.progress)
-        if self._job.restores_best and self._stopping.best is not None:
+        if self._job.restores_best and (best or self._stopping.best_step == snapshot.step):
             self._best = best or snapshot
 
     def _outcome(self, reason: str) -> Outcome:

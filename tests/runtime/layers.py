@@ -1,4 +1,6 @@
-"""A layer of a user's own that raises in the middle of training."""
+"""Layers of a user's own that raise or hang in the middle of training."""
+
+import time
 
 from dist_bp.nn import Array, Backward, Context, Declaration, Dense, Layer, Shape, Views
 
@@ -15,4 +17,17 @@ class Failing(Layer):
     def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
         if ctx.step == 3:
             raise ValueError("this layer fails at step 3")
+        return self._dense.forward(x, params, ctx)
+
+
+class Sleeping(Failing):
+    """A dense layer of 4 units that takes long at step 3, on the worker that does not have the first group."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._seconds = seconds
+
+    def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
+        if ctx.step == 3 and ctx.groups[0].index > 0:
+            time.sleep(self._seconds)
         return self._dense.forward(x, params, ctx)

@@ -11,6 +11,7 @@ import pytest
 from dist_bp.config import JobConfig
 from dist_bp.errors import CapacityError
 from dist_bp.ps.arena import Snapshot
+from dist_bp.ps.doorbell import PeerLost
 from dist_bp.runtime.base import ProcessDied, Runtime
 from dist_bp.runtime.cluster import Cluster
 from dist_bp.runtime.plan import RunPlan
@@ -92,8 +93,22 @@ def test_a_user_layer_that_fails_is_quoted(
     )
     with RayRuntime(plan_of(job), job.metrics, ray_cluster) as runtime:
         runtime.start(job.initial)
-        with pytest.raises(ValueError, match="this layer fails at step 3"):
+        with pytest.raises(ValueError, match="this layer fails at step 3") as caught:
             runtime.train(0, 10, 1.0, 10.0)
+    where, traceback = caught.value.__notes__
+    assert where in ("on worker 0", "on worker 1")
+    assert "tests/runtime/layers.py" in traceback
+
+
+def test_a_hanging_worker_is_the_one_that_is_named(ray_cluster: Cluster, make_job: JobMaker) -> None:
+    layers = [{"type": "tests.runtime.layers:Sleeping", "seconds": 8}]
+    job = prepare_job(
+        make_job(scaling={"num_workers": 2}, model={"layers": layers}, parameter_server={"timeout_seconds": 1})
+    )
+    with RayRuntime(plan_of(job), job.metrics, ray_cluster) as runtime:
+        runtime.start(job.initial)
+        with pytest.raises(PeerLost, match="worker 1 did not answer for 1 s"):
+            runtime.train(0, 10, 1.0, 1.0)
 
 
 def test_more_workers_than_processors_are_refused(ray_cluster: Cluster, make_job: JobMaker) -> None:

@@ -1,5 +1,6 @@
 """Whole jobs in this process: results, resuming, stopping, refusing."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,13 @@ import pytest
 from mlflow import MlflowClient
 
 from dist_bp.checkpoint import CheckpointStore
+from dist_bp.config import load_config
 from dist_bp.errors import CapacityError, CheckpointError, ConfigError, Interrupted, TrainingFailed
 from dist_bp.train.interrupt import Interrupt
 from dist_bp.train.job import only_writer, run_job
 from dist_bp.train.observer import Observer
 from dist_bp.train.result import Result
+from dist_bp.train.setup import prepare_job
 from tests.conftest import JobMaker
 
 
@@ -160,7 +163,7 @@ def test_a_damaged_checkpoint_is_passed_over(make_job: JobMaker) -> None:
     notes: list[str] = []
 
     class Listener(Observer):
-        def note(self, text: str) -> None:
+        def warn(self, text: str) -> None:
             notes.append(text)
 
     again = run_job(config, resume="auto", observer=Listener())
@@ -188,6 +191,7 @@ def test_resume_auto_without_a_checkpoint_starts_a_run(make_job: JobMaker) -> No
             "MiB",
         ),
         ({"checkpoint": {"directory": "/proc/nowhere"}}, CheckpointError, "/proc/nowhere"),
+        ({"metrics": ["top_5"]}, ConfigError, "top_5 is not defined for 4 classes"),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_starts(
@@ -253,3 +257,41 @@ GOLDEN = [1.3273, 0.7742, 0.6382, 0.5383, 0.4450]
 def test_the_loss_curve_is_the_recorded_one(make_job: JobMaker) -> None:
     result = run_job(make_job(train={"epochs": 5}))
     assert [value for _, value in points(result, "train/epoch_loss")] == pytest.approx(GOLDEN, rel=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"train": {"batch_size": 64}}, "train.batch_size is 32 in the checkpoint, 64 in the configuration"),
+        ({"train": {"shuffle": False}}, "train.shuffle is True in the checkpoint, False in the configuration"),
+        ({"seed": 4}, "seed is 3 in the checkpoint, 4 in the configuration|data is"),
+        ({"loss": {"type": "cross_entropy", "label_smoothing": 0.1}}, "loss is .* in the checkpoint, .*0.1"),
+    ],
+)
+def test_a_resumed_run_keeps_its_course(make_job: JobMaker, change: dict[str, Any], message: str) -> None:
+    result = run_job(make_job(train={"epochs": 1}))
+    with pytest.raises(CheckpointError, match=message):
+        run_job(make_job(**change), resume=result.run_id)
+
+
+def test_a_finished_run_is_extended_and_its_schedule_changed(make_job: JobMaker) -> None:
+    first = run_job(make_job(train={"epochs": 2}))
+    longer = make_job(train={"epochs": 4, "schedule": {"type": "plateau"}})
+    result = run_job(longer, resume="auto")
+    assert (result.run_id, result.epochs, result.steps) == (first.run_id, 4, 32)
+    assert [step for step, _ in points(result, "val/loss")] == [8, 16, 24, 32]
+
+
+def test_passwords_are_not_recorded(make_job: JobMaker) -> None:
+    job = prepare_job(make_job())
+    uri = "postgresql://user:secret@127.0.0.1:1/mlflow"
+    tracking = job.config.tracking.model_copy(update={"tracking_uri": uri})
+    secretive = replace(job, config=job.config.model_copy(update={"tracking": tracking}))
+    assert "secret" not in secretive.checkpoint(job.initial).config
+    assert "user:***@127.0.0.1" in secretive.checkpoint(job.initial).config
+
+
+def test_the_digits_are_learnt(workplace: Path) -> None:
+    configs = Path(__file__).parents[2] / "configs"
+    config = load_config(configs / "digits.yaml", ["scaling.num_workers=0", "tracking.log_model=false"])
+    assert run_job(config).metrics["test_accuracy"] >= 0.96
