@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -166,6 +167,41 @@ def test_a_killed_driver_leaves_nothing_and_a_failed_run(folder: Path, memory_be
             assert time.monotonic() < deadline
             time.sleep(0.2)
         assert status_of(running.run_id) == "FAILED"
+
+
+def test_a_driver_killed_while_ray_starts_leaves_nothing(folder: Path, memory_before: set[str]) -> None:
+    before = set(Path(tempfile.gettempdir()).glob("dist_bp-*"))
+    process = subprocess.Popen([*COMMAND, "train", "job.yaml"], stderr=subprocess.DEVNULL)
+    family = psutil.Process(process.pid)
+    deadline = time.monotonic() + 60
+    while not any("raylet" in part for child in family.children(recursive=True) for part in titles(child)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    children = family.children(recursive=True)
+    process.kill()
+    process.wait()
+    assert not psutil.wait_procs(children, timeout=10)[1]
+    while left := set(Path(tempfile.gettempdir()).glob("dist_bp-*")) - before:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
+
+
+def titles(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
+
+
+def test_a_flipped_bit_in_the_checkpoint_is_found(folder: Path) -> None:
+    ended = dist_bp("train", "job.yaml", "scaling.num_workers=0", "tracking.log_model=false", "--json", "--quiet")
+    checkpoint = Path(json.loads(ended.stdout)["checkpoint"])
+    file = checkpoint / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-1] + b"\0")
+    refused = dist_bp("train", "job.yaml", "scaling.num_workers=0", "--resume", str(checkpoint))
+    assert refused.returncode == 2
+    assert re.match(r"error: .*model\.safetensors", refused.stderr), refused.stderr
+    assert dist_bp("evaluate", str(checkpoint)).returncode == 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
