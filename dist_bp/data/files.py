@@ -5,9 +5,11 @@ import hashlib
 import json
 import os
 import time
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -42,8 +44,10 @@ def reading(path: str, what: str) -> Iterator[None]:
         yield
     except DataError:
         raise
-    except (OSError, EOFError, ValueError, KeyError, MemoryError, Warning) as error:
+    except (OSError, EOFError, ValueError, KeyError, MemoryError, Warning, BadZipFile, zlib.error) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
+        if "allow_pickle" in reason:
+            reason = "it holds Python objects: bring the rows to one shape and save them as numbers"
         raise DataError(f"data file {path!r} is not a readable {what}: {reason}") from error
 
 

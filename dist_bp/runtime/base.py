@@ -19,6 +19,7 @@ from dist_bp.runtime.plan import RunPlan
 
 Array = npt.NDArray[Any]
 GRACE_SECONDS = 5.0
+LEASE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Runtime(ABC):
         self._generation += 1
         lease = Lease(self._generation, first, last, rate_factor)
         calls = [(peer, "run", (lease,)) for peer in (*self.servers, *self.workers)]
-        reports = self._ask(calls, self._timeout + 10 * expected_seconds)
+        reports = self._ask(calls, self._timeout + min(10 * expected_seconds, LEASE_SECONDS))
         return self._merge(reports[: len(self.servers)], reports[len(self.servers) :])
 
     def evaluate(self, split: str) -> Evaluation:

@@ -4,15 +4,17 @@ import logging
 import os
 import secrets
 import shutil
+import socket
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from dist_bp.errors import CapacityError, TrainingFailed
+from dist_bp.errors import CapacityError, DistBpError, TrainingFailed
 from dist_bp.runtime.warden import Warden
 
 OBJECT_STORE_BYTES = 128 * 2**20
+REACHABLE_SECONDS = 5.0
 
 
 def local_cpus() -> int:
@@ -28,6 +30,19 @@ def check_capacity(workers: int, cpus_per_worker: int, available: float) -> None
             f"the job needs {needed} CPUs ({workers} workers x {cpus_per_worker}), this Ray has {available:g}: "
             "lower scaling.num_workers or scaling.cpus_per_worker"
         )
+
+
+def check_address(address: str) -> None:
+    """Raises CapacityError where nothing answers at the address of a cluster."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host, int(port)), REACHABLE_SECONDS).close()
+    except OSError as error:
+        raise CapacityError(
+            f"ray.address: nothing answers at {address} ({error}): start a Ray there, or set ray.address: local"
+        ) from error
 
 
 def import_ray(local: bool) -> Any:
@@ -62,7 +77,7 @@ class Cluster:
                 self._ray.init(address=address, logging_level=logging.WARNING, log_to_driver=False)
         except BaseException as error:
             self.close()
-            if isinstance(error, Exception):  # Ray raises bare ones, too
+            if isinstance(error, Exception) and not isinstance(error, DistBpError):  # Ray raises bare ones, too
                 raise TrainingFailed(f"Ray at {address!r} did not start or answer: {_first_line(error)}") from error
             raise
 

@@ -105,8 +105,7 @@ class Guard:
                 flush=True,
             )
         self._end_processes()
-        for folder in self._folders:
-            shutil.rmtree(folder, ignore_errors=True)
+        self._remove_folders()
         for command in [] if dismissed else self._commands:
             with contextlib.suppress(OSError, subprocess.SubprocessError):
                 subprocess.run(command, timeout=LAST_COMMAND_SECONDS, check=False)
@@ -143,6 +142,14 @@ class Guard:
             for pid in alive:
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
+            time.sleep(0.05)
+
+    def _remove_folders(self) -> None:
+        """Tries again for a while: what is dying may still write."""
+        deadline = time.monotonic() + KILL_SECONDS
+        while (left := [folder for folder in self._folders if folder.exists()]) and time.monotonic() < deadline:
+            for folder in left:
+                shutil.rmtree(folder, ignore_errors=True)
             time.sleep(0.05)
 
 

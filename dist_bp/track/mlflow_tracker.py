@@ -15,8 +15,9 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModel, LoggedModelOutput, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
-from mlflow.models import Model, infer_signature
+from mlflow.models import Model, ModelSignature, infer_signature
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+from mlflow.types.schema import AnyType, ColSpec, Schema
 from mlflow.utils.validation import (
     MAX_DATASET_DIGEST_SIZE,
     MAX_ENTITY_KEY_LENGTH,
@@ -246,7 +247,7 @@ def _write_model(package: ModelPackage, path: Path, model: LoggedModel, run_id: 
             path=str(path),
             python_model=str(package.python_model),
             artifacts={name: str(source) for name, source in package.artifacts.items()},
-            signature=infer_signature(package.input_example, package.output_example),
+            signature=_signature(package),
             input_example=package.input_example,
             pip_requirements=list(package.pip_requirements),
             code_paths=[str(source) for source in package.code_paths] or None,
@@ -259,6 +260,16 @@ def _write_model(package: ModelPackage, path: Path, model: LoggedModel, run_id: 
         )
     except Exception as error:
         raise Rejected(str(error)) from error
+
+
+def _signature(package: ModelPackage) -> ModelSignature:
+    """Types of inputs and outputs. Columns are named but take any type: MLflow would refuse whole numbers for a
+    column of floats, or booleans where the example has text, and the model's own preprocessing checks the rows."""
+    signature = infer_signature(package.input_example, package.output_example)
+    if signature.inputs.is_tensor_spec():
+        return signature
+    columns = [ColSpec(AnyType(), name=name) for name in signature.inputs.input_names()]
+    return ModelSignature(inputs=Schema(columns), outputs=signature.outputs)
 
 
 def _attempt(action: Callable[[], T]) -> T:

@@ -18,7 +18,7 @@ from dist_bp import build
 from dist_bp.checkpoint import Checkpoint, check_matches, model_digest
 from dist_bp.config import JobConfig, monitor_mode, render
 from dist_bp.data import Prepared
-from dist_bp.errors import CheckpointError, ConfigError
+from dist_bp.errors import CheckpointError, ConfigError, UserError
 from dist_bp.metrics import Metric
 from dist_bp.nn import Layout, Loss, Model
 from dist_bp.optim import Plateau, Updater
@@ -179,23 +179,45 @@ def _shown(value: object) -> str:
 def prepare_job(config: JobConfig) -> Job:
     """Prepares the data and builds all that the job consists of; raises UserError where something does not fit."""
     if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())  # for `module:Class` of the user's own
+        sys.path.append(os.getcwd())  # last, so that no file here hides a library; for `module:Class` of the user's own
     prepared = build.prepare(config)
     schema = prepared.schema
     model = build.build_model(config, schema)
     loss = build.build_loss(config, build.class_counts(prepared))
-    loss.check(model.output_shape, len(schema.classes) if schema.classes else None, schema.target_shape)
     metrics = build.build_metrics(config, schema)
-    outputs, targets = np.zeros((0, *model.output_shape)), prepared.split("train")[1][:0]
-    for metric in metrics.values():
-        metric.update(metric.empty(), outputs, targets)  # raises ShapeError where they do not fit
-    samples, batch = prepared.splits["train"], config.train.batch_size
+    job = Job(config, prepared, model, loss, metrics, build.build_updater(config, model))
+    problems: list[str] = []
+    for check in (_check_outputs, _check_batch, _check_schedule):
+        try:
+            check(job)
+        except UserError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return job
+
+
+def _check_outputs(job: Job) -> None:
+    """Raises ShapeError where the last layer does not fit the loss, or the metrics do not fit the targets."""
+    model, schema = job.model, job.prepared.schema
+    job.loss.check(model.output_shape, len(schema.classes) if schema.classes else None, schema.target_shape)
+    outputs, targets = np.zeros((0, *model.output_shape)), job.prepared.split("train")[1][:0]
+    for metric in job.metrics.values():
+        metric.update(metric.empty(), outputs, targets)
+
+
+def _check_batch(job: Job) -> None:
+    samples, batch = job.splits["train"], job.config.train.batch_size
     if batch > samples:
         raise ConfigError(
             f"train.batch_size is {batch}, but the training split has only {samples} samples: "
             f"set it to {samples} or less"
         )
-    return Job(config, prepared, model, loss, metrics, build.build_updater(config, model))
+
+
+def _check_schedule(job: Job) -> None:
+    """Raises ConfigError where the warm-up does not fit into the job's steps."""
+    build.build_schedule(job.config, job.total_steps)
 
 
 def _shapes(layout: Layout) -> dict[str, tuple[int, ...]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dist_bp.checkpoint import CheckpointStore, Found
-from dist_bp.errors import Interrupted, TrainingFailed
+from dist_bp.errors import CheckpointError, Interrupted, TrainingFailed
 from dist_bp.ps.arena import Snapshot
 from dist_bp.ps.lease import NonFinite
 from dist_bp.runtime.base import LeaseReport, Runtime
@@ -176,7 +176,10 @@ class Trainer:
                 "samples": self._samples,
             },
         )
-        path = self._store.save(checkpoint, values.get(job.config.checkpoint.monitor))
+        try:
+            path = self._store.save(checkpoint, values.get(job.config.checkpoint.monitor))
+        except CheckpointError as error:
+            raise TrainingFailed(f"{error}; then go on with --resume auto") from error
         self._saved_at, self._checkpoint = self._step, path
         return path
 

@@ -1,5 +1,6 @@
 """Tables with named columns: csv and parquet, read by pandas."""
 
+import re
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
@@ -174,7 +175,8 @@ def _parquet_names(path: str) -> list[str]:
 
     check_files(path)
     with reading(path, "parquet file"):
-        return [str(name) for name in parquet.read_schema(path).names]
+        names = [str(name) for name in parquet.read_schema(path).names]
+        return [name for name in names if not re.fullmatch(r"__index_level_\d+__", name)]
 
 
 def _read_parquet(path: str, columns: Sequence[str], texts: Sequence[str]) -> Frame:
@@ -182,7 +184,9 @@ def _read_parquet(path: str, columns: Sequence[str], texts: Sequence[str]) -> Fr
 
     check_files(path)
     with reading(path, "parquet file"):
-        return pd.read_parquet(path, columns=list(columns), dtype_backend="numpy_nullable")
+        frame = pd.read_parquet(path, columns=list(columns), dtype_backend="numpy_nullable")
+        # What pandas wrote as a named index comes back as one.
+        return (frame if set(columns) <= set(frame) else frame.reset_index())[list(columns)]
 
 
 PARQUET = _Table(_parquet_names, _read_parquet)
