@@ -126,8 +126,8 @@ class Guard:
                 yield kind, value
 
     def _look(self) -> None:
-        """Adds the descendants of the driver, and of those that were its descendants, to the known processes."""
-        for root in (self._driver, *self._known):
+        """Adds what the driver has started, while Ray starts, and what the known processes have started."""
+        for root in (self._driver, *self._known) if self._looking else (*self._known,):
             for pid in descendants(root) - self._strangers:
                 if started := start_time(pid):
                     self._known[pid] = started

@@ -19,8 +19,9 @@ class Interrupt:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            handlers = {number: signal.getsignal(number) for number in SIGNALS}
-            self._previous = {number: old for number, old in handlers.items() if old is not signal.SIG_IGN}
+            self._previous = {number: signal.getsignal(number) for number in SIGNALS}
+            if self._previous[signal.SIGHUP] is signal.SIG_IGN:  # nohup
+                del self._previous[signal.SIGHUP]
         self.arm()
         return self
 

@@ -366,3 +366,19 @@ def test_the_digest_of_an_unchanged_file_is_remembered(monkeypatch: pytest.Monke
     assert digest(CsvSource("d.csv", "price")) != first
     Path("digests.json").write_text("{torn")
     assert digest(CsvSource("d.csv", "price")) != first
+
+
+def test_a_table_that_pandas_wrote_with_an_index(workplace: Path) -> None:
+    frame = pd.DataFrame({"size": [1.0, 2.0, 3.0, 4.0], "price": [1.5, 2.5, 3.5, 4.5]})
+    frame.iloc[1:].to_parquet("numbered.parquet")
+    frame.set_index("size").to_parquet("named.parquet")
+    for name, rows in (("numbered.parquet", 3), ("named.parquet", 4)):
+        dataset = load(ParquetSource(name, "price"))
+        assert dataset.features.names == ("size",)
+        assert len(dataset.samples.inputs) == rows
+
+
+def test_a_truncated_archive_is_named(workplace: Path) -> None:
+    np.savez("whole.npz", x=np.zeros((50, 3)), y=np.arange(50))
+    Path("torn.npz").write_bytes(Path("whole.npz").read_bytes()[:500])
+    assert "'torn.npz' is not a readable .npz file" in problems(NpzSource("torn.npz"))[0]

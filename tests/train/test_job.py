@@ -4,7 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import numpy as np
+import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
@@ -191,6 +193,16 @@ def test_resume_auto_without_a_checkpoint_starts_a_run(make_job: JobMaker) -> No
             "MiB",
         ),
         ({"checkpoint": {"directory": "/proc/nowhere"}}, CheckpointError, "/proc/nowhere"),
+        (
+            {"train": {"epochs": 1, "schedule": {"type": "cosine", "warmup_steps": 100}}},
+            ConfigError,
+            r"warmup_steps \(100\) must be fewer than the job's steps \(8\)",
+        ),
+        (
+            {"scaling": {"num_workers": 1}, "ray": {"address": "127.0.0.1:9"}},
+            CapacityError,
+            "nothing answers at 127.0.0.1:9",
+        ),
         ({"metrics": ["top_5"]}, ConfigError, "top_5 is not defined for 4 classes"),
     ],
 )
@@ -295,3 +307,41 @@ def test_the_digits_are_learnt(workplace: Path) -> None:
     configs = Path(__file__).parents[2] / "configs"
     config = load_config(configs / "digits.yaml", ["scaling.num_workers=0", "tracking.log_model=false"])
     assert run_job(config).metrics["test_accuracy"] >= 0.96
+
+
+def test_problems_of_several_parts_come_at_once(make_job: JobMaker) -> None:
+    with pytest.raises(ConfigError) as caught:
+        prepare_job(make_job(train={"batch_size": 500}, model={"layers": [{"type": "dense", "units": 3}]}))
+    assert len(caught.value.problems) == 2
+
+
+def test_a_logged_model_predicts_the_rows_of_its_training_file(make_job: JobMaker, workplace: Path) -> None:
+    generator = np.random.default_rng(2)
+    rows = pd.DataFrame(
+        {
+            "age": generator.integers(20, 60, 200),
+            "member": generator.integers(0, 2, 200).astype(bool),
+            "city": generator.choice(["Oslo", "Rome"], 200),
+            "weight": generator.normal(70, 10, 200).round(1),
+        }
+    )
+    rows["healthy"] = np.where(rows["weight"] < 70, "yes", "no")
+    rows.to_csv("people.csv", index=False)
+    result = run_job(
+        make_job(
+            data={
+                "source": {"type": "csv", "path": "people.csv", "target": "healthy"},
+                "preprocess": [{"type": "standardize"}, {"type": "one_hot"}],
+            },
+            model={"layers": [{"type": "dense", "units": 2}]},
+            train={"epochs": 40, "optimizer": {"type": "adam", "learning_rate": 0.05}},
+            tracking={"log_model": True},
+        )
+    )
+    assert result.model_uri
+    mlflow.set_tracking_uri(f"sqlite:///{Path('mlflow.db').absolute()}")
+    model = mlflow.pyfunc.load_model(result.model_uri)
+    raw = pd.read_csv("people.csv")
+    assert (model.predict(raw)["prediction"] == raw["healthy"]).mean() > 0.9
+    whole = raw.assign(age=raw["age"].astype(float), weight=raw["weight"].round().astype(int))
+    assert len(model.predict(whole)) == len(raw)

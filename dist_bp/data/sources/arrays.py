@@ -1,5 +1,7 @@
 """NumPy's files: .npy, mapped into memory and so of any size, and .npz."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -68,7 +70,7 @@ def read_npz(path: str, *names: str) -> list[Array]:
     check_files(path)
     with reading(path, ".npz file of numbers"):
         _refuse_other(path, b"PK")
-        with np.load(path, allow_pickle=False) as archive:
+        with _open_npz(path) as archive:
             absent = [name for name in names if name not in archive.files]
             if absent:
                 raise DataError([f"data file {path!r} has no array {likely(name, archive.files)}" for name in absent])
@@ -78,8 +80,15 @@ def read_npz(path: str, *names: str) -> list[Array]:
 def names_in_npz(path: str) -> list[str]:
     """The names of the arrays in a .npz file; raises DataError."""
     check_files(path)
-    with reading(path, ".npz file of numbers"), np.load(path, allow_pickle=False) as archive:
+    with reading(path, ".npz file of numbers"), _open_npz(path) as archive:
         return list(archive.files)
+
+
+@contextmanager
+def _open_npz(path: str) -> Iterator[Any]:
+    # NumPy leaves a file open that it has opened itself and that turns out to be damaged.
+    with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        yield archive
 
 
 def _refuse_other(path: str, magic: bytes) -> None:

@@ -1,0 +1,80 @@
+"""The warden ends what it was told to guard, and nothing else."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+from dist_bp.runtime.warden import Warden, descendants, start_time
+
+DRIVER = """
+import subprocess, sys, time
+from pathlib import Path
+from dist_bp.runtime.warden import Warden
+sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
+earlier = subprocess.Popen(sleep)
+with Warden() as warden:
+    warden.guard(Path(sys.argv[1]))
+    warden.run([sys.executable, "-c", "open('told', 'w').close()"])
+    guarded = subprocess.Popen(sleep)
+    time.sleep(0.5)
+    warden.settle()
+    time.sleep(0.5)
+    later = subprocess.Popen(sleep)
+    print(earlier.pid, guarded.pid, later.pid, flush=True)
+    time.sleep(600 if sys.argv[2] == "wait" else 0)
+print("left", flush=True)
+time.sleep(600)
+"""
+
+
+def test_after_a_kill_the_guarded_process_and_folder_are_gone_and_others_are_not(workplace: Path) -> None:
+    folder = workplace / "remains"
+    folder.mkdir()
+    driver = subprocess.Popen([sys.executable, "-c", DRIVER, str(folder), "wait"], stdout=subprocess.PIPE, text=True)
+    assert driver.stdout
+    earlier, guarded, later = (psutil.Process(int(pid)) for pid in driver.stdout.readline().split())
+    try:
+        driver.kill()
+        assert not psutil.wait_procs([guarded], timeout=10)[1]
+        deadline = time.monotonic() + 10
+        while folder.exists() or not Path("told").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert earlier.is_running()
+        assert later.is_running()
+    finally:
+        earlier.kill()
+        later.kill()
+        driver.communicate()
+
+
+def test_leaving_ends_what_is_left_without_the_last_command(workplace: Path) -> None:
+    folder = workplace / "remains"
+    folder.mkdir()
+    driver = subprocess.Popen([sys.executable, "-c", DRIVER, str(folder), "go on"], stdout=subprocess.PIPE, text=True)
+    assert driver.stdout
+    pids = [int(pid) for pid in driver.stdout.readline().split()]
+    try:
+        assert driver.stdout.readline() == "left\n"
+        assert start_time(pids[1]) is None
+        assert not folder.exists()
+        assert not Path("told").exists()
+        assert start_time(pids[0])
+        assert start_time(pids[2])
+    finally:
+        for pid in (pids[0], pids[2]):
+            os.kill(pid, 9)
+        driver.kill()
+        driver.communicate()
+
+
+def test_a_warden_goes_with_its_driver_and_knows_only_descendants() -> None:
+    with Warden() as warden:
+        assert warden
+        assert descendants(os.getpid())
+    assert start_time(os.getpid())
+    assert start_time(2**22 + 1) is None
