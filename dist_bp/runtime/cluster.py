@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from dist_bp.errors import CapacityError, DistBpError, TrainingFailed
+from dist_bp.errors import CapacityError, DistBpError, Interrupted, TrainingFailed
 from dist_bp.runtime.warden import Warden
 
 OBJECT_STORE_BYTES = 128 * 2**20
@@ -77,6 +77,8 @@ class Cluster:
                 self._ray.init(address=address, logging_level=logging.WARNING, log_to_driver=False)
         except BaseException as error:
             self.close()
+            if isinstance(error, SystemExit):  # Ray's handler of SIGTERM
+                raise Interrupted("SIGTERM before training began") from error
             if isinstance(error, Exception) and not isinstance(error, DistBpError):  # Ray raises bare ones, too
                 raise TrainingFailed(f"Ray at {address!r} did not start or answer: {_first_line(error)}") from error
             raise
