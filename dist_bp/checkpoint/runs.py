@@ -66,6 +66,8 @@ def locate(name: str, root: Path) -> Path:
         if path.is_dir():
             return path
     known = [run.run_id for run in find_runs(root)]
-    likely = get_close_matches(name, known, n=1) or known[:3]
-    hint = f"did you mean {', '.join(likely)}?" if likely else f"there are no runs in {root}"
+    if likely := get_close_matches(name, known, n=1):
+        hint = f"did you mean {likely[0]}?"
+    else:
+        hint = f"the newest there are {', '.join(known[:3])}" if known else f"there are no runs in {root}"
     raise CheckpointError(f"{name} is neither a run in {root} nor a folder: {hint}")
