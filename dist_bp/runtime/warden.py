@@ -89,7 +89,7 @@ class Guard:
         for kind, value in self._messages():
             if kind == "guard":
                 self._looking = True
-                self._strangers = {*value[0], os.getpid()}
+                self._strangers = {*value[0], self._driver, os.getpid()}
                 self._folders.append(Path(value[1]))
             elif kind == "settle":
                 self._look()
@@ -126,11 +126,16 @@ class Guard:
                 yield kind, value
 
     def _look(self) -> None:
-        """Adds what the driver has started, while Ray starts, and what the known processes have started."""
+        """Adds what the driver has started, while Ray starts, what the known processes have started, and what has
+        a guarded folder in its command line: Ray's first processes, should the driver die before the next look."""
+        found: set[int] = set()
         for root in (self._driver, *self._known) if self._looking else (*self._known,):
-            for pid in descendants(root) - self._strangers:
-                if started := start_time(pid):
-                    self._known[pid] = started
+            found |= descendants(root)
+        for folder in self._folders:
+            found |= mentioning(str(folder))
+        for pid in found - self._strangers:
+            if started := start_time(pid):
+                self._known[pid] = started
 
     def _end_processes(self) -> None:
         deadline = time.monotonic() + KILL_SECONDS
@@ -165,6 +170,17 @@ def descendants(root: int) -> set[int]:
         new = [pid for pid in children.get(queue.pop(), []) if pid not in found]
         found.update(new)
         queue += new
+    return found
+
+
+def mentioning(text: str) -> set[int]:
+    """Ids of the processes whose command line holds `text`."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            with contextlib.suppress(OSError):
+                if text.encode() in (entry / "cmdline").read_bytes():
+                    found.add(int(entry.name))
     return found
 
 

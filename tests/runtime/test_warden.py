@@ -72,6 +72,22 @@ def test_leaving_ends_what_is_left_without_the_last_command(workplace: Path) -> 
         driver.communicate()
 
 
+def test_what_started_just_before_the_kill_is_known_by_the_folder_in_its_command(workplace: Path) -> None:
+    folder = workplace / "remains"
+    folder.mkdir()
+    script = DRIVER.replace("later = subprocess.Popen(sleep)", "later = subprocess.Popen([*sleep, sys.argv[1]])")
+    driver = subprocess.Popen([sys.executable, "-c", script, str(folder), "wait"], stdout=subprocess.PIPE, text=True)
+    assert driver.stdout
+    earlier, guarded, later = (psutil.Process(int(pid)) for pid in driver.stdout.readline().split())
+    try:
+        driver.kill()
+        assert not psutil.wait_procs([guarded, later], timeout=10)[1]
+        assert earlier.is_running()
+    finally:
+        earlier.kill()
+        driver.communicate()
+
+
 def test_a_warden_goes_with_its_driver_and_knows_only_descendants() -> None:
     with Warden() as warden:
         assert warden
