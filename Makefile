@@ -28,7 +28,7 @@ test: check
 	$(BIN)/python -m pytest -q --durations=10
 
 bench: $(STAMP)
-	$(BIN)/python -m benchmarks.hot_loop
+	$(BIN)/python -m benchmarks
 
 clean:
 	rm -rf $(VENV) build dist_bp.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .dist_bp

@@ -16,6 +16,7 @@ from dist_bp.config.metrics import metrics_or_default, monitor_mode
 from dist_bp.errors import ConfigError
 from dist_bp.metrics import Metric, metric
 from dist_bp.plugins import locate
+from dist_bp.ps.modes import Mode
 
 SOURCES: dict[str, Callable[..., data.Source]] = {
     "sklearn": data.SklearnSource,
@@ -164,6 +165,17 @@ def build_updater(config: JobConfig, model: nn.Model) -> optim.Updater:
         clip_value=config.train.clip_value,
         clip_norm=config.train.clip_norm,
         decayed=model.decayed,
+    )
+
+
+def build_mode(config: JobConfig) -> Mode:
+    section = config.parameter_server
+    return Mode(
+        name=section.mode,
+        staleness=section.max_staleness or 0,
+        backups=section.backup_workers or 0,
+        local_steps=section.local_steps or 1,
+        outer_momentum=section.outer_momentum or 0.0,
     )
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from dist_bp.config.fields import Count, Flag, Positive, Section, Text, Whole, text_or_other
+from dist_bp.config.fields import Count, Flag, Fraction, Positive, Section, Text, Whole, text_or_other
 from dist_bp.config.metrics import Mode
 
 Interval = Annotated[
@@ -28,8 +28,20 @@ class ScalingConfig(Section):
 class ParameterServerConfig(Section):
     """How gradients become updates."""
 
-    mode: Literal["sync"] = Field(
-        default="sync", description="sync: every update waits for the gradients of all workers."
+    mode: Literal["sync", "backup", "ssp", "async", "local"] = Field(
+        default="sync",
+        description="sync: every update waits for all workers. backup: for all but the slowest. ssp: workers may run "
+        "ahead. async: every gradient is an update. local: workers train by themselves, then average.",
+    )
+    backup_workers: Count | None = Field(
+        default=None, description="backup: gradients that an update does not wait for; they are dropped."
+    )
+    max_staleness: Whole | None = Field(
+        default=None, description="ssp: updates by which the parameters of a gradient may be behind."
+    )
+    local_steps: Count | None = Field(default=None, description="local: steps between two averages.")
+    outer_momentum: Fraction | None = Field(
+        default=None, description="local: momentum with which the averages are followed; null: none."
     )
     timeout_seconds: Positive = Field(default=60.0, description="Silence after which a process is taken for dead.")
 

@@ -50,10 +50,10 @@ def gather(array: Array, rows: Array, out: Array) -> None:
 
 
 class Batches:
-    """One worker's share of every global batch.
+    """Every global batch cut into one share for each worker; a worker's own share is that of its rank.
 
     A step's global batch holds `accumulate * batch_size` samples, the last one of an epoch those that are left. The
-    worker's groups are handed out in parts of at most ceil(batch_size / workers) rows, rounded up to whole groups.
+    groups of a share are handed out in parts of at most ceil(batch_size / workers) rows, rounded up to whole groups.
 
     Attributes: `steps_per_epoch`; `largest`, the most rows of any part; `accumulates`, whether a step can have more
     than one part.
@@ -73,29 +73,42 @@ class Batches:
         if min(samples, batch_size, group_size, workers, accumulate) < 1 or not 0 <= rank < workers:
             raise ValueError("samples, sizes and workers must be at least 1 and the rank below the workers")
         self._samples = samples
+        self._rank = rank
         self._seed = seed
         self._shuffle = shuffle
         self._stride = accumulate * batch_size
         self.steps_per_epoch = _ceil(samples, self._stride)
         part_groups = _ceil(_ceil(batch_size, workers), group_size)
-        left = samples - (self.steps_per_epoch - 1) * self._stride
-        self._last = _plan(left, group_size, workers, rank, part_groups)
-        self._full = _plan(min(samples, self._stride), group_size, workers, rank, part_groups)
-        plans = (self._full, self._last)
+        self._left = samples - (self.steps_per_epoch - 1) * self._stride
+        self._last = [_plan(self._left, group_size, workers, share, part_groups) for share in range(workers)]
+        whole = min(samples, self._stride)
+        self._full = [_plan(whole, group_size, workers, share, part_groups) for share in range(workers)]
+        plans = (*self._full, *self._last)
         self.accumulates = any(len(plan) > 1 for plan in plans)
         self.largest = max((stop - start for plan in plans for start, stop, _ in plan), default=0)
         self._epoch = -1
         self._order = np.empty(0, np.intp)
 
-    def parts(self, step: int) -> list[Part]:
-        """The worker's parts of the global batch of `step`, counted from 0 over all epochs; it may have none."""
+    def rows(self, step: int) -> int:
+        """Samples of the global batch of `step`."""
+        return self._left if self._is_last(step) else self._stride
+
+    def parts(self, step: int, share: int | None = None) -> list[Part]:
+        """The parts of a share of the global batch of `step`, counted from 0 over all epochs; it may have none.
+
+        The share is the worker's own unless given.
+        """
         epoch, batch = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
             self._order = epoch_order(self._samples, self._seed, epoch, self._shuffle)
             self._epoch = epoch
         base = batch * self._stride
-        plan = self._last if batch == self.steps_per_epoch - 1 else self._full
+        plans = self._last if self._is_last(step) else self._full
+        plan = plans[self._rank if share is None else share]
         return [Part(self._order[base + start : base + stop], groups) for start, stop, groups in plan]
+
+    def _is_last(self, step: int) -> bool:
+        return step % self.steps_per_epoch == self.steps_per_epoch - 1
 
 
 _Plan = tuple[tuple[int, int, tuple[Group, ...]], ...]

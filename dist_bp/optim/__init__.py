@@ -1,7 +1,7 @@
 """Optimizers: update rules on flat slices, learning-rate schedules, clipping and weight decay."""
 
 from dist_bp.optim.plateau import Plateau
-from dist_bp.optim.rules import Adagrad, Adam, Lion, RmsProp, Rule, Sgd
+from dist_bp.optim.rules import Adagrad, Adam, Lion, RmsProp, Rule, Sgd, Slice
 from dist_bp.optim.schedules import Constant, Cosine, Exponential, Linear, OneCycle, Schedule, Step
 from dist_bp.optim.updater import Updater
 
@@ -19,6 +19,7 @@ __all__ = [
     "Rule",
     "Schedule",
     "Sgd",
+    "Slice",
     "Step",
     "Updater",
 ]

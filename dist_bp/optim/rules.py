@@ -1,20 +1,28 @@
 """Update rules: how a slice of the parameters follows from a slice of the average gradient.
 
 Every operation is element by element and writes into an array it was given, so the whole vector, a
-server's slice and a chunk of it get the same bits. Moving averages are kept as plain decayed sums, that is
-without their constant factor (1 - beta); the factor is folded into scalars, which saves passes over memory.
+server's slice and a chunk of it get the same bits. A rule reads the old version of parameters and state and writes
+the new one in the same passes, since an update is bound by memory. Moving averages are kept as plain decayed sums,
+that is without their constant factor (1 - beta); the factor is folded into scalars, which saves passes as well.
 """
 
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 State = dict[str, Array]
+
+
+class Slice(NamedTuple):
+    """A flat slice (n,) of the parameters and of every array of the rule's state, all of one dtype."""
+
+    params: Array
+    state: State
 
 
 class Rule(ABC):
@@ -26,19 +34,11 @@ class Rule(ABC):
         """Names of the state arrays, each as long as the parameters and zero before the first step."""
 
     @abstractmethod
-    def update(
-        self,
-        params: Array,
-        grads: Array,
-        state: State,
-        step: int,
-        learning_rate: float,
-        scratch: Array,
-    ) -> None:
-        """Makes one step in place.
+    def update(self, old: Slice, new: Slice, grads: Array, step: int, learning_rate: float, scratch: Array) -> None:
+        """Makes one step from `old` to `new`, which may be the same arrays.
 
-        `params`, `grads` and every array of `state` are flat slices of one length n and one dtype, `scratch`
-        is (2, n) of that dtype. `step` counts from 1. `grads` and `scratch` hold nothing of use afterwards.
+        `grads` is (n,) and `scratch` (2, n) of the slices' dtype. `step` counts from 1. `grads` and `scratch` hold
+        nothing of use afterwards.
         """
 
     def init(self, n: int, dtype: npt.DTypeLike) -> State:
@@ -59,13 +59,11 @@ class Sgd(Rule):
     def slots(self) -> tuple[str, ...]:
         return ("momentum",) if self.momentum else ()
 
-    def update(
-        self, params: Array, grads: Array, state: State, step: int, learning_rate: float, scratch: Array
-    ) -> None:
+    def update(self, old: Slice, new: Slice, grads: Array, step: int, learning_rate: float, scratch: Array) -> None:
         change = grads
         if self.momentum:
-            momentum, change = state["momentum"], scratch[0]
-            momentum *= self.momentum
+            momentum, change = new.state["momentum"], scratch[0]
+            np.multiply(old.state["momentum"], self.momentum, out=momentum)
             momentum += grads
             if self.nesterov:
                 np.multiply(momentum, self.momentum, out=change)
@@ -75,7 +73,7 @@ class Sgd(Rule):
                 np.multiply(momentum, learning_rate, out=change)
         else:
             change *= learning_rate
-        params -= change
+        np.subtract(old.params, change, out=new.params)
 
 
 @dataclass(frozen=True)
@@ -95,21 +93,19 @@ class Adam(Rule):
     def slots(self) -> tuple[str, ...]:
         return ("m", "v")
 
-    def update(
-        self, params: Array, grads: Array, state: State, step: int, learning_rate: float, scratch: Array
-    ) -> None:
-        m, v, change = state["m"], state["v"], scratch[0]
-        m *= self.beta1
+    def update(self, old: Slice, new: Slice, grads: Array, step: int, learning_rate: float, scratch: Array) -> None:
+        m, v, change = new.state["m"], new.state["v"], scratch[0]
+        np.multiply(old.state["m"], self.beta1, out=m)
         m += grads
         np.square(grads, out=grads)
-        v *= self.beta2
+        np.multiply(old.state["v"], self.beta2, out=v)
         v += grads
         root = math.sqrt((1 - self.beta2) / (1 - self.beta2**step))
         np.sqrt(v, out=change)
         change += self.epsilon / root
         np.divide(m, change, out=change)
         change *= learning_rate / root * (1 - self.beta1) / (1 - self.beta1**step)
-        params -= change
+        np.subtract(old.params, change, out=new.params)
 
 
 @dataclass(frozen=True)
@@ -128,12 +124,10 @@ class RmsProp(Rule):
     def slots(self) -> tuple[str, ...]:
         return ("square", "momentum") if self.momentum else ("square",)
 
-    def update(
-        self, params: Array, grads: Array, state: State, step: int, learning_rate: float, scratch: Array
-    ) -> None:
-        square, spare = state["square"], scratch[0]
+    def update(self, old: Slice, new: Slice, grads: Array, step: int, learning_rate: float, scratch: Array) -> None:
+        square, spare = new.state["square"], scratch[0]
         np.square(grads, out=spare)
-        square *= self.decay
+        np.multiply(old.state["square"], self.decay, out=square)
         square += spare
         root = math.sqrt(1 - self.decay)
         np.sqrt(square, out=spare)
@@ -141,13 +135,13 @@ class RmsProp(Rule):
         grads /= spare
         change = grads
         if self.momentum:
-            momentum, change = state["momentum"], spare
-            momentum *= self.momentum
+            momentum, change = new.state["momentum"], spare
+            np.multiply(old.state["momentum"], self.momentum, out=momentum)
             momentum += grads
             np.multiply(momentum, learning_rate / root, out=change)
         else:
             change *= learning_rate / root
-        params -= change
+        np.subtract(old.params, change, out=new.params)
 
 
 @dataclass(frozen=True)
@@ -160,17 +154,15 @@ class Adagrad(Rule):
     def slots(self) -> tuple[str, ...]:
         return ("square",)
 
-    def update(
-        self, params: Array, grads: Array, state: State, step: int, learning_rate: float, scratch: Array
-    ) -> None:
-        square, spare = state["square"], scratch[0]
+    def update(self, old: Slice, new: Slice, grads: Array, step: int, learning_rate: float, scratch: Array) -> None:
+        square, spare = new.state["square"], scratch[0]
         np.square(grads, out=spare)
-        square += spare
+        np.add(old.state["square"], spare, out=square)
         np.sqrt(square, out=spare)
         spare += self.epsilon
         grads /= spare
         grads *= learning_rate
-        params -= grads
+        np.subtract(old.params, grads, out=new.params)
 
 
 @dataclass(frozen=True)
@@ -189,16 +181,14 @@ class Lion(Rule):
     def slots(self) -> tuple[str, ...]:
         return ("momentum",)
 
-    def update(
-        self, params: Array, grads: Array, state: State, step: int, learning_rate: float, scratch: Array
-    ) -> None:
-        momentum, (change, magnitude) = state["momentum"], scratch
+    def update(self, old: Slice, new: Slice, grads: Array, step: int, learning_rate: float, scratch: Array) -> None:
+        momentum, (change, magnitude) = old.state["momentum"], scratch
         np.multiply(momentum, self.beta1 * (1 - self.beta2) / (1 - self.beta1), out=change)
         change += grads
         np.abs(change, out=magnitude)
         magnitude += float(np.finfo(change.dtype).smallest_normal)
         change /= magnitude
         change *= learning_rate
-        params -= change
-        momentum *= self.beta2
-        momentum += grads
+        np.subtract(old.params, change, out=new.params)
+        np.multiply(momentum, self.beta2, out=new.state["momentum"])
+        new.state["momentum"] += grads

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dist_bp.optim.rules import Array, Rule, State
+from dist_bp.optim.rules import Array, Rule, Slice
 
 FLUSH_EVERY = 128
+DOT_ELEMENTS = 8192
+"""The BLAS splits longer dot products over its threads, whose number would then change the bits."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,16 @@ class Updater:
     )
 
     def prepare(self, grads: Array, scale: float) -> float:
-        """Scales the gradient sum in place and clips it by value; returns its sum of squares."""
-        grads *= scale
+        """Scales the gradient in place and clips it by value; returns its sum of squares."""
+        if scale != 1.0:
+            grads *= scale
         if self.clip_value is not None:
             np.clip(grads, -self.clip_value, self.clip_value, out=grads)
-        # Not np.dot: the BLAS splits long vectors over its threads, and their number would change the bits.
-        return float(np.einsum("i,i->", grads, grads))
+        squares = 0.0
+        for start in range(0, len(grads), DOT_ELEMENTS):
+            part = grads[start : start + DOT_ELEMENTS]
+            squares += float(np.dot(part, part))
+        return squares
 
     def clip_factor(self, total_norm: float) -> float:
         """What scales a whole gradient of `total_norm` down to `clip_norm` (Pascanu et al. 2013)."""
@@ -45,30 +51,33 @@ class Updater:
 
     def apply(
         self,
-        params: Array,
+        old: Slice,
+        new: Slice,
         grads: Array,
-        state: State,
         start: int,
         step: int,
         learning_rate: float,
         clip_factor: float,
         scratch: Array,
     ) -> None:
-        """Makes step number `step` (from 1) in place on the chunk that begins at `start`.
+        """Makes step number `step` (from 1) on the chunk that begins at `start`, from `old` to `new`.
 
-        `grads` went through `prepare` and is overwritten; `scratch` is (2, n) of the dtype of the parameters.
+        They may be the same arrays. `grads` (n,) went through `prepare` and is overwritten; `scratch` is (2, n) of
+        the dtype of the parameters.
         """
         if clip_factor != 1.0:
             grads *= clip_factor
         if self.weight_decay:
-            parts = self._decayed_parts(start, len(params))
+            parts = self._decayed_parts(start, len(old.params))
             if self.decoupled:
-                shrink(params, parts, 1 - learning_rate * self.weight_decay)
+                np.copyto(new.params, old.params)
+                shrink(new.params, parts, 1 - learning_rate * self.weight_decay)
+                old = Slice(new.params, old.state)
             else:
-                add_decay(grads, params, parts, self.weight_decay, scratch[0])
-        self.rule.update(params, grads, state, step, learning_rate, scratch)
+                add_decay(grads, old.params, parts, self.weight_decay, scratch[0])
+        self.rule.update(old, new, grads, step, learning_rate, scratch)
         if step % FLUSH_EVERY == 0:
-            for array in state.values():
+            for array in new.state.values():
                 flush_subnormals(array, scratch)
 
     def _decayed_parts(self, start: int, length: int) -> tuple[slice, ...]:

@@ -22,17 +22,8 @@ Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Version:
-    """Views of one half of the arena: all that one committed step consists of."""
-
-    parameters: Array
-    statistics: Array
-    optimizer: dict[str, Array]
-
-
-@dataclass(frozen=True)
 class Snapshot:
-    """A committed version copied out of the arena; `step` updates have been applied to it."""
+    """The model and the optimizer's state after `step` global batches, copied out of the arena."""
 
     step: int
     parameters: Array
@@ -52,13 +43,23 @@ class Arena:
             flags=mmap.MAP_SHARED | mmap.MAP_POPULATE,
             prot=mmap.PROT_READ | mmap.PROT_WRITE,
         )
+        workers, slots, mode = range(layout.workers), range(layout.mode.slots), layout.mode
+        self.begun = self._view("begun")[:, 0]
         self.committed = self._view("committed")[:, 0]
-        self.counts = self._view("count")[:, 0]
-        self.losses = self._view("loss")[:, 0]
+        self.chosen = self._view("chosen")[:, 0]
+        self.sources = self._view("source")[:, :, 0]
+        self.expected = self._view("expected")[:, :, 0]
+        self.counts = self._view("count")[:, :, : mode.local_steps]
+        self.losses = self._view("loss")[:, :, : mode.local_steps]
         self.squares = self._view("squares")
-        self.gradients = [self._view(f"gradients/{worker}") for worker in range(layout.workers)]
-        self.sums = [self._view(f"sums/{worker}") for worker in range(layout.workers)]
-        self.halves = (self._half(0), self._half(1))
+        self.gradients = [[self._view(f"gradients/{worker}/{slot}") for slot in slots] for worker in workers]
+        self.sums = [[self._view(f"sums/{worker}/{slot}") for slot in slots] for worker in workers]
+        self.states = [{name: self._view(f"state/{worker}/{name}") for name in layout.averaged} for worker in workers]
+        self.parameters = [self._view(f"parameters/{version}") for version in range(mode.versions)]
+        self.statistics = [self._view(f"statistics/{version}") for version in range(mode.versions)]
+        self.optimizer = [
+            {name: self._view(f"optimizer/{name}/{half}") for name in layout.optimizer} for half in (0, 1)
+        ]
 
     @classmethod
     def create(cls, layout: ArenaLayout) -> "Arena":
@@ -76,33 +77,28 @@ class Arena:
             raise
         return cls(layout, descriptor)
 
-    def version(self, step: int) -> Version:
-        return self.halves[step % 2]
-
     @property
-    def step(self) -> int:
-        """The newest step that every server has committed."""
+    def version(self) -> int:
+        """The newest version that every server of the node has committed."""
         return int(self.committed.min())
 
-    def read(self) -> Snapshot:
-        """Copies the committed version; call it between leases only."""
-        step = self.step
-        version = self.version(step)
-        return Snapshot(
-            step=step,
-            parameters=version.parameters.copy(),
-            statistics=version.statistics.copy(),
-            optimizer={name: array.copy() for name, array in version.optimizer.items()},
+    def read(self, version: int) -> tuple[Array, Array, dict[str, Array]]:
+        """Copies parameters, statistics and the node's part of the state; call it between leases only."""
+        return (
+            self.parameters[version % self.layout.mode.versions].copy(),
+            self.statistics[version % self.layout.mode.versions].copy(),
+            {name: array.copy() for name, array in self.optimizer[version % 2].items()},
         )
 
-    def write(self, snapshot: Snapshot) -> None:
+    def write(self, version: int, snapshot: Snapshot) -> None:
         """Makes `snapshot` the committed version; call it between leases only."""
-        version = self.version(snapshot.step)
-        np.copyto(version.parameters, snapshot.parameters)
-        np.copyto(version.statistics, snapshot.statistics)
-        for name, array in version.optimizer.items():
-            np.copyto(array, snapshot.optimizer[name])
-        self.committed[:] = snapshot.step
+        np.copyto(self.parameters[version % self.layout.mode.versions], snapshot.parameters)
+        np.copyto(self.statistics[version % self.layout.mode.versions], snapshot.statistics)
+        kept = slice(*self.layout.state)
+        for name, array in self.optimizer[version % 2].items():
+            np.copyto(array, snapshot.optimizer[name][kept])
+        self.begun[:] = version
+        self.committed[:] = version
 
     def close(self) -> None:
         """Gives the descriptor back; the memory itself goes with the last view of it."""
@@ -114,10 +110,3 @@ class Arena:
         region = self.layout.regions[name]
         flat = np.frombuffer(self._memory, region.dtype, int(np.prod(region.shape)), region.offset)
         return flat.reshape(region.shape)
-
-    def _half(self, half: int) -> Version:
-        return Version(
-            parameters=self._view(f"parameters/{half}"),
-            statistics=self._view(f"statistics/{half}"),
-            optimizer={name: self._view(f"optimizer/{name}/{half}") for name in self.layout.optimizer},
-        )

@@ -1,9 +1,9 @@
 """Doorbells between the processes of one node: tiny messages over Unix sockets.
 
-A bell says «the shared memory is ready for this step»; the data itself never passes through it. Blocking reads
-sleep in the kernel, and the end of the stream tells at once that the other side died. The sockets live in
-Linux's abstract namespace, so no file is left behind whatever is killed; only processes of the same user that
-know the run's secret are let in.
+A bell says «the shared memory is ready for this version»; the data itself never passes through it. A wait looks again
+and again for a moment, then sleeps in the kernel, and the end of the stream tells at once that the other side died.
+The sockets live in Linux's abstract namespace, so no file is left behind whatever is killed; only processes of the
+same user that know the run's secret are let in.
 """
 
 import contextlib
@@ -14,18 +14,29 @@ import struct
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from dist_bp.errors import TrainingFailed
+from dist_bp.ps.modes import NO_TICKET
 
-_BELL = struct.Struct("<qq")
+_BELL = struct.Struct("<qqq")
 _HELLO = struct.Struct("<32s8sq")
 _CREDENTIALS = struct.Struct("3i")
 ABORT = -1
 BACKLOG = 1024
 START_SECONDS = 120.0
-
+SPIN_SECONDS = 5e-4
+"""How long a waiting process looks again and again before it sleeps: waking one on another core takes some 40 us."""
 
 SILENT = "did not answer"
+
+
+class Bell(NamedTuple):
+    """A message: `version` of the parameters that it is about, or ABORT; `ticket` of the work that comes next."""
+
+    generation: int
+    version: int
+    ticket: int
 
 
 class PeerLost(TrainingFailed):
@@ -56,7 +67,7 @@ class Doorbell:
 
     def __init__(self, connection: socket.socket, peer: Peer, timeout: float) -> None:
         self.peer = peer
-        self._timeout = timeout
+        self.timeout = timeout
         self._connection = connection
         connection.settimeout(None)
         # A timeout in the kernel costs no extra system call a message, unlike Python's own.
@@ -64,29 +75,50 @@ class Doorbell:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
 
-    def ring(self, generation: int, step: int) -> None:
+    def ring(self, generation: int, version: int, ticket: int = NO_TICKET) -> None:
         try:
-            self._connection.send(_BELL.pack(generation, step))
+            self._connection.send(_BELL.pack(generation, version, ticket))
         except OSError as error:
             raise PeerLost(str(self.peer), "died") from error
 
-    def wait(self, generation: int) -> int:
-        """The step of the next bell; bells of an earlier generation are stale and passed over.
+    def wait(self, generation: int) -> Bell:
+        """The next bell of this generation; earlier ones are stale and passed over.
 
         Raises PeerLost when the peer dies or does not ring within the timeout.
         """
-        while True:
-            try:
-                message = self._connection.recv(_BELL.size)
-            except BlockingIOError as error:
-                raise PeerLost(str(self.peer), f"{SILENT} for {self._timeout:g} s") from error
-            except OSError as error:
-                raise PeerLost(str(self.peer), "died") from error
-            if len(message) != _BELL.size:
-                raise PeerLost(str(self.peer), "died")
-            sent, step = _BELL.unpack(message)
-            if sent == generation:
-                return int(step)
+        until = time.perf_counter() + SPIN_SECONDS
+        while time.perf_counter() < until:
+            if bell := self.poll(generation):
+                return bell
+            os.sched_yield()
+        while bell := self._receive(0):
+            if bell.generation == generation:
+                return bell
+        raise self.silent()
+
+    def poll(self, generation: int) -> Bell | None:
+        """The next bell of this generation if it is there; raises PeerLost when the peer has died."""
+        while bell := self._receive(socket.MSG_DONTWAIT):
+            if bell.generation == generation:
+                return bell
+        return None
+
+    def _receive(self, flags: int) -> Bell | None:
+        try:
+            message = self._connection.recv(_BELL.size, flags)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            raise PeerLost(str(self.peer), "died") from error
+        if len(message) != _BELL.size:
+            raise PeerLost(str(self.peer), "died")
+        return Bell(*_BELL.unpack(message))
+
+    def silent(self) -> PeerLost:
+        return PeerLost(str(self.peer), f"{SILENT} for {self.timeout:g} s")
+
+    def fileno(self) -> int:
+        return self._connection.fileno()
 
     def close(self) -> None:
         _close(self._connection)

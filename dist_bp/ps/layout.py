@@ -5,8 +5,13 @@ from functools import cached_property
 
 import numpy as np
 
+from dist_bp.ps.modes import SYNC, Mode
+
 CACHE_LINE = 64
+ALIGNED_ELEMENTS = 16
 CHUNK = 32768
+OUTER = "outer_momentum"
+"""The state of the momentum with which averages of parameters are taken in the `local` mode."""
 
 
 @dataclass(frozen=True)
@@ -27,44 +32,89 @@ class ArenaLayout:
     """Regions of the arena of one node.
 
     `parameters` and `statistics` are element counts of the model's two flat vectors, `optimizer` names the
-    optimizer's state arrays, each as long as the parameters. All that an update changes exists in two
-    versions: version v lives in half v % 2, and an update reads one half and writes the other.
+    optimizer's state arrays. `placement` says how many workers each node has, `servers` how many servers. The
+    parameters are cut into one slice a node; the servers of `node` update theirs and keep the state of that slice
+    alone, except in the `local` mode, where every worker goes on from the whole of it.
+
+    Nothing is changed in place: version v of the parameters and statistics lives at v % versions, that of the state at
+    v % 2, and an update reads one version and writes the next.
     """
 
     parameters: int
     statistics: int
     optimizer: tuple[str, ...]
-    workers: int
+    placement: tuple[int, ...]
     servers: int
     dtype: str
+    mode: Mode = SYNC
+    node: int = 0
 
     @property
-    def chunks(self) -> list[tuple[int, int]]:
-        """Slices of the parameter vector, the same whatever the number of servers."""
-        return [(start, min(start + CHUNK, self.parameters)) for start in range(0, self.parameters, CHUNK)]
+    def nodes(self) -> int:
+        return len(self.placement)
 
-    def owned_chunks(self, server: int) -> list[tuple[int, int, int]]:
-        """(number, start, stop) of the contiguous chunks that `server` updates."""
-        count = len(self.chunks)
+    @property
+    def workers(self) -> int:
+        """Workers of this node."""
+        return self.placement[self.node]
+
+    def ranks(self, node: int) -> range:
+        """The ranks of a node's workers, which are counted over all nodes."""
+        first = sum(self.placement[:node])
+        return range(first, first + self.placement[node])
+
+    def slice(self, node: int) -> tuple[int, int]:
+        """The elements of the parameter vector that a node updates: even shares that begin at a cache line."""
+        return self._cut(node), self._cut(node + 1)
+
+    def _cut(self, node: int) -> int:
+        if node == self.nodes:
+            return self.parameters
+        return self.parameters * node // self.nodes // ALIGNED_ELEMENTS * ALIGNED_ELEMENTS
+
+    @property
+    def state(self) -> tuple[int, int]:
+        """The elements whose optimizer state this node keeps."""
+        return (0, self.parameters) if self.mode.name == "local" else self.slice(self.node)
+
+    @cached_property
+    def chunks(self) -> list[tuple[int, int]]:
+        """Pieces of the parameter vector, the same whatever the number of servers of a node."""
+        return [piece for node in range(self.nodes) for piece in _pieces(*self.slice(node))]
+
+    def owned_chunks(self, server: int, node: int | None = None) -> list[tuple[int, int, int]]:
+        """(number, start, stop) of the contiguous chunks that `server` of a node, this one unless told, updates."""
+        node = self.node if node is None else node
+        before = sum(len(_pieces(*self.slice(other))) for other in range(node))
+        count = len(_pieces(*self.slice(node)))
         first, last = server * count // self.servers, (server + 1) * count // self.servers
-        return [(number, *self.chunks[number]) for number in range(first, last)]
+        return [(number, *self.chunks[number]) for number in range(before + first, before + last)]
 
     @cached_property
     def regions(self) -> dict[str, Region]:
-        line = CACHE_LINE // 8
+        line, slots = CACHE_LINE // 8, self.mode.slots
+        scores = max(self.mode.local_steps, line)
         wanted: list[tuple[str, tuple[int, ...], str]] = [
+            ("begun", (self.servers, line), "int64"),
             ("committed", (self.servers, line), "int64"),
-            ("count", (self.workers, line), "int64"),
-            ("loss", (self.workers, line), "float64"),
+            ("chosen", (sum(self.placement), line), "int64"),
+            ("source", (self.workers, slots, line), "int64"),
+            ("expected", (self.workers, slots, line), "int64"),
+            ("count", (self.workers, slots, scores), "int64"),
+            ("loss", (self.workers, slots, scores), "float64"),
             ("squares", (len(self.chunks),), "float64"),
         ]
         for worker in range(self.workers):
-            wanted.append((f"gradients/{worker}", (self.parameters,), self.dtype))
-            wanted.append((f"sums/{worker}", (self.statistics,), self.dtype))
+            for slot in range(slots):
+                wanted.append((f"gradients/{worker}/{slot}", (self.parameters,), self.dtype))
+                wanted.append((f"sums/{worker}/{slot}", (self.statistics,), self.dtype))
+            wanted += [(f"state/{worker}/{name}", (self.parameters,), self.dtype) for name in self.averaged]
+        for version in range(self.mode.versions):
+            wanted.append((f"parameters/{version}", (self.parameters,), self.dtype))
+            wanted.append((f"statistics/{version}", (self.statistics,), self.dtype))
+        kept = self.state[1] - self.state[0]
         for half in (0, 1):
-            wanted.append((f"parameters/{half}", (self.parameters,), self.dtype))
-            wanted.append((f"statistics/{half}", (self.statistics,), self.dtype))
-            wanted += [(f"optimizer/{name}/{half}", (self.parameters,), self.dtype) for name in self.optimizer]
+            wanted += [(f"optimizer/{name}/{half}", (kept,), self.dtype) for name in self.optimizer]
         regions: dict[str, Region] = {}
         offset = 0
         for name, shape, dtype in wanted:
@@ -73,9 +123,20 @@ class ArenaLayout:
         return regions
 
     @property
+    def averaged(self) -> tuple[str, ...]:
+        """The state arrays that workers change by themselves in the `local` mode."""
+        if self.mode.name != "local":
+            return ()
+        return tuple(name for name in self.optimizer if name != OUTER)
+
+    @property
     def nbytes(self) -> int:
         last = list(self.regions.values())[-1]
         return max(_aligned(last.offset + last.nbytes), CACHE_LINE)
+
+
+def _pieces(start: int, stop: int) -> list[tuple[int, int]]:
+    return [(first, min(first + CHUNK, stop)) for first in range(start, stop, CHUNK)]
 
 
 def _aligned(offset: int) -> int:

@@ -11,13 +11,14 @@ MetricStates = dict[str, dict[str, Array]]
 
 @dataclass(frozen=True)
 class Lease:
-    """Leave to make the updates first + 1 ... last.
+    """Leave to train on the global batches first + 1 ... last.
 
-    `generation` grows with every lease: whatever carries an older one is stale. `rate_factor` multiplies the
-    scheduled learning rate.
+    `generation` grows with every lease: whatever carries an older one is stale. `version` is the committed one at
+    its start; each update makes the next. `rate_factor` multiplies the scheduled learning rate.
     """
 
     generation: int
+    version: int
     first: int
     last: int
     rate_factor: float = 1.0
@@ -29,24 +30,30 @@ class Lease:
 
 @dataclass(frozen=True)
 class WorkerReport:
-    """One worker's side of a lease.
+    """One worker's side of a lease, a row for each of its gradients.
 
-    `seconds` has a row a step: computing (batch, forward, loss, backward) and waiting for the update.
-    `metrics` are the accumulated states of the metrics over the worker's own samples.
+    `steps` are the global batches that they are of. `times` are moments of the monotonic clock in seconds: begun,
+    computed (batch, forward, loss, backward), pushed, released. `metrics` are the accumulated states of the metrics
+    over the samples that counted; `dropped` gradients came too late and did not count.
     """
 
     rank: int
-    seconds: Array
+    steps: Array
+    times: Array
     metrics: MetricStates
+    dropped: int = 0
 
 
 @dataclass(frozen=True)
 class ServerReport:
-    """One server's side of a lease, an element or row for each committed step.
+    """One server's side of a lease.
 
-    `losses` are sums over the samples of the global batch, `counts` their numbers, `squares` this server's
-    share of the squared norm of the average gradient. `seconds` are collecting, updating and publishing.
-    `non_finite` says at which step, and at whose loss, a NaN or infinity ended the lease before its update.
+    `losses` and `counts` have an element for each global batch: sums over its samples, and their number. The others
+    have one for each update: `squares`, this server's share of the squared norm of what was applied;
+    `learning_rates`; `staleness`, by how many versions the oldest gradient in it was behind; `times`, moments of the
+    monotonic clock in seconds: begun, collected, updated, published. `wire_bytes` are what it sent to and received
+    from other nodes. `non_finite` says at which step, and at whose loss, a NaN or infinity ended the lease before
+    its update.
     """
 
     index: int
@@ -54,8 +61,10 @@ class ServerReport:
     counts: Array
     squares: Array
     learning_rates: Array
-    seconds: Array
+    staleness: Array
+    times: Array
     non_finite: "NonFinite | None"
+    wire_bytes: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)

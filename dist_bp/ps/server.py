@@ -1,41 +1,32 @@
-"""A parameter server: averages the workers' gradients and applies one optimizer update a step to its slice."""
+"""A parameter server: averages the workers' gradients and applies one optimizer update at a time to its slice."""
 
 import math
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from dist_bp.optim.updater import Updater
-from dist_bp.ps.arena import Arena, Snapshot
-from dist_bp.ps.doorbell import ABORT, Doorbell, Peer, PeerLost, Porch, call
-from dist_bp.ps.layout import CHUNK, ArenaLayout
+from dist_bp.optim import Sgd, Updater
+from dist_bp.ps.arena import Arena, Array, Snapshot
+from dist_bp.ps.collect import Aborted, Barrier, Collector, Delegate, Follower, Leader, expect
+from dist_bp.ps.compression import Codec
+from dist_bp.ps.doorbell import ABORT, Doorbell, Peer, Porch, call
+from dist_bp.ps.exchange import Exchange, PeerAborted
+from dist_bp.ps.layout import ArenaLayout
 from dist_bp.ps.lease import Lease, NonFinite, ServerReport
+from dist_bp.ps.mesh import Mesh
+from dist_bp.ps.modes import policy
+from dist_bp.ps.update import Contribution, SliceUpdate
 
-Array = npt.NDArray[Any]
 Rate = Callable[[int], float]
-
-
-@dataclass(frozen=True)
-class _Chunk:
-    """The views of one chunk; pairs hold the two halves of the arena."""
-
-    number: int
-    start: int
-    slots: list[Array]
-    mean: Array
-    parameters: tuple[Array, Array]
-    optimizer: tuple[dict[str, Array], dict[str, Array]]
 
 
 class Server:
     """Server `index` of a node. Server 0 creates the arena, all others receive it from there.
 
-    `rate` maps the number of updates made so far to the scheduled learning rate.
+    `rate` maps the number of global batches so far to the scheduled learning rate; `exchange`, with more than one
+    node, reaches the server of the same index on the others, and `codec` makes what is sent there smaller.
     """
 
     def __init__(
@@ -47,43 +38,58 @@ class Server:
         statistic_momentum: Array,
         secret: bytes,
         timeout: float,
+        exchange: Exchange | None = None,
+        codec: Codec | None = None,
     ) -> None:
         self.index = index
         self._layout = layout
-        self._updater = updater
+        self._updater = averaging(layout) if layout.mode.name == "local" else updater
         self._rate = rate
         self._statistic_momentum = statistic_momentum
         self._secret = secret
         self._timeout = timeout
+        self._exchange = exchange
+        self._mesh = Mesh(exchange, layout, index, codec) if exchange else None
         self._porch = Porch(secret, timeout)
-        self._workers: list[Doorbell] = []
+        self._workers: dict[int, Doorbell] = {}
         self._servers: list[Doorbell] = []
         self._arena: Arena | None = None
 
-    def listen(self) -> bytes:
-        """The address where peers reach this server; raises CapacityError without memory for the arena."""
+    def listen(self, host: str = "127.0.0.1") -> tuple[bytes, str]:
+        """Where peers of this node and the servers of others reach this one, at the network address `host`.
+
+        Raises CapacityError without memory for the arena.
+        """
         if self.index == 0:
             self._arena = Arena.create(self._layout)
-        return self._porch.address
+        return self._porch.address, self._exchange.listen(host) if self._exchange else ""
 
-    def gather(self, addresses: Sequence[bytes]) -> None:
-        """Connects to the servers before this one and receives the workers and the servers after it."""
-        me = Peer("server", self.index)
+    def gather(self, addresses: Sequence[bytes], meshed: Sequence[str] = ()) -> None:
+        """Connects to the servers before this one and receives the workers and the servers after it.
+
+        `addresses` are those of the node's servers, `meshed` those of this server's counterparts, by node.
+        """
+        node = self._layout.node
+        me = self._peer(self.index)
         for other in range(self.index):
-            bell, descriptor = call(addresses[other], Peer("server", other), me, self._secret, self._timeout)
+            bell, descriptor = call(addresses[other], self._peer(other), me, self._secret, self._timeout)
             self._servers.append(bell)
             if self._arena is None:
                 self._arena = Arena(self._layout, descriptor)
             else:
                 os.close(descriptor)
-        workers = [Peer("worker", rank) for rank in range(self._layout.workers)]
-        later = [Peer("server", other) for other in range(self.index + 1, self._layout.servers)]
+        workers = [Peer("worker", rank) for rank in self._layout.ranks(node)]
+        later = [self._peer(other) for other in range(self.index + 1, self._layout.servers)]
         bells = self._porch.receive([*workers, *later], self.arena.descriptor)
-        self._workers = [bells[peer] for peer in workers]
+        self._workers = {peer.rank: bells[peer] for peer in workers}
         self._servers += [bells[peer] for peer in later]
         self._porch.close()
-        self._chunks = self._bind_chunks()
-        self._scratch = np.empty((2, CHUNK), self._layout.dtype)
+        if self._exchange:
+            self._exchange.connect(meshed)
+        self._update = SliceUpdate(self.arena, self.index, self._updater, self._statistic_momentum, self._mesh)
+
+    def _peer(self, index: int) -> Peer:
+        return Peer("server", self._layout.node * self._layout.servers + index)
 
     @property
     def arena(self) -> Arena:
@@ -91,179 +97,198 @@ class Server:
             raise RuntimeError("the server has not joined its node yet")
         return self._arena
 
-    def read(self) -> Snapshot:
-        return self.arena.read()
+    def read(self, version: int) -> tuple[Array, Array, dict[str, Array]]:
+        """Parameters, statistics and this node's part of the optimizer's state."""
+        return self.arena.read(version)
 
-    def write(self, snapshot: Snapshot) -> None:
-        self.arena.write(snapshot)
+    def write(self, version: int, snapshot: Snapshot) -> None:
+        """Makes the snapshot the committed version of this node."""
+        self.arena.write(version, snapshot)
 
     @np.errstate(all="ignore")  # a NaN ends the lease with a message of its own
     def run(self, lease: Lease) -> ServerReport:
         """Makes the updates of the lease; raises PeerLost when a worker or server dies or hangs."""
-        self.arena.committed[self.index] = lease.first
-        log = np.zeros((lease.steps, 7))
-        done, non_finite = 0, None
+        run = _Run(lease, self._layout)
+        self.arena.begun[self.index] = self.arena.committed[self.index] = lease.version
+        if self._mesh:
+            self._mesh.generation = lease.generation
+        before = self._wire_bytes()
+        collector = self._collector(lease)
         try:
-            for step in range(lease.first, lease.last):
-                non_finite = self._step(step, lease, log[done])
-                if non_finite is not None:
+            for _ in run.updates:
+                if not self._make(run, collector):
                     break
-                done += 1
-        except _Aborted:
-            self._abort(self._workers, lease.generation)
+            else:
+                collector.finish(lease.version + run.done)
+        except (Aborted, PeerAborted):
+            self._abort(lease.generation)
         except BaseException:
             self.close()
             raise
-        losses, counts, squares, rates = log[:done, :4].T.copy()
-        return ServerReport(self.index, losses, counts, squares, rates, log[:done, 4:].copy(), non_finite)
+        sent, received = self._wire_bytes()
+        return run.report(self.index, (sent - before[0], received - before[1]))
 
     def close(self) -> None:
-        for bell in (*self._workers, *self._servers):
+        for bell in (*self._workers.values(), *self._servers):
             bell.close()
         self._porch.close()
+        if self._exchange:
+            self._exchange.close()
         if self._arena is not None:
             self._arena.close()
 
-    def _step(self, step: int, lease: Lease, log: Array) -> NonFinite | None:
-        arena, generation = self.arena, lease.generation
-        started = time.perf_counter()
-        self._wait(self._workers, generation, step)
+    def _collector(self, lease: Lease) -> Collector:
+        layout, generation, chosen = self._layout, lease.generation, self.arena.chosen
+        total = sum(layout.placement)
+        if not layout.mode.led:
+            return Barrier(self._workers, generation, range(total))
+        if self.index:
+            return Follower(self._servers[0], generation, chosen)
+        if layout.node and self._mesh:
+            return Delegate(self._workers, self._servers, self._mesh, generation, chosen)
+        decides = policy(layout.mode, total, lease.version, lease.steps)
+        return Leader(self._workers, self._servers, self._mesh, generation, chosen, decides)
+
+    def _make(self, run: "_Run", collector: Collector) -> bool:
+        """Makes the next update; False where a NaN or infinity ends the lease before it."""
+        arena, version = self.arena, run.lease.version + run.done + 1
+        begun = time.perf_counter()
+        ranks = collector.collect(version)
         collected = time.perf_counter()
-        losses = arena.losses.tolist()
-        count = int(arena.counts.sum())
-        rate = self._rate(step) * lease.rate_factor
+        arena.begun[self.index] = version
+        made_of, losses, counts = self._scores(run, version, ranks)
+        rate = self._rate(run.step) * run.lease.rate_factor * made_of.share
         squares = math.nan
-        if math.isfinite(sum(losses)):
-            squares = self._update(step, generation, 1.0 / count, rate)
+        if math.isfinite(losses.sum()):
+            applied = 1.0 if self._layout.mode.name == "local" else rate  # local steps have been made with it
+            squares = self._update.apply(
+                version, run.number, applied, made_of, lambda: self._total_norm(run.lease.generation, version)
+            )
         if not math.isfinite(squares):
-            self._abort((*self._workers, *self._servers), generation)
-            culprits = [rank for rank, loss in enumerate(losses) if not math.isfinite(loss)]
-            return NonFinite(step, culprits[0] if culprits else None)
+            self._abort(run.lease.generation)
+            culprits = [rank for rank, own in zip(ranks, losses, strict=True) if not np.isfinite(own).all()]
+            run.non_finite = NonFinite(run.step, culprits[0] if culprits else None)
+            return False
+        self._update.share(version, made_of)
         updated = time.perf_counter()
-        arena.committed[self.index] = step + 1
-        for bell in self._workers:
-            bell.ring(generation, step + 1)
-        published = time.perf_counter()
-        log[:] = (
-            sum(losses),
-            count,
-            squares,
-            rate,
-            collected - started,
-            updated - collected,
-            published - updated,
-        )
-        return None
+        arena.committed[self.index] = version
+        collector.release(version)
+        run.staleness[run.done] = self._staleness(made_of, version)
+        run.add(losses, counts, squares, rate, (begun, collected, updated, time.perf_counter()))
+        return True
 
-    def _update(self, step: int, generation: int, scale: float, rate: float) -> float:
-        """Reads version `step`, writes version step + 1; returns this server's part of the squared norm."""
-        if self._updater.clip_norm is None:
-            squares = 0.0
-            for chunk in self._chunks:
-                squares += self._reduce(chunk, scale)
-                self._apply(chunk, step, rate, 1.0)
-        else:
-            squares = sum(self._reduce(chunk, scale) for chunk in self._chunks)
-            if not math.isfinite(squares):
-                return squares
-            clip = self._updater.clip_factor(self._total_norm(generation, step))
-            for chunk in self._chunks:
-                self._apply(chunk, step, rate, clip)
-        if self.index == 0 and self._layout.statistics:
-            self._average_statistics(step, scale)
-        return squares
+    def _scores(self, run: "_Run", version: int, ranks: tuple[int, ...]) -> tuple[Contribution, Array, Array]:
+        """What the update is made of, and losses and counts (its workers, its steps) in the order of ranks."""
+        arena, slot, length = self.arena, run.done % self._layout.mode.slots, run.length
+        workers, nodes = run.parts(ranks)
+        losses = arena.losses[workers, slot, :length]
+        counts = arena.counts[workers, slot, :length]
+        expected = int(arena.expected[workers[0], slot]) if workers else 0
+        made_of = Contribution(workers, slot, nodes)
+        if self._mesh:
+            scores = [float(expected), *losses.ravel().tolist(), *counts.ravel().tolist()]
+            got = self._update.gather(version, made_of, scores)
+            got[self._layout.node] = tuple(scores)
+            expected = int(got[nodes[0]][0])
+            parts = [np.array(got[node][1:]).reshape(2, -1, length) for node in nodes]
+            losses = np.concatenate([part[0] for part in parts])
+            counts = np.concatenate([part[1] for part in parts]).astype(np.int64)
+        count = int(counts.sum())
+        scale = expected / count if count else 0.0  # a short last batch can leave a share empty
+        share = count / expected if self._layout.mode.name == "async" else 1.0
+        return Contribution(workers, slot, nodes, scale, share), losses, counts
 
-    def _reduce(self, chunk: _Chunk, scale: float) -> float:
-        """Averages the workers' gradients of a chunk in fixed order; returns the sum of squares."""
-        slots, mean = chunk.slots, chunk.mean
-        if len(slots) == 1:
-            np.copyto(mean, slots[0])
-        else:
-            np.add(slots[0], slots[1], out=mean)
-            for slot in slots[2:]:
-                np.add(mean, slot, out=mean)
-        squares = self._updater.prepare(mean, scale)
-        self.arena.squares[chunk.number] = squares
-        return squares
+    def _staleness(self, made_of: Contribution, version: int) -> int:
+        """By how many versions the oldest of this node's gradients was behind."""
+        sources = [int(self.arena.sources[worker, made_of.slot]) for worker in made_of.workers]
+        return version - 1 - min(sources, default=version - 1)
 
-    def _apply(self, chunk: _Chunk, step: int, rate: float, clip: float) -> None:
-        old, new = step % 2, (step + 1) % 2
-        parameters, state = chunk.parameters[new], chunk.optimizer[new]
-        np.copyto(parameters, chunk.parameters[old])
-        for name, array in state.items():
-            np.copyto(array, chunk.optimizer[old][name])
-        self._updater.apply(
-            parameters,
-            chunk.mean,
-            state,
-            chunk.start,
-            step + 1,
-            rate,
-            clip,
-            self._scratch[:, : len(parameters)],
-        )
-
-    def _total_norm(self, generation: int, step: int) -> float:
-        """The norm over all servers' slices, added in chunk order so that it does not depend on their number."""
+    def _total_norm(self, generation: int, version: int) -> float:
+        """The norm over all slices, added in chunk order so that it does not depend on the number of servers."""
+        if self._mesh:
+            self._mesh.exchange_squares(version, self.arena.squares)
         for bell in self._servers:
-            bell.ring(generation, step)
-        self._wait(self._servers, generation, step)
+            bell.ring(generation, version)
+        for bell in self._servers:
+            expect(bell, generation, version)
         return math.sqrt(math.fsum(self.arena.squares.tolist()))
 
-    def _average_statistics(self, step: int, scale: float) -> None:
-        """running += (1 - momentum) * (average over the global batch - running)."""
-        arena = self.arena
-        change = arena.sums[0].copy()
-        for sums in arena.sums[1:]:
-            change += sums
-        change *= scale
-        running = arena.version(step).statistics
-        change -= running
-        change *= 1 - self._statistic_momentum
-        np.add(running, change, out=arena.version(step + 1).statistics)
-
-    def _abort(self, bells: Sequence[Doorbell], generation: int) -> None:
-        for bell in bells:
+    def _abort(self, generation: int) -> None:
+        for bell in (*self._workers.values(), *self._servers):
             bell.ring(generation, ABORT)
+        if self._mesh:
+            self._mesh.abort()
 
-    def _wait(self, bells: Sequence[Doorbell], generation: int, step: int) -> None:
-        for bell in bells:
-            rung = bell.wait(generation)
-            if rung == ABORT:
-                raise _Aborted
-            if rung != step:
-                raise PeerLost(str(bell.peer), f"is at step {rung}, not {step}")
-
-    def _bind_chunks(self) -> list[_Chunk]:
-        owned = self._layout.owned_chunks(self.index)
-        base = owned[0][1] if owned else 0
-        length = owned[-1][2] - base if owned else 0
-        # The average of the whole slice is kept only where clipping needs it a second time.
-        keep = self._updater.clip_norm is not None
-        buffer = np.empty(length if keep else min(length, CHUNK), self._layout.dtype)
-        halves = self.arena.halves
-        chunks = []
-        for number, start, stop in owned:
-            first = start - base if keep else 0
-            chunks.append(
-                _Chunk(
-                    number=number,
-                    start=start,
-                    slots=[gradients[start:stop] for gradients in self.arena.gradients],
-                    mean=buffer[first : first + stop - start],
-                    parameters=(halves[0].parameters[start:stop], halves[1].parameters[start:stop]),
-                    optimizer=(
-                        _slices(halves[0].optimizer, start, stop),
-                        _slices(halves[1].optimizer, start, stop),
-                    ),
-                )
-            )
-        return chunks
+    def _wire_bytes(self) -> tuple[int, int]:
+        return self._mesh.wire_bytes if self._mesh else (0, 0)
 
 
-class _Aborted(Exception):
-    """A peer ended the lease before the update."""
+def averaging(layout: ArenaLayout) -> Updater:
+    """What makes the next parameters of the `local` mode from how far the workers have moved on average."""
+    return Updater(Sgd(momentum=layout.mode.outer_momentum))
 
 
-def _slices(arrays: dict[str, Array], start: int, stop: int) -> dict[str, Array]:
-    return {name: array[start:stop] for name, array in arrays.items()}
+class _Run:
+    """Where a server is in a lease, and what it will report."""
+
+    def __init__(self, lease: Lease, layout: ArenaLayout) -> None:
+        total = sum(layout.placement)
+        self.lease = lease
+        self._layout = layout
+        self._parts: dict[tuple[int, ...], tuple[tuple[int, ...], tuple[int, ...]]] = {}
+        self.updates = layout.mode.updates(lease.first, lease.last, total)
+        self.done = 0
+        self.non_finite: NonFinite | None = None
+        self.staleness = np.zeros(len(self.updates), np.int64)
+        self._before = lease.first * (total if layout.mode.name == "async" else 1)
+        self._losses = np.zeros(lease.steps)
+        self._counts = np.zeros(lease.steps, np.int64)
+        self._log = np.zeros((len(self.updates), 6))
+
+    @property
+    def step(self) -> int:
+        return self.updates[self.done][0]
+
+    @property
+    def length(self) -> int:
+        """Steps that the update stands for."""
+        start, stop = self.updates[self.done]
+        return stop - start
+
+    @property
+    def number(self) -> int:
+        """The number of the update since the beginning of training, from 1."""
+        return self._before + self.done + 1
+
+    def parts(self, ranks: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The local indices of this node's workers among the ranks, and the nodes of all of them."""
+        if ranks not in self._parts:
+            layout = self._layout
+            own = layout.ranks(layout.node)
+            workers = tuple(rank - own.start for rank in ranks if rank in own)
+            nodes = tuple(node for node in range(layout.nodes) if any(rank in layout.ranks(node) for rank in ranks))
+            self._parts[ranks] = workers, nodes
+        return self._parts[ranks]
+
+    def add(self, losses: Array, counts: Array, squares: float, rate: float, times: tuple[float, ...]) -> None:
+        start, stop = (step - self.lease.first for step in self.updates[self.done])
+        self._losses[start:stop] += losses.sum(axis=0)
+        self._counts[start:stop] += counts.sum(axis=0)
+        self._log[self.done] = squares, rate, *times
+        self.done += 1
+
+    def report(self, index: int, wire_bytes: tuple[int, int]) -> ServerReport:
+        """Steps of which not every update was made are left out."""
+        log = self._log[: self.done]
+        steps = self.step - self.lease.first if self.done < len(self.updates) else self.lease.steps
+        return ServerReport(
+            index=index,
+            losses=self._losses[:steps],
+            counts=self._counts[:steps],
+            squares=log[:, 0],
+            learning_rates=log[:, 1],
+            staleness=self.staleness[: self.done],
+            times=log[:, 2:],
+            non_finite=self.non_finite,
+            wire_bytes=wire_bytes,
+        )

@@ -1,42 +1,33 @@
-"""A worker: forward and backward passes over its share of every global batch, straight into its gradient slot."""
+"""A worker: takes its share of every global batch, and leaves a gradient in the arena for the servers."""
 
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
-from dist_bp.data.shards import Batches, evaluation_rows, gather
+from dist_bp.data.shards import Batches, evaluation_rows
 from dist_bp.metrics import Metric
-from dist_bp.nn import Group, Loss, Model, Views
+from dist_bp.nn import Loss, Model
 from dist_bp.nn.layout import aligned_zeros
-from dist_bp.ps.arena import Arena
-from dist_bp.ps.doorbell import ABORT, Doorbell, Peer, PeerLost, call
+from dist_bp.optim import Updater
+from dist_bp.ps.arena import Arena, Array
+from dist_bp.ps.doorbell import ABORT, Bell, Doorbell, Peer, PeerLost, call
+from dist_bp.ps.gradient import Gradient, Target, Weights
 from dist_bp.ps.layout import ArenaLayout
 from dist_bp.ps.lease import Evaluation, Lease, MetricStates, WorkerReport
+from dist_bp.ps.local import LocalSteps, Rate
+from dist_bp.ps.modes import NO_TICKET
 
-Array = npt.NDArray[Any]
 EVALUATION_ROWS = 1024
 
 
-@dataclass(frozen=True)
-class _Slot:
-    """Where a backward pass writes: flat vectors and the layers' views of them."""
-
-    gradients: Array
-    sums: Array
-    gradient_views: Views
-    sum_views: Views
-
-
 class Worker:
-    """Worker `rank` of a node.
+    """Worker `rank` of a run, on the node that the layout describes.
 
     `data` maps the name of a split to its inputs (n, *input shape) and targets; `batches` says which rows of the
-    training split belong to this worker at each step.
+    training split are whose at each step. `updater` and `rate` make the local steps of the `local` mode.
     """
 
     def __init__(
@@ -51,9 +42,12 @@ class Worker:
         seed: int,
         secret: bytes,
         timeout: float,
+        updater: Updater,
+        rate: Rate,
     ) -> None:
         self.rank = rank
         self._layout = layout
+        self._local = layout.ranks(layout.node).index(rank)
         self._model = model
         self._loss = loss
         self._metrics = metrics
@@ -61,33 +55,31 @@ class Worker:
         self._batches = batches
         self._secret = secret
         self._timeout = timeout
-        self._context = model.context(seed)
+        self._updater = updater
+        self._rate = rate
+        self._gradient = Gradient(model, loss, metrics, data["train"], batches, seed)
         self._servers: list[Doorbell] = []
         self._arena: Arena | None = None
 
     def join(self, addresses: Sequence[bytes]) -> None:
         """Connects to all servers of the node and maps the arena. Raises PeerLost."""
         me = Peer("worker", self.rank)
+        first = self._layout.node * self._layout.servers
         for index, address in enumerate(addresses):
-            bell, descriptor = call(address, Peer("server", index), me, self._secret, self._timeout)
+            server = Peer("server", first + index)
+            bell, descriptor = call(address, server, me, self._secret, self._timeout)
             self._servers.append(bell)
             if self._arena is None:
                 self._arena = Arena(self._layout, descriptor)
             else:
                 os.close(descriptor)
-        model, halves = self._model, self.arena.halves
-        self._parameters = [model.layout.views(half.parameters) for half in halves]
-        self._statistics = [model.statistics.views(half.statistics) for half in halves]
-        self._slot = self._bind(self.arena.gradients[self.rank], self.arena.sums[self.rank])
-        if self._batches.accumulates:
-            self._part = self._bind(
-                aligned_zeros(model.layout.size, model.dtype),
-                aligned_zeros(model.statistics.size, model.dtype),
-            )
-        inputs, targets = self._data["train"]
-        rows = self._batches.largest
-        self._inputs = np.empty((rows, *inputs.shape[1:]), inputs.dtype)
-        self._targets = np.empty((rows, *targets.shape[1:]), targets.dtype)
+        model, arena = self._model, self.arena
+        self._versions = [
+            Weights(model.layout.views(parameters), model.statistics.views(statistics))
+            for parameters, statistics in zip(arena.parameters, arena.statistics, strict=True)
+        ]
+        slots = zip(arena.gradients[self._local], arena.sums[self._local], strict=True)
+        self._slots = [Target.over(model, gradients, sums) for gradients, sums in slots]
 
     @property
     def arena(self) -> Arena:
@@ -98,37 +90,30 @@ class Worker:
     @np.errstate(all="ignore")  # the servers end the lease at a NaN, with a message of their own
     def run(self, lease: Lease) -> WorkerReport:
         """Works through the lease; raises PeerLost when a server dies or hangs."""
-        seconds = np.zeros((lease.steps, 2))
-        metrics = {name: metric.empty() for name, metric in self._metrics.items() if metric.on_training}
-        done = 0
+        log = _Log(self._empty_states())
         try:
-            for step in range(lease.first, lease.last):
-                started = time.perf_counter()
-                self.compute(step, metrics)
-                computed = time.perf_counter()
-                committed = self._exchange(lease.generation, step)
-                if not committed:
-                    break
-                seconds[done] = computed - started, time.perf_counter() - computed
-                done += 1
+            if self._layout.mode.led:
+                self._follow_leader(lease, log)
+            else:
+                self._keep_pace(lease, log)
         except BaseException:
             self.close()
             raise
-        return WorkerReport(self.rank, seconds[:done], metrics)
+        return log.report(self.rank)
 
     @np.errstate(all="ignore")
     def evaluate(self, split: str) -> Evaluation:
         """Loss and metrics of the committed version over this worker's blocks of a split."""
         inputs, targets = self._data[split]
-        half = self.arena.step % 2
-        context = self._context
-        context.begin(training=False, step=0, groups=(), statistics=self._statistics[half], sums=self._slot.sum_views)
+        context, weights = self._gradient.context, self._weights(self.arena.version)
+        context.begin(training=False, step=0, groups=(), statistics=weights.statistics, sums=self._slots[0].sum_views)
         metrics = {name: metric.empty() for name, metric in self._metrics.items()}
         total, count = 0.0, 0
-        for start, stop in evaluation_rows(len(inputs), self._layout.workers, self.rank, EVALUATION_ROWS):
+        workers = sum(self._layout.placement)
+        for start, stop in evaluation_rows(len(inputs), workers, self.rank, EVALUATION_ROWS):
             block = np.ascontiguousarray(inputs[start:stop])
             wanted = targets[start:stop]
-            outputs, _ = self._model.forward(block, self._parameters[half], context)
+            outputs, _ = self._model.forward(block, weights.parameters, context)
             loss, samples, _ = self._loss(outputs, wanted, context)
             total += loss
             count += samples
@@ -137,11 +122,11 @@ class Worker:
         return Evaluation(total, count, metrics)
 
     def non_finite_gradient(self) -> str | None:
-        """The first parameter whose gradient of the last step holds a NaN or an infinity."""
-        for entry in self._model.layout.entries:
-            size = int(np.prod(entry.shape))
-            if not np.isfinite(self._slot.gradients[entry.offset : entry.offset + size]).all():
-                return entry.name
+        """The first parameter of which what this worker left last holds a NaN or an infinity."""
+        for slot in self._slots:
+            for entry in self._model.layout.entries:
+                if not np.isfinite(slot.gradients[entry.offset : entry.stop]).all():
+                    return entry.name
         return None
 
     def close(self) -> None:
@@ -150,57 +135,134 @@ class Worker:
         if self._arena is not None:
             self._arena.close()
 
-    def compute(self, step: int, metrics: MetricStates) -> None:
-        """Fills this worker's slot with the gradient, loss and sample count of its share of the batch."""
-        slot = self._slot
-        total, count = 0.0, 0
-        parts = self._batches.parts(step)
-        if not parts:
-            slot.gradients.fill(0)
-            slot.sums.fill(0)
-        for number, (rows, groups) in enumerate(parts):
-            target = slot if number == 0 else self._part
-            loss, samples = self._pass(step, rows, groups, target, metrics)
-            total += loss
-            count += samples
-            if number:
-                np.add(slot.gradients, target.gradients, out=slot.gradients)
-                np.add(slot.sums, target.sums, out=slot.sums)
-        self.arena.losses[self.rank] = total
-        self.arena.counts[self.rank] = count
+    def compute(self, step: int, metrics: MetricStates, share: int | None = None, slot: int = 0) -> None:
+        """Fills a slot with gradient, loss and sample count of a share, the worker's own unless given, of a batch."""
+        arena = self.arena
+        expected = self._batches.rows(step)
+        weights = self._private_copy() if self._layout.mode.name == "async" else self._weights(arena.version)
+        loss, count = self._gradient.compute(
+            step, self.rank if share is None else share, weights, self._slots[slot], expected, metrics
+        )
+        arena.losses[self._local, slot, 0] = loss
+        arena.counts[self._local, slot, 0] = count
+        arena.expected[self._local, slot] = expected
 
-    def _pass(
-        self, step: int, rows: Array, groups: Sequence[Group], slot: _Slot, metrics: MetricStates
-    ) -> tuple[float, int]:
-        """One forward and backward pass over `rows`; returns the loss sum and the number of samples."""
-        half = step % 2
-        split = self._data["train"]
-        inputs, targets = self._inputs[: len(rows)], self._targets[: len(rows)]
-        gather(split[0], rows, inputs)
-        gather(split[1], rows, targets)
-        context = self._context
-        context.begin(training=True, step=step, groups=groups, statistics=self._statistics[half], sums=slot.sum_views)
-        outputs, backward = self._model.forward(inputs, self._parameters[half], context)
-        loss, count, gradient = self._loss(outputs, targets, context)
-        for name, state in metrics.items():
-            self._metrics[name].update(state, outputs, targets)
-        backward(gradient, slot.gradient_views)
-        return loss, count
-
-    def _exchange(self, generation: int, step: int) -> bool:
-        """Rings the servers and waits until all have committed; False when one ended the lease instead."""
-        for bell in self._servers:
-            bell.ring(generation, step)
-        answers = [bell.wait(generation) for bell in self._servers]
-        if ABORT in answers:
+    def _keep_pace(self, lease: Lease, log: "_Log") -> None:
+        """Computes without waiting as far ahead of the servers as the mode allows."""
+        mode, generation = self._layout.mode, lease.generation
+        updates = mode.updates(lease.first, lease.last, sum(self._layout.placement))
+        committed = [lease.version] * len(self._servers)
+        for index, (start, stop) in enumerate(updates):
+            version, slot = lease.version + index + 1, index % mode.slots
+            log.begin()
+            self.arena.sources[self._local, slot] = self.arena.version
+            if mode.name == "local":
+                self._own_steps.round(version - 1, range(start, stop), self.rank, lease.rate_factor, log.metrics)
+            else:
+                self.compute(start, log.metrics, slot=slot)
+            log.lap()
             for bell in self._servers:
-                bell.ring(generation, ABORT)
-            return False
-        for bell, answer in zip(self._servers, answers, strict=True):
-            if answer != step + 1:
-                raise PeerLost(str(bell.peer), f"committed step {answer}, not {step + 1}")
+                bell.ring(generation, version)
+            log.lap()
+            last = index + 1 == len(updates)
+            if not self._await(generation, version if last else version - mode.staleness, committed):
+                break
+            log.end(start)
+
+    def _follow_leader(self, lease: Lease, log: "_Log") -> None:
+        """Computes what the leader has not got yet, until it says that there is no more."""
+        backup, leader = self._layout.mode.name == "backup", self._servers[0]
+        workers, ticket, end = sum(self._layout.placement), self.rank, lease.version + lease.steps
+        while not (backup and self.arena.version >= end):
+            log.begin()
+            version = self.arena.version
+            self.arena.sources[self._local, 0] = version
+            step, share = (version - lease.version, self.rank) if backup else divmod(ticket, workers)
+            pending = self._empty_states()
+            self.compute(lease.first + step, pending, share)
+            log.lap()
+            leader.ring(lease.generation, version + 1)
+            log.lap()
+            bell = leader.wait(lease.generation)
+            if bell.version == ABORT:
+                leader.ring(lease.generation, ABORT)
+                break
+            log.end(lease.first + step)
+            if backup and bell.ticket == NO_TICKET:
+                log.dropped += 1
+                continue
+            log.count(pending, self._metrics)
+            ticket = bell.ticket
+            if not backup and ticket == NO_TICKET:
+                break
+
+    def _await(self, generation: int, version: int, committed: list[int]) -> bool:
+        """Waits until all servers have committed `version`; False when one ended the lease instead."""
+        for index, doorbell in enumerate(self._servers):
+            while committed[index] < version:
+                bell: Bell = doorbell.wait(generation)
+                if bell.version == ABORT:
+                    for other in self._servers:
+                        other.ring(generation, ABORT)
+                    return False
+                if bell.version != committed[index] + 1:
+                    raise PeerLost(str(doorbell.peer), f"committed version {bell.version}, not {committed[index] + 1}")
+                committed[index] = bell.version
         return True
 
-    def _bind(self, gradients: Array, sums: Array) -> _Slot:
+    def _weights(self, version: int) -> Weights:
+        return self._versions[version % len(self._versions)]
+
+    def _private_copy(self) -> Weights:
+        """A copy of the newest version: in the `async` mode servers write the one after next while workers compute."""
+        arena, weights, (parameters, statistics) = self.arena, *self._copy
+        while True:
+            version = arena.version
+            np.copyto(parameters, arena.parameters[version % 2])
+            np.copyto(statistics, arena.statistics[version % 2])
+            if int(arena.begun.max()) <= version + 1:
+                return weights
+
+    @cached_property
+    def _copy(self) -> tuple[Weights, tuple[Array, Array]]:
         model = self._model
-        return _Slot(gradients, sums, model.layout.views(gradients), model.statistics.views(sums))
+        parameters = aligned_zeros(model.layout.size, model.dtype)
+        statistics = aligned_zeros(model.statistics.size, model.dtype)
+        return Weights(model.layout.views(parameters), model.statistics.views(statistics)), (parameters, statistics)
+
+    @cached_property
+    def _own_steps(self) -> LocalSteps:
+        return LocalSteps(self._model, self._updater, self._rate, self._gradient, self.arena, self._local)
+
+    def _empty_states(self) -> MetricStates:
+        return {name: metric.empty() for name, metric in self._metrics.items() if metric.on_training}
+
+
+class _Log:
+    """What a worker will report of a lease."""
+
+    def __init__(self, metrics: MetricStates) -> None:
+        self.metrics = metrics
+        self.dropped = 0
+        self._steps: list[int] = []
+        self._times: list[list[float]] = []
+        self._row: list[float] = []
+
+    def begin(self) -> None:
+        self._row = [time.perf_counter()]
+
+    def lap(self) -> None:
+        self._row.append(time.perf_counter())
+
+    def end(self, step: int) -> None:
+        self.lap()
+        self._steps.append(step)
+        self._times.append(self._row)
+
+    def count(self, states: MetricStates, metrics: Mapping[str, Metric]) -> None:
+        for name, state in states.items():
+            self.metrics[name] = metrics[name].merge(self.metrics[name], state)
+
+    def report(self, rank: int) -> WorkerReport:
+        times = np.array(self._times).reshape(-1, 4)
+        return WorkerReport(rank, np.array(self._steps, np.int64), times, self.metrics, self.dropped)

@@ -24,21 +24,40 @@ LEASE_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class LeaseReport:
-    """A finished lease: arrays have an element for each committed step.
+    """A finished lease: arrays have an element for each global batch.
 
-    `losses` are sums over the `counts` samples of each global batch, `gradient_norms` are of the average gradient
-    before clipping. `worker_seconds` (workers, steps, 2) are computing and waiting, `server_seconds`
-    (servers, steps, 3) collecting, updating and publishing.
+    `losses` are sums over the `counts` samples of each that counted, `gradient_norms` are of what was applied for it,
+    before clipping. `workers` and `servers` say what each process saw.
     """
 
     losses: Array
     counts: Array
     gradient_norms: Array
     learning_rates: Array
-    worker_seconds: Array
-    server_seconds: Array
+    workers: Sequence[WorkerReport]
+    servers: Sequence[ServerReport]
     metrics: MetricStates
     non_finite: NonFinite | None
+
+    @property
+    def worker_seconds(self) -> Array:
+        """(workers, 3): seconds of the lease spent computing, pushing and waiting."""
+        return np.stack([np.diff(report.times, axis=1).sum(axis=0) for report in self.workers])
+
+    @property
+    def server_seconds(self) -> Array:
+        """(servers, 3): seconds of the lease spent collecting, updating and publishing."""
+        return np.stack([np.diff(report.times, axis=1).sum(axis=0) for report in self.servers])
+
+    @property
+    def staleness(self) -> int:
+        """By how many versions the oldest gradient of the lease was behind."""
+        return max((int(report.staleness.max(initial=0)) for report in self.servers), default=0)
+
+    @property
+    def dropped(self) -> int:
+        """Gradients that came too late and did not count."""
+        return sum(report.dropped for report in self.workers)
 
     @property
     def steps(self) -> int:
@@ -55,27 +74,43 @@ class Runtime(ABC):
     def __init__(self, plan: RunPlan, metrics: Mapping[str, Metric]) -> None:
         self.plan = plan
         self.workers = [Peer("worker", rank) for rank in range(plan.workers)]
-        self.servers = [Peer("server", index) for index in range(plan.servers)]
+        self.servers = [Peer("server", index) for index in range(plan.nodes * plan.servers)]
         self._metrics = metrics
         self._timeout = plan.timeout
         self._generation = 0
+        self._version = 0
+        self._step = 0
 
     def start(self, snapshot: Snapshot) -> None:
         """Brings everything up, with `snapshot` as the committed version."""
         self._launch()
+        plan = self.plan
         addresses = self._ask([(server, "listen", ()) for server in self.servers], START_SECONDS)
-        calls = [(server, "gather", (addresses,)) for server in self.servers]
-        calls += [(worker, "join", (addresses,)) for worker in self.workers]
+        calls: list[tuple[Peer, str, tuple[Any, ...]]] = []
+        for server in self.servers:
+            node, index = divmod(server.rank, plan.servers)
+            meshed = [address for _, address in addresses[index :: plan.servers]]
+            calls.append((server, "gather", (self._porches(addresses, node), meshed)))
+        for worker in self.workers:
+            calls.append((worker, "join", (self._porches(addresses, plan.node_of(worker.rank)),)))
         self._ask(calls, START_SECONDS + self._timeout)
         self.write(snapshot)
 
+    def _porches(self, addresses: Sequence[tuple[bytes, str]], node: int) -> list[bytes]:
+        servers = self.plan.servers
+        return [porch for porch, _ in addresses[node * servers : (node + 1) * servers]]
+
     def train(self, first: int, last: int, rate_factor: float, expected_seconds: float) -> LeaseReport:
-        """Makes the updates first + 1 ... last."""
+        """Trains on the global batches first + 1 ... last."""
         self._generation += 1
-        lease = Lease(self._generation, first, last, rate_factor)
+        lease = Lease(self._generation, self._version, first, last, rate_factor)
         calls = [(peer, "run", (lease,)) for peer in (*self.servers, *self.workers)]
         reports = self._ask(calls, self._timeout + min(10 * expected_seconds, LEASE_SECONDS))
-        return self._merge(reports[: len(self.servers)], reports[len(self.servers) :])
+        servers: list[ServerReport] = reports[: len(self.servers)]
+        report = self._merge(lease, servers, reports[len(self.servers) :])
+        self._version += min(len(server.squares) for server in servers)
+        self._step = first + report.steps
+        return report
 
     def evaluate(self, split: str) -> Evaluation:
         """Loss and metrics of the committed version over a whole split, exact over all workers' shares."""
@@ -88,12 +123,18 @@ class Runtime(ABC):
 
     def read(self) -> Snapshot:
         """The committed version."""
-        snapshot: Snapshot = self._ask([(self.servers[0], "read", ())], self._timeout)[0]
-        return snapshot
+        firsts = self.servers[:: self.plan.servers]
+        parts = self._ask([(server, "read", (self._version,)) for server in firsts], self._timeout)
+        parameters, statistics, state = parts[0]
+        if len(state) and len(next(iter(state.values()))) < len(parameters):
+            state = {name: np.concatenate([part[2][name] for part in parts]) for name in state}
+        return Snapshot(self._step, parameters, statistics, state)
 
     def write(self, snapshot: Snapshot) -> None:
         """Replaces the committed version."""
-        self._ask([(self.servers[0], "write", (snapshot,))], self._timeout)
+        self._version, self._step = 0, snapshot.step
+        firsts = self.servers[:: self.plan.servers]
+        self._ask([(server, "write", (0, snapshot)) for server in firsts], self._timeout)
 
     def non_finite_gradients(self) -> dict[int, str]:
         """For each worker with a NaN or infinity in its last gradient, the first parameter that has one."""
@@ -142,17 +183,25 @@ class Runtime(ABC):
                 raise ProcessDied(f"{peer} did not answer for {seconds:.0f} s")
         return [future.result() for future in futures]
 
-    def _merge(self, servers: list[ServerReport], workers: list[WorkerReport]) -> LeaseReport:
+    def _merge(self, lease: Lease, servers: list[ServerReport], workers: list[WorkerReport]) -> LeaseReport:
         steps = min(len(report.losses) for report in servers)
         first = servers[0]
         culprits = [report.non_finite for report in servers if report.non_finite]
+        done = min(len(report.squares) for report in servers)
+        updates = self.plan.mode.updates(lease.first, lease.last, self.plan.workers)[:done]
+        squares, rates, made = np.zeros(lease.steps), np.zeros(lease.steps), np.zeros(lease.steps)
+        for index, (start, stop) in enumerate(updates):
+            at = slice(start - lease.first, stop - lease.first)
+            squares[at] += sum(report.squares[index] for report in servers)
+            rates[at] += first.learning_rates[index]
+            made[at] += 1
         return LeaseReport(
             losses=first.losses[:steps],
             counts=first.counts[:steps],
-            gradient_norms=np.sqrt(sum(report.squares[:steps] for report in servers)),
-            learning_rates=first.learning_rates[:steps],
-            worker_seconds=np.stack([report.seconds[:steps] for report in workers]),
-            server_seconds=np.stack([report.seconds[:steps] for report in servers]),
+            gradient_norms=np.sqrt(squares[:steps] / np.maximum(made[:steps], 1)),
+            learning_rates=rates[:steps],
+            workers=workers,
+            servers=servers,
             metrics=self._merge_metrics([report.metrics for report in workers]),
             non_finite=culprits[0] if culprits else None,
         )

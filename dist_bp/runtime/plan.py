@@ -5,13 +5,23 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from dist_bp.build import build_batches, build_loss, build_metrics, build_model, build_rate, build_updater, class_counts
+from dist_bp.build import (
+    build_batches,
+    build_loss,
+    build_metrics,
+    build_mode,
+    build_model,
+    build_rate,
+    build_updater,
+    class_counts,
+)
 from dist_bp.config import JobConfig
 from dist_bp.data import Prepared
 from dist_bp.errors import TrainingFailed
 from dist_bp.nn import Model
 from dist_bp.optim import Updater
-from dist_bp.ps.layout import ArenaLayout
+from dist_bp.ps.layout import OUTER, ArenaLayout
+from dist_bp.ps.modes import Mode
 from dist_bp.ps.server import Server
 from dist_bp.ps.worker import Worker
 
@@ -32,6 +42,23 @@ class RunPlan:
     @property
     def servers(self) -> int:
         return self.config.scaling.servers_per_node
+
+    @property
+    def placement(self) -> tuple[int, ...]:
+        """Workers of each node."""
+        return (self.workers,)
+
+    @property
+    def nodes(self) -> int:
+        return len(self.placement)
+
+    def node_of(self, rank: int) -> int:
+        """The node of a worker."""
+        return next(node for node in range(self.nodes) if rank < sum(self.placement[: node + 1]))
+
+    @property
+    def mode(self) -> Mode:
+        return build_mode(self.config)
 
     @property
     def timeout(self) -> float:
@@ -57,9 +84,10 @@ def make_worker(plan: RunPlan, rank: int) -> Worker:
     prepared = Prepared.open(plan.prepared)
     config = plan.config
     model = build_model(config, prepared.schema)
+    updater = build_updater(config, model)
     return Worker(
         rank=rank,
-        layout=arena_layout(config, model, build_updater(config, model)),
+        layout=arena_layout(config, model, updater),
         model=model,
         loss=build_loss(config, class_counts(prepared)),
         metrics=build_metrics(config, prepared.schema),
@@ -69,6 +97,8 @@ def make_worker(plan: RunPlan, rank: int) -> Worker:
         secret=plan.secret,
         # Longer than the servers wait, so that they are the first to tell which worker is silent.
         timeout=2 * plan.timeout,
+        updater=updater,
+        rate=build_rate(config, plan.total_steps),
     )
 
 
@@ -76,11 +106,17 @@ def arena_layout(config: JobConfig, model: Model, updater: Updater) -> ArenaLayo
     return ArenaLayout(
         parameters=model.layout.size,
         statistics=model.statistics.size,
-        optimizer=updater.rule.slots,
-        workers=max(config.scaling.num_workers, 1),
+        optimizer=state_names(config, updater),
+        placement=(max(config.scaling.num_workers, 1),),
         servers=config.scaling.servers_per_node,
         dtype=config.model.dtype,
+        mode=build_mode(config),
     )
+
+
+def state_names(config: JobConfig, updater: Updater) -> tuple[str, ...]:
+    """The optimizer's state arrays, with that of the outer momentum where there is one."""
+    return (*updater.rule.slots, OUTER) if build_mode(config).outer_momentum else updater.rule.slots
 
 
 def limit_threads(count: int) -> threadpool_limits:

@@ -32,8 +32,8 @@ class EpochMeter:
         self.seconds += seconds
         for name, state in report.metrics.items():
             self.states[name] = self.metrics[name].merge(self.states[name], state) if name in self.states else state
-        self.worker_seconds = _plus(self.worker_seconds, report.worker_seconds.sum(axis=1))
-        self.server_seconds = _plus(self.server_seconds, report.server_seconds.sum(axis=1))
+        self.worker_seconds = _plus(self.worker_seconds, report.worker_seconds)
+        self.server_seconds = _plus(self.server_seconds, report.server_seconds)
 
     def evaluation(self) -> Evaluation:
         return Evaluation(self.loss, self.count, self.states)
@@ -42,7 +42,7 @@ class EpochMeter:
         """Seconds of the epoch by process and activity, for the tracker."""
         values: dict[str, float] = {}
         if self.worker_seconds is not None:
-            values |= _named("worker", ("computing", "waiting"), self.worker_seconds)
+            values |= _named("worker", ("computing", "pushing", "waiting"), self.worker_seconds)
         if self.server_seconds is not None:
             values |= _named("server", ("collecting", "updating", "publishing"), self.server_seconds)
         return values

@@ -24,14 +24,22 @@ from dist_bp.nn import Layout, Loss, Model
 from dist_bp.optim import Plateau, Updater
 from dist_bp.ps.arena import Snapshot
 from dist_bp.ps.layout import ArenaLayout
-from dist_bp.runtime.plan import arena_layout
+from dist_bp.runtime.plan import arena_layout, state_names
 from dist_bp.track.store import without_password
 from dist_bp.train.stopping import Stopping
 
 Array = npt.NDArray[Any]
 LOGGED_STEPS = 2000
 BEST = "best/"
-COURSE = ("seed", "loss", "train.batch_size", "train.group_size", "train.accumulate", "train.shuffle")
+COURSE = (
+    "seed",
+    "loss",
+    "train.batch_size",
+    "train.group_size",
+    "train.accumulate",
+    "train.shuffle",
+    "parameter_server.mode",
+)
 """Settings that a resumed run must share with its checkpoint."""
 
 
@@ -83,7 +91,8 @@ class Job:
     @property
     def initial(self) -> Snapshot:
         parameters, statistics = self.model.initialize(self.config.seed)
-        state = self.updater.rule.init(self.model.layout.size, self.model.dtype)
+        size, dtype = self.model.layout.size, self.model.dtype
+        state = {name: np.zeros(size, dtype) for name in state_names(self.config, self.updater)}
         return Snapshot(0, parameters, statistics, state)
 
     @cached_property
@@ -157,7 +166,7 @@ class Job:
             dtype=self.config.model.dtype,
             model_digest=self.model_digest,
             data_digest=self.prepared.digest,
-            slots=self.updater.rule.slots,
+            slots=state_names(self.config, self.updater),
         )
         self.check_same_course(checkpoint)
         snapshot = Snapshot(

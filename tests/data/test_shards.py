@@ -77,19 +77,31 @@ def test_a_step_is_a_slice_of_the_epochs_order_cut_into_groups(sizes: dict[str, 
 def test_parts_stay_within_their_limit(sizes: dict[str, int], workers: int) -> None:
     share = math.ceil(sizes["batch_size"] / workers)
     limit = math.ceil(share / sizes["group_size"]) * sizes["group_size"]
-    for batches in team(workers, **sizes):
-        parts = [batches.parts(step) for step in range(batches.steps_per_epoch)]
-        lengths = [len(part.rows) for step in parts for part in step]
-        assert max(lengths, default=0) == batches.largest <= limit
+    members = team(workers, **sizes)
+    parts = [b.parts(step) for b in members for step in range(b.steps_per_epoch)]
+    lengths = [len(part.rows) for step in parts for part in step]
+    for batches in members:
+        assert max(lengths) == batches.largest <= limit
         assert batches.accumulates == any(len(step) > 1 for step in parts)
         if sizes["accumulate"] == 1:
             assert not batches.accumulates
 
 
+@given(SIZES, st.integers(1, 6))
+@settings(max_examples=50, deadline=None)
+def test_every_worker_can_take_every_share(sizes: dict[str, int], workers: int) -> None:
+    members = team(workers, **sizes)
+    for step in range(members[0].steps_per_epoch):
+        for rank, owner in enumerate(members):
+            rows = [part.rows.tolist() for part in owner.parts(step)]
+            assert all([part.rows.tolist() for part in b.parts(step, rank)] == rows for b in members)
+        whole = sum(len(part.rows) for b in members for part in b.parts(step))
+        assert all(b.rows(step) == whole for b in members)
+
+
 def test_a_worker_without_groups_has_no_parts() -> None:
     batches = Batches(samples=10, batch_size=10, group_size=32, workers=2, rank=0)
     assert batches.parts(0) == []
-    assert batches.largest == 0
 
 
 @given(st.integers(1, 500), st.integers(1, 64), st.integers(1, 9))

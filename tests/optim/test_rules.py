@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dist_bp.optim import Lion, Rule, Sgd
+from dist_bp.optim import Lion, Rule, Sgd, Slice
 from tests.optim.references import RULES, Element, Reference
 
 SIZE, STEPS, RATE = 23, 25, 0.03
@@ -24,9 +24,9 @@ def run(rule: Rule, params: np.ndarray, grads: np.ndarray, cuts: list[int]) -> d
     bounds = [0, *cuts, len(params)]
     for step, grad in enumerate(grads, start=1):
         for start, stop in pairwise(bounds):
-            part = {name: array[start:stop] for name, array in state.items()}
+            part = Slice(params[start:stop], {name: array[start:stop] for name, array in state.items()})
             scratch = np.full((2, stop - start), np.nan, params.dtype)
-            rule.update(params[start:stop], grad[start:stop].copy(), part, step, RATE / step, scratch)
+            rule.update(part, part, grad[start:stop].copy(), step, RATE / step, scratch)
     return state
 
 
@@ -58,6 +58,22 @@ def test_chunks_give_the_same_bits_as_the_whole(cuts: list[int], dtype: str) -> 
 
 
 @pytest.mark.parametrize(("rule", "reference"), RULES, ids=str)
+def test_a_new_version_beside_the_old_has_the_bits_of_one_in_place(rule: Rule, reference: Reference) -> None:
+    params = np.linspace(-2, 2, SIZE).astype("float32")
+    in_place = params.copy()
+    wanted = run(rule, in_place, gradients("float32"), [])
+    old = Slice(params, rule.init(SIZE, "float32"))
+    for step, grad in enumerate(gradients("float32"), start=1):
+        new = Slice(np.full_like(params, np.nan), {name: np.full_like(params, np.nan) for name in rule.slots})
+        kept = old.params.tobytes(), {name: array.tobytes() for name, array in old.state.items()}
+        rule.update(old, new, grad.copy(), step, RATE / step, np.empty((2, SIZE), "float32"))
+        assert kept == (old.params.tobytes(), {name: array.tobytes() for name, array in old.state.items()})
+        old = new
+    assert old.params.tobytes() == in_place.tobytes()
+    assert all(old.state[name].tobytes() == wanted[name].tobytes() for name in rule.slots)
+
+
+@pytest.mark.parametrize(("rule", "reference"), RULES, ids=str)
 def test_a_weight_without_gradient_stays(rule: Rule, reference: Reference) -> None:
     params = np.array([0.5, -0.5], "float32")
     run(rule, params, np.zeros((STEPS, 2), "float32"), [])
@@ -80,5 +96,6 @@ def test_plain_gradient_descent_keeps_no_state() -> None:
 def test_lion_moves_by_exactly_the_learning_rate(dtype: str) -> None:
     grads = np.array([1e-20, -1e-25, 1.0, -1e18, 0.0], dtype)
     params, rule = np.zeros(5, dtype), Lion()
-    rule.update(params, grads, rule.init(5, dtype), 1, 0.125, np.empty((2, 5), dtype))
+    whole = Slice(params, rule.init(5, dtype))
+    rule.update(whole, whole, grads, 1, 0.125, np.empty((2, 5), dtype))
     assert params.tolist() == [-0.125, 0.125, -0.125, 0.125, 0.0]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
-from dist_bp.optim import Adam, Lion, RmsProp, Rule, Sgd, Updater
+from dist_bp.optim import Adam, Lion, RmsProp, Rule, Sgd, Slice, Updater
 from tests.optim.references import RULES, Element, Reference
 
 SIZE, STEPS, RATE, DECAYED = 31, 25, 0.03, ((3, 9), (9, 12), (20, 31))
@@ -28,9 +28,9 @@ def train(
         squares = [updater.prepare(grad[start:stop], 1 / count) for start, stop in chunks]
         factor = updater.clip_factor(math.sqrt(math.fsum(squares)))
         for start, stop in chunks:
-            part = {name: array[start:stop] for name, array in state.items()}
+            part = Slice(params[start:stop], {name: array[start:stop] for name, array in state.items()})
             scratch = np.full((2, stop - start), np.nan, params.dtype)
-            updater.apply(params[start:stop], grad[start:stop], part, start, step, RATE, factor, scratch)
+            updater.apply(part, part, grad[start:stop], start, step, RATE, factor, scratch)
     return state
 
 
@@ -135,9 +135,9 @@ def test_subnormal_state_is_flushed_every_128_steps(dtype: str) -> None:
     updater = Updater(Sgd(momentum=1.0))
     kept = {}
     for step in (64, 127, 128, 129, 256):
-        state = {"momentum": values.copy()}
-        updater.apply(np.zeros(7, dtype), np.zeros(7, dtype), state, 0, step, 0.1, 1.0, np.empty((2, 7), dtype))
-        kept[step] = state["momentum"].tobytes()
+        part = Slice(np.zeros(7, dtype), {"momentum": values.copy()})
+        updater.apply(part, part, np.zeros(7, dtype), 0, step, 0.1, 1.0, np.empty((2, 7), dtype))
+        kept[step] = part.state["momentum"].tobytes()
     flushed = np.array([0.0, 0.0, normal, -normal, 1.0, np.nan, 0.0], dtype)
     assert kept[64] == kept[127] == kept[129] == values.tobytes()
     assert kept[128] == kept[256] == flushed.tobytes()
@@ -151,7 +151,8 @@ def test_momentum_of_a_dead_weight_ends_at_zero() -> None:
     )
     for step in range(1, 1025):
         grads = np.array([0.0, 1.0], "float32")
-        updater.apply(params, grads, state, 0, step, 0.1, 1.0, np.empty((2, 2), "float32"))
+        part = Slice(params, state)
+        updater.apply(part, part, grads, 0, step, 0.1, 1.0, np.empty((2, 2), "float32"))
     assert state["momentum"][0] == 0.0
     assert state["momentum"][1] == pytest.approx(10.0, rel=1e-6)
 
@@ -161,11 +162,11 @@ def test_a_step_allocates_no_array(rule: Rule, reference: Reference) -> None:
     size = 32768
     updater = Updater(rule, weight_decay=0.1, clip_value=0.5, clip_norm=1.0, decayed=((0, 100), (200, size)))
     params, grads, scratch = np.ones(size), np.ones(size), np.empty((2, size))
-    state = rule.init(size, params.dtype)
+    part = Slice(params, rule.init(size, params.dtype))
     tracemalloc.start()
     try:
         factor = updater.clip_factor(math.sqrt(updater.prepare(grads, 0.5)))
-        updater.apply(params, grads, state, 0, 128, RATE, factor, scratch)
+        updater.apply(part, part, grads, 0, 128, RATE, factor, scratch)
         assert tracemalloc.get_traced_memory()[1] < size
     finally:
         tracemalloc.stop()

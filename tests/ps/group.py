@@ -14,8 +14,9 @@ from dist_bp.metrics import Accuracy
 from dist_bp.nn import CrossEntropy, Dense, Layer, Loss, Model
 from dist_bp.optim import Rule, Sgd, Updater
 from dist_bp.ps.arena import Snapshot
-from dist_bp.ps.layout import ArenaLayout
+from dist_bp.ps.layout import OUTER, ArenaLayout
 from dist_bp.ps.lease import Lease, ServerReport, WorkerReport
+from dist_bp.ps.modes import SYNC, Mode
 from dist_bp.ps.server import Server
 from dist_bp.ps.worker import Worker
 
@@ -43,6 +44,7 @@ class Problem:
     accumulate: int = 1
     rate: float = 0.1
     timeout: float = 20.0
+    mode: Mode = SYNC
 
     def data(self) -> tuple[Array, Array]:
         generator = np.random.default_rng(5)
@@ -62,7 +64,13 @@ class LocalGroup:
             decayed=model.decayed,
         )
         layout = ArenaLayout(
-            model.layout.size, model.statistics.size, problem.rule.slots, workers, servers, problem.dtype
+            model.layout.size,
+            model.statistics.size,
+            (*problem.rule.slots, OUTER) if problem.mode.outer_momentum else problem.rule.slots,
+            (workers,),
+            servers,
+            problem.dtype,
+            problem.mode,
         )
         secret = b"k" * 32
         self.model = model
@@ -99,19 +107,22 @@ class LocalGroup:
                 seed=3,
                 secret=secret,
                 timeout=problem.timeout,
+                updater=updater,
+                rate=lambda step: problem.rate,
             )
             for rank in range(workers)
         ]
         self._pool = ThreadPoolExecutor(workers + servers)
         self._generation = 0
-        addresses = [server.listen() for server in self.servers]
+        self._version = self._step = 0
+        addresses = [server.listen()[0] for server in self.servers]
         joining = [self._pool.submit(server.gather, addresses) for server in self.servers]
         joining += [self._pool.submit(worker.join, addresses) for worker in self.workers]
         for future in joining:
             future.result(30)
         parameters, statistics = model.initialize(11)
-        state = problem.rule.init(model.layout.size, model.dtype)
-        self.servers[0].write(Snapshot(0, parameters, statistics, state))
+        state = {name: np.zeros(model.layout.size, model.dtype) for name in layout.optimizer}
+        self.servers[0].write(0, Snapshot(0, parameters, statistics, state))
 
     def __enter__(self) -> "LocalGroup":
         return self
@@ -124,16 +135,19 @@ class LocalGroup:
     def run(self, first: int, last: int) -> tuple[list[ServerReport], list[WorkerReport]]:
         """One lease; raises what a worker or else a server raised."""
         self._generation += 1
-        lease = Lease(self._generation, first, last)
+        lease = Lease(self._generation, self._version, first, last)
         futures = [self._pool.submit(member.run, lease) for member in (*self.servers, *self.workers)]
         wait(futures, timeout=60)
         for future in reversed(futures):
             future.result(0)
         results = [future.result() for future in futures]
+        done = results[: len(self.servers)]
+        self._version += min(len(report.squares) for report in done)
+        self._step = first + min(len(report.losses) for report in done)
         return results[: len(self.servers)], results[len(self.servers) :]
 
     def snapshot(self) -> Snapshot:
-        return self.servers[0].read()
+        return Snapshot(self._step, *self.servers[0].read(self._version))
 
 
 def train(problem: Problem, workers: int = 1, servers: int = 1, steps: int = 50, leases: int = 1) -> Snapshot:

@@ -21,7 +21,7 @@ def layout(**changes: object) -> ArenaLayout:
         "parameters": 100,
         "statistics": 6,
         "optimizer": ("m", "v"),
-        "workers": 3,
+        "placement": (3,),
         "servers": 2,
         "dtype": "float32",
     }
@@ -38,7 +38,7 @@ def layout(**changes: object) -> ArenaLayout:
 def test_regions_are_aligned_and_do_not_overlap(
     parameters: int, statistics: int, workers: int, servers: int, dtype: str
 ) -> None:
-    made = layout(parameters=parameters, statistics=statistics, workers=workers, servers=servers, dtype=dtype)
+    made = layout(parameters=parameters, statistics=statistics, placement=(workers,), servers=servers, dtype=dtype)
     regions = sorted(made.regions.values(), key=lambda region: region.offset)
     assert all(region.offset % 64 == 0 for region in regions)
     for region, following in pairwise(regions):
@@ -57,18 +57,30 @@ def test_every_element_belongs_to_one_server_and_chunks_do_not_depend_on_their_n
     assert owned[-1][2] == parameters
 
 
+@given(parameters=st.integers(1, 20 * CHUNK), servers=st.integers(1, 3), nodes=st.integers(1, 5))
+def test_nodes_own_even_slices_that_cover_everything(parameters: int, servers: int, nodes: int) -> None:
+    made = layout(parameters=parameters, servers=servers, placement=(2,) * nodes)
+    owned = [c for node in range(nodes) for server in range(servers) for c in made.owned_chunks(server, node)]
+    assert [number for number, _, _ in owned] == list(range(len(owned)))
+    assert owned[0][1] == 0
+    assert owned[-1][2] == parameters
+    assert all(a[2] == b[1] for a, b in pairwise(owned))
+    sizes = [stop - start for start, stop in map(made.slice, range(nodes))]
+    assert max(sizes) - min(sizes) <= 32
+
+
 def test_a_snapshot_comes_back_as_it_was_written() -> None:
     arena = Arena.create(layout())
     generator = np.random.default_rng(0)
     snapshot = Snapshot(
-        step=7,
+        step=21,
         parameters=generator.normal(size=100).astype(np.float32),
         statistics=generator.normal(size=6).astype(np.float32),
         optimizer={name: generator.normal(size=100).astype(np.float32) for name in ("m", "v")},
     )
-    arena.write(snapshot)
-    back = arena.read()
-    assert back.step == arena.step == 7
+    arena.write(7, snapshot)
+    assert arena.version == 7
+    back = Snapshot(21, *arena.read(7))
     np.testing.assert_array_equal(back.parameters, snapshot.parameters)
     np.testing.assert_array_equal(back.statistics, snapshot.statistics)
     np.testing.assert_array_equal(back.optimizer["v"], snapshot.optimizer["v"])
@@ -78,7 +90,7 @@ def test_a_snapshot_comes_back_as_it_was_written() -> None:
 def test_the_committed_step_is_the_one_that_every_server_has() -> None:
     arena = Arena.create(layout(servers=2))
     arena.committed[:] = [5, 4]
-    assert arena.step == 4
+    assert arena.version == 4
     arena.close()
 
 
@@ -86,9 +98,9 @@ def test_two_mappings_share_the_memory_and_leave_no_file() -> None:
     before = set(os.listdir("/dev/shm"))
     arena = Arena.create(layout())
     other = Arena(layout(), os.dup(arena.descriptor))
-    arena.gradients[1][:] = 3
-    np.testing.assert_array_equal(other.gradients[1], np.full(100, 3, np.float32))
-    assert not arena.gradients[0].any()
+    arena.gradients[1][0][:] = 3
+    np.testing.assert_array_equal(other.gradients[1][0], np.full(100, 3, np.float32))
+    assert not arena.gradients[0][0].any()
     assert set(os.listdir("/dev/shm")) == before
     arena.close()
     other.close()
@@ -108,7 +120,7 @@ def test_the_memory_goes_with_the_last_process_however_it_ends() -> None:
         "import os, signal\n"
         "from dist_bp.ps.arena import Arena\n"
         "from dist_bp.ps.layout import ArenaLayout\n"
-        "arena = Arena.create(ArenaLayout(1000, 0, (), 1, 1, 'float32'))\n"
+        "arena = Arena.create(ArenaLayout(1000, 0, (), (1,), 1, 'float32'))\n"
         "print(os.readlink(f'/proc/self/fd/{arena.descriptor}'), flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )

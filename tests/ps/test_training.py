@@ -122,7 +122,9 @@ def test_reports_hold_the_exact_sums() -> None:
     states = [report.metrics["accuracy"] for report in workers]
     assert sum(sum(int(part.sum()) for part in state.values()) for state in states) >= 330
     assert 0 <= correct.result(correct.merge(dict(states[0]), dict(states[1]))) <= 1
-    assert all(report.seconds.shape == (6, 2) for report in workers)
+    assert all(report.times.shape == (6, 4) for report in workers)
+    assert all((np.diff(report.times, axis=1) >= 0).all() for report in (*servers, *workers))
+    assert workers[0].steps.tolist() == list(range(6))
 
 
 def test_evaluation_is_exact_over_all_shards() -> None:
@@ -139,8 +141,9 @@ def test_a_non_finite_loss_is_not_applied_and_names_its_worker() -> None:
     with LocalGroup(problem, workers=2, servers=2) as group:
         group.run(0, 3)
         before = group.snapshot()
-        inputs, labels = group.workers[1]._data["train"]
-        group.workers[1]._data = {"train": (np.full_like(inputs, np.inf), labels)}
+        gradient = group.workers[1]._gradient
+        inputs, labels = gradient._train
+        gradient._train = np.full_like(inputs, np.inf), labels
         servers, _ = group.run(3, 8)
         after = group.snapshot()
         assert [report.non_finite.worker for report in servers if report.non_finite] == [1, 1]

@@ -1,0 +1,1 @@
+"""What the processes of a comparison host, one contender a file."""

@@ -1,0 +1,44 @@
+"""dist_bp and the example of Ray's documentation, in turn on one Ray."""
+
+from pathlib import Path
+
+from benchmarks.contenders.ray_example import RayExample
+from benchmarks.dist_bp_runs import RayRun
+from benchmarks.processes import Contender
+from benchmarks.threads import thread_counts
+from benchmarks.works import Array, Work
+
+WORKERS = 2
+
+
+class OnRay(Contender):
+    """The driver of both."""
+
+    def __init__(self, work: Work, folder: Path, rank: int, size: int, servers: int, example: bool) -> None:
+        self._run = RayRun(work, folder, WORKERS, servers)
+        try:
+            self._example = RayExample(work, folder, WORKERS) if example else None
+        except BaseException:
+            self._run.close()
+            raise
+
+    def run(self, first: int, count: int) -> Array:
+        """The losses of dist_bp's next steps, which it counts itself."""
+        return self._run.train(count)
+
+    def run_example(self, first: int, count: int) -> Array:
+        if self._example is None:
+            raise RuntimeError("the example was not asked for")
+        return self._example.train(first, count)
+
+    def threads(self) -> dict[str, int]:
+        found = thread_counts()
+        actors = [*self._run.threads(), *(self._example.threads() if self._example else [])]
+        for number, counts in enumerate(actors):
+            found |= {f"actor {number}: {where}": count for where, count in counts.items()}
+        return found
+
+    def close(self) -> None:
+        if self._example:
+            self._example.close()
+        self._run.close()

@@ -1,0 +1,187 @@
+"""All use of dist_bp's runtime by the benchmarks: a change of its interface is followed here alone."""
+
+import logging
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+from benchmarks.threads import thread_counts
+from benchmarks.works import DATA, MOMENTUM, SEED, Array, Work, read_inputs
+from dist_bp.config import JobConfig
+from dist_bp.ps.arena import Snapshot
+from dist_bp.runtime.cluster import Cluster, import_ray
+from dist_bp.runtime.plan import RunPlan
+from dist_bp.runtime.ray_runtime import RayRuntime
+from dist_bp.runtime.threads import ThreadRuntime
+from dist_bp.runtime.warden import Warden
+from dist_bp.track.null import NullTracker
+from dist_bp.train.checks import object_store_bytes
+from dist_bp.train.job import run_job
+from dist_bp.train.observer import Observer, Progress
+from dist_bp.train.setup import Job, prepare_job
+
+LEASE_SECONDS = 60.0
+UPDATING = 1
+"""The place of the updates among a lease's `server_seconds`."""
+
+
+def configuration(work: Work, folder: Path, workers: int, servers: int) -> dict[str, Any]:
+    """The job that trains the work, as a configuration file says it."""
+    momentum = {"type": "sgd", "learning_rate": work.rate, "momentum": MOMENTUM}
+    adam = {"type": "adam", "learning_rate": work.rate}
+    hidden = [{"type": "dense", "units": units, "activation": "relu"} for units in work.sizes[1:-1]]
+    return {
+        "name": "benchmark",
+        "seed": SEED,
+        "data": {
+            "source": {"type": "npz", "path": str(folder / DATA)},
+            "split": {"validation": 0, "test": 0},
+            "prepared": str(folder / f"prepared-{os.getpid()}"),
+        },
+        "model": {"layers": [*hidden, {"type": "dense", "units": work.sizes[-1]}]},
+        "loss": {"type": "cross_entropy"},
+        "train": {
+            "epochs": 100_000,
+            "batch_size": work.batch,
+            "optimizer": adam if work.optimizer == "adam" else momentum,
+            "stop": {"monitor": "train_loss"},
+        },
+        "checkpoint": {"monitor": "train_loss"},
+        "scaling": {"num_workers": workers, "servers_per_node": servers},
+    }
+
+
+def job_of(work: Work, folder: Path, workers: int, servers: int) -> Job:
+    return prepare_job(JobConfig.model_validate(configuration(work, folder, workers, servers)))
+
+
+def plan_of(job: Job) -> RunPlan:
+    return RunPlan(job.config, job.prepared.directory, job.total_steps, secrets.token_bytes(32))
+
+
+def start_of(job: Job, work: Work, folder: Path) -> Snapshot:
+    """Step 0 with the initial parameters that all contenders share."""
+    vector = np.empty_like(job.initial.parameters)
+    places = list(job.model.layout.named(vector).values())
+    arrays = [array for layer in read_inputs(work, folder).layers for array in layer]
+    for place, array in zip(places, arrays, strict=True):
+        np.copyto(place, array)
+    return replace(job.initial, parameters=vector)
+
+
+class RayRun:
+    """A run on Ray whose steps are called for.
+
+    Ray is this machine's own and ends with the run, unless this process is connected to one already.
+    """
+
+    def __init__(self, work: Work, folder: Path, workers: int, servers: int) -> None:
+        job = job_of(work, folder, workers, servers)
+        self.arena_bytes = job.layout.nbytes
+        with ExitStack() as stack:
+            warden = stack.enter_context(Warden())
+            cluster = Cluster("local", object_store_bytes(job), warden)
+            self._runtime = stack.enter_context(RayRuntime(plan_of(job), job.metrics, cluster))
+            self._runtime.start(start_of(job, work, folder))
+            self._stack = stack.pop_all()
+        self._done = 0
+
+    def train(self, count: int) -> Array:
+        """Makes the next `count` steps and returns their mean losses."""
+        return self.timed(count)[0]
+
+    def timed(self, count: int) -> tuple[Array, float]:
+        """Makes the next `count` steps; returns their mean losses and the mean seconds of an update."""
+        report = self._runtime.train(self._done, self._done + count, 1.0, LEASE_SECONDS)
+        self._done += count
+        return report.losses / report.counts, float(report.server_seconds[:, UPDATING].max()) / count
+
+    def threads(self) -> list[dict[str, int]]:
+        """The threads of each worker's and server's libraries."""
+        import ray
+
+        actors = self._runtime._actors.values()
+        return list(ray.get([actor.__ray_call__.remote(thread_counts) for actor in actors], timeout=LEASE_SECONDS))
+
+    def pids(self) -> dict[str, int]:
+        """The processes by `worker 0`, `server 0` and so on."""
+        return {str(peer): pid for peer, pid in self._runtime.pids().items()}
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+class ThreadRun:
+    """A run whose workers and servers are threads of this process."""
+
+    def __init__(self, work: Work, folder: Path, workers: int, servers: int) -> None:
+        job = job_of(work, folder, workers, servers)
+        self.steps_per_epoch = job.steps_per_epoch
+        self._runtime = ThreadRuntime(plan_of(job), job.metrics)
+        self._runtime.start(start_of(job, work, folder))
+        self._done = 0
+
+    def train(self, count: int) -> None:
+        self._runtime.train(self._done, self._done + count, 1.0, LEASE_SECONDS)
+        self._done += count
+
+    def compute(self, rank: int, first: int, count: int) -> None:
+        """Worker `rank` computes its gradients of some steps and leaves it at that."""
+        worker: Any = self._runtime.member(self._runtime.workers[rank])
+        for step in range(first, first + count):
+            worker.compute(step, {})
+
+    def close(self) -> None:
+        self._runtime.close()
+
+
+@contextmanager
+def local_ray(cpus: int, object_store: int) -> Iterator[None]:
+    """A Ray of this machine's own that takes the machine for one with `cpus` processors."""
+    ray = import_ray(local=True)
+    ray.init(
+        address="local",
+        num_cpus=cpus,
+        object_store_memory=object_store,
+        include_dashboard=False,
+        logging_level=logging.ERROR,
+        log_to_driver=False,
+    )
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def run_whole_job(settings: dict[str, Any], tracked: bool) -> float:
+    """Seconds that a whole job takes from its first lease to the end of training, with or without a tracker."""
+    clock = _Clock()
+    with ExitStack() as stack:
+        if not tracked:
+            stack.enter_context(patch("dist_bp.train.job.open_run", lambda *_: NullTracker()))
+        run_job(JobConfig.model_validate(settings), observer=clock)
+    return clock.seconds
+
+
+class _Clock(Observer):
+    """Takes the time between the first progress and the evaluation at the end."""
+
+    def __init__(self) -> None:
+        self._started: float | None = None
+        self.seconds = 0.0
+
+    def progress(self, progress: Progress) -> None:
+        if self._started is None:
+            self._started = time.perf_counter()
+
+    def phase(self, what: str) -> None:
+        if what == "evaluating" and self._started is not None:
+            self.seconds = time.perf_counter() - self._started

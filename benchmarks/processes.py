@@ -1,0 +1,132 @@
+"""Contenders in processes of their own that stay alive between blocks and do what they are told over a pipe."""
+
+import importlib
+import multiprocessing
+import time
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from typing import Any, Self
+
+from benchmarks.threads import environment, thread_counts, thread_variables
+
+START_SECONDS = 120.0
+ANSWER_SECONDS = 180.0
+END_SECONDS = 30.0
+
+
+class BenchmarkError(Exception):
+    """A contender failed, or is not what it must be to be compared."""
+
+
+class Group:
+    """The processes of one contender. Each makes `factory(rank=, size=, **arguments)`, a context manager, and then
+    calls its methods; `factory` is `module:Name`. `threads` is the number of threads of each process's libraries."""
+
+    def __init__(self, factory: str, size: int, threads: int, arguments: dict[str, Any]) -> None:
+        self.factory = factory
+        self._threads = threads
+        self._connections: list[Connection] = []
+        self._processes: list[Any] = []
+        context = multiprocessing.get_context("spawn")
+        try:
+            with environment(thread_variables(threads)):
+                for rank in range(size):
+                    ours, theirs = context.Pipe()
+                    given = {"rank": rank, "size": size, **arguments}
+                    process = context.Process(target=_serve, args=(theirs, factory, given), daemon=True)
+                    process.start()
+                    theirs.close()
+                    self._connections.append(ours)
+                    self._processes.append(process)
+            for rank in range(size):
+                self._answer(rank, START_SECONDS)
+        except BaseException:
+            self.close()
+            raise
+
+    def ask(self, method: str, *arguments: Any, members: Sequence[int] | None = None) -> list[Any]:
+        """Calls the method in all members at once and returns their results. Raises BenchmarkError."""
+        chosen = range(len(self._processes)) if members is None else members
+        for rank in chosen:
+            self._connections[rank].send((method, arguments))
+        return [self._answer(rank, ANSWER_SECONDS) for rank in chosen]
+
+    def timed(self, method: str, *arguments: Any, members: Sequence[int] | None = None) -> float:
+        """Seconds from the question to the last answer."""
+        started = time.perf_counter()
+        self.ask(method, *arguments, members=members)
+        return time.perf_counter() - started
+
+    def threads(self) -> dict[str, int]:
+        """The threads of every library in every process. Raises BenchmarkError where they are not as told."""
+        found: dict[str, int] = {}
+        for rank, counts in enumerate(self.ask("threads")):
+            for where, count in counts.items():
+                found[f"{rank}: {where}"] = count
+        wrong = {where: count for where, count in found.items() if count != self._threads}
+        if wrong or not found:
+            raise BenchmarkError(f"{self.factory}: not {self._threads} threads each, but {wrong or 'none found'}")
+        return found
+
+    def close(self) -> None:
+        for connection in self._connections:
+            with suppress(OSError):
+                connection.send(None)
+        for process in self._processes:
+            process.join(END_SECONDS)
+            if process.is_alive():
+                process.terminate()
+                process.join()
+        for connection in self._connections:
+            connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _answer(self, rank: int, seconds: float) -> Any:
+        connection = self._connections[rank]
+        try:
+            if not connection.poll(seconds):
+                raise BenchmarkError(f"{self.factory}, process {rank}: no answer for {seconds:.0f} s")
+            good, value = connection.recv()
+        except EOFError:
+            raise BenchmarkError(f"{self.factory}, process {rank}: it died") from None
+        if not good:
+            raise BenchmarkError(f"{self.factory}, process {rank}:\n{value}")
+        return value
+
+
+class Contender:
+    """What a process of a group hosts; subclasses add the methods that are measured."""
+
+    def threads(self) -> dict[str, int]:
+        return thread_counts()
+
+    def close(self) -> None:
+        pass
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _serve(connection: Connection, factory: str, arguments: dict[str, Any]) -> None:
+    try:
+        module, _, name = factory.partition(":")
+        with getattr(importlib.import_module(module), name)(**arguments) as contender:
+            connection.send((True, None))
+            while (message := connection.recv()) is not None:
+                method, values = message
+                connection.send((True, getattr(contender, method)(*values)))
+    except (EOFError, KeyboardInterrupt):
+        pass
+    except BaseException:
+        with suppress(OSError):
+            connection.send((False, traceback.format_exc()))

@@ -1,0 +1,113 @@
+"""Forward and backward passes over a share of a global batch, written into flat vectors."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dist_bp.data.shards import Batches, gather
+from dist_bp.metrics import Metric
+from dist_bp.nn import Group, Loss, Model, Views
+from dist_bp.nn.layout import aligned_zeros
+from dist_bp.ps.arena import Array
+from dist_bp.ps.lease import MetricStates
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The layers' views of one version of the parameters and running statistics."""
+
+    parameters: Views
+    statistics: Views
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a backward pass writes: flat vectors, and the layers' views of them."""
+
+    gradients: Array
+    sums: Array
+    gradient_views: Views
+    sum_views: Views
+
+    @classmethod
+    def over(cls, model: Model, gradients: Array, sums: Array) -> "Target":
+        return cls(gradients, sums, model.layout.views(gradients), model.statistics.views(sums))
+
+    @classmethod
+    def private(cls, model: Model) -> "Target":
+        """In memory of its own."""
+        gradients = aligned_zeros(model.layout.size, model.dtype)
+        return cls.over(model, gradients, aligned_zeros(model.statistics.size, model.dtype))
+
+
+class Gradient:
+    """The gradient of the loss over shares of the training split; `train` holds its inputs and targets."""
+
+    def __init__(
+        self,
+        model: Model,
+        loss: Loss,
+        metrics: Mapping[str, Metric],
+        train: tuple[Array, Array],
+        batches: Batches,
+        seed: int,
+    ) -> None:
+        self.context = model.context(seed)
+        self.batches = batches
+        self._model = model
+        self._loss = loss
+        self._metrics = metrics
+        self._train = train
+        self._part = Target.private(model) if batches.accumulates else None
+        inputs, targets = train
+        self._inputs = np.empty((batches.largest, *inputs.shape[1:]), inputs.dtype)
+        self._targets = np.empty((batches.largest, *targets.shape[1:]), targets.dtype)
+
+    def compute(
+        self, step: int, share: int, weights: Weights, target: Target, divisor: float, metrics: MetricStates
+    ) -> tuple[float, int]:
+        """Fills `target` with the gradient of the sum over the share's samples, divided by `divisor`.
+
+        Returns the sum of their losses and their number, and adds them to `metrics`.
+        """
+        total, count = 0.0, 0
+        parts = self.batches.parts(step, share)
+        if not parts:
+            target.gradients.fill(0)
+            target.sums.fill(0)
+        for number, (rows, groups) in enumerate(parts):
+            into = self._part if number and self._part else target
+            loss, samples = self._pass(step, rows, groups, weights, into, divisor, metrics)
+            total += loss
+            count += samples
+            if number:
+                np.add(target.gradients, into.gradients, out=target.gradients)
+                np.add(target.sums, into.sums, out=target.sums)
+        return total, count
+
+    def _pass(
+        self,
+        step: int,
+        rows: Array,
+        groups: Sequence[Group],
+        weights: Weights,
+        target: Target,
+        divisor: float,
+        metrics: MetricStates,
+    ) -> tuple[float, int]:
+        inputs, targets = self._inputs[: len(rows)], self._targets[: len(rows)]
+        gather(self._train[0], rows, inputs)
+        gather(self._train[1], rows, targets)
+        self.context.begin(
+            training=True, step=step, groups=groups, statistics=weights.statistics, sums=target.sum_views
+        )
+        outputs, backward = self._model.forward(inputs, weights.parameters, self.context)
+        loss, count, gradient = self._loss(outputs, targets, self.context)
+        for name, state in metrics.items():
+            self._metrics[name].update(state, outputs, targets)
+        gradient *= 1.0 / divisor  # the smallest array of the pass: whatever follows is divided with it
+        backward(gradient, target.gradient_views)
+        if target.sums.size:
+            np.multiply(target.sums, 1.0 / divisor, out=target.sums)
+        return loss, count

@@ -1,0 +1,89 @@
+"""Steps that a worker makes by itself between two averages of the parameters (Stich 2019, local SGD).
+
+Parameters, running statistics and the optimizer's state are averaged alike, weighted by samples (Yu, Jin & Yang 2019
+average the momentum, too), so a round of one step of SGD is a step of the `sync` mode.
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from dist_bp.nn import Model
+from dist_bp.nn.layout import aligned_zeros
+from dist_bp.optim import Slice, Updater
+from dist_bp.ps.arena import Arena, Array
+from dist_bp.ps.gradient import Gradient, Target, Weights
+from dist_bp.ps.layout import CHUNK
+from dist_bp.ps.lease import MetricStates
+
+Rate = Callable[[int], float]
+
+
+class LocalSteps:
+    """Rounds of local steps of one worker.
+
+    `updater` and `rate`, the learning rate after a number of global batches, are those of the job.
+    """
+
+    def __init__(
+        self, model: Model, updater: Updater, rate: Rate, gradient: Gradient, arena: Arena, local: int
+    ) -> None:
+        self._updater = updater
+        self._rate = rate
+        self._gradient = gradient
+        self._momentum = model.statistic_momentum
+        self._arena = arena
+        self._worker = local
+        self._parameters = aligned_zeros(model.layout.size, model.dtype)
+        self._statistics = aligned_zeros(model.statistics.size, model.dtype)
+        self._weights = Weights(model.layout.views(self._parameters), model.statistics.views(self._statistics))
+        self._target = Target.private(model)
+        self._scratch = np.empty((2, CHUNK), model.dtype)
+
+    def round(self, version: int, steps: range, share: int, rate_factor: float, metrics: MetricStates) -> None:
+        """Makes the steps from `version` and leaves in the arena what the servers average."""
+        arena, worker, batches = self._arena, self._worker, self._gradient.batches
+        start = arena.parameters[version % len(arena.parameters)]
+        state = arena.states[worker]
+        np.copyto(self._parameters, start)
+        np.copyto(self._statistics, arena.statistics[version % len(arena.statistics)])
+        for name, array in state.items():
+            np.copyto(array, arena.optimizer[version % 2][name])
+        for index, step in enumerate(steps):
+            loss, count = self._step(step, share, rate_factor, metrics)
+            arena.losses[worker, 0, index] = loss
+            arena.counts[worker, 0, index] = count
+        expected = sum(batches.rows(step) for step in steps)
+        weight = int(arena.counts[worker, 0, : len(steps)].sum()) / expected
+        arena.expected[worker, 0] = expected
+        moved = arena.gradients[worker][0]
+        np.subtract(start, self._parameters, out=moved)
+        moved *= weight
+        np.multiply(self._statistics, weight, out=arena.sums[worker][0])
+        for array in state.values():
+            array *= weight
+
+    def _step(self, step: int, share: int, rate_factor: float, metrics: MetricStates) -> tuple[float, int]:
+        rows = sum(len(part.rows) for part in self._gradient.batches.parts(step, share))
+        if not rows:
+            return 0.0, 0
+        loss, count = self._gradient.compute(step, share, self._weights, self._target, rows, metrics)
+        self._apply(step, self._rate(step) * rate_factor)
+        if self._target.sums.size:
+            self._statistics += (1 - self._momentum) * (self._target.sums - self._statistics)
+        return loss, count
+
+    def _apply(self, step: int, rate: float) -> None:
+        gradients, state = self._target.gradients, self._arena.states[self._worker]
+        chunks = [(start, min(start + CHUNK, len(gradients))) for start in range(0, len(gradients), CHUNK)]
+        squares = [self._updater.prepare(gradients[start:stop], 1.0) for start, stop in chunks]
+        clip = self._updater.clip_factor(math.sqrt(math.fsum(squares)))
+        for start, stop in chunks:
+            part = Slice(self._parameters[start:stop], _cut(state, start, stop))
+            scratch = self._scratch[:, : stop - start]
+            self._updater.apply(part, part, gradients[start:stop], start, step + 1, rate, clip, scratch)
+
+
+def _cut(state: dict[str, Array], start: int, stop: int) -> dict[str, Array]:
+    return {name: array[start:stop] for name, array in state.items()}

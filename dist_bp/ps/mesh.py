@@ -1,0 +1,148 @@
+"""One server's links to its counterparts on the other nodes: sums of gradients out, updated slices back.
+
+Each node adds its own workers' gradients first and sends every other node that node's slice of the sum; whoever owns a
+slice updates it and sends it to all. With n nodes and P bytes of parameters that is 2 (n - 1) P / n bytes a node and
+update, what a ring all-reduce moves (Patarasuk & Yuan 2009, theorem 1), in two messages instead of 2 (n - 1).
+"""
+
+from collections.abc import Collection, Sequence
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dist_bp.ps.compression import Codec, ErrorFeedback
+from dist_bp.ps.exchange import Exchange, Message
+from dist_bp.ps.layout import ArenaLayout
+from dist_bp.ps.modes import Decision
+
+Array = npt.NDArray[Any]
+
+
+class Kind(IntEnum):
+    """What a message between nodes is about."""
+
+    SUMS = 1
+    STATISTICS = 2
+    SLICE = 3
+    SQUARES = 4
+    ARRIVAL = 5
+    DECISION = 6
+    LATE = 7
+
+
+class Mesh:
+    """The exchange of server `index` of a node; all calls of a lease carry its generation."""
+
+    def __init__(self, exchange: Exchange, layout: ArenaLayout, index: int, codec: Codec | None = None) -> None:
+        self.others = tuple(node for node in range(layout.nodes) if node != layout.node)
+        self.node = layout.node
+        self.generation = 0
+        self._exchange = exchange
+        self._bounds = [_bounds(layout, node, index) for node in range(layout.nodes)]
+        owned = [layout.owned_chunks(index, node) for node in range(layout.nodes)]
+        self._numbers = [(chunks[0][0], chunks[-1][0] + 1) if chunks else (0, 0) for chunks in owned]
+        own = self._bounds[layout.node]
+        self.incoming = {node: np.empty(own[1] - own[0], layout.dtype) for node in self.others}
+        self._outgoing = {
+            node: np.empty(stop - start, layout.dtype)
+            for node, (start, stop) in enumerate(self._bounds)
+            if node != layout.node
+        }
+        self._codec = codec
+        self._feedback = (
+            {node: ErrorFeedback(codec, len(sums)) for node, sums in self._outgoing.items()} if codec else {}
+        )
+
+    @property
+    def wire_bytes(self) -> tuple[int, int]:
+        """Payload bytes sent and received so far."""
+        return self._exchange.bytes_sent, self._exchange.bytes_received
+
+    def exchange_sums(
+        self,
+        version: int,
+        sources: Sequence[Array],
+        contributors: Collection[int],
+        scores: Sequence[float],
+        lossy: bool,
+    ) -> dict[int, tuple[float, ...]]:
+        """Sends each node its slice of the sum over `sources`, this node's vectors (parameters,).
+
+        The sums of this server's slice that the other `contributors` sent are then in `incoming`; returns their
+        scores by node. `lossy` sums go through the codec.
+        """
+        if self.node in contributors:
+            for node, sums in self._outgoing.items():
+                start, stop = self._bounds[node]
+                add_up([source[start:stop] for source in sources], sums)
+                payload = self._feedback[node].encode(sums) if lossy and self._feedback else sums
+                self._exchange.send(node, Kind.SUMS, self.generation, version, scores, payload)
+        into = {node: self.incoming[node] for node in self.others if node in contributors}
+        return self._exchange.receive(Kind.SUMS, self.generation, version, into, self._codec if lossy else None)
+
+    def exchange_whole(self, kind: Kind, version: int, array: Array, senders: Collection[int]) -> dict[int, Array]:
+        """Sends `array` to all other nodes if this one is among the senders; returns what the others sent."""
+        if self.node in senders:
+            for node in self.others:
+                self._exchange.send(node, kind, self.generation, version, (), array)
+        into = {node: np.empty_like(array) for node in self.others if node in senders}
+        self._exchange.receive(kind, self.generation, version, into)
+        return into
+
+    def share_slices(self, version: int, vector: Array) -> None:
+        """Fills `vector` (parameters,), of which this server has written its slice, with those of its counterparts."""
+        start, stop = self._bounds[self.node]
+        for node in self.others:
+            self._exchange.send(node, Kind.SLICE, self.generation, version, (), vector[start:stop])
+        into = {node: vector[slice(*self._bounds[node])] for node in self.others}
+        self._exchange.receive(Kind.SLICE, self.generation, version, into)
+
+    def exchange_squares(self, version: int, squares: Array) -> None:
+        """Completes the squared norms of the chunks, of which this server has written its own."""
+        first, last = self._numbers[self.node]
+        for node in self.others:
+            self._exchange.send(node, Kind.SQUARES, self.generation, version, squares[first:last].tolist(), None)
+        got = self._exchange.receive(Kind.SQUARES, self.generation, version, dict.fromkeys(self.others))
+        for node, values in got.items():
+            squares[slice(*self._numbers[node])] = values
+
+    def tell(self, node: int, kind: Kind, version: int, values: Sequence[float]) -> None:
+        self._exchange.send(node, kind, self.generation, version, values, None)
+
+    def poll(self, kinds: Collection[Kind]) -> Message | None:
+        """The next message of one of these kinds, if it is there."""
+        return self._exchange.receive_any(kinds, self.generation, 0.0)
+
+    def abort(self) -> None:
+        self._exchange.abort(self.generation)
+
+    def close(self) -> None:
+        self._exchange.close()
+
+
+def pack(decision: Decision) -> tuple[float, ...]:
+    return (*decision.workers, *decision.answers)
+
+
+def unpack(values: Sequence[float]) -> Decision:
+    whole = [int(value) for value in values]
+    half = len(whole) // 2
+    return Decision(tuple(whole[:half]), tuple(whole[half:]))
+
+
+def add_up(sources: Sequence[Array], out: Array) -> None:
+    """The sum of the sources, in their order."""
+    if len(sources) == 1:
+        np.copyto(out, sources[0])
+        return
+    np.add(sources[0], sources[1], out=out)
+    for source in sources[2:]:
+        np.add(out, source, out=out)
+
+
+def _bounds(layout: ArenaLayout, node: int, index: int) -> tuple[int, int]:
+    """The elements that server `index` of a node updates."""
+    owned = layout.owned_chunks(index, node)
+    return (owned[0][1], owned[-1][2]) if owned else (0, 0)
