@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,6 +23,10 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check data, shapes, memory and capacity; start nothing.")
     ] = False,
+    trace: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write what every process did at each step, to open in ui.perfetto.dev."),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Last line of standard output: one JSON object, the result.")
     ] = False,
@@ -48,7 +53,7 @@ def train(
     from dist_bp.train.job import run_job
 
     with watch(job_config, quiet, sys.stderr) as observer:
-        result = run_job(job_config, resume, observer)
+        result = run_job(job_config, resume, observer, trace)
     if not quiet:
         print_result(result, out)
     if as_json:

@@ -28,6 +28,8 @@ def findings(get: Lookup) -> Iterator[Finding]:
     """What does not fit together. `get` gives the valid value at a dotted path, or raises Unknown."""
     for check in (
         _every_worker_has_a_group,
+        _mode_options,
+        _backups_leave_a_worker,
         _loss_fits_task,
         _metrics_fit_loss,
         _stop_monitor,
@@ -56,6 +58,35 @@ def _every_worker_has_a_group(get: Lookup) -> Iterator[Finding]:
         f"{batch} samples in groups of {group} (group_size) make {groups} group{'s' * (groups != 1)}, "
         f"too few for {workers} workers: {remedy}",
     )
+
+
+MODE_OPTIONS = {
+    "backup_workers": ("backup", True),
+    "max_staleness": ("ssp", True),
+    "local_steps": ("local", True),
+    "outer_momentum": ("local", False),
+}
+"""The mode that each option of the parameter server belongs to, and whether that mode needs it."""
+
+
+def _mode_options(get: Lookup) -> Iterator[Finding]:
+    mode = get("parameter_server.mode")
+    for option, (owner, needed) in MODE_OPTIONS.items():
+        path = f"parameter_server.{option}"
+        value = get(path)
+        if value is not None and mode != owner:
+            yield path, f"belongs to mode {owner}, not {mode}: remove it, or set parameter_server.mode={owner}"
+        elif value is None and mode == owner and needed:
+            yield "parameter_server.mode", f"{mode} needs {option}: set {path}"
+
+
+def _backups_leave_a_worker(get: Lookup) -> Iterator[Finding]:
+    backups, workers = get("parameter_server.backup_workers"), get("scaling.num_workers")
+    if backups is not None and backups >= workers:
+        yield (
+            "parameter_server.backup_workers",
+            f"{backups} of {workers} workers leave none to wait for: set it below scaling.num_workers",
+        )
 
 
 def _loss_fits_task(get: Lookup) -> Iterator[Finding]:

@@ -80,7 +80,7 @@ class Arena:
     @property
     def version(self) -> int:
         """The newest version that every server of the node has committed."""
-        return int(self.committed.min())
+        return int(min(self.committed.tolist()))
 
     def read(self, version: int) -> tuple[Array, Array, dict[str, Array]]:
         """Copies parameters, statistics and the node's part of the state; call it between leases only."""

@@ -13,6 +13,7 @@ Everything here is a decision, made from what has arrived and nothing else; acti
 
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 ModeName = Literal["sync", "backup", "ssp", "async", "local"]
@@ -38,6 +39,11 @@ class Mode:
         return self.name in ("backup", "async")
 
     @property
+    def exact(self) -> bool:
+        """Whether every gradient comes from the newest version."""
+        return self.name in ("sync", "local")
+
+    @property
     def slots(self) -> int:
         """Gradient slots of a worker: it may be `staleness` steps ahead of the oldest update that lacks it."""
         return self.staleness + 1
@@ -48,11 +54,14 @@ class Mode:
         return self.staleness + 2
 
     def updates(self, first: int, last: int, workers: int) -> list[tuple[int, int]]:
-        """The steps (start, stop) that each update of a lease over first ... last belongs to, in order."""
+        """The steps (start, stop) that each update of a lease over first ... last belongs to, in order.
+
+        Rounds of local steps end at multiples of their length, wherever a lease begins.
+        """
         if self.name == "async":
             return [(step, step + 1) for step in range(first, last) for _ in range(workers)]
         length = self.local_steps
-        return [(start, min(start + length, last)) for start in range(first, last, length)]
+        return list(pairwise([first, *range((first // length + 1) * length, last, length), last]))
 
 
 SYNC = Mode()

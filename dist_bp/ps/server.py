@@ -4,6 +4,8 @@ import math
 import os
 import time
 from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +22,8 @@ from dist_bp.ps.modes import policy
 from dist_bp.ps.update import Contribution, SliceUpdate
 
 Rate = Callable[[int], float]
+Scores = list[list[Any]]
+"""A number for each worker and step of an update."""
 
 
 class Server:
@@ -159,14 +163,14 @@ class Server:
         made_of, losses, counts = self._scores(run, version, ranks)
         rate = self._rate(run.step) * run.lease.rate_factor * made_of.share
         squares = math.nan
-        if math.isfinite(losses.sum()):
+        if math.isfinite(sum(chain(*losses))):
             applied = 1.0 if self._layout.mode.name == "local" else rate  # local steps have been made with it
             squares = self._update.apply(
                 version, run.number, applied, made_of, lambda: self._total_norm(run.lease.generation, version)
             )
         if not math.isfinite(squares):
             self._abort(run.lease.generation)
-            culprits = [rank for rank, own in zip(ranks, losses, strict=True) if not np.isfinite(own).all()]
+            culprits = [rank for rank, own in zip(ranks, losses, strict=True) if not math.isfinite(sum(own))]
             run.non_finite = NonFinite(run.step, culprits[0] if culprits else None)
             return False
         self._update.share(version, made_of)
@@ -177,29 +181,31 @@ class Server:
         run.add(losses, counts, squares, rate, (begun, collected, updated, time.perf_counter()))
         return True
 
-    def _scores(self, run: "_Run", version: int, ranks: tuple[int, ...]) -> tuple[Contribution, Array, Array]:
-        """What the update is made of, and losses and counts (its workers, its steps) in the order of ranks."""
+    def _scores(self, run: "_Run", version: int, ranks: tuple[int, ...]) -> tuple[Contribution, Scores, Scores]:
+        """What the update is made of, and losses and counts of its workers, in the order of ranks, and steps."""
         arena, slot, length = self.arena, run.done % self._layout.mode.slots, run.length
         workers, nodes = run.parts(ranks)
-        losses = arena.losses[workers, slot, :length]
-        counts = arena.counts[workers, slot, :length]
+        every, totals = arena.losses[:, slot, :length].tolist(), arena.counts[:, slot, :length].tolist()
+        losses, counts = [every[worker] for worker in workers], [totals[worker] for worker in workers]
         expected = int(arena.expected[workers[0], slot]) if workers else 0
         made_of = Contribution(workers, slot, nodes)
         if self._mesh:
-            scores = [float(expected), *losses.ravel().tolist(), *counts.ravel().tolist()]
+            scores = [float(expected), *chain(*losses), *chain(*counts)]
             got = self._update.gather(version, made_of, scores)
             got[self._layout.node] = tuple(scores)
             expected = int(got[nodes[0]][0])
             parts = [np.array(got[node][1:]).reshape(2, -1, length) for node in nodes]
-            losses = np.concatenate([part[0] for part in parts])
-            counts = np.concatenate([part[1] for part in parts]).astype(np.int64)
-        count = int(counts.sum())
+            losses = np.concatenate([part[0] for part in parts]).tolist()
+            counts = np.concatenate([part[1] for part in parts]).astype(np.int64).tolist()
+        count = sum(chain(*counts))
         scale = expected / count if count else 0.0  # a short last batch can leave a share empty
         share = count / expected if self._layout.mode.name == "async" else 1.0
         return Contribution(workers, slot, nodes, scale, share), losses, counts
 
     def _staleness(self, made_of: Contribution, version: int) -> int:
         """By how many versions the oldest of this node's gradients was behind."""
+        if self._layout.mode.exact:
+            return 0
         sources = [int(self.arena.sources[worker, made_of.slot]) for worker in made_of.workers]
         return version - 1 - min(sources, default=version - 1)
 
@@ -270,10 +276,11 @@ class _Run:
             self._parts[ranks] = workers, nodes
         return self._parts[ranks]
 
-    def add(self, losses: Array, counts: Array, squares: float, rate: float, times: tuple[float, ...]) -> None:
-        start, stop = (step - self.lease.first for step in self.updates[self.done])
-        self._losses[start:stop] += losses.sum(axis=0)
-        self._counts[start:stop] += counts.sum(axis=0)
+    def add(self, losses: Scores, counts: Scores, squares: float, rate: float, times: tuple[float, ...]) -> None:
+        first = self.step - self.lease.first
+        for index in range(self.length):
+            self._losses[first + index] += sum(row[index] for row in losses)
+            self._counts[first + index] += sum(row[index] for row in counts)
         self._log[self.done] = squares, rate, *times
         self.done += 1
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,8 +13,7 @@ from dist_bp.ps.layout import CHUNK, OUTER
 from dist_bp.ps.mesh import Kind, Mesh, add_up
 
 
-@dataclass(frozen=True)
-class Contribution:
+class Contribution(NamedTuple):
     """Whose slots make an update: local indices of this node's workers, their slot, and all nodes that have any.
 
     `scale` turns the sum of the slots into an average, `share` is the part of a global batch that it is over.

@@ -155,7 +155,8 @@ class Worker:
         for index, (start, stop) in enumerate(updates):
             version, slot = lease.version + index + 1, index % mode.slots
             log.begin()
-            self.arena.sources[self._local, slot] = self.arena.version
+            if not mode.exact:
+                self.arena.sources[self._local, slot] = self.arena.version
             if mode.name == "local":
                 self._own_steps.round(version - 1, range(start, stop), self.rank, lease.rate_factor, log.metrics)
             else:

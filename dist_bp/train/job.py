@@ -5,7 +5,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 from dist_bp.checkpoint import CHECKPOINTS, CheckpointStore, Found, resolve
@@ -22,13 +22,16 @@ from dist_bp.train.observer import Observer
 from dist_bp.train.publish import evaluate, open_run, publish
 from dist_bp.train.result import Result
 from dist_bp.train.setup import Job, prepare_job
+from dist_bp.train.trace import TraceFile
 from dist_bp.train.trainer import Trainer
 
 OPEN_SECONDS = 120.0
 
 
-def run_job(config: JobConfig, resume: str | None = None, observer: Observer | None = None) -> Result:
-    """Trains to the end and returns the result.
+def run_job(
+    config: JobConfig, resume: str | None = None, observer: Observer | None = None, trace: Path | None = None
+) -> Result:
+    """Trains to the end and returns the result; `trace` is a file for a Chrome trace of every step.
 
     `resume` is "auto" (the newest run of this name, or a new one), a run id or a path of a checkpoint. Raises
     UserError before anything has started, TrainingFailed when the run cannot go on, Interrupted after Ctrl-C or
@@ -41,16 +44,17 @@ def run_job(config: JobConfig, resume: str | None = None, observer: Observer | N
     if job.prepared.schema.own_test and config.data.split.test:
         observer.note("data.split.test is ignored: the source has a test set of its own")
     found = find_checkpoint(job, resume)
-    if found is None:
-        return _run(job, None, observer)
-    for line in found.passed_over:
-        observer.warn(line)
-    observer.note(f"going on from {found.path}")
-    with only_writer(run_folder(job, found.checkpoint.run_id)):
-        return _run(job, found, observer)
+    with TraceFile(trace) if trace else nullcontext() as trace_file:
+        if found is None:
+            return _run(job, None, observer, trace_file)
+        for line in found.passed_over:
+            observer.warn(line)
+        observer.note(f"going on from {found.path}")
+        with only_writer(run_folder(job, found.checkpoint.run_id)):
+            return _run(job, found, observer, trace_file)
 
 
-def _run(job: Job, found: Found | None, observer: Observer) -> Result:
+def _run(job: Job, found: Found | None, observer: Observer, trace: TraceFile | None) -> Result:
     with (
         Interrupt() as interrupt,
         Warden() as warden,
@@ -67,7 +71,7 @@ def _run(job: Job, found: Found | None, observer: Observer) -> Result:
             folder = run_folder(job, tracker.run_id or job.config.name)
             if found is None:
                 held.enter_context(only_writer(folder))
-            trainer = Trainer(job, runtime, tracker, open_store(job, folder), observer, interrupt)
+            trainer = Trainer(job, runtime, tracker, open_store(job, folder), observer, interrupt, trace)
             if found:
                 trainer.restore(found)
             outcome = trainer.run()

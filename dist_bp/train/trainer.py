@@ -14,6 +14,8 @@ from dist_bp.train.interrupt import Interrupt
 from dist_bp.train.meter import EpochMeter, StepLog, scores
 from dist_bp.train.observer import Observer, Progress
 from dist_bp.train.setup import Job
+from dist_bp.train.straggler import straggler
+from dist_bp.train.trace import TraceFile
 
 LEASE_SECONDS = 1.0
 
@@ -47,6 +49,7 @@ class Trainer:
         store: CheckpointStore,
         observer: Observer,
         interrupt: Interrupt,
+        trace: TraceFile | None = None,
     ) -> None:
         self._job = job
         self._runtime = runtime
@@ -54,6 +57,8 @@ class Trainer:
         self._store = store
         self._observer = observer
         self._interrupt = interrupt
+        self._trace = trace
+        self._straggler: int | None = None
         self._stopping = job.stopping()
         self._plateau = job.plateau()
         self._meter = EpochMeter(job.metrics)
@@ -96,16 +101,35 @@ class Trainer:
         self._samples += int(report.counts.sum())
         for step, values in self._log.add(first, report):
             self._tracker.log(step, values)
+        if self._trace:
+            self._trace.add(first, report)
         if report.non_finite:
             raise TrainingFailed(self._non_finite_message(report.non_finite))
         self._step_seconds = seconds / report.steps
         self._observer.progress(self._progress(report, seconds))
+        self._watch_workers(report)
+
+    def _watch_workers(self, report: LeaseReport) -> None:
+        """One line when a worker begins to hold the others up."""
+        slow = straggler(report.workers)
+        if slow and slow[0] != self._straggler:
+            rank, seconds, median = slow
+            self._observer.note(
+                f"worker {rank} is a straggler: it computes {seconds * 1e3:.1f} ms a step, the median is "
+                f"{median * 1e3:.1f} ms (step {self._step})"
+            )
+        self._straggler = slow[0] if slow else None
 
     def _lease_end(self) -> int:
         """About a second's worth of steps, but never past a step at which something else is to be done."""
         job = self._job
         wanted = 1 if self._step_seconds is None else max(int(LEASE_SECONDS / self._step_seconds), 1)
-        ends = [self._step + wanted, _next_multiple(self._step, job.steps_per_epoch), job.total_steps]
+        round_length = job.config.parameter_server.local_steps or 1
+        ends = [
+            _next_multiple(self._step + wanted - 1, round_length),
+            _next_multiple(self._step, job.steps_per_epoch),
+            job.total_steps,
+        ]
         if every := job.config.checkpoint.every_steps:
             ends.append(_next_multiple(self._step, every))
         limit = job.config.train.stop.max_seconds

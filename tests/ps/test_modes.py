@@ -78,7 +78,12 @@ def test_the_updates_of_a_lease_cover_its_steps(first: int, steps: int, length: 
     rounds = Mode("local", local_steps=length).updates(first, first + steps, workers)
     assert rounds[0][0] == first
     assert rounds[-1][1] == first + steps
-    assert all(a[1] == b[0] and a[1] - a[0] == length for a, b in pairwise(rounds))
+    assert all(a[1] == b[0] and a[1] % length == 0 for a, b in pairwise(rounds))
+    assert all(0 < stop - start <= length for start, stop in rounds)
+    halves = Mode("local", local_steps=length)
+    middle = first + steps // 2 // length * length
+    if middle > first and middle % length == 0:
+        assert halves.updates(first, middle, 1) + halves.updates(middle, first + steps, 1) == rounds
     assert len(Mode("async").updates(first, first + steps, workers)) == steps * workers
 
 

@@ -1,0 +1,51 @@
+"""Options of the parameter server's modes: each belongs to one."""
+
+import pytest
+
+from dist_bp.config import load_config
+from dist_bp.errors import ConfigError
+from tests.config.conftest import BASE
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        "{mode: sync}",
+        "{mode: backup, backup_workers: 1}",
+        "{mode: ssp, max_staleness: 0}",
+        "{mode: async}",
+        "{mode: local, local_steps: 8, outer_momentum: 0.5}",
+    ],
+)
+def test_every_mode_is_accepted_with_its_options(file, section):
+    assert load_config(file(f"{BASE}parameter_server: {section}\n")).parameter_server.mode in section
+
+
+@pytest.mark.parametrize(
+    ("section", "problem"),
+    [
+        (
+            "{mode: sync, max_staleness: 2}",
+            "max_staleness: belongs to mode ssp, not sync: remove it, or set parameter_server.mode=ssp",
+        ),
+        (
+            "{mode: async, local_steps: 2}",
+            "local_steps: belongs to mode local, not async: remove it, or set parameter_server.mode=local",
+        ),
+        ("{mode: ssp}", "mode: ssp needs max_staleness: set parameter_server.max_staleness"),
+        ("{mode: backup}", "mode: backup needs backup_workers: set parameter_server.backup_workers"),
+        ("{mode: local}", "mode: local needs local_steps: set parameter_server.local_steps"),
+        ("{mode: ssp, max_staleness: -1}", "max_staleness: must be at least 0, got -1"),
+        (
+            "{mode: backup, backup_workers: 2}",
+            "backup_workers: 2 of 2 workers leave none to wait for: set it below scaling.num_workers",
+        ),
+        ("{mode: asink}", "mode: unknown value 'asink': did you mean 'async'?"),
+    ],
+)
+def test_an_option_of_another_mode_is_refused_in_one_line(file, section, problem):
+    with pytest.raises(ConfigError) as caught:
+        load_config(file(f"{BASE}parameter_server: {section}\n"))
+    assert len(caught.value.problems) == 1
+    assert f"parameter_server.{problem}" in caught.value.problems[0]
+    assert caught.value.problems[0].startswith("job.yaml:")

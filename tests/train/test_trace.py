@@ -1,0 +1,53 @@
+"""What a run shows of its processes: the trace of every step, and the straggler."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dist_bp.errors import ConfigError
+from dist_bp.ps.lease import WorkerReport
+from dist_bp.train.job import run_job
+from dist_bp.train.straggler import straggler
+from dist_bp.train.trace import TraceFile
+
+
+def test_every_step_of_every_process_is_in_the_trace(make_job, tmp_path: Path) -> None:
+    job = make_job(train={"epochs": 2})
+    result = run_job(job, trace=tmp_path / "trace.json")
+    events = json.loads((tmp_path / "trace.json").read_text())
+    spans = [event for event in events if event.get("ph") == "X"]
+    for process, names in ((1, ("computing", "pushing", "waiting")), (2, ("collecting", "updating", "publishing"))):
+        for name in names:
+            found = [span for span in spans if span["pid"] == process and span["name"] == name]
+            assert len(found) == result.steps
+            assert all(span["dur"] >= 0 for span in found)
+            assert [span["ts"] for span in found] == sorted(span["ts"] for span in found)
+    assert sorted(span["args"]["step"] for span in spans if span["name"] == "computing") == list(
+        range(1, result.steps + 1)
+    )
+
+
+def test_a_trace_that_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"--trace: cannot write .*No such file or directory"):
+        TraceFile(tmp_path / "nowhere" / "trace.json")
+
+
+def reports(*seconds: float) -> list[WorkerReport]:
+    return [
+        WorkerReport(rank, np.zeros(1, np.int64), np.array([[1.0, 1.0 + taken, 3.0, 4.0]]), {})
+        for rank, taken in enumerate(seconds)
+    ]
+
+
+def test_a_worker_above_one_and_a_half_times_the_median_is_a_straggler() -> None:
+    found = straggler(reports(0.1, 0.1, 0.16))
+    assert found is not None
+    assert found[0] == 2
+    assert found[1:] == (pytest.approx(0.16), pytest.approx(0.1))
+
+
+@pytest.mark.parametrize("seconds", [(0.1, 0.1, 0.149), (0.5,), (0.1, 0.1), (0.1, 0.2)])
+def test_ordinary_differences_are_none(seconds: tuple[float, ...]) -> None:
+    assert straggler(reports(*seconds)) is None
