@@ -8,7 +8,7 @@ process ended. So nothing can be left behind, and the size of /dev/shm does not 
 import errno
 import mmap
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,9 +94,8 @@ class Arena:
         """Makes `snapshot` the committed version; call it between leases only."""
         np.copyto(self.parameters[version % self.layout.mode.versions], snapshot.parameters)
         np.copyto(self.statistics[version % self.layout.mode.versions], snapshot.statistics)
-        kept = slice(*self.layout.state)
         for name, array in self.optimizer[version % 2].items():
-            np.copyto(array, snapshot.optimizer[name][kept])
+            np.copyto(array, snapshot.optimizer[name][slice(*self.layout.kept(name))])
         self.begun[:] = version
         self.committed[:] = version
 
@@ -110,3 +109,13 @@ class Arena:
         region = self.layout.regions[name]
         flat = np.frombuffer(self._memory, region.dtype, int(np.prod(region.shape)), region.offset)
         return flat.reshape(region.shape)
+
+
+def assemble(step: int, parts: Sequence[tuple[Array, Array, dict[str, Array]]]) -> Snapshot:
+    """The snapshot after `step` global batches from what `read` gives on each node."""
+    parameters, statistics, state = parts[0]
+    whole = {
+        name: array if len(array) == len(parameters) else np.concatenate([part[2][name] for part in parts])
+        for name, array in state.items()
+    }
+    return Snapshot(step, parameters, statistics, whole)

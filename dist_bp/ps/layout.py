@@ -34,7 +34,7 @@ class ArenaLayout:
     `parameters` and `statistics` are element counts of the model's two flat vectors, `optimizer` names the
     optimizer's state arrays. `placement` says how many workers each node has, `servers` how many servers. The
     parameters are cut into one slice a node; the servers of `node` update theirs and keep the state of that slice
-    alone, except in the `local` mode, where every worker goes on from the whole of it.
+    alone, except what workers go on from by themselves in the `local` mode.
 
     Nothing is changed in place: version v of the parameters and statistics lives at v % versions, that of the state at
     v % 2, and an update reads one version and writes the next.
@@ -72,10 +72,9 @@ class ArenaLayout:
             return self.parameters
         return self.parameters * node // self.nodes // ALIGNED_ELEMENTS * ALIGNED_ELEMENTS
 
-    @property
-    def state(self) -> tuple[int, int]:
-        """The elements whose optimizer state this node keeps."""
-        return (0, self.parameters) if self.mode.name == "local" else self.slice(self.node)
+    def kept(self, name: str) -> tuple[int, int]:
+        """The elements whose state of this name the node keeps."""
+        return (0, self.parameters) if name in self.averaged else self.slice(self.node)
 
     @cached_property
     def chunks(self) -> list[tuple[int, int]]:
@@ -112,9 +111,9 @@ class ArenaLayout:
         for version in range(self.mode.versions):
             wanted.append((f"parameters/{version}", (self.parameters,), self.dtype))
             wanted.append((f"statistics/{version}", (self.statistics,), self.dtype))
-        kept = self.state[1] - self.state[0]
-        for half in (0, 1):
-            wanted += [(f"optimizer/{name}/{half}", (kept,), self.dtype) for name in self.optimizer]
+        for name in self.optimizer:
+            start, stop = self.kept(name)
+            wanted += [(f"optimizer/{name}/{half}", (stop - start,), self.dtype) for half in (0, 1)]
         regions: dict[str, Region] = {}
         offset = 0
         for name, shape, dtype in wanted:

@@ -169,7 +169,7 @@ class SliceUpdate:
     def _bind(self) -> list[_Chunk]:
         arena, layout = self._arena, self._layout
         owned = layout.owned_chunks(self._index)
-        kept = layout.state[0]
+        kept = layout.slice(layout.node)[0]
         incoming = self._mesh.incoming if self._mesh else {}
         return [
             _Chunk(

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from dist_bp.errors import DistBpError, TrainingFailed, UserError
 from dist_bp.metrics import Metric
-from dist_bp.ps.arena import Snapshot
+from dist_bp.ps.arena import Snapshot, assemble
 from dist_bp.ps.doorbell import SILENT, START_SECONDS, Peer, PeerLost
 from dist_bp.ps.lease import Evaluation, Lease, MetricStates, NonFinite, ServerReport, WorkerReport
 from dist_bp.runtime.plan import RunPlan
@@ -125,10 +125,7 @@ class Runtime(ABC):
         """The committed version."""
         firsts = self.servers[:: self.plan.servers]
         parts = self._ask([(server, "read", (self._version,)) for server in firsts], self._timeout)
-        parameters, statistics, state = parts[0]
-        if len(state) and len(next(iter(state.values()))) < len(parameters):
-            state = {name: np.concatenate([part[2][name] for part in parts]) for name in state}
-        return Snapshot(self._step, parameters, statistics, state)
+        return assemble(self._step, parts)
 
     def write(self, snapshot: Snapshot) -> None:
         """Replaces the committed version."""

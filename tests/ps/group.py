@@ -13,7 +13,9 @@ from dist_bp.data.shards import Batches
 from dist_bp.metrics import Accuracy
 from dist_bp.nn import CrossEntropy, Dense, Layer, Loss, Model
 from dist_bp.optim import Rule, Sgd, Updater
-from dist_bp.ps.arena import Snapshot
+from dist_bp.ps.arena import Snapshot, assemble
+from dist_bp.ps.compression import CodecName, make_codec
+from dist_bp.ps.exchange import Exchange
 from dist_bp.ps.layout import OUTER, ArenaLayout
 from dist_bp.ps.lease import Lease, ServerReport, WorkerReport
 from dist_bp.ps.modes import SYNC, Mode
@@ -45,6 +47,7 @@ class Problem:
     rate: float = 0.1
     timeout: float = 20.0
     mode: Mode = SYNC
+    compression: CodecName = "none"
 
     def data(self) -> tuple[Array, Array]:
         generator = np.random.default_rng(5)
@@ -55,7 +58,7 @@ class Problem:
 class LocalGroup:
     """Servers and workers of a problem, connected and with the initial parameters committed."""
 
-    def __init__(self, problem: Problem, workers: int = 1, servers: int = 1) -> None:
+    def __init__(self, problem: Problem, workers: int = 1, servers: int = 1, nodes: int = 1) -> None:
         model = Model(problem.layers(), (problem.features,), problem.dtype)
         updater = Updater(
             problem.rule,
@@ -63,17 +66,24 @@ class LocalGroup:
             clip_norm=problem.clip_norm,
             decayed=model.decayed,
         )
-        layout = ArenaLayout(
-            model.layout.size,
-            model.statistics.size,
-            (*problem.rule.slots, OUTER) if problem.mode.outer_momentum else problem.rule.slots,
-            (workers,),
-            servers,
-            problem.dtype,
-            problem.mode,
-        )
+        names = (*problem.rule.slots, OUTER) if problem.mode.outer_momentum else problem.rule.slots
+        placement = (workers // nodes,) * nodes
+        layouts = [
+            ArenaLayout(
+                model.layout.size,
+                model.statistics.size,
+                names,
+                placement,
+                servers,
+                problem.dtype,
+                problem.mode,
+                node,
+            )
+            for node in range(nodes)
+        ]
         secret = b"k" * 32
         self.model = model
+        self.nodes = nodes
         self.servers = [
             Server(
                 index,
@@ -83,14 +93,17 @@ class LocalGroup:
                 model.statistic_momentum,
                 secret,
                 problem.timeout,
+                Exchange(layout.node, nodes, secret, problem.timeout) if nodes > 1 else None,
+                make_codec(problem.compression),
             )
+            for layout in layouts
             for index in range(servers)
         ]
         data = problem.data()
         self.workers = [
             Worker(
                 rank,
-                layout,
+                layouts[rank // placement[0]],
                 model,
                 problem.loss(),
                 {"accuracy": Accuracy()},
@@ -112,17 +125,23 @@ class LocalGroup:
             )
             for rank in range(workers)
         ]
-        self._pool = ThreadPoolExecutor(workers + servers)
+        self._pool = ThreadPoolExecutor(workers + servers * nodes)
         self._generation = 0
         self._version = self._step = 0
-        addresses = [server.listen()[0] for server in self.servers]
-        joining = [self._pool.submit(server.gather, addresses) for server in self.servers]
-        joining += [self._pool.submit(worker.join, addresses) for worker in self.workers]
+        addresses = [server.listen() for server in self.servers]
+        porches = [[porch for porch, _ in addresses[node * servers : (node + 1) * servers]] for node in range(nodes)]
+        joining = []
+        for number, server in enumerate(self.servers):
+            meshed = [address for _, address in addresses[number % servers :: servers]]
+            joining.append(self._pool.submit(server.gather, porches[number // servers], meshed))
+        for worker in self.workers:
+            joining.append(self._pool.submit(worker.join, porches[worker.rank // placement[0]]))
         for future in joining:
             future.result(30)
         parameters, statistics = model.initialize(11)
-        state = {name: np.zeros(model.layout.size, model.dtype) for name in layout.optimizer}
-        self.servers[0].write(0, Snapshot(0, parameters, statistics, state))
+        state = {name: np.zeros(model.layout.size, model.dtype) for name in names}
+        for server in self.servers[::servers]:
+            server.write(0, Snapshot(0, parameters, statistics, state))
 
     def __enter__(self) -> "LocalGroup":
         return self
@@ -147,12 +166,18 @@ class LocalGroup:
         return results[: len(self.servers)], results[len(self.servers) :]
 
     def snapshot(self) -> Snapshot:
-        return Snapshot(self._step, *self.servers[0].read(self._version))
+        parts = [server.read(self._version) for server in self.servers[:: len(self.servers) // self.nodes]]
+        for parameters, statistics, _ in parts:
+            np.testing.assert_array_equal(parameters, parts[0][0])
+            np.testing.assert_array_equal(statistics, parts[0][1])
+        return assemble(self._step, parts)
 
 
-def train(problem: Problem, workers: int = 1, servers: int = 1, steps: int = 50, leases: int = 1) -> Snapshot:
+def train(
+    problem: Problem, workers: int = 1, servers: int = 1, steps: int = 50, leases: int = 1, nodes: int = 1
+) -> Snapshot:
     """The committed version after `steps` updates in `leases` equal leases."""
-    with LocalGroup(problem, workers, servers) as group:
+    with LocalGroup(problem, workers, servers, nodes) as group:
         edges = np.linspace(0, steps, leases + 1).astype(int).tolist()
         for first, last in pairwise(edges):
             group.run(first, last)

@@ -310,7 +310,7 @@ def test_a_listener_that_does_not_know_the_secret_is_no_peer(make: Makers) -> No
     addresses = [honest.listen(HOST), impostor.listen(HOST)]
     rejecting = Listener.answer
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as pool:
-        patch.setattr(doorbell, "START_SECONDS", 1.0)
+        patch.setattr(doorbell, "START_SECONDS", 5.0)
 
         def credulous(self: Listener, connection: bytes, message: bytes) -> tuple[bytes, int | None] | None:
             return rejecting(self, connection, message) or (bytes(32), 0)

@@ -1,0 +1,108 @@
+"""Several nodes: servers that exchange slices over the network compute what one node computes."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dist_bp.nn import BatchNorm, Dense, Dropout, Layer
+from dist_bp.optim import Adam
+from dist_bp.ps.compression import CodecName
+from dist_bp.ps.modes import Mode
+from tests.ps.group import LocalGroup, Problem, train
+
+MODES = [
+    Mode(),
+    Mode("ssp", staleness=2),
+    Mode("backup", backups=1),
+    Mode("async"),
+    Mode("local", local_steps=4),
+    Mode("local", local_steps=3, outer_momentum=0.4),
+]
+
+
+def layers() -> list[Layer]:
+    return [Dense(1500, activation="tanh"), BatchNorm(), Dropout(0.2), Dense(50, activation="relu"), Dense(5)]
+
+
+@pytest.mark.parametrize("clip_norm", [None, 0.05])
+@pytest.mark.parametrize("servers", [1, 2])
+def test_two_nodes_compute_what_one_computes(servers: int, clip_norm: float | None) -> None:
+    problem = Problem(layers=layers, rule=Adam(), rate=0.01, clip_norm=clip_norm, weight_decay=1e-3)
+    one = train(problem, workers=4, steps=8)
+    two = train(problem, workers=4, servers=servers, steps=8, nodes=2, leases=2)
+    np.testing.assert_allclose(two.parameters, one.parameters, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(two.statistics, one.statistics, rtol=1e-9, atol=1e-12)
+    for name in ("m", "v"):
+        np.testing.assert_allclose(two.optimizer[name], one.optimizer[name], rtol=1e-7, atol=1e-12)
+
+
+def test_two_runs_over_two_nodes_give_the_same_bits() -> None:
+    problem = Problem(layers=layers, dtype="float32", rate=0.01)
+    first, second = (train(problem, workers=4, servers=2, steps=8, nodes=2) for _ in range(2))
+    assert first.parameters.tobytes() == second.parameters.tobytes()
+
+
+def test_local_over_nodes_is_local_on_one() -> None:
+    problem = Problem(layers=layers, mode=Mode("local", local_steps=3, outer_momentum=0.4), rate=0.01)
+    one, two = train(problem, workers=4, steps=9), train(problem, workers=4, steps=9, nodes=2)
+    np.testing.assert_allclose(two.parameters, one.parameters, rtol=1e-9, atol=1e-12)
+    for name, array in one.optimizer.items():
+        np.testing.assert_allclose(two.optimizer[name], array, rtol=1e-7, atol=1e-12)
+
+
+@pytest.mark.parametrize("nodes", [2, 3])
+def test_a_step_moves_as_many_bytes_as_it_must(nodes: int) -> None:
+    problem = Problem(layers=lambda: [Dense(1500, activation="tanh"), Dense(5)], dtype="float32", rate=0.01)
+    with LocalGroup(problem, workers=nodes, nodes=nodes) as group:
+        servers, _ = group.run(0, 5)
+        nbytes = group.model.layout.size * 4
+    # Slices begin at a cache line, so they differ from an nth by fewer than 32 elements.
+    slack = 5 * (nodes - 1) * 32 * 4 * 2
+    for report in servers:
+        sent, received = report.wire_bytes
+        assert sent == pytest.approx(5 * 2 * (nodes - 1) / nodes * nbytes, abs=slack)
+        assert received == pytest.approx(5 * 2 * (nodes - 1) / nodes * nbytes, abs=slack)
+    assert sum(report.wire_bytes[0] for report in servers) == 5 * 2 * (nodes - 1) * nbytes
+
+
+@pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.name)
+def test_every_mode_learns_over_two_nodes(mode: Mode) -> None:
+    problem = Problem(mode=mode, samples=96, batch_size=48, rate=0.1)
+    with LocalGroup(problem, workers=4, servers=2, nodes=2) as group:
+        losses = []
+        for step in range(0, 60, 12):
+            reports, workers = group.run(step, step + 12)
+            losses.append(reports[0].losses.sum() / reports[0].counts.sum())
+            counted = sum(int(report.metrics["accuracy"]["count"].sum()) for report in workers)
+            assert counted == reports[0].counts.sum()
+            assert all((report.counts == reports[0].counts).all() for report in reports)
+        assert group.snapshot().step == 60
+    assert losses[-1] < losses[0] - 0.05
+
+
+@pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.name)
+def test_a_non_finite_loss_on_one_node_ends_the_lease_on_all(mode: Mode) -> None:
+    with LocalGroup(Problem(mode=mode), workers=4, nodes=2) as group:
+        gradient = group.workers[3]._gradient
+        inputs, labels = gradient._train
+        gradient._train = np.full_like(inputs, np.inf), labels
+        servers, _ = group.run(0, 12)
+    assert {report.non_finite.worker for report in servers if report.non_finite} == {3}
+
+
+@pytest.mark.parametrize("codec", ["fp16", "int8", "top_k"])
+def test_compressed_sums_are_smaller_and_still_learn(codec: CodecName) -> None:
+    problem = Problem(samples=96, batch_size=48, rate=0.1, dtype="float32")
+    sent, losses = {}, {}
+    for name in ("none", codec):
+        with LocalGroup(replace(problem, compression=name), workers=2, nodes=2) as group:
+            first, _ = group.run(0, 20)
+            last, _ = group.run(20, 60)
+            sent[name] = first[0].wire_bytes[0]
+            losses[name] = last[0].losses[-4:].sum() / last[0].counts[-4:].sum()
+            group.snapshot()
+    assert sent[codec] < 0.8 * sent["none"]
+    if codec != "top_k":
+        assert losses[codec] == pytest.approx(losses["none"], rel=0.02)
+    assert losses[codec] < 1.55
