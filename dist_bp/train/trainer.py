@@ -105,9 +105,11 @@ class Trainer:
             self._trace.add(first, report)
         if report.non_finite:
             raise TrainingFailed(self._non_finite_message(report.non_finite))
+        warm = self._step_seconds is not None
         self._step_seconds = seconds / report.steps
         self._observer.progress(self._progress(report, seconds))
-        self._watch_workers(report)
+        if warm:  # the first step of a process says nothing about the next ones
+            self._watch_workers(report)
 
     def _watch_workers(self, report: LeaseReport) -> None:
         """One line when a worker begins to hold the others up."""
