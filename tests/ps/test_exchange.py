@@ -310,10 +310,11 @@ def test_a_listener_that_does_not_know_the_secret_is_no_peer(make: Makers) -> No
     addresses = [honest.listen(HOST), impostor.listen(HOST)]
     rejecting = Listener.answer
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as pool:
-        patch.setattr(doorbell, "START_SECONDS", 5.0)
+        patch.setattr(doorbell, "START_SECONDS", 3.0)
 
         def credulous(self: Listener, connection: bytes, message: bytes) -> tuple[bytes, int | None] | None:
-            return rejecting(self, connection, message) or (bytes(32), 0)
+            answer = rejecting(self, connection, message)
+            return answer or (bytes(32), 0) if self._me == 1 else answer
 
         patch.setattr(Listener, "answer", credulous)
         outcome = pool.submit(impostor.connect, addresses)
