@@ -29,6 +29,7 @@ def findings(get: Lookup) -> Iterator[Finding]:
     for check in (
         _every_worker_has_a_group,
         _mode_options,
+        _top_k_fraction,
         _backups_leave_a_worker,
         _loss_fits_task,
         _metrics_fit_loss,
@@ -78,6 +79,17 @@ def _mode_options(get: Lookup) -> Iterator[Finding]:
             yield path, f"belongs to mode {owner}, not {mode}: remove it, or set parameter_server.mode={owner}"
         elif value is None and mode == owner and needed:
             yield "parameter_server.mode", f"{mode} needs {option}: set {path}"
+
+
+def _top_k_fraction(get: Lookup) -> Iterator[Finding]:
+    compression, fraction = get("parameter_server.compression"), get("parameter_server.top_k_fraction")
+    if compression == "top_k" and not fraction:
+        yield "parameter_server.compression", "top_k needs a fraction above 0: set parameter_server.top_k_fraction"
+    elif compression != "top_k" and fraction is not None:
+        yield (
+            "parameter_server.top_k_fraction",
+            f"belongs to compression top_k, not {compression}: remove it, or set parameter_server.compression=top_k",
+        )
 
 
 def _backups_leave_a_worker(get: Lookup) -> Iterator[Finding]:

@@ -23,6 +23,9 @@ class ScalingConfig(Section):
         default=1, description="Parameter servers of a node, each with a slice of the parameters."
     )
     cpus_per_worker: Count = Field(default=1, description="CPUs, and so BLAS threads, of a worker.")
+    placement: Literal["packed", "spread"] = Field(
+        default="packed", description="packed: workers on as few nodes as can hold them. spread: evenly over all nodes."
+    )
 
 
 class ParameterServerConfig(Section):
@@ -43,6 +46,13 @@ class ParameterServerConfig(Section):
     outer_momentum: Fraction | None = Field(
         default=None, description="local: momentum with which the averages are followed; null: none."
     )
+    compression: Literal["none", "fp16", "int8", "top_k"] = Field(
+        default="none", description="How sums of gradients travel between nodes; what is lost is sent later."
+    )
+    top_k_fraction: Fraction | None = Field(
+        default=None, description="top_k: part of the elements that is sent, those of largest magnitude."
+    )
+    encrypt: Flag = Field(default=False, description="Encrypt what travels between nodes (CURVE).")
     timeout_seconds: Positive = Field(default=60.0, description="Silence after which a process is taken for dead.")
 
 

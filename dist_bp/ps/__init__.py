@@ -1,1 +1,2 @@
-"""The parameter server: workers and servers of one node around a shared arena. Knows neither Ray nor MLflow."""
+"""The parameter server: workers and servers around the shared arena of a node, servers that exchange slices between
+nodes. Knows neither Ray nor MLflow."""

@@ -115,6 +115,11 @@ class Mesh:
         """The next message of one of these kinds, if it is there."""
         return self._exchange.receive_any(kinds, self.generation, 0.0)
 
+    def forget(self) -> None:
+        """Drops what compression still owes, which belongs to parameters that have been replaced."""
+        for feedback in self._feedback.values():
+            feedback.reset()
+
     def abort(self) -> None:
         self._exchange.abort(self.generation)
 

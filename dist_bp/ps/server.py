@@ -116,6 +116,8 @@ class Server:
         self.arena.begun[self.index] = self.arena.committed[self.index] = lease.version
         if self._mesh:
             self._mesh.generation = lease.generation
+            if lease.version == 0:
+                self._mesh.forget()
         before = self._wire_bytes()
         collector = self._collector(lease)
         try:

@@ -217,12 +217,14 @@ class Worker:
     def _private_copy(self) -> Weights:
         """A copy of the newest version: in the `async` mode servers write the one after next while workers compute."""
         arena, weights, (parameters, statistics) = self.arena, *self._copy
-        while True:
+        until = time.monotonic() + self._timeout
+        while time.monotonic() < until:
             version = arena.version
             np.copyto(parameters, arena.parameters[version % 2])
             np.copyto(statistics, arena.statistics[version % 2])
             if int(arena.begun.max()) <= version + 1:
                 return weights
+        raise PeerLost(str(self._servers[0].peer), f"let no version be copied for {self._timeout:g} s")
 
     @cached_property
     def _copy(self) -> tuple[Weights, tuple[Array, Array]]:

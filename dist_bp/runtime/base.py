@@ -50,6 +50,11 @@ class LeaseReport:
         return np.stack([np.diff(report.times, axis=1).sum(axis=0) for report in self.servers])
 
     @property
+    def wire_bytes(self) -> int:
+        """Bytes that servers have sent to other nodes in the lease."""
+        return sum(report.wire_bytes[0] for report in self.servers)
+
+    @property
     def staleness(self) -> int:
         """By how many versions the oldest gradient of the lease was behind."""
         return max((int(report.staleness.max(initial=0)) for report in self.servers), default=0)
@@ -85,7 +90,8 @@ class Runtime(ABC):
         """Brings everything up, with `snapshot` as the committed version."""
         self._launch()
         plan = self.plan
-        addresses = self._ask([(server, "listen", ()) for server in self.servers], START_SECONDS)
+        listening = [(server, "listen", (self._host(server.rank // plan.servers),)) for server in self.servers]
+        addresses = self._ask(listening, START_SECONDS)
         calls: list[tuple[Peer, str, tuple[Any, ...]]] = []
         for server in self.servers:
             node, index = divmod(server.rank, plan.servers)
@@ -147,6 +153,10 @@ class Runtime(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _host(self, node: int) -> str:
+        """The network address at which servers of other nodes reach those of this one."""
+        return "127.0.0.1"
 
     @abstractmethod
     def _launch(self) -> None:

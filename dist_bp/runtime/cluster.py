@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from dist_bp.errors import CapacityError, DistBpError, Interrupted, TrainingFailed
+from dist_bp.runtime.placement import Node
 from dist_bp.runtime.warden import Warden
 
 OBJECT_STORE_BYTES = 128 * 2**20
 REACHABLE_SECONDS = 5.0
+LOOPBACK = "127.0.0.1"
 
 
 def local_cpus() -> int:
@@ -22,14 +24,9 @@ def local_cpus() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def check_capacity(workers: int, cpus_per_worker: int, available: float) -> None:
-    """Raises CapacityError when the workers do not fit."""
-    needed = workers * cpus_per_worker
-    if needed > available:
-        raise CapacityError(
-            f"the job needs {needed} CPUs ({workers} workers x {cpus_per_worker}), this Ray has {available:g}: "
-            "lower scaling.num_workers or scaling.cpus_per_worker"
-        )
+def this_machine() -> Node:
+    """The only node of a local Ray."""
+    return Node("", LOOPBACK, local_cpus())
 
 
 def check_address(address: str) -> None:
@@ -94,7 +91,7 @@ class Cluster:
             logging_level=logging.WARNING,
             log_to_driver=False,
             _temp_dir=str(self._folder),
-            _node_ip_address="127.0.0.1",
+            _node_ip_address=LOOPBACK,
         )
 
     def settled(self) -> None:
@@ -102,8 +99,14 @@ class Cluster:
         self._warden.settle()
 
     @property
-    def cpus(self) -> float:
-        return float(self._ray.cluster_resources().get("CPU", 0))
+    def nodes(self) -> list[Node]:
+        """The machines that are there, the driver's own first."""
+        own = self._ray.get_runtime_context().get_node_id()
+        alive = [entry for entry in self._ray.nodes() if entry["Alive"]]
+        nodes = [
+            Node(entry["NodeID"], entry["NodeManagerAddress"], entry["Resources"].get("CPU", 0)) for entry in alive
+        ]
+        return sorted(nodes, key=lambda node: (node.id != own, node.id))
 
     def close(self) -> None:
         if not self._owned:

@@ -20,6 +20,8 @@ from dist_bp.data import Prepared
 from dist_bp.errors import TrainingFailed
 from dist_bp.nn import Model
 from dist_bp.optim import Updater
+from dist_bp.ps.compression import make_codec
+from dist_bp.ps.exchange import Exchange
 from dist_bp.ps.layout import OUTER, ArenaLayout
 from dist_bp.ps.modes import Mode
 from dist_bp.ps.server import Server
@@ -28,12 +30,20 @@ from dist_bp.ps.worker import Worker
 
 @dataclass(frozen=True)
 class RunPlan:
-    """A run before any process exists: the configuration, the prepared data and the run's secret."""
+    """A run before any process exists: the configuration, the prepared data and the run's secret.
+
+    `placement` are the workers of each node; unless told, all are on one.
+    """
 
     config: JobConfig
     prepared: Path
     total_steps: int
     secret: bytes
+    placement: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.placement:
+            object.__setattr__(self, "placement", (self.workers,))
 
     @property
     def workers(self) -> int:
@@ -42,11 +52,6 @@ class RunPlan:
     @property
     def servers(self) -> int:
         return self.config.scaling.servers_per_node
-
-    @property
-    def placement(self) -> tuple[int, ...]:
-        """Workers of each node."""
-        return (self.workers,)
 
     @property
     def nodes(self) -> int:
@@ -65,18 +70,24 @@ class RunPlan:
         return self.config.parameter_server.timeout_seconds
 
 
-def make_server(plan: RunPlan, index: int) -> Server:
+def make_server(plan: RunPlan, rank: int) -> Server:
+    """Server `rank` of the run, which is server `rank % servers` of its node."""
+    node, index = divmod(rank, plan.servers)
+    settings = plan.config.parameter_server
+    across = plan.nodes > 1
     prepared = Prepared.open(plan.prepared)
     model = build_model(plan.config, prepared.schema)
     updater = build_updater(plan.config, model)
     return Server(
         index=index,
-        layout=arena_layout(plan.config, model, updater),
+        layout=arena_layout(plan.config, model, updater, plan.placement, node),
         updater=updater,
         rate=build_rate(plan.config, plan.total_steps),
         statistic_momentum=model.statistic_momentum,
         secret=plan.secret,
         timeout=plan.timeout,
+        exchange=Exchange(node, plan.nodes, plan.secret, plan.timeout, settings.encrypt) if across else None,
+        codec=make_codec(settings.compression, settings.top_k_fraction or 1.0) if across else None,
     )
 
 
@@ -87,7 +98,7 @@ def make_worker(plan: RunPlan, rank: int) -> Worker:
     updater = build_updater(config, model)
     return Worker(
         rank=rank,
-        layout=arena_layout(config, model, updater),
+        layout=arena_layout(config, model, updater, plan.placement, plan.node_of(rank)),
         model=model,
         loss=build_loss(config, class_counts(prepared)),
         metrics=build_metrics(config, prepared.schema),
@@ -102,15 +113,19 @@ def make_worker(plan: RunPlan, rank: int) -> Worker:
     )
 
 
-def arena_layout(config: JobConfig, model: Model, updater: Updater) -> ArenaLayout:
+def arena_layout(
+    config: JobConfig, model: Model, updater: Updater, placement: tuple[int, ...] = (), node: int = 0
+) -> ArenaLayout:
+    """The arena of a node; unless told where the workers are, all are on one."""
     return ArenaLayout(
         parameters=model.layout.size,
         statistics=model.statistics.size,
         optimizer=state_names(config, updater),
-        placement=(max(config.scaling.num_workers, 1),),
+        placement=placement or (max(config.scaling.num_workers, 1),),
         servers=config.scaling.servers_per_node,
         dtype=config.model.dtype,
         mode=build_mode(config),
+        node=node,
     )
 
 

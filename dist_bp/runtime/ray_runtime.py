@@ -1,18 +1,22 @@
 """Servers and workers as Ray actors. Ray places, starts and watches them; no gradient passes through it."""
 
 import os
+import socket
 from collections.abc import Mapping
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
+from dist_bp.errors import CapacityError
 from dist_bp.metrics import Metric
 from dist_bp.ps.arena import Snapshot
 from dist_bp.ps.doorbell import Peer
 from dist_bp.ps.server import Server
 from dist_bp.ps.worker import Worker
 from dist_bp.runtime.base import ProcessDied, Runtime
-from dist_bp.runtime.cluster import Cluster, check_capacity
+from dist_bp.runtime.cluster import Cluster
+from dist_bp.runtime.placement import Place, place
 from dist_bp.runtime.plan import RunPlan, limit_threads, make_server, make_worker
 
 
@@ -28,6 +32,11 @@ class Member:
 
     @cached_property
     def _member(self) -> Server | Worker:
+        if not self._plan.prepared.is_dir():
+            raise CapacityError(
+                f"{socket.gethostname()} has not got the prepared data in {self._plan.prepared}: "
+                "set data.prepared to a folder that all nodes share"
+            )
         if self._peer.role == "server":
             return make_server(self._plan, self._peer.rank)
         limit_threads(self._plan.config.scaling.cpus_per_worker)
@@ -49,31 +58,40 @@ class WorkerProcess(Member):
 
 
 class RayRuntime(Runtime):
-    """Each server and worker is an actor of its own; workers reserve their CPUs, servers run in their gaps."""
+    """Each server and worker is an actor of its own; workers reserve their CPUs, servers run in their gaps.
+
+    Raises CapacityError where the cluster's nodes cannot hold the workers.
+    """
 
     def __init__(self, plan: RunPlan, metrics: Mapping[str, Metric], cluster: Cluster) -> None:
-        super().__init__(plan, metrics)
         scaling = plan.config.scaling
-        check_capacity(plan.workers, scaling.cpus_per_worker, cluster.cpus)
+        self._places: list[Place] = place(plan.workers, scaling.cpus_per_worker, cluster.nodes, scaling.placement)
+        super().__init__(replace(plan, placement=tuple(place.workers for place in self._places)), metrics)
         self._cluster = cluster
         self._actors: dict[Peer, Any] = {}
 
     def _launch(self) -> None:
         import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         cpus = self.plan.config.scaling.cpus_per_worker
         actors = {"server": ray.remote(ServerProcess), "worker": ray.remote(WorkerProcess)}
         for peer in (*self.servers, *self.workers):
             threads = cpus if peer.role == "worker" else 1
+            node = self.plan.node_of(peer.rank) if peer.role == "worker" else peer.rank // self.plan.servers
             self._actors[peer] = (
                 actors[peer.role]
                 .options(
                     num_cpus=cpus if peer.role == "worker" else 0,
                     max_restarts=0,
+                    scheduling_strategy=NodeAffinitySchedulingStrategy(self._places[node].node.id, soft=False),
                     runtime_env={"env_vars": _thread_variables(threads)},
                 )
                 .remote(self.plan, peer)
             )
+
+    def _host(self, node: int) -> str:
+        return self._places[node].node.host
 
     def start(self, snapshot: Snapshot) -> None:
         super().start(snapshot)

@@ -8,7 +8,8 @@ import psutil
 
 from dist_bp.checkpoint import CheckpointStore
 from dist_bp.errors import CapacityError
-from dist_bp.runtime.cluster import OBJECT_STORE_BYTES, check_address, check_capacity, local_cpus
+from dist_bp.runtime.cluster import OBJECT_STORE_BYTES, check_address, this_machine
+from dist_bp.runtime.placement import place
 from dist_bp.track.store import check_store, resolve_uri
 from dist_bp.train.setup import Job
 
@@ -19,15 +20,15 @@ def check_job(job: Job) -> None:
     """Raises CapacityError, CheckpointError or TrackingError where the job cannot run or be recorded here."""
     config = job.config
     check_store(resolve_uri(config.tracking.tracking_uri))
-    if config.scaling.num_workers:
-        check_address(config.ray.address)
-    if config.scaling.num_workers and config.ray.address == "local":
-        check_capacity(config.scaling.num_workers, config.scaling.cpus_per_worker, local_cpus())
-    needed = job.layout.nbytes
-    if config.scaling.num_workers:
-        needed += object_store_bytes(job)
+    scaling, here = config.scaling, config.ray.address == "local"
+    if scaling.num_workers == 0:
+        check_memory(job.layout.nbytes)
+    elif here:
+        place(scaling.num_workers, scaling.cpus_per_worker, [this_machine()])
         check_temporary_folder()
-    check_memory(needed)
+        check_memory(job.layout.nbytes + object_store_bytes(job))
+    else:
+        check_address(config.ray.address)
     check_checkpoints(job)
 
 

@@ -63,6 +63,8 @@ def _run(job: Job, found: Found | None, observer: Observer, trace: TraceFile | N
     ):
         observer.phase("starting the processes")
         with open_runtime(job, warden) as runtime:
+            if runtime.plan.nodes == 1 and job.config.parameter_server.compression != "none":
+                observer.warn("parameter_server.compression does nothing: all workers are on one node")
             interrupt.arm()
             interrupt.check()
             runtime.start(job.initial)

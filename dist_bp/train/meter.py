@@ -25,6 +25,8 @@ class EpochMeter:
     states: MetricStates = field(default_factory=dict)
     worker_seconds: Array | None = None
     server_seconds: Array | None = None
+    wire_bytes: int = 0
+    updated_steps: int = 0
 
     def add(self, report: LeaseReport, seconds: float) -> None:
         self.loss += float(report.losses.sum())
@@ -34,6 +36,8 @@ class EpochMeter:
             self.states[name] = self.metrics[name].merge(self.states[name], state) if name in self.states else state
         self.worker_seconds = _plus(self.worker_seconds, report.worker_seconds)
         self.server_seconds = _plus(self.server_seconds, report.server_seconds)
+        self.wire_bytes += report.wire_bytes
+        self.updated_steps += report.steps
 
     def evaluation(self) -> Evaluation:
         return Evaluation(self.loss, self.count, self.states)
@@ -45,6 +49,8 @@ class EpochMeter:
             values |= _named("worker", ("computing", "pushing", "waiting"), self.worker_seconds)
         if self.server_seconds is not None:
             values |= _named("server", ("collecting", "updating", "publishing"), self.server_seconds)
+        if self.wire_bytes:
+            values["system/wire_bytes_per_step"] = self.wire_bytes / self.updated_steps
         return values
 
     def arrays(self) -> dict[str, Array]:

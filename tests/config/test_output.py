@@ -137,6 +137,7 @@ def test_the_schema_of_a_section():
         "num_workers",
         "servers_per_node",
         "cpus_per_worker",
+        "placement",
     ]
     assert json_schema("train")["required"] == ["optimizer"]
     assert json_schema("seed")["minimum"] == 0
