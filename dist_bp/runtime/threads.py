@@ -21,7 +21,9 @@ class ThreadRuntime(Runtime):
         super().__init__(plan, metrics)
         self._limits: threadpool_limits | None = None
         self._members: dict[Peer, Server | Worker] = {}
-        self._pool = ThreadPoolExecutor(max_workers=plan.workers + plan.servers, thread_name_prefix="dist_bp")
+        self._pool = ThreadPoolExecutor(
+            max_workers=plan.workers + plan.nodes * plan.servers, thread_name_prefix="dist_bp"
+        )
 
     def member(self, peer: Peer) -> Server | Worker:
         """The object itself, for measurements."""

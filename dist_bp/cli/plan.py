@@ -1,0 +1,118 @@
+"""`plan`: what a job would take on many nodes, predicted from a short calibration on this machine."""
+
+import json
+import re
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from dist_bp.cli.config_commands import ConfigPath, Overrides
+from dist_bp.errors import UserError
+
+if TYPE_CHECKING:
+    from dist_bp.runtime.forecast import Costs, Load, Prediction
+
+PREFIXES = {"M": 1e6, "G": 1e9}
+
+
+def plan(
+    config: ConfigPath,
+    overrides: Overrides = None,
+    nodes: Annotated[
+        int, typer.Option("--nodes", min=1, max=65536, metavar="N", help="Up to how many nodes, each like this one.")
+    ] = 8,
+    nic: Annotated[
+        str, typer.Option("--nic", metavar="RATE", help="A node's network card: 10Gb, 2.5Gb, 100Mb.")
+    ] = "10Gb",
+    latency: Annotated[
+        float, typer.Option("--latency-us", min=0, metavar="US", help="Microseconds from one node to another.")
+    ] = 50.0,
+    growth: Annotated[
+        Literal["weak", "strong"],
+        typer.Option("--scaling", help="weak: the batch grows with the nodes. strong: it stays."),
+    ] = "weak",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Last line of standard output: one JSON object, all figures.")
+    ] = False,
+) -> None:
+    """Predict step time, traffic, memory and efficiency on many nodes.
+
+    scaling.num_workers are the workers of each node. They and their servers run here for some seconds to measure what
+    their parts take.
+    """
+    from dist_bp.config import load_config
+
+    bandwidth = bytes_a_second(nic)
+    job_config = load_config(config, overrides or ())
+
+    from dist_bp.runtime.forecast import Network, predict
+    from dist_bp.train.calibrate import calibrate
+
+    load, costs = calibrate(job_config, lambda text: print(text, file=sys.stderr))
+    found = predict(load, costs, Network(bandwidth, latency * 1e-6), steps_to(nodes), growth)
+    out = sys.stderr if as_json else sys.stdout
+    for line in (*describe(load, costs, nic, latency), "", *table(found), "", *memory(found)):
+        print(line, file=out)
+    if as_json:
+        figures = {"nic": nic, "latency_us": latency, "scaling": growth, "costs": _short(costs)}
+        print(json.dumps(figures | {"predictions": [asdict(prediction) for prediction in found]}))
+
+
+def bytes_a_second(nic: str) -> float:
+    """The bytes a second of a card named by its bits, as in 10Gb. Raises UserError."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([MG])b(?:it)?(?:/s|ps)?", nic)
+    if found is None or float(found[1]) == 0:
+        raise UserError(f"--nic: {nic!r} is no rate of a network card: write bits a second, such as 10Gb or 100Mb")
+    return float(found[1]) * PREFIXES[found[2]] / 8
+
+
+def steps_to(nodes: int) -> list[int]:
+    """1, 2, 4 ... and `nodes`."""
+    return sorted({*(2**power for power in range(nodes.bit_length())), nodes})
+
+
+def describe(load: "Load", costs: "Costs", nic: str, latency: float) -> list[str]:
+    """The job and what was measured."""
+    layout = load.layout
+    workers = layout.workers
+    rows = load.batch / workers
+    gradient = costs.compute + costs.compute_row * rows
+    return [
+        f"{layout.parameters:,} parameters, {layout.mode.name}; a node has {workers} worker{'s' * (workers != 1)} and "
+        f"{layout.servers} server{'s' * (layout.servers != 1)}, {nic} and {latency:g} us to the others",
+        f"measured here: a gradient of {rows:g} samples {1e3 * gradient:.3g} ms, of which {1e3 * costs.compute:.3g} ms "
+        f"whatever the samples; an update {1e3 * costs.update * layout.parameters / layout.servers:.3g} ms; signals "
+        f"{1e3 * costs.signal:.3g} ms; an exchange with another server {1e6 * costs.exchange.round:.3g} us, "
+        f"{1e9 * costs.exchange.byte:.3g} ms a MB sent, {1e6 * costs.exchange.message:.3g} us for each further message",
+    ]
+
+
+def table(found: "list[Prediction]") -> list[str]:
+    parts = ("step", "compute", "signal", "reduce", "exchange", "update")
+    rows = [["nodes", "batch", "step ms", *parts[1:], "MB sent", "samples/s", "efficiency"]]
+    for prediction in found:
+        times = [f"{1e3 * getattr(prediction, part):.3f}" for part in parts]
+        sent, pace = f"{prediction.wire_bytes / 1e6:.3f}", f"{prediction.samples_per_second:,.0f}"
+        counts = [f"{prediction.nodes:,}", f"{prediction.batch:,}"]
+        rows.append([*counts, *times, sent, pace, f"{prediction.efficiency:.0%}"])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+
+
+def memory(found: "list[Prediction]") -> list[str]:
+    """What the processes of a node need on one node and on the most."""
+    ends = found if len(found) == 1 else [found[0], found[-1]]
+    return [
+        f"memory of a node of {end.nodes:,}: {end.arena / 2**20:.1f} MiB shared, each worker "
+        f"{end.worker / 2**20:.1f} MiB and each server {end.server / 2**20:.1f} MiB of its own"
+        for end in ends
+    ]
+
+
+def _short(costs: "Costs") -> dict[str, object]:
+    """The costs, with the spread of the gradients' times as its tenths."""
+    spread = costs.spread
+    tenths = [spread[min(len(spread) * tenth // 10, len(spread) - 1)] for tenth in range(11)]
+    return asdict(costs) | {"spread": tenths}

@@ -1,0 +1,180 @@
+"""Measures on this machine what a job's step is made of, for predictions of other numbers of nodes."""
+
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import psutil
+
+from dist_bp.config import JobConfig
+from dist_bp.errors import CapacityError
+from dist_bp.ps.compression import Codec, ErrorFeedback, make_codec
+from dist_bp.ps.mesh import add_up
+from dist_bp.runtime.base import LeaseReport
+from dist_bp.runtime.cluster import Cluster, this_machine
+from dist_bp.runtime.forecast import Costs, Load, check_predictable
+from dist_bp.runtime.placement import place
+from dist_bp.runtime.plan import RunPlan
+from dist_bp.runtime.probe import measure_exchange
+from dist_bp.runtime.ray_runtime import RayRuntime
+from dist_bp.runtime.warden import Warden
+from dist_bp.train.checks import check_memory, object_store_bytes
+from dist_bp.train.setup import Job, prepare_job
+
+Array = npt.NDArray[Any]
+WARM_UP_STEPS = 20
+LEASES = 5
+LEASE_SECONDS = 0.6
+REPEATS = 7
+COUNT = 2**30
+"""More epochs than any calibration makes."""
+
+
+def calibrate(config: JobConfig, tell: Callable[[str], None]) -> tuple[Load, Costs]:
+    """What the job asks of a node, and what its parts cost here; `tell` hears what is being measured.
+
+    Runs the job with its workers and servers on a local Ray, at its own batch and at half of it, and two servers that
+    exchange slices. Raises UserError before that where the job cannot run or be predicted.
+    """
+    check_predictable(config.parameter_server.mode)
+    tell("preparing the data")
+    full = prepare_job(_variant(config, config.train.batch_size))
+    settings = config.parameter_server
+    codec = make_codec(settings.compression, settings.top_k_fraction or 1.0)
+    load = Load(prepare_job(config).layout, config.train.batch_size, codec)
+    place(load.layout.workers, config.scaling.cpus_per_worker, [this_machine()])
+    check_memory(full.layout.nbytes + object_store_bytes(full))
+    half = prepare_job(_variant(config, _half(config)))
+    with ExitStack() as stack:
+        warden = stack.enter_context(Warden())
+        tell("starting Ray")
+        stack.callback(Cluster("local", object_store_bytes(full), warden).close)
+        tell(f"measuring steps of {config.train.batch_size} samples")
+        reports, memory = _run(full, warden)
+        tell(f"measuring steps of {_half(config)} samples")
+        smaller, _ = _run(half, warden)
+        tell("measuring the exchange between servers")
+        nbytes = max(full.layout.parameters * full.model.dtype.itemsize // 2, 1)
+        exchange = measure_exchange(nbytes, secrets.token_bytes(32), settings.timeout_seconds, settings.encrypt)
+    encode, decode = _codec_seconds(codec, load.layout.parameters)
+    fixed, row = _line(config, _compute(reports).mean(), _compute(smaller).mean())
+    update = float(np.median(np.concatenate([_updates(report) for report in reports])))
+    return load, Costs(
+        compute=fixed,
+        compute_row=row,
+        spread=np.sort(_compute(reports).ravel() / _compute(reports).mean()).tolist(),
+        update=update * load.layout.servers / load.layout.parameters,
+        add=_add_seconds(load.layout.parameters, load.layout.dtype),
+        signal=float(np.median([_signals(report) for report in reports])),
+        exchange=exchange,
+        encode=encode,
+        decode=decode,
+        worker_memory=memory["worker"],
+        server_memory=memory["server"],
+    )
+
+
+def _variant(config: JobConfig, batch: int) -> JobConfig:
+    """The job with another batch, synchronous and without an end."""
+    train = config.train.model_copy(
+        update={"batch_size": batch, "epochs": COUNT, "stop": config.train.stop.model_copy(update={"max_steps": None})}
+    )
+    settings = {
+        "mode": "sync",
+        "backup_workers": None,
+        "max_staleness": None,
+        "local_steps": None,
+        "outer_momentum": None,
+    }
+    server = config.parameter_server.model_copy(update=settings)
+    workers = max(config.scaling.num_workers, 1)
+    scaling = config.scaling.model_copy(update={"num_workers": workers, "placement": "packed"})
+    return config.model_copy(update={"train": train, "parameter_server": server, "scaling": scaling})
+
+
+def _half(config: JobConfig) -> int:
+    workers = max(config.scaling.num_workers, 1)
+    if config.train.batch_size < 2 * workers:
+        raise CapacityError(
+            f"train.batch_size: {config.train.batch_size} leaves {workers} workers less than two samples each: "
+            "plan with a larger batch or fewer workers"
+        )
+    return config.train.batch_size // 2
+
+
+def _run(job: Job, warden: Warden) -> tuple[list[LeaseReport], dict[str, int]]:
+    """Some leases of the job, and the largest memory that a worker and a server have for themselves."""
+    plan = RunPlan(job.config, job.prepared.directory.resolve(), job.total_steps, secrets.token_bytes(32))
+    with RayRuntime(plan, job.metrics, Cluster("there", 0, warden)) as runtime:
+        runtime.start(job.initial)
+        started = time.perf_counter()
+        runtime.train(0, WARM_UP_STEPS, 1.0, plan.timeout)
+        pace = WARM_UP_STEPS / (time.perf_counter() - started)
+        steps = max(int(pace * LEASE_SECONDS), WARM_UP_STEPS)
+        reports = []
+        for lease in range(LEASES):
+            first = WARM_UP_STEPS + lease * steps
+            reports.append(runtime.train(first, first + steps, 1.0, plan.timeout))
+        memory: dict[str, int] = {}
+        for peer, pid in runtime.pids().items():
+            size = psutil.Process(pid).memory_full_info().uss
+            memory[peer.role] = max(memory.get(peer.role, 0), size)
+    return reports, memory
+
+
+def _compute(reports: list[LeaseReport]) -> Array:
+    """(steps, workers): seconds of each gradient."""
+    return np.concatenate([np.stack([w.times[:, 1] - w.times[:, 0] for w in r.workers], axis=1) for r in reports])
+
+
+def _updates(report: LeaseReport) -> Array:
+    """(steps,): seconds of the slowest server's update."""
+    slowest: Array = np.max([server.times[:, 2] - server.times[:, 1] for server in report.servers], axis=0)
+    return slowest
+
+
+def _signals(report: LeaseReport) -> float:
+    """What is left of a step beside its slowest gradient and its update."""
+    times = np.stack([worker.times for worker in report.workers])
+    whole = (times[:, -1, 3].max() - times[:, 0, 0].min()) / report.steps
+    slowest = (times[:, :, 1] - times[:, :, 0]).max(axis=0).mean()
+    return max(float(whole - slowest - _updates(report).mean()), 0.0)
+
+
+def _line(config: JobConfig, whole: float, half: float) -> tuple[float, float]:
+    """Fixed seconds of a gradient, and seconds for each row, from two batches."""
+    workers = max(config.scaling.num_workers, 1)
+    rows = config.train.batch_size / workers
+    row = max((whole - half) / (rows - _half(config) / workers), 0.0)
+    return max(whole - row * rows, 0.0), row
+
+
+def _add_seconds(size: int, dtype: str) -> float:
+    """Seconds for each element of adding two vectors."""
+    vectors = [np.ones(size, dtype) for _ in range(2)]
+    out = np.empty(size, dtype)
+    return _median_seconds(lambda: add_up(vectors, out)) / size
+
+
+def _codec_seconds(codec: Codec | None, size: int) -> tuple[float, float]:
+    """Seconds for each element of compressing, with error feedback, and of decompressing."""
+    if codec is None:
+        return 0.0, 0.0
+    vector = np.random.default_rng(0).normal(size=size).astype(np.float32)
+    feedback = ErrorFeedback(codec, size)
+    encode = _median_seconds(lambda: feedback.encode(vector)) / size
+    data = feedback.encode(vector)
+    return encode, _median_seconds(lambda: codec.decode(data, vector)) / size
+
+
+def _median_seconds(action: Callable[[], object]) -> float:
+    taken = []
+    for _ in range(REPEATS):
+        started = time.perf_counter()
+        action()
+        taken.append(time.perf_counter() - started)
+    return float(np.median(taken))

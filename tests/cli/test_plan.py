@@ -1,0 +1,61 @@
+"""`dist-bp plan`: a prediction for many nodes from what this machine measures."""
+
+import json
+import re
+
+import pytest
+
+from dist_bp.cli.plan import bytes_a_second, steps_to
+from dist_bp.errors import UserError
+from tests.cli.test_train import dist_bp, folder
+
+__all__ = ["folder"]
+
+
+@pytest.mark.parametrize(("nic", "rate"), [("10Gb", 1.25e9), ("2.5Gbit/s", 3.125e8), ("100 Mbps", 1.25e7)])
+def test_rates_of_network_cards(nic: str, rate: float) -> None:
+    assert bytes_a_second(nic) == rate
+
+
+@pytest.mark.parametrize("nic", ["10GB", "ten", "0Gb", "10", "-1Gb", ""])
+def test_what_is_no_rate(nic: str) -> None:
+    with pytest.raises(UserError, match=re.escape(f"--nic: {nic!r} is no rate of a network card")):
+        bytes_a_second(nic)
+
+
+def test_powers_of_two_and_the_number_asked_for() -> None:
+    assert steps_to(1) == [1]
+    assert steps_to(12) == [1, 2, 4, 8, 12]
+    assert steps_to(256) == [1, 2, 4, 8, 16, 32, 64, 128, 256]
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_plan_is_measured_here_and_leaves_nothing_behind() -> None:
+    ended = dist_bp("plan", "job.yaml", "--nodes", "6", "--nic", "25Gb", "--json", "parameter_server.compression=fp16")
+    assert ended.returncode == 0, ended.stderr
+    (line,) = ended.stdout.splitlines()
+    found = json.loads(line)
+    assert found["costs"]["update"] > 0
+    assert found["costs"]["encode"] > 0
+    assert found["costs"]["exchange"]["round"] > 0
+    assert [prediction["nodes"] for prediction in found["predictions"]] == [1, 2, 4, 6]
+    one, *_, six = found["predictions"]
+    assert one["wire_bytes"] == 0
+    assert six["batch"] == 6 * one["batch"]
+    assert 0 < six["efficiency"] < 1
+    assert six["wire_bytes"] < 2 * 5 * 4 * (4 * 8 + 8 + 8 * 3 + 3) / 6 * 1.01
+    assert "nodes" in ended.stderr
+    assert "efficiency" in ended.stderr
+
+
+@pytest.mark.usefixtures("folder")
+def test_what_a_plan_refuses_before_it_starts_anything() -> None:
+    overlapping = dist_bp("plan", "job.yaml", "parameter_server={mode: ssp, max_staleness: 1}")
+    assert overlapping.returncode == 2
+    assert overlapping.stderr.startswith("error: parameter_server.mode: ssp cannot be predicted")
+    crowded = dist_bp("plan", "job.yaml", "scaling.num_workers=40", "train.batch_size=80", "train.group_size=1")
+    assert crowded.returncode == 2
+    assert "error: the job needs 40 CPUs" in crowded.stderr
+    tiny = dist_bp("plan", "job.yaml", "train.batch_size=2", "train.group_size=1")
+    assert tiny.returncode == 2
+    assert "error: train.batch_size: 2 leaves 2 workers less than two samples each" in tiny.stderr
