@@ -1,10 +1,11 @@
 """All use of dist_bp's runtime by the benchmarks: a change of its interface is followed here alone."""
 
+import itertools
 import logging
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +14,12 @@ from unittest.mock import patch
 
 import numpy as np
 
+from benchmarks.processes import BenchmarkError
 from benchmarks.threads import thread_counts
 from benchmarks.works import DATA, MOMENTUM, SEED, Array, Work, read_inputs
 from dist_bp.config import JobConfig
 from dist_bp.ps.arena import Snapshot
+from dist_bp.runtime.base import LeaseReport
 from dist_bp.runtime.cluster import Cluster, import_ray
 from dist_bp.runtime.plan import RunPlan
 from dist_bp.runtime.ray_runtime import RayRuntime
@@ -31,9 +34,12 @@ from dist_bp.train.setup import Job, prepare_job
 LEASE_SECONDS = 60.0
 UPDATING = 1
 """The place of the updates among a lease's `server_seconds`."""
+Settings = Mapping[str, Any]
 
 
-def configuration(work: Work, folder: Path, workers: int, servers: int) -> dict[str, Any]:
+def configuration(
+    work: Work, folder: Path, workers: int, servers: int, parameter_server: Settings | None = None
+) -> dict[str, Any]:
     """The job that trains the work, as a configuration file says it."""
     momentum = {"type": "sgd", "learning_rate": work.rate, "momentum": MOMENTUM}
     adam = {"type": "adam", "learning_rate": work.rate}
@@ -56,11 +62,21 @@ def configuration(work: Work, folder: Path, workers: int, servers: int) -> dict[
         },
         "checkpoint": {"monitor": "train_loss"},
         "scaling": {"num_workers": workers, "servers_per_node": servers},
+        "parameter_server": dict(parameter_server or {}),
     }
 
 
-def job_of(work: Work, folder: Path, workers: int, servers: int) -> Job:
-    return prepare_job(JobConfig.model_validate(configuration(work, folder, workers, servers)))
+def job_of(
+    work: Work,
+    folder: Path,
+    workers: int,
+    servers: int,
+    parameter_server: Settings | None = None,
+    placement: str = "packed",
+) -> Job:
+    settings = configuration(work, folder, workers, servers, parameter_server)
+    settings["scaling"]["placement"] = placement
+    return prepare_job(JobConfig.model_validate(settings))
 
 
 def plan_of(job: Job) -> RunPlan:
@@ -83,16 +99,43 @@ class RayRun:
     Ray is this machine's own and ends with the run, unless this process is connected to one already.
     """
 
-    def __init__(self, work: Work, folder: Path, workers: int, servers: int) -> None:
-        job = job_of(work, folder, workers, servers)
+    def __init__(
+        self,
+        work: Work,
+        folder: Path,
+        workers: int,
+        servers: int,
+        parameter_server: Settings | None = None,
+        placement: str = "packed",
+    ) -> None:
+        job = job_of(work, folder, workers, servers, parameter_server, placement)
         self.arena_bytes = job.layout.nbytes
+        self._start = start_of(job, work, folder)
         with ExitStack() as stack:
             warden = stack.enter_context(Warden())
             cluster = Cluster("local", object_store_bytes(job), warden)
             self._runtime = stack.enter_context(RayRuntime(plan_of(job), job.metrics, cluster))
-            self._runtime.start(start_of(job, work, folder))
+            self._runtime.start(self._start)
             self._stack = stack.pop_all()
         self._done = 0
+
+    def restart(self) -> None:
+        """Goes back to step 0 and the initial parameters."""
+        self._runtime.write(self._start)
+        self._done = 0
+
+    def straggle(self, calls: Mapping[int, Collection[int]], seconds: float) -> None:
+        """From now on, worker `rank` sleeps at the calls `calls[rank]` of its gradients, which count from 0.
+
+        They are calls of its own process, dropped ones included: in the async mode a slow worker gets fewer shares.
+        """
+        import ray
+
+        late = [
+            self._runtime._actors[peer].__ray_call__.remote(_make_late, frozenset(calls.get(peer.rank, ())), seconds)
+            for peer in self._runtime.workers
+        ]
+        ray.get(late, timeout=LEASE_SECONDS)
 
     def train(self, count: int) -> Array:
         """Makes the next `count` steps and returns their mean losses."""
@@ -100,9 +143,16 @@ class RayRun:
 
     def timed(self, count: int) -> tuple[Array, float]:
         """Makes the next `count` steps; returns their mean losses and the mean seconds of an update."""
-        report = self._runtime.train(self._done, self._done + count, 1.0, LEASE_SECONDS)
-        self._done += count
+        report = self.lease(count)
         return report.losses / report.counts, float(report.server_seconds[:, UPDATING].max()) / count
+
+    def lease(self, count: int) -> LeaseReport:
+        """Makes the next `count` steps. Raises BenchmarkError where a NaN or an infinity ends them."""
+        report = self._runtime.train(self._done, self._done + count, 1.0, LEASE_SECONDS)
+        if report.non_finite:
+            raise BenchmarkError(f"dist_bp: not finite after step {report.non_finite.step}")
+        self._done += count
+        return report
 
     def threads(self) -> list[dict[str, int]]:
         """The threads of each worker's and server's libraries."""
@@ -117,6 +167,24 @@ class RayRun:
 
     def close(self) -> None:
         self._stack.close()
+
+
+def _make_late(member: Any, calls: frozenset[int], seconds: float) -> None:
+    """Runs in a worker's actor. All modes take their gradients from there, the local steps too."""
+    gradient = member._member._gradient
+    gradient.__dict__.pop("compute", None)
+    gradient.compute = _late(gradient.compute, calls, seconds)
+
+
+def _late(compute: Callable[..., Any], calls: frozenset[int], seconds: float) -> Callable[..., Any]:
+    numbers = itertools.count()
+
+    def sleep_and_compute(*arguments: Any, **options: Any) -> Any:
+        if next(numbers) in calls:
+            time.sleep(seconds)
+        return compute(*arguments, **options)
+
+    return sleep_and_compute
 
 
 class ThreadRun:
@@ -156,6 +224,22 @@ def local_ray(cpus: int, object_store: int) -> Iterator[None]:
         log_to_driver=False,
     )
     try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
+def ray_of(address: str, nodes: int) -> Iterator[None]:
+    """A connection to a Ray that is there, once it has so many nodes. Raises BenchmarkError."""
+    ray = import_ray(local=False)
+    ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
+    try:
+        deadline = time.monotonic() + LEASE_SECONDS
+        while sum(node["Alive"] for node in ray.nodes()) < nodes:
+            if time.monotonic() > deadline:
+                raise BenchmarkError(f"the Ray at {address} has not {nodes} nodes")
+            time.sleep(0.2)
         yield
     finally:
         ray.shutdown()

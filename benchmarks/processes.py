@@ -14,6 +14,7 @@ from benchmarks.threads import environment, thread_counts, thread_variables
 START_SECONDS = 120.0
 ANSWER_SECONDS = 180.0
 END_SECONDS = 30.0
+TERMINATE_SECONDS = 5.0
 
 
 class BenchmarkError(Exception):
@@ -78,6 +79,9 @@ class Group:
             process.join(END_SECONDS)
             if process.is_alive():
                 process.terminate()
+                process.join(TERMINATE_SECONDS)
+            if process.is_alive():
+                process.kill()
                 process.join()
         for connection in self._connections:
             connection.close()

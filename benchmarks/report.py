@@ -22,14 +22,19 @@ def verdict(goal: float, ratios: Sequence[float]) -> str:
 
 
 def table(comparisons: Sequence[Comparison]) -> str:
-    """Markdown, aligned for the terminal; the ratio of a row is dist_bp / that row, unless the row says so."""
+    """The ratio of a row is dist_bp / that row, unless the row says so."""
     rows = [HEADER]
     for comparison in comparisons:
         title = comparison.work.title
         for measure in measured(comparison):
             rows.append((title, *_cells(comparison, measure)))
             title = ""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
+    return markdown(rows)
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """A table whose first row is the header, aligned for the terminal."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
     ]

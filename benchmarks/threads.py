@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from threadpoolctl import threadpool_info
 
@@ -27,4 +28,6 @@ def environment(variables: dict[str, str]) -> Iterator[None]:
 
 def thread_counts(*_: object) -> dict[str, int]:
     """The threads of each BLAS and OpenMP library that this process has loaded."""
-    return {f"{pool['internal_api']} {pool['filepath']}": int(pool["num_threads"]) for pool in threadpool_info()}
+    return {
+        f"{pool['internal_api']} {Path(pool['filepath']).name}": int(pool["num_threads"]) for pool in threadpool_info()
+    }

@@ -202,7 +202,7 @@ class Server:
         count = sum(chain(*counts))
         scale = expected / count if count else 0.0  # a short last batch can leave a share empty
         share = count / expected if self._layout.mode.name == "async" else 1.0
-        return Contribution(workers, slot, nodes, scale, share), losses, counts
+        return made_of._replace(scale=scale, share=share), losses, counts
 
     def _staleness(self, made_of: Contribution, version: int) -> int:
         """By how many versions the oldest of this node's gradients was behind."""

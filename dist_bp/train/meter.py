@@ -26,6 +26,8 @@ class EpochMeter:
     worker_seconds: Array | None = None
     server_seconds: Array | None = None
     wire_bytes: int = 0
+    staleness: int = 0
+    dropped: int = 0
     updated_steps: int = 0
 
     def add(self, report: LeaseReport, seconds: float) -> None:
@@ -37,6 +39,8 @@ class EpochMeter:
         self.worker_seconds = _plus(self.worker_seconds, report.worker_seconds)
         self.server_seconds = _plus(self.server_seconds, report.server_seconds)
         self.wire_bytes += report.wire_bytes
+        self.staleness = max(self.staleness, report.staleness)
+        self.dropped += report.dropped
         self.updated_steps += report.steps
 
     def evaluation(self) -> Evaluation:
@@ -51,6 +55,10 @@ class EpochMeter:
             values |= _named("server", ("collecting", "updating", "publishing"), self.server_seconds)
         if self.wire_bytes:
             values["system/wire_bytes_per_step"] = self.wire_bytes / self.updated_steps
+        if self.staleness:
+            values["system/largest_staleness"] = self.staleness
+        if self.dropped:
+            values["system/dropped_gradients"] = self.dropped
         return values
 
     def arrays(self) -> dict[str, Array]:

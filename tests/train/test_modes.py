@@ -1,6 +1,7 @@
 """Whole jobs in every mode of consistency: they learn what `sync` learns, and go on where they were broken off."""
 
 import secrets
+import sqlite3
 from typing import Any
 
 import pytest
@@ -62,3 +63,17 @@ def test_local_resumes_to_the_same_bits(make_job: Any) -> None:
     resumed = run_job(digits(make_job, parameter_server=local, train=train | {"epochs": 4}), resume=half.run_id)
     assert resumed.steps == whole.steps
     assert resumed.parameters_sha256 == whole.parameters_sha256
+
+
+@pytest.mark.usefixtures("_workers_in_threads")
+def test_what_a_mode_lets_happen_is_in_the_runs_metrics(make_job: Any) -> None:
+    train = {"epochs": 1, "optimizer": {"type": "adam", "learning_rate": 3e-3}}
+    found = {}
+    for mode in MODES[:3]:
+        run = run_job(digits(make_job, parameter_server=mode, train=train))
+        with sqlite3.connect("mlflow.db") as database:
+            rows = database.execute("select key, value from metrics where run_uuid = ?", (run.run_id,)).fetchall()
+        found[mode["mode"]] = dict(rows)
+    assert found["backup"]["system/dropped_gradients"] > 0
+    assert 0 < found["ssp"]["system/largest_staleness"] <= 3
+    assert found["async"]["system/largest_staleness"] >= 1
