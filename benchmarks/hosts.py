@@ -43,10 +43,10 @@ class Hosts:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def start(self, host: int, command: list[str], log: IO[bytes]) -> None:
+    def start(self, host: int, command: list[str], log: IO[bytes], environment: dict[str, str]) -> None:
         """Starts a command on a host, as a process that ends with the hosts."""
         inside = ["ip", "netns", "exec", self.names[host], *command]
-        subprocess.Popen(inside, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        subprocess.Popen(inside, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=os.environ | environment)
 
     def run(self, host: int, command: list[str]) -> bool:
         """Whether a command succeeds on a host."""

@@ -25,8 +25,12 @@ _CREDENTIALS = struct.Struct("3i")
 ABORT = -1
 BACKLOG = 1024
 START_SECONDS = 120.0
-SPIN_SECONDS = 5e-4
-"""How long a waiting process looks again and again before it sleeps: waking one on another core takes some 40 us."""
+SPIN_SECONDS = 2e-4
+"""How long a waiting process looks again and again before it sleeps, since waking one on another core takes some 40 us.
+
+It does so only where the wait before was as short: who looks keeps others from the processor, and in a long wait for
+the servers these are among them.
+"""
 
 SILENT = "did not answer"
 
@@ -69,6 +73,7 @@ class Doorbell:
         self.peer = peer
         self.timeout = timeout
         self._connection = connection
+        self._brief = True
         connection.settimeout(None)
         # A timeout in the kernel costs no extra system call a message, unlike Python's own.
         limit = struct.pack("ll", int(timeout), int(timeout % 1 * 1e6))
@@ -86,11 +91,20 @@ class Doorbell:
 
         Raises PeerLost when the peer dies or does not ring within the timeout.
         """
-        until = time.perf_counter() + SPIN_SECONDS
+        begun = time.perf_counter()
+        bell = self._look(generation, begun + SPIN_SECONDS) if self._brief else None
+        bell = bell or self._sleep(generation)
+        self._brief = time.perf_counter() - begun < SPIN_SECONDS
+        return bell
+
+    def _look(self, generation: int, until: float) -> Bell | None:
         while time.perf_counter() < until:
             if bell := self.poll(generation):
                 return bell
             os.sched_yield()
+        return None
+
+    def _sleep(self, generation: int) -> Bell:
         while bell := self._receive(0):
             if bell.generation == generation:
                 return bell

@@ -34,6 +34,7 @@ class Links:
     def __init__(self, me: int, nodes: int, secret: bytes, timeout: float, encrypt: bool, label: str) -> None:
         self.timeout = timeout
         self.lost: set[int] = set()
+        self._brief = True
         self._me, self._nodes, self._secret, self._label = me, nodes, secret, label
         self._routes: dict[int, bytes] = {}
         self._endpoints: dict[str, int] = {}
@@ -165,13 +166,19 @@ class Links:
 
     def wait(self, deadline: float, nodes: Collection[int]) -> bool:
         """Whether there is a message; False: not before the `deadline` (monotonic), or one of `nodes` was lost."""
-        until = time.perf_counter() + SPIN_SECONDS
-        while True:
-            if self.ready():
-                return True
-            if time.perf_counter() > until:
-                break
+        begun = time.perf_counter()
+        found = self._look(begun + SPIN_SECONDS if self._brief else begun) or self._sleep(deadline, nodes)
+        self._brief = time.perf_counter() - begun < SPIN_SECONDS
+        return found
+
+    def _look(self, until: float) -> bool:
+        while not self.ready():
+            if time.perf_counter() >= until:
+                return False
             os.sched_yield()
+        return True
+
+    def _sleep(self, deadline: float, nodes: Collection[int]) -> bool:
         while self.lost.isdisjoint(nodes):
             left = deadline - time.monotonic()
             ready = dict(self._poller.poll(_milliseconds(left)))

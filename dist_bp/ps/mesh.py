@@ -74,13 +74,18 @@ class Mesh:
         scores by node. `lossy` sums go through the codec.
         """
         if self.node in contributors:
-            for node, sums in self._outgoing.items():
-                start, stop = self._bounds[node]
-                add_up([source[start:stop] for source in sources], sums)
+            for node in self.others:
+                sums = self._sum([source[slice(*self._bounds[node])] for source in sources], node)
                 payload = self._feedback[node].encode(sums) if lossy and self._feedback else sums
                 self._exchange.send(node, Kind.SUMS, self.generation, version, scores, payload)
         into = {node: self.incoming[node] for node in self.others if node in contributors}
         return self._exchange.receive(Kind.SUMS, self.generation, version, into, self._codec if lossy else None)
+
+    def _sum(self, sources: Sequence[Array], node: int) -> Array:
+        if len(sources) == 1:
+            return sources[0]
+        add_up(sources, self._outgoing[node])
+        return self._outgoing[node]
 
     def exchange_whole(self, kind: Kind, version: int, array: Array, senders: Collection[int]) -> dict[int, Array]:
         """Sends `array` to all other nodes if this one is among the senders; returns what the others sent."""
