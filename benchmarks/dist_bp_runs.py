@@ -211,6 +211,23 @@ class ThreadRun:
         self._runtime.close()
 
 
+class NodesInThreads:
+    """A run on so many nodes of one worker, all threads of this process; their servers exchange slices over sockets."""
+
+    def __init__(self, job: Job, nodes: int) -> None:
+        self._runtime = ThreadRuntime(replace(plan_of(job), placement=(1,) * nodes), job.metrics)
+        self._runtime.start(job.initial)
+        self._done = 0
+
+    def train(self, count: int) -> LeaseReport:
+        report = self._runtime.train(self._done, self._done + count, 1.0, LEASE_SECONDS)
+        self._done += count
+        return report
+
+    def close(self) -> None:
+        self._runtime.close()
+
+
 @contextmanager
 def local_ray(cpus: int, object_store: int) -> Iterator[None]:
     """A Ray of this machine's own that takes the machine for one with `cpus` processors."""

@@ -7,15 +7,16 @@ from benchmarks.dist_bp_runs import RayRun
 from benchmarks.processes import Contender
 from benchmarks.threads import thread_counts
 from benchmarks.works import Array, Work
+from dist_bp.ps.layout import CHUNK
 
 WORKERS = 2
 
 
 class OnRay(Contender):
-    """The driver of both."""
+    """The driver of both; servers that would get no piece of the parameters are left out."""
 
     def __init__(self, work: Work, folder: Path, rank: int, size: int, servers: int, example: bool) -> None:
-        self._run = RayRun(work, folder, WORKERS, servers)
+        self._run = RayRun(work, folder, WORKERS, min(servers, -(-work.parameters // CHUNK)))
         try:
             self._example = RayExample(work, folder, WORKERS) if example else None
         except BaseException:

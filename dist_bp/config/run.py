@@ -20,7 +20,8 @@ class ScalingConfig(Section):
         default=2, description="Workers that compute gradients; 0: train in this process, without Ray."
     )
     servers_per_node: Count = Field(
-        default=1, description="Parameter servers of a node, each with a slice of the parameters."
+        default=1,
+        description="Parameter servers of a node, each with a slice of the parameters; below some 30,000, one will do.",
     )
     cpus_per_worker: Count = Field(default=1, description="CPUs, and so BLAS threads, of a worker.")
     placement: Literal["packed", "spread"] = Field(

@@ -1,5 +1,6 @@
 """What the driver tells the processes of a run, and what they tell it back: once a lease, not once a step."""
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,13 +29,19 @@ class Lease:
         return self.last - self.first
 
 
+def clock_offset() -> float:
+    """What turns moments of this machine's monotonic clock into seconds since 1970."""
+    return time.time() - time.perf_counter()
+
+
 @dataclass(frozen=True)
 class WorkerReport:
     """One worker's side of a lease, a row for each of its gradients.
 
     `steps` are the global batches that they are of. `times` are moments of the monotonic clock in seconds: begun,
     computed (batch, forward, loss, backward), pushed, released. `metrics` are the accumulated states of the metrics
-    over the samples that counted; `dropped` gradients came too late and did not count.
+    over the samples that counted; `dropped` gradients came too late and did not count. `clock` added to `times` gives
+    seconds since 1970, which the clocks of several nodes have in common.
     """
 
     rank: int
@@ -42,6 +49,7 @@ class WorkerReport:
     times: Array
     metrics: MetricStates
     dropped: int = 0
+    clock: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -51,9 +59,9 @@ class ServerReport:
     `losses` and `counts` have an element for each global batch: sums over its samples, and their number. The others
     have one for each update: `squares`, this server's share of the squared norm of what was applied;
     `learning_rates`; `staleness`, by how many versions the oldest gradient in it was behind; `times`, moments of the
-    monotonic clock in seconds: begun, collected, updated, published. `wire_bytes` are what it sent to and received
-    from other nodes. `non_finite` says at which step, and at whose loss, a NaN or infinity ended the lease before
-    its update.
+    monotonic clock in seconds: begun, collected, updated, published; `clock` is as in WorkerReport. `wire_bytes` are
+    what it sent to and received from other nodes. `non_finite` says at which step, and at whose loss, a NaN or
+    infinity ended the lease before its update.
     """
 
     index: int
@@ -65,6 +73,7 @@ class ServerReport:
     times: Array
     non_finite: "NonFinite | None"
     wire_bytes: tuple[int, int] = (0, 0)
+    clock: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from dist_bp.ps.compression import Codec
 from dist_bp.ps.doorbell import ABORT, Doorbell, Peer, Porch, call
 from dist_bp.ps.exchange import Exchange, PeerAborted
 from dist_bp.ps.layout import ArenaLayout
-from dist_bp.ps.lease import Lease, NonFinite, ServerReport
+from dist_bp.ps.lease import Lease, NonFinite, ServerReport, clock_offset
 from dist_bp.ps.mesh import Mesh
 from dist_bp.ps.modes import policy
 from dist_bp.ps.update import Contribution, SliceUpdate
@@ -300,4 +300,5 @@ class _Run:
             times=log[:, 2:],
             non_finite=self.non_finite,
             wire_bytes=wire_bytes,
+            clock=clock_offset(),
         )

@@ -16,7 +16,7 @@ from dist_bp.ps.arena import Arena, Array
 from dist_bp.ps.doorbell import ABORT, Bell, Doorbell, Peer, PeerLost, call
 from dist_bp.ps.gradient import Gradient, Target, Weights
 from dist_bp.ps.layout import ArenaLayout
-from dist_bp.ps.lease import Evaluation, Lease, MetricStates, WorkerReport
+from dist_bp.ps.lease import Evaluation, Lease, MetricStates, WorkerReport, clock_offset
 from dist_bp.ps.local import LocalSteps, Rate
 from dist_bp.ps.modes import NO_TICKET
 
@@ -268,4 +268,4 @@ class _Log:
 
     def report(self, rank: int) -> WorkerReport:
         times = np.array(self._times).reshape(-1, 4)
-        return WorkerReport(rank, np.array(self._steps, np.int64), times, self.metrics, self.dropped)
+        return WorkerReport(rank, np.array(self._steps, np.int64), times, self.metrics, self.dropped, clock_offset())

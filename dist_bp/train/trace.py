@@ -36,8 +36,8 @@ class TraceFile:
         """Writes what a lease that began after step `first` consisted of."""
         for worker in report.workers:
             self._write(_worker_events(worker))
-        for server in report.servers:
-            self._write(_server_events(server, first))
+        for rank, server in enumerate(report.servers):
+            self._write(_server_events(server, rank, first))
         self._file.flush()
 
     def close(self) -> None:
@@ -60,25 +60,25 @@ def _named(process: int, name: str) -> Iterator[dict[str, Any]]:
 
 def _worker_events(report: WorkerReport) -> Iterator[dict[str, Any]]:
     for step, moments in zip(report.steps.tolist(), report.times.tolist(), strict=True):
-        yield from _spans(WORKERS, report.rank, WORKER, moments, {"step": step + 1})
+        yield from _spans(WORKERS, report.rank, WORKER, moments, report.clock, {"step": step + 1})
 
 
-def _server_events(report: ServerReport, first: int) -> Iterator[dict[str, Any]]:
+def _server_events(report: ServerReport, rank: int, first: int) -> Iterator[dict[str, Any]]:
     for index, moments in enumerate(report.times.tolist()):
-        yield from _spans(SERVERS, report.index, SERVER, moments, {"lease": first, "update": index + 1})
+        yield from _spans(SERVERS, rank, SERVER, moments, report.clock, {"lease": first, "update": index + 1})
 
 
 def _spans(
-    process: int, thread: int, names: Sequence[str], moments: Sequence[float], about: dict[str, int]
+    process: int, thread: int, names: Sequence[str], moments: Sequence[float], clock: float, about: dict[str, int]
 ) -> Iterator[dict[str, Any]]:
-    """Complete events between neighbouring moments; the format counts in microseconds."""
+    """Complete events between neighbouring moments; the format counts in microseconds, here since 1970."""
     for name, begun, ended in zip(names, moments, moments[1:], strict=False):
         yield {
             "ph": "X",
             "name": name,
             "pid": process,
             "tid": thread,
-            "ts": round(begun * 1e6, 1),
+            "ts": round((begun + clock) * 1e6, 1),
             "dur": round((ended - begun) * 1e6, 1),
             "args": about,
         }

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from dist_bp.errors import ConfigError
-from dist_bp.ps.lease import WorkerReport
+from dist_bp.ps.lease import ServerReport, WorkerReport
+from dist_bp.runtime.base import LeaseReport
 from dist_bp.train.job import run_job
 from dist_bp.train.straggler import straggler
 from dist_bp.train.trace import TraceFile
@@ -27,6 +28,21 @@ def test_every_step_of_every_process_is_in_the_trace(make_job, tmp_path: Path) -
     assert sorted(span["args"]["step"] for span in spans if span["name"] == "computing") == list(
         range(1, result.steps + 1)
     )
+
+
+def test_the_clocks_of_several_nodes_are_brought_together(tmp_path: Path) -> None:
+    moments = np.array([[1.0, 2.0, 3.0, 4.0]])
+    workers = [WorkerReport(rank, np.zeros(1, np.int64), moments - rank, {}, clock=100.0 + rank) for rank in range(2)]
+    empty = np.zeros(0)
+    servers = [
+        ServerReport(0, empty, empty, empty, empty, empty, moments - node, None, clock=100.0 + node)
+        for node in range(2)
+    ]
+    with TraceFile(tmp_path / "trace.json") as trace:
+        trace.add(0, LeaseReport(empty, empty, empty, empty, workers, servers, {}, None))
+    spans = [event for event in json.loads((tmp_path / "trace.json").read_text()) if event.get("ph") == "X"]
+    assert [span["ts"] for span in spans] == [101e6, 102e6, 103e6] * 4
+    assert {(span["pid"], span["tid"]) for span in spans} == {(1, 0), (1, 1), (2, 0), (2, 1)}
 
 
 def test_a_trace_that_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> None:
