@@ -18,9 +18,11 @@ from benchmarks.works import WORKS, Work, write_inputs
 WORKERS = 2
 SERVERS = 2
 REPETITIONS = 5
-ALLOWED_BYTES = 128 * 2**10
-"""In all four threads together: Python's small objects, the report of the lease, and the buffers in which NumPy casts
-8192 elements at a time; none of it grows with the network or the batch."""
+ALLOWED_BYTES = 96 * 2**10
+"""In all four threads together: Python's small objects, and the buffers in which NumPy casts 8192 elements at a time;
+none of it grows with the network or the batch."""
+NOTED_BYTES = 512
+"""What the report of a lease may hold for each step: moments, losses, counts."""
 ALLOWED_FAULTS = 1.0
 
 
@@ -67,9 +69,9 @@ def main() -> None:
     for work in WORKS.values():
         steps, peak, faults = measure(work)
         print(f"{work.title:32}{steps:8}{peak:14,}{faults:20.2f}")
-        if peak > ALLOWED_BYTES or faults > ALLOWED_FAULTS:
+        if peak > ALLOWED_BYTES + NOTED_BYTES * steps or faults > ALLOWED_FAULTS:
             missed.append(work.title)
-    allowed = f"{ALLOWED_BYTES:,} bytes a lease and {ALLOWED_FAULTS:g} page faults a step"
+    allowed = f"{ALLOWED_BYTES:,} bytes a lease, {NOTED_BYTES} bytes and {ALLOWED_FAULTS:g} page faults a step"
     if missed:
         sys.exit(f"MISSED ({allowed}): {'; '.join(missed)}")
     print(f"met: not above {allowed}")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dist_bp.checkpoint import CheckpointStore, Found
-from dist_bp.errors import CheckpointError, Interrupted, TrainingFailed
+from dist_bp.errors import Interrupted, TrainingFailed
 from dist_bp.ps.arena import Snapshot
 from dist_bp.ps.lease import NonFinite
 from dist_bp.runtime.base import LeaseReport, Runtime
@@ -13,6 +13,7 @@ from dist_bp.track.port import Tracker
 from dist_bp.train.interrupt import Interrupt
 from dist_bp.train.meter import EpochMeter, StepLog, scores
 from dist_bp.train.observer import Observer, Progress
+from dist_bp.train.saving import Saver
 from dist_bp.train.setup import Job
 from dist_bp.train.straggler import straggler
 from dist_bp.train.trace import TraceFile
@@ -54,7 +55,7 @@ class Trainer:
         self._job = job
         self._runtime = runtime
         self._tracker = tracker
-        self._store = store
+        self._saver = Saver(store)
         self._observer = observer
         self._interrupt = interrupt
         self._trace = trace
@@ -70,10 +71,13 @@ class Trainer:
         self._best: Snapshot | None = None
         self._history: list[dict[str, float]] = []
         self._saved_at: int | None = None
-        self._checkpoint = store.directory
 
     def run(self) -> Outcome:
         """Trains to the end. Raises Interrupted after a checkpoint, TrainingFailed when it cannot go on."""
+        with self._saver:
+            return self._run()
+
+    def _run(self) -> Outcome:
         reason = self._verdict()
         while reason is None:
             self._lease()
@@ -83,9 +87,11 @@ class Trainer:
             if self._checkpoint_due(reason is not None):
                 self.save()
             if self._interrupt.requested and reason is None:
+                self._saver.finish()
                 raise Interrupted(self._interrupted_message())
         if self._step % self._job.steps_per_epoch:
             self._finish_epoch()
+        self._saver.finish()
         return self._outcome(reason)
 
     def _lease(self) -> None:
@@ -179,8 +185,8 @@ class Trainer:
         epoch, inside = divmod(self._step, self._job.steps_per_epoch)
         return not inside and bool(settings.every_epochs) and epoch % (settings.every_epochs or 1) == 0
 
-    def save(self) -> Path:
-        """Writes a checkpoint of the committed version."""
+    def save(self) -> None:
+        """Takes a checkpoint of the committed version; it is written while training goes on."""
         job = self._job
         epoch, inside = divmod(self._step, job.steps_per_epoch)
         last = self._history[-1] if self._history else {}
@@ -197,21 +203,17 @@ class Trainer:
             loop_state={
                 "stopping": self._stopping.state(),
                 "plateau": self._plateau.state() if self._plateau else None,
-                "history": self._history,
+                "history": list(self._history),
                 "seconds": self._seconds,
                 "samples": self._samples,
             },
         )
-        try:
-            path = self._store.save(checkpoint, values.get(job.config.checkpoint.monitor))
-        except CheckpointError as error:
-            raise TrainingFailed(f"{error}; then go on with --resume auto") from error
-        self._saved_at, self._checkpoint = self._step, path
-        return path
+        self._saver.save(checkpoint, values.get(job.config.checkpoint.monitor))
+        self._saved_at = self._step
 
     def restore(self, found: Found) -> None:
         """Takes everything back from a checkpoint, the committed version included."""
-        checkpoint, self._checkpoint = found.checkpoint, found.path
+        checkpoint, self._saver.newest = found.checkpoint, found.path
         snapshot, best = self._job.snapshots(checkpoint)
         self._runtime.write(snapshot)
         state = checkpoint.loop_state
@@ -237,7 +239,7 @@ class Trainer:
             step=self._step,
             epoch=-(-self._step // self._job.steps_per_epoch),
             best_step=self._best.step if self._best else None,
-            checkpoint=self._checkpoint,
+            checkpoint=self._saver.newest,
             seconds=self._seconds,
             samples=self._samples,
             history=self._history,

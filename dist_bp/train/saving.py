@@ -1,0 +1,43 @@
+"""Checkpoints written beside the training: one at a time, each in full before the next begins."""
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Self
+
+from dist_bp.checkpoint import Checkpoint, CheckpointStore
+from dist_bp.errors import CheckpointError, TrainingFailed
+
+
+class Saver:
+    """Hands checkpoints to a store in a thread; use it as a context manager, which ends when the last is written."""
+
+    def __init__(self, store: CheckpointStore) -> None:
+        self.newest = store.directory
+        """The checkpoint that was completed last."""
+        self._store = store
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        self._writing: Future[Path] | None = None
+
+    def save(self, checkpoint: Checkpoint, monitored: float | None) -> None:
+        """Begins to write a checkpoint, which must not change any more, once the one before is complete.
+
+        Raises TrainingFailed where that one could not be written.
+        """
+        self.finish()
+        self._writing = self._thread.submit(self._store.save, checkpoint, monitored)
+
+    def finish(self) -> None:
+        """Waits until everything is written; raises TrainingFailed where that failed."""
+        writing, self._writing = self._writing, None
+        if writing is None:
+            return
+        try:
+            self.newest = writing.result()
+        except CheckpointError as error:
+            raise TrainingFailed(f"{error}; then go on with --resume auto") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown(wait=True)
