@@ -29,7 +29,7 @@ from dist_bp.track.store import without_password
 from dist_bp.train.stopping import Stopping
 
 Array = npt.NDArray[Any]
-LOGGED_STEPS = 2000
+LOGGED_STEPS = 500
 BEST = "best/"
 COURSE = (
     "seed",
@@ -75,7 +75,7 @@ class Job:
 
     @property
     def log_every(self) -> int:
-        """Steps averaged into one logged point: `auto` keeps a run below some 2000 points."""
+        """Steps averaged into one logged point: `auto` keeps a run below some 500 points, more than a chart shows."""
         every = self.config.tracking.every_steps
         return -(-self.total_steps // LOGGED_STEPS) if every == "auto" else int(every)
 
