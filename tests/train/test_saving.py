@@ -1,0 +1,61 @@
+"""Checkpoints are written beside the training, one after the other, and failures are told."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dist_bp.errors import CheckpointError, TrainingFailed
+from dist_bp.train.saving import Saver
+
+SECONDS = 10.0
+
+
+class Store:
+    """Takes checkpoints, numbers here, as slowly as told."""
+
+    directory = Path("nowhere")
+
+    def __init__(self) -> None:
+        self.free = threading.Event()
+        self.written: list[Any] = []
+
+    def save(self, checkpoint: Any, monitored: float | None) -> Path:
+        assert self.free.wait(SECONDS)
+        if checkpoint is None:
+            raise CheckpointError("the disk is full")
+        self.written.append((checkpoint, monitored))
+        return Path(str(checkpoint))
+
+
+def test_training_goes_on_while_a_checkpoint_is_written() -> None:
+    store: Any = Store()
+    with Saver(store) as saver:
+        saver.save(1, 0.5)  # type: ignore[arg-type]
+        assert store.written == []
+        assert saver.newest == Path("nowhere")
+        store.free.set()
+        saver.save(2, None)  # type: ignore[arg-type]
+        assert saver.newest == Path("1")
+        saver.finish()
+        assert saver.newest == Path("2")
+    assert store.written == [(1, 0.5), (2, None)]
+
+
+def test_leaving_waits_for_the_last_one() -> None:
+    store: Any = Store()
+    with Saver(store) as saver:
+        saver.save(1, None)  # type: ignore[arg-type]
+        threading.Timer(0.1, store.free.set).start()
+    assert store.written == [(1, None)]
+
+
+def test_what_could_not_be_written_ends_the_run_at_the_next_one() -> None:
+    store: Any = Store()
+    store.free.set()
+    with Saver(store) as saver:
+        saver.save(None, None)  # type: ignore[arg-type]
+        with pytest.raises(TrainingFailed, match="the disk is full; then go on with --resume auto"):
+            saver.save(2, None)  # type: ignore[arg-type]
+    assert store.written == []
