@@ -47,12 +47,14 @@ class EpochMeter:
         return Evaluation(self.loss, self.count, self.states)
 
     def timings(self) -> dict[str, float]:
-        """Seconds of the epoch by process and activity, for the tracker."""
+        """Milliseconds a step by process and activity, and what else the epoch shows of them, for the tracker."""
         values: dict[str, float] = {}
         if self.worker_seconds is not None:
-            values |= _named("worker", ("computing", "pushing", "waiting"), self.worker_seconds)
+            values |= _named("worker", ("computing", "pushing", "waiting"), self.worker_seconds / self.updated_steps)
         if self.server_seconds is not None:
-            values |= _named("server", ("collecting", "updating", "publishing"), self.server_seconds)
+            values |= _named(
+                "server", ("collecting", "updating", "publishing"), self.server_seconds / self.updated_steps
+            )
         if self.wire_bytes:
             values["system/wire_bytes_per_step"] = self.wire_bytes / self.updated_steps
         if self.staleness:
@@ -124,7 +126,7 @@ def _plus(total: Array | None, more: Array) -> Array:
 
 def _named(role: str, activities: tuple[str, ...], seconds: Array) -> dict[str, float]:
     return {
-        f"time/{role}_{rank}_{activity}_seconds": float(value)
+        f"time/{role}_{rank}_{activity}_ms": 1e3 * float(value)
         for rank, row in enumerate(seconds)
         for activity, value in zip(activities, row, strict=True)
     }

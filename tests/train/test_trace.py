@@ -1,6 +1,7 @@
 """What a run shows of its processes: the trace of every step, and the straggler."""
 
 import json
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,17 @@ def test_every_step_of_every_process_is_in_the_trace(make_job, tmp_path: Path) -
     assert sorted(span["args"]["step"] for span in spans if span["name"] == "computing") == list(
         range(1, result.steps + 1)
     )
+
+
+def test_where_the_time_of_a_step_goes_is_in_the_runs_metrics(make_job) -> None:
+    result = run_job(make_job(train={"epochs": 1}))
+    with sqlite3.connect("mlflow.db") as database:
+        rows = database.execute("select key, value from metrics where run_uuid = ?", (result.run_id,)).fetchall()
+    found = {key: value for key, value in rows if key.startswith("time/")}
+    worker = [found[f"time/worker_0_{what}_ms"] for what in ("computing", "pushing", "waiting")]
+    server = [found[f"time/server_0_{what}_ms"] for what in ("collecting", "updating", "publishing")]
+    assert min(worker + server) > 0
+    assert sum(worker) * result.steps <= 1e3 * result.seconds
 
 
 def test_the_clocks_of_several_nodes_are_brought_together(tmp_path: Path) -> None:
