@@ -4,6 +4,7 @@ import itertools
 import logging
 import os
 import secrets
+import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -232,18 +233,20 @@ class NodesInThreads:
 def local_ray(cpus: int, object_store: int) -> Iterator[None]:
     """A Ray of this machine's own that takes the machine for one with `cpus` processors."""
     ray = import_ray(local=True)
-    ray.init(
-        address="local",
-        num_cpus=cpus,
-        object_store_memory=object_store,
-        include_dashboard=False,
-        logging_level=logging.ERROR,
-        log_to_driver=False,
-    )
-    try:
-        yield
-    finally:
-        ray.shutdown()
+    with tempfile.TemporaryDirectory(prefix="b") as folder:
+        ray.init(
+            address="local",
+            num_cpus=cpus,
+            object_store_memory=object_store,
+            include_dashboard=False,
+            logging_level=logging.ERROR,
+            log_to_driver=False,
+            _temp_dir=folder,
+        )
+        try:
+            yield
+        finally:
+            ray.shutdown()
 
 
 @contextmanager
