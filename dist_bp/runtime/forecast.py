@@ -1,22 +1,21 @@
-"""What a step would take on many nodes: a model of its parts, from costs measured on one machine.
+"""What a step would take on many nodes in the `sync` mode: a model of its parts, from costs measured on one machine.
 
 A step on n nodes, each with W workers and a server group, is the sum of
 
-- compute: what the slowest of the nW gradients takes (for `backup`, the slowest that counts);
+- compute: what the slowest of the nW gradients takes, by the rows of the fullest worker;
 - signals: the doorbells and wake-ups within a node;
-- reduce: the node's workers' gradients added up for the slices of the other nodes, (W - 1) additions an element;
-- exchange: two rounds of n - 1 messages, the sums to the owners of the slices and the updated slices to all: a fixed
-  cost and the network's latency for each round, a cost for each further message, and for each byte its cost at both
-  ends and the network card's;
+- reduce: the node's workers' gradients added up for the slices of the other nodes, W - 1 additions an element;
+- exchange: two rounds of n - 1 messages, the sums to the owners of the slices and the slices to all, and a round
+  each for batch statistics and for the norm to clip by: a fixed cost and the network's latency for each round, a cost
+  for each further message, and for each byte its cost at both ends and the network card's;
 - update: the node's slice, 1/n of the parameters, whose sums from the other nodes cost n - 1 more additions.
 
-Nothing is taken to overlap and every network card to be free, with a network behind it that is no bottleneck. `local`
-pays everything but the compute once in H steps.
+Nothing is taken to overlap and every network card to be free, with a network behind it that is no bottleneck.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -29,7 +28,6 @@ from dist_bp.runtime.probe import ExchangeCosts
 
 Array = npt.NDArray[Any]
 Growth = Literal["weak", "strong"]
-PREDICTED_MODES = ("sync", "backup", "local")
 
 
 @dataclass(frozen=True)
@@ -89,20 +87,33 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Load:
-    """What a job asks of a node: the arena of one with W workers, and the global batch of a single node."""
+    """What a job asks of a node: the arena of one with W workers, and the global batch of a single node.
+
+    A batch is cut into groups of `group` samples, of which a worker computes whole ones; `clips` tells whether the
+    gradient's norm is limited.
+    """
 
     layout: ArenaLayout
     batch: int
+    group: int
+    clips: bool = False
     codec: Codec | None = None
+
+    def rows(self, batch: int, workers: int) -> int:
+        """The rows of the worker that has the most. Raises ConfigError where some would have none."""
+        groups = -(-batch // self.group)
+        if groups < workers:
+            raise ConfigError(
+                f"{batch} samples make {groups} groups of {self.group}, too few for {workers} workers: "
+                "plan fewer nodes, a larger batch or a smaller train.group_size"
+            )
+        return min(-(-groups // workers) * self.group, batch)
 
 
 def check_predictable(mode: str) -> None:
-    """Raises ConfigError for a mode of consistency whose steps are not the sum of their parts."""
-    if mode not in PREDICTED_MODES:
-        raise ConfigError(
-            f"parameter_server.mode: {mode} cannot be predicted, since its steps overlap: "
-            f"plan with one of {', '.join(PREDICTED_MODES)}"
-        )
+    """Raises ConfigError for a mode of consistency whose steps are not the sum of these parts."""
+    if mode != "sync":
+        raise ConfigError(f"parameter_server.mode: only sync can be predicted, not {mode}: plan with mode: sync")
 
 
 def predict(load: Load, costs: Costs, network: Network, nodes: Sequence[int], growth: Growth) -> list[Prediction]:
@@ -111,72 +122,69 @@ def predict(load: Load, costs: Costs, network: Network, nodes: Sequence[int], gr
     return [_predict(load, costs, network, count, growth, alone.samples_per_second) for count in nodes]
 
 
-def expected_slowest(values: Sequence[float], draws: int, left_out: int = 0) -> float:
-    """The mean of the largest of so many draws from `values` (sorted), or of the largest but `left_out`.
+def expected_slowest(values: Sequence[float], draws: int) -> float:
+    """The mean of the largest of so many draws from `values` (sorted).
 
-    At most j of n draws exceed a value of which a part F is not larger with probability
-    sum over i <= j of C(n, i) (1 - F)^i F^(n - i) (David & Nagaraja, Order Statistics, 2.1.3).
+    All n draws are at most a value of which a part F is not larger with probability F^n (David & Nagaraja, Order
+    Statistics, 2.1.1). However many they are, none is beyond the largest value.
     """
-    shares = np.arange(len(values) + 1) / len(values)
-    below = sum(
-        math.comb(draws, count) * (1 - shares) ** count * shares ** (draws - count) for count in range(left_out + 1)
-    )
+    below = (np.arange(len(values) + 1) / len(values)) ** draws
     return float(np.diff(below) @ np.asarray(values))
 
 
 def _predict(load: Load, costs: Costs, network: Network, nodes: int, growth: Growth, alone: float) -> Prediction:
-    layout = load.layout
-    mode, size, per_node = layout.mode, layout.parameters, layout.workers
-    itemsize = np.dtype(layout.dtype).itemsize
-    workers = nodes * per_node
+    layout = replace(load.layout, placement=(load.layout.workers,) * nodes)
     batch = load.batch * nodes if growth == "weak" else load.batch
-    elements = size / nodes
-    peers = nodes - 1
-    slice_bytes = elements * itemsize
-    sums_bytes = load.codec.nbytes(math.ceil(elements)) if load.codec and peers else slice_bytes
-    wire_bytes = peers * (sums_bytes + slice_bytes)
-
-    compute = (costs.compute + costs.compute_row * batch / workers) * expected_slowest(
-        costs.spread, workers, mode.backups
-    )
-    reduce = costs.add * max(per_node - 1, 1) * (size - elements) / layout.servers
-    exchange = _exchange(costs, network, peers, elements, wire_bytes, layout.servers) if peers else 0.0
+    workers, elements, peers = nodes * layout.workers, layout.parameters / nodes, nodes - 1
+    wire_bytes = _wire_bytes(load, nodes)
+    compute = costs.compute + costs.compute_row * load.rows(batch, workers)
+    compute *= expected_slowest(costs.spread, workers)
+    reduce = costs.add * (layout.workers - 1) * (layout.parameters - elements) / layout.servers
+    exchange = _exchange(load, costs, network, nodes) if peers else 0.0
     update = (costs.update + peers * costs.add) * elements / layout.servers
-    synchronised = costs.signal + reduce + exchange + update
-    rounds = mode.local_steps
-    step = compute + synchronised / rounds
+    step = compute + costs.signal + reduce + exchange + update
     pace = batch / step
-    buffers = 2 * peers * slice_bytes / layout.servers
-    node_arena = ArenaLayout(
-        parameters=size,
-        statistics=layout.statistics,
-        optimizer=layout.optimizer,
-        placement=(per_node,) * nodes,
-        servers=layout.servers,
-        dtype=layout.dtype,
-        mode=mode,
-    )
     return Prediction(
         nodes=nodes,
         workers=workers,
         batch=batch,
         compute=compute,
-        signal=costs.signal / rounds,
-        reduce=reduce / rounds,
-        exchange=exchange / rounds,
-        update=update / rounds,
+        signal=costs.signal,
+        reduce=reduce,
+        exchange=exchange,
+        update=update,
         step=step,
-        wire_bytes=wire_bytes / rounds,
+        wire_bytes=wire_bytes,
         samples_per_second=pace,
         efficiency=pace / (nodes * alone) if alone else 1.0,
-        arena=node_arena.nbytes,
+        arena=layout.nbytes,
         worker=costs.worker_memory,
-        server=costs.server_memory + round(buffers),
+        server=costs.server_memory + _buffers(load, nodes),
     )
 
 
-def _exchange(costs: Costs, network: Network, peers: int, elements: float, wire_bytes: float, servers: int) -> float:
-    """Seconds of both rounds; the servers of a node share the work at its ends, and the network card."""
-    rounds = 2 * (costs.exchange.round + network.latency + (peers - 1) * costs.exchange.message)
-    handled = wire_bytes * costs.exchange.byte + peers * elements * (costs.encode + costs.decode)
-    return rounds + handled / servers + wire_bytes / network.bandwidth
+def _wire_bytes(load: Load, nodes: int) -> float:
+    """Payload that a node sends in a step: without compression 2 (n - 1) P / n, and its sums of batch statistics."""
+    layout, elements = load.layout, load.layout.parameters / nodes
+    itemsize = np.dtype(layout.dtype).itemsize
+    sums = load.codec.nbytes(math.ceil(elements)) if load.codec else elements * itemsize
+    return (nodes - 1) * (sums + elements * itemsize + layout.statistics * itemsize)
+
+
+def _exchange(load: Load, costs: Costs, network: Network, nodes: int) -> float:
+    """Seconds of all rounds; the servers of a node share the work at its ends, and the network card."""
+    layout, peers, wire_bytes = load.layout, nodes - 1, _wire_bytes(load, nodes)
+    rounds = 2 + bool(layout.statistics) + load.clips
+    waited = rounds * (costs.exchange.round + network.latency + (peers - 1) * costs.exchange.message)
+    coded = peers * layout.parameters / nodes * (costs.encode + costs.decode)
+    handled = (wire_bytes * costs.exchange.byte + coded) / layout.servers
+    return waited + handled + wire_bytes / network.bandwidth
+
+
+def _buffers(load: Load, nodes: int) -> int:
+    """Bytes that a server keeps for the exchange: a slice in and one out a peer, and what a codec still owes."""
+    layout, elements = load.layout, load.layout.parameters / nodes
+    kept = 2 * elements * np.dtype(layout.dtype).itemsize
+    if load.codec:
+        kept += 2 * elements * np.dtype(np.float32).itemsize + load.codec.nbytes(math.ceil(elements))
+    return round((nodes - 1) * kept / layout.servers)

@@ -22,6 +22,7 @@ from dist_bp.runtime.placement import Place, place
 from dist_bp.runtime.plan import RunPlan, limit_threads, make_server, make_worker
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
+LARGEST_MAPPED = 32 * 2**20  # the highest that mallopt(3) allows
 LARGEST_FREED = 2**30
 
 
@@ -133,8 +134,8 @@ def keep_freed_memory() -> None:
     """
     with suppress(AttributeError):  # not glibc
         libc = ctypes.CDLL(None)
-        libc.mallopt(M_MMAP_THRESHOLD, LARGEST_FREED)
-        libc.mallopt(M_TRIM_THRESHOLD, LARGEST_FREED)
+        if libc.mallopt(M_MMAP_THRESHOLD, LARGEST_MAPPED):
+            libc.mallopt(M_TRIM_THRESHOLD, LARGEST_FREED)
 
 
 def _settle(reply: Future[Any], result: Future[Any], peer: Peer) -> None:

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import psutil
 
 from dist_bp.config import JobConfig
-from dist_bp.errors import CapacityError
+from dist_bp.errors import CapacityError, TrainingFailed
 from dist_bp.ps.compression import Codec, ErrorFeedback, make_codec
 from dist_bp.ps.mesh import add_up
-from dist_bp.runtime.base import LeaseReport
+from dist_bp.runtime.base import LeaseReport, Runtime
 from dist_bp.runtime.cluster import Cluster, this_machine
 from dist_bp.runtime.forecast import Costs, Load, check_predictable
 from dist_bp.runtime.placement import place
@@ -42,31 +42,35 @@ def calibrate(config: JobConfig, tell: Callable[[str], None]) -> tuple[Load, Cos
     """
     check_predictable(config.parameter_server.mode)
     tell("preparing the data")
-    full = prepare_job(_variant(config, config.train.batch_size))
+    full = prepare_job(_variant(config))
     settings = config.parameter_server
     codec = make_codec(settings.compression, settings.top_k_fraction or 1.0)
-    load = Load(prepare_job(config).layout, config.train.batch_size, codec)
+    train = config.train
+    load = Load(full.layout, train.batch_size * train.accumulate, train.group_size, train.clip_norm is not None, codec)
     place(load.layout.workers, config.scaling.cpus_per_worker, [this_machine()])
     check_memory(full.layout.nbytes + object_store_bytes(full))
-    half = prepare_job(_variant(config, _half(config)))
+    half = prepare_job(_variant(_halved(config)))
     with ExitStack() as stack:
         warden = stack.enter_context(Warden())
         tell("starting Ray")
         stack.callback(Cluster("local", object_store_bytes(full), warden).close)
-        tell(f"measuring steps of {config.train.batch_size} samples")
+        tell(f"measuring steps of {load.batch} samples")
         reports, memory = _run(full, warden)
-        tell(f"measuring steps of {_half(config)} samples")
+        tell("measuring steps of half as many")
         smaller, _ = _run(half, warden)
         tell("measuring the exchange between servers")
         nbytes = max(full.layout.parameters * full.model.dtype.itemsize // 2, 1)
         exchange = measure_exchange(nbytes, secrets.token_bytes(32), settings.timeout_seconds, settings.encrypt)
     encode, decode = _codec_seconds(codec, load.layout.parameters)
-    fixed, row = _line(config, _compute(reports).mean(), _compute(smaller).mean())
+    rows = load.batch / load.layout.workers
+    half_rows = half.config.train.batch_size * train.accumulate / load.layout.workers
+    seconds, half_seconds = _compute(reports), _compute(smaller).mean()
+    row = max((seconds.mean() - half_seconds) / (rows - half_rows), 0.0)
     update = float(np.median(np.concatenate([_updates(report) for report in reports])))
     return load, Costs(
-        compute=fixed,
+        compute=max(float(seconds.mean()) - row * rows, 0.0),
         compute_row=row,
-        spread=np.sort(_compute(reports).ravel() / _compute(reports).mean()).tolist(),
+        spread=np.sort((seconds / seconds.mean(axis=0)).ravel()).tolist(),
         update=update * load.layout.servers / load.layout.parameters,
         add=_add_seconds(load.layout.parameters, load.layout.dtype),
         signal=float(np.median([_signals(report) for report in reports])),
@@ -78,32 +82,27 @@ def calibrate(config: JobConfig, tell: Callable[[str], None]) -> tuple[Load, Cos
     )
 
 
-def _variant(config: JobConfig, batch: int) -> JobConfig:
-    """The job with another batch, synchronous and without an end."""
-    train = config.train.model_copy(
-        update={"batch_size": batch, "epochs": COUNT, "stop": config.train.stop.model_copy(update={"max_steps": None})}
-    )
-    settings = {
-        "mode": "sync",
-        "backup_workers": None,
-        "max_staleness": None,
-        "local_steps": None,
-        "outer_momentum": None,
-    }
-    server = config.parameter_server.model_copy(update=settings)
+def _variant(config: JobConfig) -> JobConfig:
+    """The job without an end, on one node."""
+    stop = config.train.stop.model_copy(update={"max_steps": None})
+    train = config.train.model_copy(update={"epochs": COUNT, "stop": stop})
     workers = max(config.scaling.num_workers, 1)
     scaling = config.scaling.model_copy(update={"num_workers": workers, "placement": "packed"})
-    return config.model_copy(update={"train": train, "parameter_server": server, "scaling": scaling})
+    return config.model_copy(update={"train": train, "scaling": scaling})
 
 
-def _half(config: JobConfig) -> int:
+def _halved(config: JobConfig) -> JobConfig:
+    """The job with half of the batch, in as many groups."""
+    train = config.train
     workers = max(config.scaling.num_workers, 1)
-    if config.train.batch_size < 2 * workers:
+    batch, group = train.batch_size // 2, max(train.group_size // 2, 1)
+    if -(-batch // group) < workers:
         raise CapacityError(
-            f"train.batch_size: {config.train.batch_size} leaves {workers} workers less than two samples each: "
+            f"train.batch_size: half of {train.batch_size} leaves some of {workers} workers without a sample: "
             "plan with a larger batch or fewer workers"
         )
-    return config.train.batch_size // 2
+    halved = train.model_copy(update={"batch_size": batch, "group_size": group})
+    return config.model_copy(update={"train": halved})
 
 
 def _run(job: Job, warden: Warden) -> tuple[list[LeaseReport], dict[str, int]]:
@@ -112,18 +111,28 @@ def _run(job: Job, warden: Warden) -> tuple[list[LeaseReport], dict[str, int]]:
     with RayRuntime(plan, job.metrics, Cluster("there", 0, warden)) as runtime:
         runtime.start(job.initial)
         started = time.perf_counter()
-        runtime.train(0, WARM_UP_STEPS, 1.0, plan.timeout)
+        _train(runtime, 0, WARM_UP_STEPS)
         pace = WARM_UP_STEPS / (time.perf_counter() - started)
         steps = max(int(pace * LEASE_SECONDS), WARM_UP_STEPS)
         reports = []
         for lease in range(LEASES):
             first = WARM_UP_STEPS + lease * steps
-            reports.append(runtime.train(first, first + steps, 1.0, plan.timeout))
+            reports.append(_train(runtime, first, first + steps))
         memory: dict[str, int] = {}
         for peer, pid in runtime.pids().items():
             size = psutil.Process(pid).memory_full_info().uss
             memory[peer.role] = max(memory.get(peer.role, 0), size)
     return reports, memory
+
+
+def _train(runtime: Runtime, first: int, last: int) -> LeaseReport:
+    report = runtime.train(first, last, 1.0, runtime.plan.timeout)
+    if report.non_finite:
+        raise TrainingFailed(
+            f"the loss or gradient is not finite at step {report.non_finite.step + 1} of the measurement: "
+            "lower train.optimizer.learning_rate or set train.clip_norm"
+        )
+    return report
 
 
 def _compute(reports: list[LeaseReport]) -> Array:
@@ -143,14 +152,6 @@ def _signals(report: LeaseReport) -> float:
     whole = (times[:, -1, 3].max() - times[:, 0, 0].min()) / report.steps
     slowest = (times[:, :, 1] - times[:, :, 0]).max(axis=0).mean()
     return max(float(whole - slowest - _updates(report).mean()), 0.0)
-
-
-def _line(config: JobConfig, whole: float, half: float) -> tuple[float, float]:
-    """Fixed seconds of a gradient, and seconds for each row, from two batches."""
-    workers = max(config.scaling.num_workers, 1)
-    rows = config.train.batch_size / workers
-    row = max((whole - half) / (rows - _half(config) / workers), 0.0)
-    return max(whole - row * rows, 0.0), row
 
 
 def _add_seconds(size: int, dtype: str) -> float:

@@ -56,7 +56,7 @@ class EpochMeter:
                 "server", ("collecting", "updating", "publishing"), self.server_seconds / self.updated_steps
             )
         if self.wire_bytes:
-            values["system/wire_bytes_per_step"] = self.wire_bytes / self.updated_steps
+            values["system/wire_bytes_per_step"] = self.wire_bytes / self.updated_steps  # of all nodes
         if self.staleness:
             values["system/largest_staleness"] = self.staleness
         if self.dropped:

@@ -26,6 +26,11 @@ class Saver:
         self.finish()
         self._writing = self._thread.submit(self._store.save, checkpoint, monitored)
 
+    def check(self) -> None:
+        """Raises TrainingFailed where the last checkpoint turned out not to be writable."""
+        if self._writing and self._writing.done():
+            self.finish()
+
     def finish(self) -> None:
         """Waits until everything is written; raises TrainingFailed where that failed."""
         writing, self._writing = self._writing, None
@@ -39,5 +44,7 @@ class Saver:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         self._thread.shutdown(wait=True)
+        if error and self._writing and (failure := self._writing.exception()) and error.args:
+            error.args = (f"{error.args[0]}; nor could its last checkpoint be written: {failure}", *error.args[1:])

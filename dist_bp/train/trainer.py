@@ -81,6 +81,7 @@ class Trainer:
         reason = self._verdict()
         while reason is None:
             self._lease()
+            self._saver.check()
             if self._step % self._job.steps_per_epoch == 0:
                 self._finish_epoch()
             reason = self._verdict()
@@ -188,6 +189,7 @@ class Trainer:
     def save(self) -> None:
         """Takes a checkpoint of the committed version; it is written while training goes on."""
         job = self._job
+        self._saver.finish()  # so that no more than one snapshot waits for the disk
         epoch, inside = divmod(self._step, job.steps_per_epoch)
         last = self._history[-1] if self._history else {}
         values = last if last.get("step") == self._step else {}

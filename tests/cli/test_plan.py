@@ -52,10 +52,10 @@ def test_a_plan_is_measured_here_and_leaves_nothing_behind() -> None:
 def test_what_a_plan_refuses_before_it_starts_anything() -> None:
     overlapping = dist_bp("plan", "job.yaml", "parameter_server={mode: ssp, max_staleness: 1}")
     assert overlapping.returncode == 2
-    assert overlapping.stderr.startswith("error: parameter_server.mode: ssp cannot be predicted")
+    assert overlapping.stderr.startswith("error: parameter_server.mode: only sync can be predicted, not ssp")
     crowded = dist_bp("plan", "job.yaml", "scaling.num_workers=40", "train.batch_size=80", "train.group_size=1")
     assert crowded.returncode == 2
     assert "error: the job needs 40 CPUs" in crowded.stderr
     tiny = dist_bp("plan", "job.yaml", "train.batch_size=2", "train.group_size=1")
     assert tiny.returncode == 2
-    assert "error: train.batch_size: 2 leaves 2 workers less than two samples each" in tiny.stderr
+    assert "error: train.batch_size: half of 2 leaves some of 2 workers without a sample" in tiny.stderr
