@@ -8,10 +8,11 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
 from dist_bp.ps.arena import Array
-from dist_bp.ps.doorbell import ABORT, SPIN_SECONDS, Bell, Doorbell, PeerLost
+from dist_bp.ps.doorbell import ABORT, Bell, Doorbell, PeerLost
 from dist_bp.ps.exchange import Message
 from dist_bp.ps.mesh import Kind, Mesh, pack, unpack
 from dist_bp.ps.modes import NO_TICKET, Async, Backup, Decision
+from dist_bp.ps.patience import Patience
 
 Workers = Mapping[int, Doorbell]
 """The node's workers by their rank in the run."""
@@ -94,6 +95,7 @@ class _Head(Collector):
         self._generation = generation
         self._chosen = chosen
         self._decision = Decision((), ())
+        self._patience = Patience()
 
     def collect(self, version: int) -> tuple[int, ...]:
         self._decision = self._await(version)
@@ -121,16 +123,18 @@ class _Head(Collector):
     def _news(self, kinds: Collection[Kind]) -> tuple[list[tuple[int, Bell]], list[Message]]:
         """Waits for bells of the workers or messages of these kinds; returns all that are there."""
         began = time.perf_counter()
+        until = self._patience.begin()
         while True:
             bells = [(rank, bell) for rank, doorbell in self._workers.items() if (bell := self._look(doorbell))]
             messages = list(iter(partial(self._mesh.poll, kinds), None)) if self._mesh else []
             if bells or messages:
+                self._patience.end()
                 return bells, messages
-            waited = time.perf_counter() - began
-            if waited < SPIN_SECONDS:
+            now = time.perf_counter()
+            if now < until:
                 os.sched_yield()
             else:
-                self._sleep(waited)
+                self._sleep(now - began)
 
     def _look(self, doorbell: Doorbell) -> Bell | None:
         bell = doorbell.poll(self._generation)

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from dist_bp.errors import TrainingFailed
 from dist_bp.ps.modes import NO_TICKET
+from dist_bp.ps.patience import Patience
 
 _BELL = struct.Struct("<qqq")
 _HELLO = struct.Struct("<32s8sq")
@@ -25,12 +26,6 @@ _CREDENTIALS = struct.Struct("3i")
 ABORT = -1
 BACKLOG = 1024
 START_SECONDS = 120.0
-SPIN_SECONDS = 2e-4
-"""How long a waiting process looks again and again before it sleeps, since waking one on another core takes some 40 us.
-
-It does so only where the wait before was as short: who looks keeps others from the processor, and in a long wait for
-the servers these are among them.
-"""
 
 SILENT = "did not answer"
 
@@ -73,7 +68,7 @@ class Doorbell:
         self.peer = peer
         self.timeout = timeout
         self._connection = connection
-        self._brief = True
+        self._patience = Patience()
         connection.settimeout(None)
         # A timeout in the kernel costs no extra system call a message, unlike Python's own.
         limit = struct.pack("ll", int(timeout), int(timeout % 1 * 1e6))
@@ -91,10 +86,8 @@ class Doorbell:
 
         Raises PeerLost when the peer dies or does not ring within the timeout.
         """
-        begun = time.perf_counter()
-        bell = self._look(generation, begun + SPIN_SECONDS) if self._brief else None
-        bell = bell or self._sleep(generation)
-        self._brief = time.perf_counter() - begun < SPIN_SECONDS
+        bell = self._look(generation, self._patience.begin()) or self._sleep(generation)
+        self._patience.end()
         return bell
 
     def _look(self, generation: int, until: float) -> Bell | None:

@@ -15,7 +15,8 @@ from zmq.utils.monitor import recv_monitor_message
 
 from dist_bp.errors import TrainingFailed
 from dist_bp.ps import doorbell, handshake
-from dist_bp.ps.doorbell import BACKLOG, SPIN_SECONDS, PeerLost
+from dist_bp.ps.doorbell import BACKLOG, PeerLost
+from dist_bp.ps.patience import Patience
 
 LOST_SECONDS = 5
 """A host that answers nothing at all for so long is taken for dead."""
@@ -34,7 +35,7 @@ class Links:
     def __init__(self, me: int, nodes: int, secret: bytes, timeout: float, encrypt: bool, label: str) -> None:
         self.timeout = timeout
         self.lost: set[int] = set()
-        self._brief = True
+        self._patience = Patience()
         self._me, self._nodes, self._secret, self._label = me, nodes, secret, label
         self._routes: dict[int, bytes] = {}
         self._endpoints: dict[str, int] = {}
@@ -166,9 +167,8 @@ class Links:
 
     def wait(self, deadline: float, nodes: Collection[int]) -> bool:
         """Whether there is a message; False: not before the `deadline` (monotonic), or one of `nodes` was lost."""
-        begun = time.perf_counter()
-        found = self._look(begun + SPIN_SECONDS if self._brief else begun) or self._sleep(deadline, nodes)
-        self._brief = time.perf_counter() - begun < SPIN_SECONDS
+        found = self._look(self._patience.begin()) or self._sleep(deadline, nodes)
+        self._patience.end()
         return found
 
     def _look(self, until: float) -> bool:

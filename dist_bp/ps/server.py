@@ -5,7 +5,6 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from itertools import chain
-from typing import Any
 
 import numpy as np
 
@@ -16,14 +15,13 @@ from dist_bp.ps.compression import Codec
 from dist_bp.ps.doorbell import ABORT, Doorbell, Peer, Porch, call
 from dist_bp.ps.exchange import Exchange, PeerAborted
 from dist_bp.ps.layout import ArenaLayout
-from dist_bp.ps.lease import Lease, NonFinite, ServerReport, clock_offset
+from dist_bp.ps.lease import Lease, NonFinite, ServerReport
+from dist_bp.ps.lease_log import LeaseLog, Scores
 from dist_bp.ps.mesh import Mesh
 from dist_bp.ps.modes import policy
 from dist_bp.ps.update import Contribution, SliceUpdate
 
 Rate = Callable[[int], float]
-Scores = list[list[Any]]
-"""A number for each worker and step of an update."""
 
 
 class Server:
@@ -112,7 +110,7 @@ class Server:
     @np.errstate(all="ignore")  # a NaN ends the lease with a message of its own
     def run(self, lease: Lease) -> ServerReport:
         """Makes the updates of the lease; raises PeerLost when a worker or server dies or hangs."""
-        run = _Run(lease, self._layout)
+        run = LeaseLog(lease, self._layout)
         self.arena.begun[self.index] = self.arena.committed[self.index] = lease.version
         if self._mesh:
             self._mesh.generation = lease.generation
@@ -155,7 +153,7 @@ class Server:
         decides = policy(layout.mode, total, lease.version, lease.steps)
         return Leader(self._workers, self._servers, self._mesh, generation, chosen, decides)
 
-    def _make(self, run: "_Run", collector: Collector) -> bool:
+    def _make(self, run: LeaseLog, collector: Collector) -> bool:
         """Makes the next update; False where a NaN or infinity ends the lease before it."""
         arena, version = self.arena, run.lease.version + run.done + 1
         begun = time.perf_counter()
@@ -183,7 +181,7 @@ class Server:
         run.add(losses, counts, squares, rate, (begun, collected, updated, time.perf_counter()))
         return True
 
-    def _scores(self, run: "_Run", version: int, ranks: tuple[int, ...]) -> tuple[Contribution, Scores, Scores]:
+    def _scores(self, run: LeaseLog, version: int, ranks: tuple[int, ...]) -> tuple[Contribution, Scores, Scores]:
         """What the update is made of, and losses and counts of its workers, in the order of ranks, and steps."""
         arena, slot, length = self.arena, run.done % self._layout.mode.slots, run.length
         workers, nodes = run.parts(ranks)
@@ -234,71 +232,3 @@ class Server:
 def averaging(layout: ArenaLayout) -> Updater:
     """What makes the next parameters of the `local` mode from how far the workers have moved on average."""
     return Updater(Sgd(momentum=layout.mode.outer_momentum))
-
-
-class _Run:
-    """Where a server is in a lease, and what it will report."""
-
-    def __init__(self, lease: Lease, layout: ArenaLayout) -> None:
-        total = sum(layout.placement)
-        self.lease = lease
-        self._layout = layout
-        self._parts: dict[tuple[int, ...], tuple[tuple[int, ...], tuple[int, ...]]] = {}
-        self.updates = layout.mode.updates(lease.first, lease.last, total)
-        self.done = 0
-        self.non_finite: NonFinite | None = None
-        self.staleness = np.zeros(len(self.updates), np.int64)
-        self._before = lease.first * (total if layout.mode.name == "async" else 1)
-        self._losses = np.zeros(lease.steps)
-        self._counts = np.zeros(lease.steps, np.int64)
-        self._log = np.zeros((len(self.updates), 6))
-
-    @property
-    def step(self) -> int:
-        return self.updates[self.done][0]
-
-    @property
-    def length(self) -> int:
-        """Steps that the update stands for."""
-        start, stop = self.updates[self.done]
-        return stop - start
-
-    @property
-    def number(self) -> int:
-        """The number of the update since the beginning of training, from 1."""
-        return self._before + self.done + 1
-
-    def parts(self, ranks: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """The local indices of this node's workers among the ranks, and the nodes of all of them."""
-        if ranks not in self._parts:
-            layout = self._layout
-            own = layout.ranks(layout.node)
-            workers = tuple(rank - own.start for rank in ranks if rank in own)
-            nodes = tuple(node for node in range(layout.nodes) if any(rank in layout.ranks(node) for rank in ranks))
-            self._parts[ranks] = workers, nodes
-        return self._parts[ranks]
-
-    def add(self, losses: Scores, counts: Scores, squares: float, rate: float, times: tuple[float, ...]) -> None:
-        first = self.step - self.lease.first
-        for index in range(self.length):
-            self._losses[first + index] += sum(row[index] for row in losses)
-            self._counts[first + index] += sum(row[index] for row in counts)
-        self._log[self.done] = squares, rate, *times
-        self.done += 1
-
-    def report(self, index: int, wire_bytes: tuple[int, int]) -> ServerReport:
-        """Steps of which not every update was made are left out."""
-        log = self._log[: self.done]
-        steps = self.step - self.lease.first if self.done < len(self.updates) else self.lease.steps
-        return ServerReport(
-            index=index,
-            losses=self._losses[:steps],
-            counts=self._counts[:steps],
-            squares=log[:, 0],
-            learning_rates=log[:, 1],
-            staleness=self.staleness[: self.done],
-            times=log[:, 2:],
-            non_finite=self.non_finite,
-            wire_bytes=wire_bytes,
-            clock=clock_offset(),
-        )

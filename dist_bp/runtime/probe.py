@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from dist_bp.ps.exchange import Exchange
 from dist_bp.runtime.cluster import LOOPBACK
+from dist_bp.runtime.memory import keep_freed_memory
 
 SECONDS = 0.3
 ROUNDS = 5
@@ -22,6 +23,7 @@ class Party:
 
     def __init__(self, me: int, secret: bytes, timeout: float, encrypt: bool) -> None:
         self._other = 1 - me
+        keep_freed_memory()
         self._exchange = Exchange(me, 2, secret, timeout, encrypt)
 
     def listen(self) -> str:
@@ -32,7 +34,7 @@ class Party:
 
     def swap(self, generation: int, nbytes: int, messages: int, count: int) -> float:
         """Seconds of each of `count` swaps, in which both send and receive so many messages of so many bytes."""
-        array: npt.NDArray[Any] = np.zeros(nbytes, np.uint8)
+        array: npt.NDArray[Any] = np.ones(nbytes, np.uint8)
         into = {self._other: np.zeros_like(array) if nbytes else None}
         started = time.perf_counter()
         for step in range(count):

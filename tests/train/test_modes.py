@@ -2,10 +2,12 @@
 
 import secrets
 import sqlite3
+import time
 from typing import Any
 
 import pytest
 
+from dist_bp.ps.worker import Worker
 from dist_bp.runtime.plan import RunPlan
 from dist_bp.runtime.threads import ThreadRuntime
 from dist_bp.train import job as job_module
@@ -66,7 +68,14 @@ def test_local_resumes_to_the_same_bits(make_job: Any) -> None:
 
 
 @pytest.mark.usefixtures("_workers_in_threads")
-def test_what_a_mode_lets_happen_is_in_the_runs_metrics(make_job: Any) -> None:
+def test_what_a_mode_lets_happen_is_in_the_runs_metrics(make_job: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    compute = Worker.compute
+
+    def late(worker: Any, *arguments: Any, **options: Any) -> None:
+        time.sleep(0.02 * (worker.rank == 0))
+        compute(worker, *arguments, **options)
+
+    monkeypatch.setattr(Worker, "compute", late)
     train = {"epochs": 1, "optimizer": {"type": "adam", "learning_rate": 3e-3}}
     found = {}
     for mode in MODES[:3]:

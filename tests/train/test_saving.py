@@ -1,6 +1,7 @@
 """Checkpoints are written beside the training, one after the other, and failures are told."""
 
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -59,3 +60,31 @@ def test_what_could_not_be_written_ends_the_run_at_the_next_one() -> None:
         with pytest.raises(TrainingFailed, match="the disk is full; then go on with --resume auto"):
             saver.save(2, None)  # type: ignore[arg-type]
     assert store.written == []
+
+
+def test_what_could_not_be_written_is_noticed_before_the_next_one() -> None:
+    store: Any = Store()
+    store.free.set()
+    with Saver(store) as saver:
+        saver.save(None, None)  # type: ignore[arg-type]
+        with pytest.raises(TrainingFailed, match="the disk is full"):
+            check_for(SECONDS, saver)
+
+
+def check_for(seconds: float, saver: Saver) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        saver.check()
+
+
+def test_a_run_that_fails_says_that_its_checkpoint_is_missing_too() -> None:
+    store: Any = Store()
+    store.free.set()
+    with pytest.raises(TrainingFailed, match=r"worker 1 died; nor could .* written: the disk is full"):
+        fail_while_saving(store)
+
+
+def fail_while_saving(store: Any) -> None:
+    with Saver(store) as saver:
+        saver.save(None, None)  # type: ignore[arg-type]
+        raise TrainingFailed("worker 1 died")
