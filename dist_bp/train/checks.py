@@ -53,9 +53,9 @@ def check_temporary_folder() -> None:
 
 
 def object_store_bytes(job: Job) -> int:
-    """What Ray needs to carry a snapshot from the processes to the driver and one back."""
+    """What Ray needs for snapshots: the best, the one being written, one on its way to the driver and one back."""
     slots = len(job.layout.optimizer)
-    return 2 * (1 + slots) * job.layout.parameters * job.model.dtype.itemsize + OBJECT_STORE_BYTES
+    return 4 * (1 + slots) * job.layout.parameters * job.model.dtype.itemsize + OBJECT_STORE_BYTES
 
 
 def check_memory(needed: int) -> None:
