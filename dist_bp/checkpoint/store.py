@@ -100,8 +100,8 @@ class CheckpointStore:
             raise cannot_write(self.directory, error) from None
         if free < bytes_needed:
             raise CheckpointError(
-                f"{self.directory} has {free / 1e6:.0f} MB free, the checkpoints need "
-                f"{bytes_needed / 1e6:.0f} MB: free space there, or set checkpoint.directory to another disk"
+                f"{self.directory} has {free / 1e6:.1f} MB free, the checkpoints need "
+                f"{bytes_needed / 1e6:.1f} MB: free space there, or set checkpoint.directory to another disk"
             )
 
     def paths(self) -> list[Path]:

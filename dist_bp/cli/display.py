@@ -149,7 +149,7 @@ def print_plan(job: Job, stream: IO[str]) -> None:
     console.print(table)
     scaling = job.config.scaling
     console.print(
-        f"[bold]memory[/bold]  {job.layout.nbytes / 2**20:.1f} MiB shared by {scaling.num_workers} workers and "
+        f"[bold]memory[/bold]  {job.layout.nbytes / 2**20:.1f} MiB shared by {max(scaling.num_workers, 1)} workers and "
         f"{scaling.servers_per_node} servers; a checkpoint takes {job.checkpoint(job.initial).nbytes / 2**20:.1f} MiB"
     )
     console.print(f"[bold]steps[/bold]  {job.total_steps:,}, {job.steps_per_epoch:,} an epoch")

@@ -47,11 +47,13 @@ def plan(
     bandwidth = bytes_a_second(nic)
     job_config = load_config(config, overrides or ())
 
-    from dist_bp.runtime.forecast import Network, predict
-    from dist_bp.train.calibrate import calibrate
+    from dist_bp.runtime.forecast import Network, check_batch, predict
+    from dist_bp.train.calibrate import calibrate, load_of
 
-    load, costs = calibrate(job_config, lambda text: print(text, file=sys.stderr))
-    found = predict(load, costs, Network(bandwidth, latency * 1e-6), steps_to(nodes), growth)
+    load, counts = load_of(job_config), steps_to(nodes)
+    check_batch(load, counts, growth)
+    costs = calibrate(job_config, load, lambda text: print(text, file=sys.stderr))
+    found = predict(load, costs, Network(bandwidth, latency * 1e-6), counts, growth)
     out = sys.stderr if as_json else sys.stdout
     for line in (*describe(load, costs, nic, latency), "", *table(found), "", *memory(found)):
         print(line, file=out)

@@ -116,6 +116,12 @@ def check_predictable(mode: str) -> None:
         raise ConfigError(f"parameter_server.mode: only sync can be predicted, not {mode}: plan with mode: sync")
 
 
+def check_batch(load: Load, nodes: Sequence[int], growth: Growth) -> None:
+    """Raises ConfigError where the batch does not go round."""
+    for count in nodes:
+        load.rows(load.batch * count if growth == "weak" else load.batch, load.layout.workers * count)
+
+
 def predict(load: Load, costs: Costs, network: Network, nodes: Sequence[int], growth: Growth) -> list[Prediction]:
     """A prediction for each number of nodes. `weak`: the batch grows with the nodes; `strong`: it stays."""
     alone = _predict(load, costs, network, 1, growth, 0.0)

@@ -1,6 +1,7 @@
 """Measures on this machine what a job's step is made of, for predictions of other numbers of nodes."""
 
 import secrets
+import signal
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -22,7 +23,7 @@ from dist_bp.runtime.plan import RunPlan
 from dist_bp.runtime.probe import measure_exchange
 from dist_bp.runtime.ray_runtime import RayRuntime
 from dist_bp.runtime.warden import Warden
-from dist_bp.train.checks import check_memory, object_store_bytes
+from dist_bp.train.checks import check_memory, check_temporary_folder, object_store_bytes
 from dist_bp.train.setup import Job, prepare_job
 
 Array = npt.NDArray[Any]
@@ -34,26 +35,31 @@ COUNT = 2**30
 """More epochs than any calibration makes."""
 
 
-def calibrate(config: JobConfig, tell: Callable[[str], None]) -> tuple[Load, Costs]:
-    """What the job asks of a node, and what its parts cost here; `tell` hears what is being measured.
+def load_of(config: JobConfig) -> Load:
+    """What the job asks of a node. Raises UserError where it cannot be predicted, or not be measured here."""
+    check_predictable(config.parameter_server.mode)
+    place(max(config.scaling.num_workers, 1), config.scaling.cpus_per_worker, [this_machine()])
+    job, train = prepare_job(_variant(config)), config.train
+    prepare_job(_variant(_halved(config)))
+    check_temporary_folder()
+    check_memory(job.layout.nbytes + object_store_bytes(job))
+    batch, clips = train.batch_size * train.accumulate, train.clip_norm is not None
+    return Load(job.layout, batch, train.group_size, clips, _codec(config))
+
+
+def calibrate(config: JobConfig, load: Load, tell: Callable[[str], None]) -> Costs:
+    """What the parts of the job's step cost here; `tell` hears what is being measured.
 
     Runs the job with its workers and servers on a local Ray, at its own batch and at half of it, and two servers that
-    exchange slices. Raises UserError before that where the job cannot run or be predicted.
+    exchange slices. Raises TrainingFailed where that fails, KeyboardInterrupt at SIGINT or SIGTERM.
     """
-    check_predictable(config.parameter_server.mode)
-    tell("preparing the data")
-    full = prepare_job(_variant(config))
+    full, half = prepare_job(_variant(config)), prepare_job(_variant(_halved(config)))
     settings = config.parameter_server
-    codec = make_codec(settings.compression, settings.top_k_fraction or 1.0)
-    train = config.train
-    load = Load(full.layout, train.batch_size * train.accumulate, train.group_size, train.clip_norm is not None, codec)
-    place(load.layout.workers, config.scaling.cpus_per_worker, [this_machine()])
-    check_memory(full.layout.nbytes + object_store_bytes(full))
-    half = prepare_job(_variant(_halved(config)))
     with ExitStack() as stack:
         warden = stack.enter_context(Warden())
         tell("starting Ray")
         stack.callback(Cluster("local", object_store_bytes(full), warden).close)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray's own would end the process in an abort
         tell(f"measuring steps of {load.batch} samples")
         reports, memory = _run(full, warden)
         tell("measuring steps of half as many")
@@ -61,13 +67,13 @@ def calibrate(config: JobConfig, tell: Callable[[str], None]) -> tuple[Load, Cos
         tell("measuring the exchange between servers")
         nbytes = max(full.layout.parameters * full.model.dtype.itemsize // 2, 1)
         exchange = measure_exchange(nbytes, secrets.token_bytes(32), settings.timeout_seconds, settings.encrypt)
-    encode, decode = _codec_seconds(codec, load.layout.parameters)
+    encode, decode = _codec_seconds(load.codec, load.layout.parameters)
     rows = load.batch / load.layout.workers
-    half_rows = half.config.train.batch_size * train.accumulate / load.layout.workers
+    half_rows = half.config.train.batch_size * config.train.accumulate / load.layout.workers
     seconds, half_seconds = _compute(reports), _compute(smaller).mean()
     row = max((seconds.mean() - half_seconds) / (rows - half_rows), 0.0)
     update = float(np.median(np.concatenate([_updates(report) for report in reports])))
-    return load, Costs(
+    return Costs(
         compute=max(float(seconds.mean()) - row * rows, 0.0),
         compute_row=row,
         spread=np.sort((seconds / seconds.mean(axis=0)).ravel()).tolist(),
@@ -80,6 +86,11 @@ def calibrate(config: JobConfig, tell: Callable[[str], None]) -> tuple[Load, Cos
         worker_memory=memory["worker"],
         server_memory=memory["server"],
     )
+
+
+def _codec(config: JobConfig) -> Codec | None:
+    settings = config.parameter_server
+    return make_codec(settings.compression, settings.top_k_fraction or 1.0)
 
 
 def _variant(config: JobConfig) -> JobConfig:

@@ -7,6 +7,7 @@ from pathlib import Path
 import psutil
 
 from dist_bp.checkpoint import CheckpointStore
+from dist_bp.config import JobConfig
 from dist_bp.errors import CapacityError
 from dist_bp.runtime.cluster import OBJECT_STORE_BYTES, check_address, this_machine
 from dist_bp.runtime.placement import place
@@ -30,6 +31,15 @@ def check_job(job: Job) -> None:
     else:
         check_address(config.ray.address)
     check_checkpoints(job)
+
+
+def idle_on_one_node(config: JobConfig) -> list[str]:
+    """A line for each setting that does nothing where no gradients cross a network."""
+    settings = config.parameter_server
+    idle = {"compression": settings.compression != "none", "encrypt": settings.encrypt}
+    return [
+        f"parameter_server.{name} does nothing: all workers are on one node" for name, given in idle.items() if given
+    ]
 
 
 def check_checkpoints(job: Job) -> None:

@@ -16,7 +16,7 @@ from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.plan import RunPlan
 from dist_bp.runtime.warden import Warden
 from dist_bp.track.port import RunStatus, Tracker
-from dist_bp.train.checks import check_job, object_store_bytes
+from dist_bp.train.checks import check_job, idle_on_one_node, object_store_bytes
 from dist_bp.train.interrupt import Interrupt
 from dist_bp.train.observer import Observer
 from dist_bp.train.publish import evaluate, open_run, publish
@@ -63,8 +63,9 @@ def _run(job: Job, found: Found | None, observer: Observer, trace: TraceFile | N
     ):
         observer.phase("starting the processes")
         with open_runtime(job, warden) as runtime:
-            if runtime.plan.nodes == 1 and job.config.parameter_server.compression != "none":
-                observer.warn("parameter_server.compression does nothing: all workers are on one node")
+            if runtime.plan.nodes == 1:
+                for line in idle_on_one_node(job.config):
+                    observer.warn(line)
             interrupt.arm()
             interrupt.check()
             runtime.start(job.initial)

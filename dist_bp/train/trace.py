@@ -6,6 +6,7 @@ is broken off leaves a readable file, too.
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,12 @@ class TraceFile:
             raise ConfigError(
                 f"--trace: cannot write {path} ({error.strerror}): name a file in a folder of yours"
             ) from error
-        self._file.write("[\n")
+        self._separator = "[\n"
         self._write(_named(WORKERS, "workers"))
         self._write(_named(SERVERS, "servers"))
 
     def add(self, first: int, report: LeaseReport) -> None:
-        """Writes what a lease that began after step `first` consisted of."""
+        """Writes what a lease that began after step `first` consisted of. Raises OSError."""
         for worker in report.workers:
             self._write(_worker_events(worker))
         for rank, server in enumerate(report.servers):
@@ -41,8 +42,9 @@ class TraceFile:
         self._file.flush()
 
     def close(self) -> None:
-        self._file.write("{}]\n")
-        self._file.close()
+        with suppress(OSError):  # the run matters more
+            self._file.write("\n]\n")
+            self._file.close()
 
     def __enter__(self) -> "TraceFile":
         return self
@@ -51,7 +53,9 @@ class TraceFile:
         self.close()
 
     def _write(self, events: Iterator[dict[str, Any]]) -> None:
-        self._file.writelines(json.dumps(event) + ",\n" for event in events)
+        for event in events:
+            self._file.write(self._separator + json.dumps(event))
+            self._separator = ",\n"
 
 
 def _named(process: int, name: str) -> Iterator[dict[str, Any]]:

@@ -15,7 +15,7 @@ from dist_bp.train.meter import EpochMeter, StepLog, scores
 from dist_bp.train.observer import Observer, Progress
 from dist_bp.train.saving import Saver
 from dist_bp.train.setup import Job
-from dist_bp.train.straggler import straggler
+from dist_bp.train.straggler import StragglerWatch
 from dist_bp.train.trace import TraceFile
 
 LEASE_SECONDS = 1.0
@@ -59,7 +59,7 @@ class Trainer:
         self._observer = observer
         self._interrupt = interrupt
         self._trace = trace
-        self._straggler: int | None = None
+        self._watch = StragglerWatch()
         self._stopping = job.stopping()
         self._plateau = job.plateau()
         self._meter = EpochMeter(job.metrics)
@@ -108,26 +108,22 @@ class Trainer:
         self._samples += int(report.counts.sum())
         for step, values in self._log.add(first, report):
             self._tracker.log(step, values)
-        if self._trace:
-            self._trace.add(first, report)
+        self._write_trace(first, report)
         if report.non_finite:
             raise TrainingFailed(self._non_finite_message(report.non_finite))
-        warm = self._step_seconds is not None
+        warm = self._step_seconds is not None  # the first step of a process says nothing about the next ones
         self._step_seconds = seconds / report.steps
         self._observer.progress(self._progress(report, seconds))
-        if warm:  # the first step of a process says nothing about the next ones
-            self._watch_workers(report)
+        if warm and (line := self._watch.add(report.workers, seconds)):
+            self._observer.note(f"{line} (step {self._step})")
 
-    def _watch_workers(self, report: LeaseReport) -> None:
-        """One line when a worker begins to hold the others up."""
-        slow = straggler(report.workers)
-        if slow and slow[0] != self._straggler:
-            rank, seconds, median = slow
-            self._observer.note(
-                f"worker {rank} is a straggler: it computes {seconds * 1e3:.1f} ms a step, the median is "
-                f"{median * 1e3:.1f} ms (step {self._step})"
-            )
-        self._straggler = slow[0] if slow else None
+    def _write_trace(self, first: int, report: LeaseReport) -> None:
+        try:
+            if self._trace:
+                self._trace.add(first, report)
+        except OSError as error:
+            self._observer.warn(f"the file of --trace cannot be written ({error.strerror}): it ends at step {first}")
+            self._trace = None
 
     def _lease_end(self) -> int:
         """About a second's worth of steps, but never past a step at which something else is to be done."""

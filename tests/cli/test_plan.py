@@ -56,6 +56,9 @@ def test_what_a_plan_refuses_before_it_starts_anything() -> None:
     crowded = dist_bp("plan", "job.yaml", "scaling.num_workers=40", "train.batch_size=80", "train.group_size=1")
     assert crowded.returncode == 2
     assert "error: the job needs 40 CPUs" in crowded.stderr
+    spread = dist_bp("plan", "job.yaml", "--nodes", "4", "--scaling", "strong")
+    assert spread.returncode == 2
+    assert spread.stderr.startswith("error: 16 samples make 2 groups of 8, too few for 4 workers: plan fewer nodes")
     tiny = dist_bp("plan", "job.yaml", "train.batch_size=2", "train.group_size=1")
     assert tiny.returncode == 2
     assert "error: train.batch_size: half of 2 leaves some of 2 workers without a sample" in tiny.stderr

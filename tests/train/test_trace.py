@@ -11,7 +11,8 @@ from dist_bp.errors import ConfigError
 from dist_bp.ps.lease import ServerReport, WorkerReport
 from dist_bp.runtime.base import LeaseReport
 from dist_bp.train.job import run_job
-from dist_bp.train.straggler import straggler
+from dist_bp.train.observer import Observer
+from dist_bp.train.straggler import StragglerWatch, straggler
 from dist_bp.train.trace import TraceFile
 
 
@@ -62,6 +63,18 @@ def test_a_trace_that_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> N
         TraceFile(tmp_path / "nowhere" / "trace.json")
 
 
+def test_a_disk_that_fills_ends_the_trace_and_not_the_run(make_job) -> None:
+    warnings: list[str] = []
+
+    class Watcher(Observer):
+        def warn(self, text: str) -> None:
+            warnings.append(text)
+
+    result = run_job(make_job(train={"epochs": 2}), observer=Watcher(), trace=Path("/dev/full"))
+    assert result.status == "FINISHED"
+    assert any("--trace cannot be written (No space left on device): it ends at step" in line for line in warnings)
+
+
 def reports(*seconds: float) -> list[WorkerReport]:
     return [
         WorkerReport(rank, np.zeros(1, np.int64), np.array([[1.0, 1.0 + taken, 3.0, 4.0]]), {})
@@ -69,13 +82,25 @@ def reports(*seconds: float) -> list[WorkerReport]:
     ]
 
 
-def test_a_worker_above_one_and_a_half_times_the_median_is_a_straggler() -> None:
-    found = straggler(reports(0.1, 0.1, 0.16))
-    assert found is not None
-    assert found[0] == 2
-    assert found[1:] == (pytest.approx(0.16), pytest.approx(0.1))
+def test_a_worker_above_one_and_a_half_times_the_median_of_the_others_is_a_straggler() -> None:
+    assert straggler([reports(0.1, 0.1, 0.16)]) == (2, pytest.approx(0.16), pytest.approx(0.1))
+    assert straggler([reports(0.1, 0.2)]) == (1, pytest.approx(0.2), pytest.approx(0.1))
 
 
-@pytest.mark.parametrize("seconds", [(0.1, 0.1, 0.149), (0.5,), (0.1, 0.1), (0.1, 0.2)])
+@pytest.mark.parametrize("seconds", [(0.1, 0.1, 0.149), (0.5,), (0.1, 0.1), (0.1, 0.149)])
 def test_ordinary_differences_are_none(seconds: tuple[float, ...]) -> None:
-    assert straggler(reports(*seconds)) is None
+    assert straggler([reports(*seconds)]) is None
+
+
+def test_a_straggler_is_named_once_and_not_for_a_moment() -> None:
+    watch = StragglerWatch()
+    assert watch.add(reports(0.1, 0.5), 4.0) is None
+    assert (
+        watch.add(reports(0.1, 0.1), 4.0)
+        == "worker 1 is a straggler: it computes 300.0 ms a step, the median is 100.0 ms"
+    )
+    assert watch.add(reports(0.1, 0.5), 6.0) is None
+    assert (
+        watch.add(reports(0.3, 0.1), 6.0)
+        == "worker 0 is a straggler: it computes 300.0 ms a step, the median is 100.0 ms"
+    )
