@@ -47,7 +47,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"error: {where}{_root_cause(error)} ({_write_log()})", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
-        print("error: interrupted", file=sys.stderr)
         sys.exit(130)
 
 

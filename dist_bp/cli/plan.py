@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from dist_bp.cli.config_commands import ConfigPath, Overrides
-from dist_bp.errors import UserError
+from dist_bp.errors import Interrupted, UserError
 
 if TYPE_CHECKING:
     from dist_bp.runtime.forecast import Costs, Load, Prediction
@@ -52,7 +52,10 @@ def plan(
 
     load, counts = load_of(job_config), steps_to(nodes)
     check_batch(load, counts, growth)
-    costs = calibrate(job_config, load, lambda text: print(text, file=sys.stderr))
+    try:
+        costs = calibrate(job_config, load, lambda text: print(text, file=sys.stderr))
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted while measuring: there is no prediction") from None
     found = predict(load, costs, Network(bandwidth, latency * 1e-6), counts, growth)
     out = sys.stderr if as_json else sys.stdout
     for line in (*describe(load, costs, nic, latency), "", *table(found), "", *memory(found)):

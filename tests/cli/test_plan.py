@@ -2,12 +2,15 @@
 
 import json
 import re
+import signal
+import subprocess
 
+import psutil
 import pytest
 
 from dist_bp.cli.plan import bytes_a_second, steps_to
 from dist_bp.errors import UserError
-from tests.cli.test_train import dist_bp, folder
+from tests.cli.test_train import COMMAND, dist_bp, folder
 
 __all__ = ["folder"]
 
@@ -62,3 +65,21 @@ def test_what_a_plan_refuses_before_it_starts_anything() -> None:
     tiny = dist_bp("plan", "job.yaml", "train.batch_size=2", "train.group_size=1")
     assert tiny.returncode == 2
     assert "error: train.batch_size: half of 2 leaves some of 2 workers without a sample" in tiny.stderr
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_a_plan_that_is_interrupted_says_so_and_leaves_no_process(kind: signal.Signals) -> None:
+    with subprocess.Popen([*COMMAND, "plan", "job.yaml"], stderr=subprocess.PIPE, text=True) as command:
+        try:
+            assert command.stderr is not None
+            while not command.stderr.readline().startswith("measuring steps of 16"):
+                assert command.poll() is None
+            below = psutil.Process(command.pid).children(recursive=True)
+            command.send_signal(kind)
+            _, said = command.communicate(timeout=60)
+        finally:
+            command.kill()
+    assert command.returncode == 130, said
+    assert said.splitlines()[-1] == "error: interrupted while measuring: there is no prediction"
+    assert psutil.wait_procs(below, timeout=10)[1] == []
