@@ -95,7 +95,7 @@ def start_of(job: Job, work: Work, folder: Path) -> Snapshot:
 
 
 class RayRun:
-    """A run on Ray whose steps are called for.
+    """A run on Ray whose steps are called for; `options` are those of `job_of`.
 
     Ray is this machine's own and ends with the run, unless this process is connected to one already.
     """
@@ -106,10 +106,9 @@ class RayRun:
         folder: Path,
         workers: int,
         servers: int,
-        parameter_server: Settings | None = None,
-        placement: str = "packed",
+        **options: Any,
     ) -> None:
-        job = job_of(work, folder, workers, servers, parameter_server, placement)
+        job = job_of(work, folder, workers, servers, **options)
         self.arena_bytes = job.layout.nbytes
         self._start = start_of(job, work, folder)
         with ExitStack() as stack:

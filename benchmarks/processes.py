@@ -82,7 +82,7 @@ class Group:
                 process.join(TERMINATE_SECONDS)
             if process.is_alive():
                 process.kill()
-                process.join()
+                process.join(TERMINATE_SECONDS)
         for connection in self._connections:
             connection.close()
 

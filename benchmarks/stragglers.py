@@ -86,7 +86,7 @@ def measure(rounds: int, steps: int) -> Outcome:
         write_learnable(WORK, folder)
         stack.enter_context(local_ray(WORKERS * len(MODES), OBJECT_STORE))
         runs = {
-            mode: stack.enter_context(closing(RayRun(WORK, folder, WORKERS, 1, settings)))
+            mode: stack.enter_context(closing(RayRun(WORK, folder, WORKERS, 1, parameter_server=settings)))
             for mode, settings in MODES.items()
         }
         outcome = Outcome(tuple(MODES))

@@ -114,7 +114,7 @@ class Server:
         self.arena.begun[self.index] = self.arena.committed[self.index] = lease.version
         if self._mesh:
             self._mesh.generation = lease.generation
-            if lease.version == 0:
+            if lease.version == 0:  # the version was written, not made here
                 self._mesh.forget()
         before = self._wire_bytes()
         collector = self._collector(lease)

@@ -15,6 +15,7 @@ from dist_bp.metrics import Metric
 from dist_bp.ps.arena import Snapshot, assemble
 from dist_bp.ps.doorbell import SILENT, START_SECONDS, Peer, PeerLost
 from dist_bp.ps.lease import Evaluation, Lease, MetricStates, NonFinite, ServerReport, WorkerReport
+from dist_bp.runtime.cluster import LOOPBACK
 from dist_bp.runtime.plan import RunPlan
 
 Array = npt.NDArray[Any]
@@ -156,7 +157,7 @@ class Runtime(ABC):
 
     def _host(self, node: int) -> str:
         """The network address at which servers of other nodes reach those of this one."""
-        return "127.0.0.1"
+        return LOOPBACK
 
     @abstractmethod
     def _launch(self) -> None:

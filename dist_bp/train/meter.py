@@ -10,6 +10,7 @@ import numpy.typing as npt
 from dist_bp.metrics import Metric
 from dist_bp.ps.lease import Evaluation, MetricStates
 from dist_bp.runtime.base import LeaseReport
+from dist_bp.train.trace import SERVER, WORKER
 
 Array = npt.NDArray[Any]
 
@@ -50,11 +51,9 @@ class EpochMeter:
         """Milliseconds a step by process and activity, and what else the epoch shows of them, for the tracker."""
         values: dict[str, float] = {}
         if self.worker_seconds is not None:
-            values |= _named("worker", ("computing", "pushing", "waiting"), self.worker_seconds / self.updated_steps)
+            values |= _named("worker", WORKER, self.worker_seconds / self.updated_steps)
         if self.server_seconds is not None:
-            values |= _named(
-                "server", ("collecting", "updating", "publishing"), self.server_seconds / self.updated_steps
-            )
+            values |= _named("server", SERVER, self.server_seconds / self.updated_steps)
         if self.wire_bytes:
             values["system/wire_bytes_per_step"] = self.wire_bytes / self.updated_steps  # of all nodes
         if self.staleness:

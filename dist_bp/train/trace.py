@@ -42,9 +42,8 @@ class TraceFile:
         self._file.flush()
 
     def close(self) -> None:
-        with suppress(OSError):  # the run matters more
+        with suppress(OSError), self._file:  # each lease was flushed; at the end the run matters more
             self._file.write("\n]\n")
-            self._file.close()
 
     def __enter__(self) -> "TraceFile":
         return self

@@ -4,6 +4,7 @@ import json
 import re
 import signal
 import subprocess
+import threading
 
 import psutil
 import pytest
@@ -71,6 +72,8 @@ def test_what_a_plan_refuses_before_it_starts_anything() -> None:
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
 def test_a_plan_that_is_interrupted_says_so_and_leaves_no_process(kind: signal.Signals) -> None:
     with subprocess.Popen([*COMMAND, "plan", "job.yaml"], stderr=subprocess.PIPE, text=True) as command:
+        deadline = threading.Timer(60, command.kill)
+        deadline.start()
         try:
             assert command.stderr is not None
             while not command.stderr.readline().startswith("measuring steps of 16"):
@@ -79,6 +82,7 @@ def test_a_plan_that_is_interrupted_says_so_and_leaves_no_process(kind: signal.S
             command.send_signal(kind)
             _, said = command.communicate(timeout=60)
         finally:
+            deadline.cancel()
             command.kill()
     assert command.returncode == 130, said
     assert said.splitlines()[-1] == "error: interrupted while measuring: there is no prediction"
