@@ -114,13 +114,19 @@ def rows(result: Result) -> Iterator[tuple[str, str]]:
 
 
 def next_commands(result: Result) -> list[str]:
-    commands = []
-    if serve := ui_command(result.tracking_uri):
-        commands.append(f"{program('mlflow')}{serve.removeprefix('mlflow')}   # then open the run's link")
     dist_bp = program("dist-bp")
-    commands.append(f"{dist_bp} evaluate {result.model}")
-    commands.append(f"{dist_bp} predict {result.model} --input FILE --output predictions.csv")
-    return commands
+    return [
+        *serve_command(result.tracking_uri),
+        f"{dist_bp} evaluate {result.model}",
+        f"{dist_bp} predict {result.model} --input FILE --output predictions.csv",
+    ]
+
+
+def serve_command(tracking_uri: str) -> list[str]:
+    """What shows the run in a browser; empty where a server already does."""
+    if serve := ui_command(tracking_uri):
+        return [f"{program('mlflow')}{serve.removeprefix('mlflow')}   # then open the run's link"]
+    return []
 
 
 def program(name: str) -> str:

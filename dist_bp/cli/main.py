@@ -16,11 +16,13 @@ import typer
 from dist_bp.cli.config_commands import render, schema, validate
 from dist_bp.cli.models import evaluate, predict
 from dist_bp.cli.plan import plan
+from dist_bp.cli.sweep import sweep
 from dist_bp.cli.train import train
 from dist_bp.errors import DistBpError
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "train": train,
+    "sweep": sweep,
     "plan": plan,
     "validate": validate,
     "render": render,

@@ -38,6 +38,8 @@ def findings(get: Lookup) -> Iterator[Finding]:
         _plateau_monitor,
         _plateau_before_stop,
         _warmup_ends,
+        _sweep_metric,
+        _first_rung,
     ):
         try:
             yield from check(get)
@@ -174,6 +176,21 @@ def _warmup_ends(get: Lookup) -> Iterator[Finding]:
         yield (
             "train.schedule.warmup_steps",
             f"must be less than train.stop.max_steps ({max_steps}), got {warmup}: training would end while warming up",
+        )
+
+
+def _sweep_metric(get: Lookup) -> Iterator[Finding]:
+    if sweep := get("sweep"):
+        yield from _check_monitor(get, "sweep.metric", sweep.metric, in_use=True)
+
+
+def _first_rung(get: Lookup) -> Iterator[Finding]:
+    sweep, epochs = get("sweep"), get("train.epochs")
+    grace = getattr(sweep.scheduler_options, "grace_period", 0) if sweep else 0
+    if grace >= epochs:
+        yield (
+            "sweep.scheduler",
+            f"a grace_period of {grace} of {epochs} epochs leaves nothing to give up: lower it, or raise train.epochs",
         )
 
 

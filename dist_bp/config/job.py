@@ -21,6 +21,7 @@ from dist_bp.config.run import (
     ScalingConfig,
     TrackingConfig,
 )
+from dist_bp.config.sweep import SweepConfig
 from dist_bp.config.train import TrainConfig
 
 _NAME = r"[A-Za-z0-9._-]+"
@@ -55,6 +56,7 @@ class JobConfig(Section):
     failure: FailureConfig = Field(default=FailureConfig(), description="What happens when something goes wrong.")
     tracking: TrackingConfig = Field(default=TrackingConfig(), description="Where MLflow records the run.")
     ray: RayConfig = Field(default=RayConfig(), description="Which Ray cluster runs the job.")
+    sweep: SweepConfig | None = Field(default=None, description="Which settings `dist-bp sweep` varies; null: none.")
 
     @field_validator("metrics")
     @classmethod

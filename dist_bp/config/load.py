@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from dist_bp.config.candidates import space_problems
 from dist_bp.config.checks import findings, lookup_in
 from dist_bp.config.document import Document, Duplicate, NotYaml
 from dist_bp.config.job import JobConfig
@@ -29,6 +30,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> JobConfig:
     config = None
     try:
         config = JobConfig.model_validate(data)
+        places += [_place(problem, path, document, applied) for problem in space_problems(config)]
     except ValidationError as error:
         places += [_place(problem, path, document, applied) for problem in _all_problems(error, data)]
     if config is None or places or lines:

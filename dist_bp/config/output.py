@@ -32,6 +32,9 @@ def _flat(value: Any, key: str) -> Iterator[tuple[str, str | int | float]]:
     elif isinstance(value, tuple) and any(isinstance(item, BaseModel) for item in value):
         for index, item in enumerate(value):
             yield from _flat(item, f"{key}.{index}")
+    elif isinstance(value, dict) and any(isinstance(item, BaseModel) for item in value.values()):
+        for name, item in value.items():
+            yield from _flat(item, f"{key}.{name}")
     elif isinstance(value, str | int | float) and not isinstance(value, bool):
         yield key, value
     else:

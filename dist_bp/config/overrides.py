@@ -31,14 +31,22 @@ def apply_overrides(data: Any, texts: Sequence[str]) -> tuple[Any, list[Override
     for text in texts:
         try:
             path, value = _parse(text)
-            path = _with_indices(data, path)
-            data = _replace(data, path, value)
+            data, path = set_value(data, path, value)
         except ValueError as error:
             problems.append(f"override {text}: {error}")
             continue
         applied = [other for other in applied if other.reach(path) < len(path)]
         applied.append(Override(text, path))
     return data, applied, problems
+
+
+def set_value(data: Any, path: Path, value: Any) -> tuple[Any, Path]:
+    """A copy of the data with another value at the path, and the path with numbers where the data has lists.
+
+    Raises ValueError where the data has no such place.
+    """
+    path = _with_indices(data, path)
+    return _replace(data, path, value), path
 
 
 def _parse(text: str) -> tuple[Path, Any]:

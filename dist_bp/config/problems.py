@@ -116,7 +116,7 @@ def _keys(model: type[Section], location: Sequence[str | int]) -> list[str]:
     models = [model]
     for part in location:
         if _is_tag(part):
-            models = [m for m in models if str(part).removeprefix(TAG) in type_names(m)]
+            models = [m for m in models if str(part).removeprefix(TAG) in type_names(m)] or models
         elif isinstance(part, str):
             models = [inner for m in models for inner in _sections(m.model_fields[part].annotation)]
     return list(dict.fromkeys(key for m in models for key in m.model_fields))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dist_bp.errors import CapacityError, DistBpError, Interrupted, TrainingFailed
-from dist_bp.runtime.placement import Node
+from dist_bp.runtime.placement import Bundle, Node
 from dist_bp.runtime.warden import Warden
 
 OBJECT_STORE_BYTES = 128 * 2**20
@@ -107,6 +107,18 @@ class Cluster:
             Node(entry["NodeID"], entry["NodeManagerAddress"], entry["Resources"].get("CPU", 0)) for entry in alive
         ]
         return sorted(nodes, key=lambda node: (node.id != own, node.id))
+
+    @property
+    def bundles(self) -> list[Bundle]:
+        """What is reserved for this process: the bundles of its placement group, none outside of one."""
+        from ray.util import get_current_placement_group, placement_group_table
+
+        group = get_current_placement_group()
+        if group is None:
+            return []
+        nodes = placement_group_table(group)["bundles_to_node_id"]
+        cpus = [bundle.get("CPU", 0) for bundle in group.bundle_specs]
+        return [Bundle(index, nodes[index], count) for index, count in enumerate(cpus)]
 
     def close(self) -> None:
         if not self._owned:

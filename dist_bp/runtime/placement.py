@@ -1,7 +1,7 @@
 """Which node gets how many workers: decided, and refused, before anything starts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from dist_bp.errors import CapacityError
@@ -15,6 +15,15 @@ class Node:
 
     id: str
     host: str
+    cpus: float
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A part of the placement group that a process runs in: its index there, Ray's id of its node, and its CPUs."""
+
+    index: int
+    node: str
     cpus: float
 
 
@@ -45,6 +54,14 @@ def place(
             given[node] += taken
             left -= taken
     return [Place(node, count) for node, count in given.items() if count]
+
+
+def within(bundles: Sequence[Bundle], nodes: Sequence[Node]) -> list[Node]:
+    """The nodes of the bundles, each with the CPUs of its bundles alone."""
+    cpus: dict[str, float] = {}
+    for bundle in bundles:
+        cpus[bundle.node] = cpus.get(bundle.node, 0) + bundle.cpus
+    return [replace(node, cpus=cpus[node.id]) for node in nodes if node.id in cpus]
 
 
 def _refusal(workers: int, cpus_per_worker: int, room: dict[Node, int]) -> str:

@@ -17,7 +17,7 @@ from dist_bp.ps.worker import Worker
 from dist_bp.runtime.base import ProcessDied, Runtime
 from dist_bp.runtime.cluster import Cluster
 from dist_bp.runtime.memory import keep_freed_memory
-from dist_bp.runtime.placement import Place, place
+from dist_bp.runtime.placement import Place, place, within
 from dist_bp.runtime.plan import RunPlan, limit_threads, make_server, make_worker
 
 
@@ -62,35 +62,52 @@ class WorkerProcess(Member):
 class RayRuntime(Runtime):
     """Each server and worker is an actor of its own; workers reserve their CPUs, servers run in their gaps.
 
-    Raises CapacityError where the cluster's nodes cannot hold the workers.
+    Within a placement group, such as that of a sweep's trial, they stay in its bundles. Raises CapacityError where the
+    nodes cannot hold the workers.
     """
 
     def __init__(self, plan: RunPlan, metrics: Mapping[str, Metric], cluster: Cluster) -> None:
         scaling = plan.config.scaling
-        self._places: list[Place] = place(plan.workers, scaling.cpus_per_worker, cluster.nodes, scaling.placement)
+        self._bundles = [bundle for bundle in cluster.bundles if bundle.cpus >= scaling.cpus_per_worker]
+        nodes = within(self._bundles, cluster.nodes) if self._bundles else cluster.nodes
+        self._places: list[Place] = place(plan.workers, scaling.cpus_per_worker, nodes, scaling.placement)
         super().__init__(replace(plan, placement=tuple(place.workers for place in self._places)), metrics)
         self._cluster = cluster
         self._actors: dict[Peer, Any] = {}
 
     def _launch(self) -> None:
         import ray
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         cpus = self.plan.config.scaling.cpus_per_worker
         actors = {"server": ray.remote(ServerProcess), "worker": ray.remote(WorkerProcess)}
         for peer in (*self.servers, *self.workers):
             threads = cpus if peer.role == "worker" else 1
-            node = self.plan.node_of(peer.rank) if peer.role == "worker" else peer.rank // self.plan.servers
             self._actors[peer] = (
                 actors[peer.role]
                 .options(
                     num_cpus=cpus if peer.role == "worker" else 0,
                     max_restarts=0,
-                    scheduling_strategy=NodeAffinitySchedulingStrategy(self._places[node].node.id, soft=False),
+                    scheduling_strategy=self._strategy(peer),
                     runtime_env={"env_vars": _thread_variables(threads)},
                 )
                 .remote(self.plan, peer)
             )
+
+    def _strategy(self, peer: Peer) -> Any:
+        """Where the actor goes: the node that was chosen for it, within a placement group a bundle there."""
+        from ray.util import get_current_placement_group
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy, PlacementGroupSchedulingStrategy
+
+        is_worker = peer.role == "worker"
+        node = self.plan.node_of(peer.rank) if is_worker else peer.rank // self.plan.servers
+        node_id = self._places[node].node.id
+        if not self._bundles:
+            return NodeAffinitySchedulingStrategy(node_id, soft=False)
+        cpus = self.plan.config.scaling.cpus_per_worker
+        rooms = [(bundle.index, int(bundle.cpus // cpus)) for bundle in self._bundles if bundle.node == node_id]
+        here = [index for index, room in rooms for _ in range(room)]
+        index = here[peer.rank - sum(self.plan.placement[:node])] if is_worker else here[0]
+        return PlacementGroupSchedulingStrategy(get_current_placement_group(), placement_group_bundle_index=index)
 
     def _host(self, node: int) -> str:
         return self._places[node].node.host

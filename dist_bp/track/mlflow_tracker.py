@@ -184,6 +184,16 @@ class MlflowTracker:
                 return answer.get(timeout=0.5)
         return None
 
+    def open_child(self, name: str) -> str:
+        with _store_errors(self._client.tracking_uri):
+            tags = {"mlflow.parentRunId": self.run_id}
+            run = self._client.create_run(self._experiment_id, run_name=name, tags=tags)
+        child: str = run.info.run_id
+        return child
+
+    def close_child(self, run_id: str, status: RunStatus) -> None:
+        self._submit(f"status {status} of {run_id}", lambda: self._client.set_terminated(run_id, status))
+
     def finish(self, status: RunStatus) -> list[str]:
         if self._finished:
             return []

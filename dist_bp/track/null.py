@@ -37,5 +37,11 @@ class NullTracker:
     def log_model(self, package: ModelPackage, step: int, metrics: Mapping[str, float]) -> str | None:
         return None
 
+    def open_child(self, name: str) -> str:
+        return name
+
+    def close_child(self, run_id: str, status: RunStatus) -> None:
+        pass
+
     def finish(self, status: RunStatus) -> list[str]:
         return []

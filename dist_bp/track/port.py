@@ -76,5 +76,11 @@ class Tracker(Protocol):
     def log_model(self, package: ModelPackage, step: int, metrics: Mapping[str, float]) -> str | None:
         """Record a model and the metrics it reached at `step`; returns its URI, or None if that failed."""
 
+    def open_child(self, name: str) -> str:
+        """Begin a run nested below this one; returns its id. Waits for the store; raises TrackingError."""
+
+    def close_child(self, run_id: str, status: RunStatus) -> None:
+        """Set the status of a nested run whose own tracker did not, or not as it is."""
+
     def finish(self, status: RunStatus) -> list[str]:
         """Write everything out and close the run; returns a line for each thing that was not recorded."""

@@ -22,6 +22,7 @@ from dist_bp.train.observer import Observer
 from dist_bp.train.publish import evaluate, open_run, publish
 from dist_bp.train.result import Result
 from dist_bp.train.setup import Job, prepare_job
+from dist_bp.train.steering import Steering
 from dist_bp.train.trace import TraceFile
 from dist_bp.train.trainer import Trainer
 
@@ -29,37 +30,52 @@ OPEN_SECONDS = 120.0
 
 
 def run_job(
-    config: JobConfig, resume: str | None = None, observer: Observer | None = None, trace: Path | None = None
+    config: JobConfig,
+    resume: str | None = None,
+    observer: Observer | None = None,
+    trace: Path | None = None,
+    steering: Steering | None = None,
+    run_id: str | None = None,
 ) -> Result:
     """Trains to the end and returns the result; `trace` is a file for a Chrome trace of every step.
 
-    `resume` is "auto" (the newest run of this name, or a new one), a run id or a path of a checkpoint. Raises
+    `resume` is "auto" (the newest run of this name, or a new one), a run id or a path of a checkpoint. `run_id` is an
+    MLflow run to record in: without it that of the checkpoint, or a new one. Raises
     UserError before anything has started, TrainingFailed when the run cannot go on, Interrupted after Ctrl-C or
     SIGTERM; in each case the MLflow run is closed and no process is left.
     """
     observer = observer or Observer()
     observer.phase("preparing the data")
-    job = prepare_job(config)
+    job = prepare_job(config.model_copy(update={"sweep": None}))
     check_job(job)
     if job.prepared.schema.own_test and config.data.split.test:
         observer.note("data.split.test is ignored: the source has a test set of its own")
     found = find_checkpoint(job, resume)
-    with TraceFile(trace) if trace else nullcontext() as trace_file:
-        if found is None:
-            return _run(job, None, observer, trace_file)
+    if found:
+        run_id = run_id or found.checkpoint.run_id
         for line in found.passed_over:
             observer.warn(line)
         observer.note(f"going on from {found.path}")
-        with only_writer(run_folder(job, found.checkpoint.run_id)):
-            return _run(job, found, observer, trace_file)
+    with (
+        TraceFile(trace) if trace else nullcontext() as trace_file,
+        only_writer(run_folder(job, run_id)) if run_id else nullcontext(),
+    ):
+        return _run(job, found, run_id, observer, trace_file, steering)
 
 
-def _run(job: Job, found: Found | None, observer: Observer, trace: TraceFile | None) -> Result:
+def _run(
+    job: Job,
+    found: Found | None,
+    run_id: str | None,
+    observer: Observer,
+    trace: TraceFile | None,
+    steering: Steering | None,
+) -> Result:
     with (
         Interrupt() as interrupt,
         Warden() as warden,
         ExitStack() as held,
-        tracked_run(lambda: open_run(job, found, warden), observer) as get_tracker,
+        tracked_run(lambda: open_run(job, run_id, warden), observer) as get_tracker,
     ):
         observer.phase("starting the processes")
         with open_runtime(job, warden) as runtime:
@@ -72,9 +88,10 @@ def _run(job: Job, found: Found | None, observer: Observer, trace: TraceFile | N
             interrupt.check()
             tracker = get_tracker()
             folder = run_folder(job, tracker.run_id or job.config.name)
-            if found is None:
+            if run_id is None:
                 held.enter_context(only_writer(folder))
-            trainer = Trainer(job, runtime, tracker, open_store(job, folder), observer, interrupt, trace)
+            store = open_store(job, folder)
+            trainer = Trainer(job, runtime, tracker, store, observer, interrupt, trace, steering)
             if found:
                 trainer.restore(found)
             outcome = trainer.run()

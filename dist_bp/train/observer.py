@@ -22,6 +22,9 @@ class Observer:
     def phase(self, what: str) -> None:
         """The job has begun something that takes a while."""
 
+    def run(self, run_id: str, url: str | None) -> None:
+        """The tracker has a run for the job, at `url`."""
+
     def progress(self, progress: Progress) -> None:
         """Some more steps are done, about once a second."""
 

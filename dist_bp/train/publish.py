@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy.typing as npt
 
-from dist_bp.checkpoint import Found, export_model
-from dist_bp.config import flatten, render
+from dist_bp.checkpoint import export_model
+from dist_bp.config import JobConfig, flatten, render
 from dist_bp.errors import DataError
 from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.warden import Warden
@@ -34,11 +34,27 @@ class Report:
     arrays: Mapping[str, Array]
 
 
-def open_run(job: Job, found: Found | None, warden: Warden) -> Tracker:
-    """Opens the MLflow run, that of the checkpoint where there is one, and tells it what the job is."""
+def open_run(job: Job, run_id: str | None, warden: Warden) -> Tracker:
+    """Opens the MLflow run, a new one without `run_id`, and tells it what the job is."""
+    config = job.config
+    tracker = open_tracked(config, describe(job), {}, run_id, warden)
+    schema = job.prepared.schema
+    tracker.log_dataset(
+        config.name,
+        digest=job.prepared.source_digest,
+        source=str(getattr(config.data.source, "path", None) or config.data.source.type),
+        schema={name: "double" for name in schema.feature_names} if schema.feature_names else {"inputs": "double"},
+        context="training",
+    )
+    return tracker
+
+
+def open_tracked(
+    config: JobConfig, description: str, tags: Mapping[str, str], run_id: str | None, warden: Warden
+) -> Tracker:
+    """Opens a run as the configuration says, with its settings as parameters; the warden closes it after a kill."""
     from dist_bp.track.mlflow_tracker import open_tracker
 
-    config = job.config
     settings = config.tracking
     tracker = open_tracker(
         TrackingSettings(
@@ -51,19 +67,11 @@ def open_run(job: Job, found: Found | None, warden: Warden) -> Tracker:
         ),
         params={key: without_password(str(value)) for key, value in flatten(config).items()},
         config_text=without_password(render(config)),
-        tags={**settings.tags, "mlflow.note.content": describe(job)},
-        resume_run_id=found.checkpoint.run_id if found else None,
+        tags={**settings.tags, **tags, "mlflow.note.content": description},
+        resume_run_id=run_id,
     )
     if tracker.run_id:
         warden.run(close_command(settings.tracking_uri, tracker.run_id))
-    schema = job.prepared.schema
-    tracker.log_dataset(
-        config.name,
-        digest=job.prepared.source_digest,
-        source=str(getattr(config.data.source, "path", None) or config.data.source.type),
-        schema={name: "double" for name in schema.feature_names} if schema.feature_names else {"inputs": "double"},
-        context="training",
-    )
     return tracker
 
 

@@ -15,6 +15,7 @@ from dist_bp.train.meter import EpochMeter, StepLog, scores
 from dist_bp.train.observer import Observer, Progress
 from dist_bp.train.saving import Saver
 from dist_bp.train.setup import Job
+from dist_bp.train.steering import Steering
 from dist_bp.train.straggler import StragglerWatch
 from dist_bp.train.trace import TraceFile
 
@@ -51,6 +52,7 @@ class Trainer:
         observer: Observer,
         interrupt: Interrupt,
         trace: TraceFile | None = None,
+        steering: Steering | None = None,
     ) -> None:
         self._job = job
         self._runtime = runtime
@@ -59,6 +61,7 @@ class Trainer:
         self._observer = observer
         self._interrupt = interrupt
         self._trace = trace
+        self._steering = steering
         self._watch = StragglerWatch()
         self._stopping = job.stopping()
         self._plateau = job.plateau()
@@ -82,9 +85,7 @@ class Trainer:
         while reason is None:
             self._lease()
             self._saver.check()
-            if self._step % self._job.steps_per_epoch == 0:
-                self._finish_epoch()
-            reason = self._verdict()
+            reason = self._end_of_epoch() or self._verdict()
             if self._checkpoint_due(reason is not None):
                 self.save()
             if self._interrupt.requested and reason is None:
@@ -94,6 +95,23 @@ class Trainer:
             self._finish_epoch()
         self._saver.finish()
         return self._outcome(reason)
+
+    def _end_of_epoch(self) -> str | None:
+        """Where an epoch is over, measures it and asks whoever steers the run whether it is to end."""
+        if self._step % self._job.steps_per_epoch:
+            return None
+        self._finish_epoch()
+        if self._steering is None:
+            return None
+        row = self._history[-1]
+        values = {name: value for name, value in row.items() if name not in ("epoch", "step")}
+        return self._steering.epoch(int(row["epoch"]), values, self._save_now)
+
+    def _save_now(self) -> Path:
+        if self._saved_at != self._step:
+            self.save()
+        self._saver.finish()
+        return self._saver.newest
 
     def _lease(self) -> None:
         first, last = self._step, self._lease_end()

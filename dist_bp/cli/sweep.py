@@ -1,0 +1,41 @@
+"""`sweep`: many trials of a job, and what people see of them."""
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from dist_bp.cli.config_commands import ConfigPath, Overrides
+
+
+def sweep(
+    config: ConfigPath,
+    overrides: Overrides = None,
+    resume: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Go on with this sweep; with more samples, extend it.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Name of a new sweep; default: job and time.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Last line of standard output: one JSON object, the result.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors and the JSON result.")] = False,
+) -> None:
+    """Try many values of some settings, as the configuration's sweep section says."""
+    from dist_bp.cli.sweep_display import print_sweep, watch_sweep
+    from dist_bp.config import load_config
+    from dist_bp.errors import UserError
+    from dist_bp.sweep.run import check_sweep, run_sweep
+
+    if resume and name:
+        raise UserError("--name is for a new sweep: give --resume NAME alone")
+    job_config = load_config(config, overrides or ())
+    search = check_sweep(job_config)
+    with watch_sweep(job_config, search.total, quiet, sys.stderr) as (watcher, observer):
+        result = run_sweep(job_config, resume, name, watcher, observer)
+    if not quiet:
+        print_sweep(result, job_config, sys.stderr if as_json else sys.stdout)
+    if as_json:
+        print(json.dumps(result.as_dict()))

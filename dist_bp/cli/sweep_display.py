@@ -1,0 +1,123 @@
+"""What people see of a sweep: a live table on a terminal, lines elsewhere, a closing summary."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import IO
+
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+
+from dist_bp.cli.display import LineObserver, WarningObserver, program, serve_command
+from dist_bp.config import JobConfig, monitor_mode
+from dist_bp.config.sweep import SweepConfig
+from dist_bp.sweep.board import Watcher
+from dist_bp.sweep.result import SweepResult
+from dist_bp.sweep.table import shown
+from dist_bp.sweep.trial import Status, Trial, ranked
+from dist_bp.train.observer import Observer
+
+SHOWN = 20
+"""Trials in a table on the terminal."""
+
+
+@contextmanager
+def watch_sweep(config: JobConfig, total: int, quiet: bool, stream: IO[str]) -> Iterator[tuple[Watcher, Observer]]:
+    """What shows the trials, and what hears notes: a live table on a terminal, a line a trial elsewhere."""
+    assert config.sweep is not None
+    sweep, console = config.sweep, Console(file=stream)
+    if quiet:
+        yield lambda trials: None, WarningObserver(console)
+    elif not console.is_terminal:
+        yield Lines(console, sweep.metric, total), LineObserver(console)
+    else:
+        with Live(console=console, transient=True, refresh_per_second=4) as live:
+            yield Board(live, sweep, total), LineObserver(live.console)
+
+
+class Lines:
+    """Prints a line for each trial that has begun, paused or ended."""
+
+    def __init__(self, console: Console, metric: str, total: int) -> None:
+        self._console = console
+        self._metric = metric
+        self._total = total
+        self._seen: dict[int, Status] = {}
+
+    def __call__(self, trials: Sequence[Trial]) -> None:
+        for trial in trials:
+            before, self._seen[trial.number] = self._seen.get(trial.number), trial.status
+            if before != trial.status and (before or not trial.over):
+                self._console.print(self._line(trial), markup=False, highlight=False, soft_wrap=True)
+
+    def _line(self, trial: Trial) -> str:
+        if trial.cause:
+            return f"trial {trial.number} of {self._total} failed: {trial.cause}"
+        score = f", {self._metric} {shown(trial.score)} at epoch {trial.epochs}" if trial.epochs else ""
+        values = ", ".join(f"{key}={shown(value)}" for key, value in trial.values.items())
+        return f"trial {trial.number} of {self._total} {trial.status}{score} ({values})"
+
+
+class Board:
+    """The live table."""
+
+    def __init__(self, live: Live, sweep: SweepConfig, total: int) -> None:
+        self._live = live
+        self._sweep = sweep
+        self._total = total
+        self._started = time.monotonic()
+
+    def __call__(self, trials: Sequence[Trial]) -> None:
+        counts = Counter(trial.status for trial in trials)
+        states = ", ".join(f"{count} {status}" for status, count in counts.items())
+        seconds = time.monotonic() - self._started
+        table = trial_table(ranked(trials, monitor_mode(self._sweep.metric, self._sweep.mode)), self._sweep)
+        table.title = f"{len(trials)} of {self._total} trials: {states}; {seconds:.0f} s"
+        table.title_justify = "left"
+        self._live.update(table)
+
+
+def trial_table(order: Sequence[Trial], sweep: SweepConfig) -> Table:
+    """The ranked trials, a line each."""
+    keys = list(sweep.parameters)
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name in ("trial", "status", "epochs", sweep.metric):
+        table.add_column(name, justify="right" if name != "status" else "left")
+    for key in keys:
+        table.add_column(".".join(key.split(".")[-2:]), overflow="fold")
+    for trial in order[:SHOWN]:
+        cells = [str(trial.number), trial.status, str(trial.epochs), shown(trial.score)]
+        cells += [shown(trial.values[key]) for key in keys]
+        table.add_row(*(escape(cell) for cell in cells))
+    if len(order) > SHOWN:
+        table.caption = f"and {len(order) - SHOWN} more"
+    return table
+
+
+def print_sweep(result: SweepResult, config: JobConfig, stream: IO[str]) -> None:
+    """The closing summary: the ranking, failures with their causes, the best, and the next useful commands."""
+    assert config.sweep is not None
+    console = Console(file=stream, soft_wrap=True, highlight=False)
+    console.print(trial_table(result.trials, config.sweep))
+    for trial in result.trials:
+        if trial.cause:
+            console.print(f"trial {trial.number} failed: {escape(trial.cause)}")
+    per_trial = result.seconds / len(result.trials)
+    rows = {
+        "sweep": f"{result.name}: {len(result.trials)} trials, {result.epochs} epochs in {result.seconds:.1f} s "
+        f"({per_trial:.1f} s a trial, {result.training_seconds / len(result.trials):.1f} s of it training)",
+        "best": f"trial {result.best.number}, {result.metric} {shown(result.best.score)}",
+        "configuration": result.best_config,
+        "model": result.model_uri or result.best_model,
+    }
+    if result.run_url:
+        rows["run"] = result.run_url
+    for name, value in rows.items():
+        console.print(f"[bold]{name:16}[/bold]{escape(value)}")
+    console.print("[bold]next[/bold]")
+    dist_bp = program("dist-bp")
+    for command in (*serve_command(result.tracking_uri), f"{dist_bp} train {result.best_config}"):
+        console.print(f"  {escape(command)}")

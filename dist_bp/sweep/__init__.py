@@ -1,0 +1,1 @@
+"""Hyperparameter sweeps: many training jobs, each with other values of some settings, run by Ray Tune."""

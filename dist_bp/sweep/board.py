@@ -1,0 +1,89 @@
+"""All trials of a running sweep: what has been proposed, what runs, and when it is enough."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from dist_bp.sweep.journal import Journal
+from dist_bp.sweep.search import Search
+from dist_bp.sweep.trial import Trial
+
+Watcher = Callable[[Sequence[Trial]], None]
+
+
+@dataclass
+class Board:
+    """The trials in the order of their numbers; every change is journaled and shown.
+
+    `new_run` makes the MLflow run of a trial. `ids` are Tune's ids of the trials.
+    """
+
+    search: Search
+    journal: Journal
+    new_run: Callable[[int], str]
+    watcher: Watcher
+    max_concurrent: int | None
+    max_failures: int
+    interrupted: Callable[[], bool]
+    failed_before: int = 0
+    trials: list[Trial] = field(default_factory=list)
+    ids: dict[str, Trial] = field(default_factory=dict)
+    error: Exception | None = None
+
+    def __deepcopy__(self, memo: Any) -> "Board":
+        return self
+
+    def __reduce__(self) -> tuple[type, tuple[str]]:
+        """Tune pickles all that it is given into its own folder, to restore from; sweeps go on from the journal."""
+        return str, ("the board of a sweep stays in its process",)
+
+    @property
+    def running(self) -> int:
+        return sum(trial.status == "running" for trial in self.trials)
+
+    @property
+    def full(self) -> bool:
+        """No more trials may run beside those that do."""
+        return self.max_concurrent is not None and self.running >= self.max_concurrent
+
+    @property
+    def all_proposed(self) -> bool:
+        waiting = any(trial.status == "waiting" for trial in self.trials)
+        return len(self.trials) >= self.search.total and not waiting
+
+    @property
+    def failures(self) -> int:
+        """Of this process."""
+        return sum(trial.status == "failed" for trial in self.trials) - self.failed_before
+
+    @property
+    def ended_early(self) -> bool:
+        return self.interrupted() or self.error is not None or self.failures > self.max_failures
+
+    def of(self, tune_id: str) -> Trial:
+        """The trial that Tune knows by this id."""
+        return self.ids[tune_id]
+
+    def next(self) -> Trial | None:
+        """The next trial to begin, or to go on with; None where all have begun."""
+        trial = next((trial for trial in self.trials if trial.status == "waiting"), None)
+        if trial is None:
+            if len(self.trials) >= self.search.total:
+                return None
+            number = len(self.trials)
+            trial = Trial(number, self.search.propose(number, self.trials), self.new_run(number))
+            self.trials.append(trial)
+            self.journal.began(trial)
+        self.set(trial, "running")
+        return trial
+
+    def set(self, trial: Trial, status: Any) -> None:
+        trial.status = status
+        if trial.over:
+            self.journal.ended(trial)
+        self.watcher(self.trials)
+
+    def observe(self, trial: Trial, epoch: int, score: float, metrics: dict[str, float], seconds: float) -> None:
+        trial.observe(epoch, score, metrics, seconds)
+        self.journal.epoch(trial)
+        self.watcher(self.trials)

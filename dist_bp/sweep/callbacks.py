@@ -1,0 +1,116 @@
+"""What Ray Tune asks and tells while it runs trials, passed on to the board."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ray import tune
+from ray.tune.experiment import Trial as TuneTrial
+from ray.tune.search import Searcher
+
+from dist_bp.errors import DistBpError
+from dist_bp.sweep.board import Board
+from dist_bp.sweep.trial import Trial
+
+
+class Proposals(Searcher):  # type: ignore[misc]
+    """Tune asks for a trial; `checkpoint` finds that of a run to go on from."""
+
+    def __init__(self, board: Board, checkpoint: Callable[[str], str | None]) -> None:
+        super().__init__()
+        self._board = board
+        self._checkpoint = checkpoint
+
+    def suggest(self, trial_id: str) -> Any:
+        board = self._board
+        if board.full:
+            return None
+        try:
+            trial = None if board.ended_early else board.next()
+        except DistBpError as error:  # Tune would print a traceback and go on asking
+            board.error = error
+            trial = None
+        if trial is None:
+            return Searcher.FINISHED
+        board.ids[trial_id] = trial
+        return {"values": trial.values, "run_id": trial.run_id, "resume": self._checkpoint(trial.run_id)}
+
+    def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
+        pass
+
+    def set_search_properties(self, metric: str | None, mode: str | None, config: Any, **spec: Any) -> bool:
+        return True
+
+    def save(self, checkpoint_path: str) -> None:
+        """The journal keeps what a search needs."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """See `save`."""
+
+
+class Follow(tune.Callback):  # type: ignore[misc]
+    """Brings the board up to date."""
+
+    def __init__(self, board: Board, metric: str) -> None:
+        self._board = board
+        self._metric = metric
+
+    def on_trial_result(
+        self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, result: dict[str, Any], **_: Any
+    ) -> None:
+        known = self._board.of(trial.trial_id)
+        score = float(result.get(self._metric, "nan"))
+        if "seconds" in result:
+            known.score, known.metrics, known.seconds = score, result["metrics"], result["seconds"]
+        else:
+            seconds = known.seconds + result["time_this_iter_s"]
+            self._board.observe(known, result["epoch"], score, result["metrics"], seconds)
+
+    def on_trial_complete(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **_: Any) -> None:
+        known = self._board.of(trial.trial_id)
+        if self._board.interrupted() and "seconds" not in trial.last_result:
+            self._board.set(known, "waiting")
+        else:
+            self._board.set(known, "finished" if "seconds" in trial.last_result else "stopped")
+
+    def on_trial_error(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **_: Any) -> None:
+        known = self._board.of(trial.trial_id)
+        known.cause = cause(trial)
+        self._board.set(known, "failed")
+
+    def on_step_end(self, iteration: int, trials: list[TuneTrial], **_: Any) -> None:
+        for trial in trials:
+            known = self._board.of(trial.trial_id)
+            if known.over or self._board.ended_early:
+                continue
+            self._adopt_values(known, trial.config["values"])
+            status = "paused" if trial.status == TuneTrial.PAUSED else "running"
+            if known.status != status:
+                self._board.set(known, status)
+
+    def _adopt_values(self, trial: Trial, values: dict[str, Any]) -> None:
+        """Population based training changes them."""
+        if values != trial.values:
+            trial.values = dict(values)
+            self._board.journal.began(trial)
+
+
+class Enough(tune.Stopper):  # type: ignore[misc]
+    """Ends the sweep when it was interrupted or too many trials failed."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        return self._board.ended_early
+
+
+def cause(trial: TuneTrial) -> str:
+    """The last line of a failed trial's traceback: what went wrong."""
+    error = trial.get_pickled_error() or trial.get_error()
+    while getattr(error, "cause", None) or getattr(error, "__cause__", None):
+        error = getattr(error, "cause", None) or error.__cause__
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[-1].strip() if lines else type(error).__name__

@@ -1,0 +1,144 @@
+"""What a sweep tells the tracker: the parent run, and once it is over its ranking, figures and best model."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dist_bp.checkpoint import export_model, open_store
+from dist_bp.config import JobConfig, monitor_mode, render
+from dist_bp.config.candidates import with_values
+from dist_bp.errors import DataError, TrainingFailed
+from dist_bp.runtime.warden import Warden
+from dist_bp.sweep import figures, table
+from dist_bp.sweep.board import Board
+from dist_bp.sweep.result import SweepResult
+from dist_bp.sweep.search import Search
+from dist_bp.sweep.trial import Trial, best, ranked
+from dist_bp.track.port import Tracker
+from dist_bp.track.store import without_password
+from dist_bp.train.observer import Observer
+from dist_bp.train.publish import open_tracked, tracked
+from dist_bp.train.setup import Job
+
+BEST_CONFIG = "best.yaml"
+LISTED = 10
+"""Trials in the description of the parent run."""
+
+
+def open_parent(job: Job, config: JobConfig, name: str, run_id: str | None, warden: Warden) -> Tracker:
+    """Opens the parent run of all trials; `run_id` is that of an earlier process."""
+    tracking = config.tracking.model_copy(update={"run_name": config.tracking.run_name or name})
+    named = config.model_copy(update={"tracking": tracking})
+    return open_tracked(named, describe(config, name, ()), {"dist_bp.sweep": name}, run_id, warden)
+
+
+def close_children(tracker: Tracker, board: Board) -> None:
+    """Gives the runs the status that the sweep knows: those that were cut off or failed could not do so themselves."""
+    for trial in board.trials:
+        if trial.status == "failed":
+            tracker.close_child(trial.run_id, "FAILED")
+        elif not trial.over:
+            tracker.close_child(trial.run_id, "KILLED")
+
+
+def publish(
+    job: Job,
+    config: JobConfig,
+    name: str,
+    folder: Path,
+    trials: Sequence[Trial],
+    search: Search,
+    tracker: Tracker,
+    observer: Observer,
+    seconds: float,
+) -> SweepResult:
+    """Logs the ranking, the figures, the best configuration and the best model."""
+    assert config.sweep is not None
+    metric, mode = config.sweep.metric, monitor_mode(config.sweep.metric, config.sweep.mode)
+    order = ranked(trials, mode)
+    winner = best(order, mode)
+    if winner is None:
+        raise TrainingFailed(f"no trial has a {metric}: {'; '.join(trial.cause for trial in order if trial.cause)}")
+    _log_table(tracker, config, name, order)
+    _log_figures(tracker, config, order, search, observer)
+    chosen = with_values(config, winner.values)
+    path = folder / BEST_CONFIG
+    path.write_text(render(chosen), encoding="utf-8")
+    tracker.log_artifact(path)
+    for trial in order:
+        if trial.score is not None:
+            tracker.log(trial.number, {"sweep/score": trial.score, "sweep/epochs": trial.epochs})
+    model = Path(config.checkpoint.directory).absolute() / winner.run_id / "model"
+    return SweepResult(
+        name=name,
+        run_id=tracker.run_id or "",
+        status="FINISHED",
+        metric=metric,
+        mode=mode,
+        trials=order,
+        epochs=sum(trial.epochs for trial in trials),
+        seconds=seconds,
+        training_seconds=sum(trial.seconds for trial in trials),
+        folder=str(folder),
+        best_config=str(path),
+        best_model=str(model),
+        model_uri=_log_model(job, chosen, model, winner, tracker, observer),
+        run_url=tracker.run_url,
+        tracking_uri=without_password(config.tracking.tracking_uri),
+    )
+
+
+def describe(config: JobConfig, name: str, order: Sequence[Trial]) -> str:
+    """The parent run's description in markdown: what is varied, and once there are trials, how they rank."""
+    sweep = config.sweep
+    assert sweep is not None
+    lines = [f"**Sweep {name}**: {sweep.metric} of {config.name}", ""]
+    for key, space in sweep.parameters.items():
+        facts = ", ".join(f"{option} {value}" for option, value in space if option != "type")
+        lines.append(f"- `{key}`: {space.type}, {facts}")
+    lines += ["", f"search {sweep.search_options.type}, scheduler {sweep.scheduler_options.type}"]
+    if order:
+        keys = list(sweep.parameters)
+        names = [*table.HEAD, sweep.metric, *keys, "epochs"]
+        lines += ["", table.as_markdown(table.rows(order[:LISTED], sweep.metric, keys), names)]
+        lines += ["", f"The best configuration is the artifact {BEST_CONFIG}, the whole ranking trials.html."]
+    return "\n".join(lines)
+
+
+def _log_table(tracker: Tracker, config: JobConfig, name: str, order: Sequence[Trial]) -> None:
+    assert config.sweep is not None
+    metric, keys = config.sweep.metric, list(config.sweep.parameters)
+    names, content = table.columns(metric, keys), table.rows(order, metric, keys)
+    tracker.log_text("trials.csv", table.as_csv(content, names))
+    tracker.log_text("trials.html", table.as_html(content, names, f"Sweep {name}"))
+    tracker.log_tags({"mlflow.note.content": describe(config, name, order)})
+
+
+def _log_figures(
+    tracker: Tracker, config: JobConfig, order: Sequence[Trial], search: Search, observer: Observer
+) -> None:
+    sweep = config.sweep
+    assert sweep is not None
+    mode = monitor_mode(sweep.metric, sweep.mode)
+    drawn = figures.parallel_coordinates(order, sweep.parameters, sweep.metric, mode)
+    tracker.log_figure("figures/parallel_coordinates.png", drawn)
+    if found := search.importances(order):
+        tracker.log_figure("figures/importances.png", figures.importances(found))
+    else:
+        observer.note("there are too few finished trials to tell how important the parameters are")
+
+
+def _log_model(
+    job: Job, chosen: JobConfig, model: Path, winner: Trial, tracker: Tracker, observer: Observer
+) -> str | None:
+    """The best trial's model, in the parent run as well."""
+    if not chosen.tracking.log_model:
+        return None
+    from dist_bp.serve.package import package_model
+
+    if not model.is_dir() and (found := open_store(model.parent).best()):
+        export_model(model, found.checkpoint)
+    try:
+        return tracker.log_model(package_model(model, job.prepared), winner.number, tracked(winner.metrics))
+    except DataError as error:
+        observer.warn(f"the model is in {model} but not in MLflow, which needs rows of the data: {error}")
+        return None

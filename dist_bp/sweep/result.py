@@ -1,0 +1,44 @@
+"""What a finished sweep hands back."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from dist_bp.config.metrics import Mode
+from dist_bp.sweep.trial import Trial
+from dist_bp.train.result import finite
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """`trials` are ranked, the best first; `seconds` is the time of this command, `training_seconds` that of all
+    trials together without their starts and ends. `best_config` is the file of the best configuration."""
+
+    name: str
+    run_id: str
+    status: str
+    metric: str
+    mode: Mode
+    trials: list[Trial]
+    epochs: int
+    seconds: float
+    training_seconds: float
+    folder: str
+    best_config: str
+    best_model: str
+    model_uri: str | None
+    run_url: str | None
+    tracking_uri: str
+
+    @property
+    def best(self) -> Trial:
+        return self.trials[0]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return vars(self) | {"trials": [_facts(trial) for trial in self.trials]}
+
+
+def _facts(trial: Trial) -> dict[str, Any]:
+    facts = {name: value for name, value in vars(trial).items() if name != "curve"}
+    score = finite({"score": trial.score})["score"] if trial.score is not None else None
+    return facts | {"epochs": trial.epochs, "score": score, "metrics": finite(trial.metrics)}

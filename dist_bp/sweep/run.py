@@ -1,0 +1,190 @@
+"""One sweep from configuration to result: parent run, trials, ranking, best model."""
+
+import time
+from itertools import product
+from pathlib import Path
+
+import yaml
+
+from dist_bp.config import JobConfig, render
+from dist_bp.config.candidates import check_spaces, with_values
+from dist_bp.errors import CapacityError, ConfigError, Interrupted, TrainingFailed, UserError
+from dist_bp.runtime.cluster import Cluster, this_machine
+from dist_bp.runtime.placement import Node, place
+from dist_bp.runtime.warden import Warden
+from dist_bp.sweep.board import Board, Watcher
+from dist_bp.sweep.journal import JOURNAL, Journal, Record
+from dist_bp.sweep.report import close_children, open_parent, publish
+from dist_bp.sweep.result import SweepResult
+from dist_bp.sweep.search import Search
+from dist_bp.sweep.tuning import run_trials
+from dist_bp.track.port import Tracker
+from dist_bp.track.store import resolve_uri
+from dist_bp.train.checks import check_job, object_store_bytes
+from dist_bp.train.interrupt import Interrupt
+from dist_bp.train.job import only_writer, tracked_run
+from dist_bp.train.observer import Observer
+from dist_bp.train.setup import prepare_job
+
+SWEEPS = "sweeps"
+FREE = ("num_samples", "max_concurrent", "max_failures")
+"""Settings of a sweep that may be others when it is resumed."""
+
+
+def run_sweep(
+    config: JobConfig,
+    resume: str | None = None,
+    name: str | None = None,
+    watcher: Watcher = lambda trials: None,
+    observer: Observer | None = None,
+) -> SweepResult:
+    """Runs all trials and returns their ranking; `resume` is the name of a sweep to go on with.
+
+    Raises UserError before anything has started, TrainingFailed when too many trials failed, Interrupted after
+    Ctrl-C or SIGTERM; in each case all runs are closed and no process is left.
+    """
+    observer = observer or Observer()
+    name = resume or name or f"{config.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    folder = sweep_folder(config, name)
+    search = check_sweep(config)
+    record = _earlier(config, folder) if resume else None
+    if not resume and (folder / JOURNAL).exists():
+        raise UserError(f"there is a sweep {name} already: go on with --resume {name}, or choose another --name")
+    observer.phase("preparing the data")
+    job = prepare_job(config.model_copy(update={"sweep": None}))
+    check_job(job)
+    with only_writer(folder), Interrupt() as interrupt, Warden() as warden:
+        parent = record.parent if record else None
+        with tracked_run(lambda: open_parent(job, config, name, parent, warden), observer) as get_tracker:
+            observer.phase("starting Ray")
+            cluster = Cluster(config.ray.address, object_store_bytes(job), warden)
+            try:
+                check_capacity(config, cluster.nodes)
+                interrupt.arm()
+                interrupt.check()
+                tracker = get_tracker()
+                observer.run(tracker.run_id or "", tracker.run_url)
+                board = _board(config, search, folder, tracker, watcher, record, interrupt)
+                started = time.monotonic()
+                observer.phase("running trials")
+                if not board.all_proposed:
+                    run_trials(absolute(config), board, folder)
+            finally:
+                cluster.close()
+            close_children(tracker, board)
+            _raise_early_end(board, name)
+            observer.phase("publishing")
+            seconds = time.monotonic() - started
+            return publish(job, config, name, folder, board.trials, search, tracker, observer, seconds)
+
+
+def sweep_folder(config: JobConfig, name: str) -> Path:
+    return Path(config.checkpoint.directory).absolute() / SWEEPS / name
+
+
+def check_sweep(config: JobConfig) -> Search:
+    """The search of the configuration. Raises ConfigError or UserError where it cannot work."""
+    if config.sweep is None:
+        raise ConfigError("the configuration has no sweep section: say what to vary in sweep.parameters")
+    if found := [f"sweep.parameters.{key}: {message}" for key, message in check_spaces(config)]:
+        raise ConfigError(found)
+    if config.ray.address == "local":
+        check_capacity(config, [this_machine()])
+    search = Search(config.sweep, config.seed)
+    search.propose(0, [])  # do the conditions admit anything?
+    return search
+
+
+def check_capacity(config: JobConfig, nodes: list[Node]) -> None:
+    """Raises CapacityError where a trial may ask for more than there is."""
+    assert config.sweep is not None
+    varied = {key: space.probes() for key, space in config.sweep.parameters.items() if key.startswith("scaling")}
+    for values in product(*varied.values()):
+        given = dict(zip(varied, values, strict=True))
+        try:
+            scaling = with_values(config, given).scaling
+        except ConfigError:  # depends on other values
+            continue
+        try:
+            place(scaling.num_workers, scaling.cpus_per_worker, nodes)
+        except CapacityError as error:
+            trial = (
+                f"a trial with {', '.join(f'{key}={value}' for key, value in given.items())}" if given else "a trial"
+            )
+            raise CapacityError(f"{trial} cannot run: {error}") from None
+
+
+def absolute(config: JobConfig) -> JobConfig:
+    """The configuration that trials vary: what they write is found from any folder, and each run is one of many."""
+    folder = str(Path(config.checkpoint.directory).absolute())
+    tracking = config.tracking.model_copy(
+        update={
+            "tracking_uri": resolve_uri(config.tracking.tracking_uri),
+            "experiment": config.tracking.experiment or config.name,
+            "log_model": False,
+            "system_metrics": False,
+        }
+    )
+    checkpoint = config.checkpoint.model_copy(update={"directory": folder})
+    return config.model_copy(update={"tracking": tracking, "checkpoint": checkpoint})
+
+
+def _earlier(config: JobConfig, folder: Path) -> Record:
+    """What a killed or finished sweep has done. Raises UserError where it is not this one."""
+    record = Journal(folder).read()
+    before = JobConfig.model_validate(yaml.safe_load(record.config))
+    assert before.sweep is not None
+    if config.sweep is None or _course(config) != _course(before):
+        keys = [key for key in JobConfig.model_fields if _course(config).get(key) != _course(before).get(key)]
+        raise ConfigError(
+            f"the sweep {folder.name} was begun with another configuration (differs in {', '.join(keys)}): "
+            f"use its own, in {folder / JOURNAL}, or begin a new sweep"
+        )
+    if len(record.trials) > Search(config.sweep, config.seed).total:
+        raise ConfigError(
+            f"sweep.num_samples: the sweep {folder.name} has {len(record.trials)} trials already: give at least as many"
+        )
+    return record
+
+
+def _course(config: JobConfig) -> dict[str, object]:
+    data = config.model_dump(mode="json", exclude={"ray"})
+    data["sweep"] = {key: value for key, value in (data["sweep"] or {}).items() if key not in FREE}
+    return data
+
+
+def _board(
+    config: JobConfig,
+    search: Search,
+    folder: Path,
+    tracker: Tracker,
+    watcher: Watcher,
+    record: Record | None,
+    interrupt: Interrupt,
+) -> Board:
+    assert config.sweep is not None
+    journal = Journal(folder)
+    journal.open(render(config), tracker.run_id or "")
+    trials = record.trials if record else []
+    return Board(
+        search,
+        journal,
+        new_run=lambda number: tracker.open_child(f"trial {number}"),
+        watcher=watcher,
+        max_concurrent=config.sweep.max_concurrent,
+        max_failures=config.sweep.max_failures,
+        interrupted=lambda: interrupt.requested is not None,
+        trials=trials,
+        failed_before=sum(trial.status == "failed" for trial in trials),
+    )
+
+
+def _raise_early_end(board: Board, name: str) -> None:
+    if board.interrupted():
+        raise Interrupted(f"interrupted: the sweep is kept; go on with the same command and --resume {name}")
+    if board.error:
+        raise board.error
+    failed = [trial for trial in board.trials if trial.status == "failed"]
+    if board.ended_early or len(failed) == len(board.trials):
+        causes = "; ".join(f"trial {trial.number}: {trial.cause}" for trial in failed[-3:])
+        raise TrainingFailed(f"{len(failed)} trials failed, sweep.max_failures is {board.max_failures}: {causes}")

@@ -1,0 +1,108 @@
+"""The schedulers of Ray Tune, made from the configuration."""
+
+import random
+from typing import Any
+
+from ray import tune
+from ray.tune.experiment import Trial as TuneTrial
+from ray.tune.schedulers import FIFOScheduler, MedianStoppingRule, PopulationBasedTraining, TrialScheduler
+
+from dist_bp.config import JobConfig
+from dist_bp.config.metrics import monitor_mode
+from dist_bp.config.space import Range, Space
+from dist_bp.config.sweep import Asha, Median, Pbt, SweepConfig
+from dist_bp.sweep.board import Board
+from dist_bp.sweep.halving import Halving
+
+
+def make_scheduler(config: JobConfig, board: Board) -> TrialScheduler:
+    """The scheduler of the sweep; `board` has the epochs of an earlier process, which count."""
+    sweep = config.sweep
+    assert sweep is not None
+    mode = monitor_mode(sweep.metric, sweep.mode)
+    match sweep.scheduler_options:
+        case Asha() as options:
+            halving = Halving(mode, options.grace_period, options.reduction_factor, config.train.epochs)
+            return HalvingScheduler(sweep.metric, halving, board)
+        case Median() as options:
+            return MedianStoppingRule("epoch", sweep.metric, mode, **options.model_dump(exclude={"type"}))
+        case Pbt() as options:
+            random.seed(config.seed)  # Tune draws from the global generator
+            return _population_based(sweep, options, mode)
+        case _:
+            return FIFOScheduler()
+
+
+class HalvingScheduler(FIFOScheduler):  # type: ignore[misc]
+    """Asynchronous successive halving that pauses and promotes: Tune's own lets trials run on or ends them."""
+
+    def __init__(self, metric: str, halving: Halving, board: Board) -> None:
+        super().__init__()
+        self._score_name = metric
+        self._halving = halving
+        self._board = board
+        for trial in board.trials:
+            for epoch, score in trial.curve.items():
+                halving.observe(trial.number, epoch, score)
+
+    def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
+        number, epoch = self._board.of(trial.trial_id).number, result["epoch"]
+        self._halving.observe(number, epoch, result[self._score_name])
+        stays = self._halving.is_rung(epoch) and not self._halving.may_pass(number, epoch)
+        decision: str = TrialScheduler.PAUSE if stays else TrialScheduler.CONTINUE
+        return decision
+
+    def choose_trial_to_run(self, tune_controller: Any) -> TuneTrial | None:
+        trials = {self._board.of(trial.trial_id).number: trial for trial in tune_controller.get_trials()}
+        active = [trial for trial in trials.values() if trial.status in (TuneTrial.PENDING, TuneTrial.RUNNING)]
+        paused = {
+            number: self._board.trials[number].epochs
+            for number, trial in trials.items()
+            if trial.status == TuneTrial.PAUSED
+        }
+        chosen = None if self._board.full else self._halving.promotable(paused)
+        if chosen is not None:
+            return trials[chosen]
+        if not active and self._board.all_proposed:
+            for number in paused:
+                tune_controller.stop_trial(trials[number])
+        return next((trial for trial in active if trial.status == TuneTrial.PENDING), None)
+
+
+def _population_based(sweep: SweepConfig, options: Pbt, mode: str) -> PopulationBasedTraining:
+    def within_space(config: dict[str, Any]) -> dict[str, Any]:
+        """Tune varies a number by a fifth, also beyond the ends of its space."""
+        values = config["values"]
+        for key, space in sweep.parameters.items():
+            if isinstance(space, Range):
+                values[key] = min(max(values[key], space.low), space.probes()[1])
+        return config
+
+    return PopulationBasedTraining(
+        time_attr="epoch",
+        metric=sweep.metric,
+        mode=mode,
+        perturbation_interval=options.perturbation_interval,
+        quantile_fraction=options.quantile_fraction,
+        resample_probability=options.resample_probability,
+        hyperparam_mutations={"values": {key: _domain(space) for key, space in sweep.parameters.items()}},
+        custom_explore_fn=within_space,
+        log_config=False,
+    )
+
+
+def _domain(space: Space) -> Any:
+    """The space in Tune's terms."""
+    match space.type:
+        case "choice" | "grid":
+            return list(space.values)
+        case "loguniform":
+            return tune.loguniform(space.low, space.high)
+        case "quniform":
+            return tune.quniform(space.low, space.high, space.q)
+        case "randint":
+            return tune.randint(space.low, space.high)
+        case "normal":
+            return tune.randn(space.mean, space.sd)
+        case _:
+            return tune.uniform(space.low, space.high)

@@ -1,0 +1,168 @@
+"""Which values the next trial gets: a pure function of the space, the seed and the trials so far.
+
+Draws and the tree-structured Parzen estimator (Bergstra et al., Algorithms for Hyper-Parameter Optimization, 2011)
+are Optuna's. Because nothing is kept from one trial to the next, a resumed sweep proposes what an uninterrupted one
+would have, given the same results.
+"""
+
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import cached_property
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.importance import FanovaImportanceEvaluator
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from dist_bp.config.metrics import monitor_mode
+from dist_bp.config.space import GridSpace, NormalSpace, QUniformSpace, RandIntSpace, Space
+from dist_bp.config.sweep import SweepConfig, Tpe
+from dist_bp.errors import UserError
+from dist_bp.plugins import locate
+from dist_bp.sweep.trial import Trial
+
+Condition = Callable[[dict[str, Any]], bool]
+ATTEMPTS = 1000
+MIN_IMPORTANCE = 4
+ENDED = ("finished", "stopped")
+TAILS = 1e-6
+"""Of a normal distribution, at each end, that are never drawn."""
+
+
+class Search:
+    """The search of a sweep. Raises ConfigError where a condition cannot be found."""
+
+    def __init__(self, sweep: SweepConfig, seed: int) -> None:
+        self._sweep = sweep
+        self._seed = seed
+        self._conditions: list[Condition] = [locate(name) for name in sweep.conditions]
+        self._distributions = {key: _distribution(space) for key, space in sweep.parameters.items()}
+
+    @property
+    def total(self) -> int:
+        """Trials of the whole sweep."""
+        if self._grid_search:
+            return len(self._combinations)
+        return self._sweep.samples * len(self._combinations)
+
+    def propose(self, number: int, trials: Sequence[Trial]) -> dict[str, Any]:
+        """The values of trial `number` by key. Raises UserError where the conditions admit none."""
+        fixed = self._combinations[number % len(self._combinations)]
+        if self._grid_search:
+            return fixed
+        for attempt in range(ATTEMPTS):
+            values = self._draw(number, attempt, trials) | fixed
+            if self._admitted(values):
+                return values
+        names = ", ".join(self._sweep.conditions)
+        raise UserError(f"sweep.conditions: {names} admit none of {ATTEMPTS} draws, the last was {values}")
+
+    def importances(self, trials: Iterable[Trial]) -> dict[str, float]:
+        """By key the share of the differences in score that the setting explains (Hutter et al., An Efficient Approach
+        for Assessing Hyperparameter Importance, 2014: fANOVA); empty where too few trials tell."""
+        frozen = [self._frozen(replace(trial, status="finished")) for trial in trials if trial.status in ENDED]
+        complete = [trial for trial in frozen if trial.state == TrialState.COMPLETE]
+        if len(complete) < MIN_IMPORTANCE or len({trial.value for trial in complete}) == 1:
+            return {}
+        study = self._study(None)
+        study.add_trials(complete)
+        return dict(optuna.importance.get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0)))
+
+    @property
+    def _grid_search(self) -> bool:
+        return self._sweep.search_options.type == "grid"
+
+    @cached_property
+    def _combinations(self) -> list[dict[str, Any]]:
+        """Of the spaces that are gone through one by one; a single empty one where there are none."""
+        listed = {
+            key: _listed(space)
+            for key, space in self._sweep.parameters.items()
+            if self._grid_search or isinstance(space, GridSpace)
+        }
+        found = [dict(zip(listed, values, strict=True)) for values in itertools.product(*listed.values())]
+        if not self._grid_search:
+            return found
+        admitted = [values for values in found if self._admitted(values)]
+        if not admitted:
+            raise UserError(f"sweep.conditions: {', '.join(self._sweep.conditions)} admit no combination of the grid")
+        return admitted
+
+    def _admitted(self, values: dict[str, Any]) -> bool:
+        return all(condition(dict(values)) for condition in self._conditions)
+
+    def _draw(self, number: int, attempt: int, trials: Iterable[Trial]) -> dict[str, Any]:
+        seed = int(np.random.SeedSequence([self._seed, number, attempt]).generate_state(1)[0])
+        options = self._sweep.search_options
+        if isinstance(options, Tpe):
+            sampler: optuna.samplers.BaseSampler = optuna.samplers.TPESampler(
+                seed=seed, constant_liar=True, **options.model_dump(exclude={"type"})
+            )
+            study = self._study(sampler)
+            study.add_trials([self._frozen(trial) for trial in trials])
+        else:
+            study = self._study(optuna.samplers.RandomSampler(seed))
+        drawn = study.ask(self._distributions).params
+        return {key: _decoded(space, drawn[key]) for key, space in self._sweep.parameters.items()}
+
+    def _study(self, sampler: optuna.samplers.BaseSampler | None) -> optuna.Study:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        mode = monitor_mode(self._sweep.metric, self._sweep.mode)
+        return optuna.create_study(sampler=sampler, direction="minimize" if mode == "min" else "maximize")
+
+    def _frozen(self, trial: Trial) -> FrozenTrial:
+        state, value = TrialState.RUNNING, None
+        curve = {epoch: score for epoch, score in trial.curve.items() if np.isfinite(score)}
+        if trial.status == "failed":
+            state = TrialState.FAIL
+        elif trial.status == "finished" and trial.score is not None and np.isfinite(trial.score):
+            state, value = TrialState.COMPLETE, trial.score
+        elif trial.status in ("stopped", "paused", "finished"):
+            state = TrialState.PRUNED
+        params = {key: _encoded(space, trial.values[key]) for key, space in self._sweep.parameters.items()}
+        return create_trial(
+            state=state, value=value, params=params, distributions=self._distributions, intermediate_values=curve
+        )
+
+
+def _listed(space: Space) -> Sequence[Any]:
+    return range(space.low, space.high) if isinstance(space, RandIntSpace) else space.probes()
+
+
+def _distribution(space: Space) -> BaseDistribution:
+    """The space as Optuna draws from it; of listed values the index, of a normal distribution the quantile."""
+    match space.type:
+        case "choice" | "grid":
+            return CategoricalDistribution(range(len(space.values)))
+        case "randint":
+            return IntDistribution(space.low, space.high - 1)
+        case "normal":
+            return FloatDistribution(TAILS, 1 - TAILS)
+        case kind:
+            step = space.q if isinstance(space, QUniformSpace) else None
+            return FloatDistribution(space.low, space.high, log=kind == "loguniform", step=step)
+
+
+def _decoded(space: Space, drawn: Any) -> Any:
+    match space.type:
+        case "choice" | "grid":
+            return space.values[drawn]
+        case "normal":
+            return NormalDist(space.mean, space.sd).inv_cdf(drawn)
+        case _:
+            return drawn
+
+
+def _encoded(space: Space, value: Any) -> Any:
+    match space.type:
+        case "choice" | "grid":
+            return space.values.index(value)
+        case "normal":
+            assert isinstance(space, NormalSpace)
+            return min(max(NormalDist(space.mean, space.sd).cdf(value), TAILS), 1 - TAILS)
+        case _:
+            return value

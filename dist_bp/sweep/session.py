@@ -1,0 +1,86 @@
+"""A training job in a thread that stops after each epoch until it is told what to do."""
+
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dist_bp.config import JobConfig
+from dist_bp.train.job import run_job
+from dist_bp.train.result import Result
+
+LOOK_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What a job tells of an epoch; `values` by monitor name."""
+
+    number: int
+    values: dict[str, float]
+
+
+class Session:
+    """Use `advance` until it returns a Result, or `stop`; both raise what the job raises."""
+
+    def __init__(self, config: JobConfig, run_id: str, resume: Path | None) -> None:
+        self._said: queue.SimpleQueue[Epoch | Path | Result | BaseException] = queue.SimpleQueue()
+        self._orders: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self.waiting = False
+        """Whether the job is between two epochs."""
+        self._over = False
+        arguments = (config, run_id, resume)
+        self._thread = threading.Thread(target=self._run, args=arguments, name="training", daemon=True)
+        self._thread.start()
+
+    def advance(self) -> Epoch | Result:
+        """Trains for one more epoch; the result where the job was over before."""
+        if self.waiting:
+            self._orders.put("go")
+        answer = self._hear()
+        assert isinstance(answer, Epoch | Result)
+        return answer
+
+    def save(self) -> Path:
+        """The folder of a checkpoint of the epoch that `advance` returned last."""
+        self._orders.put("save")
+        answer = self._hear()
+        assert isinstance(answer, Path)
+        return answer
+
+    def stop(self) -> None:
+        """Ends the job after the epoch that `advance` returned last: it evaluates, publishes and frees everything."""
+        if not self._over:
+            self._orders.put("stop")
+            while not self._over:
+                self._hear()
+        self._thread.join()
+
+    def _hear(self) -> Epoch | Path | Result:
+        answer: Any = None
+        while answer is None:
+            try:
+                answer = self._said.get(timeout=LOOK_SECONDS)
+            except queue.Empty:
+                if not self._thread.is_alive() and self._said.empty():
+                    answer = RuntimeError("the training thread ended without a word")
+        self.waiting = isinstance(answer, Epoch | Path)
+        self._over = not self.waiting
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer  # type: ignore[no-any-return]
+
+    def epoch(self, epoch: int, values: dict[str, float], save: Callable[[], Path]) -> str | None:
+        """Called by the job, see `dist_bp.train.steering`."""
+        self._said.put(Epoch(epoch, values))
+        while (order := self._orders.get()) == "save":
+            self._said.put(save())
+        return None if order == "go" else f"given up by the sweep after epoch {epoch}"
+
+    def _run(self, config: JobConfig, run_id: str, resume: Path | None) -> None:
+        try:
+            self._said.put(run_job(config, str(resume) if resume else None, steering=self, run_id=run_id))
+        except BaseException as error:
+            self._said.put(error)

@@ -1,0 +1,75 @@
+"""One trial as Ray Tune runs it: a training job, an epoch a step."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+from dist_bp.config import JobConfig
+from dist_bp.config.candidates import with_values
+from dist_bp.sweep.session import Epoch, Session
+
+CHECKPOINT = "checkpoint"
+
+
+class TrainingTrial(tune.Trainable):  # type: ignore[misc]
+    """`config` has the trial's `values` by key and the path of a checkpoint to `resume`, if any.
+
+    Tune's name of the trial is the id of its MLflow run: population based training copies configurations from one
+    trial to another, but not names.
+    """
+
+    def setup(self, config: dict[str, Any], job: JobConfig) -> None:
+        self._job = job
+        self._begin(config)
+
+    def _begin(self, config: dict[str, Any]) -> None:
+        self._values = config["values"]
+        self._resume = Path(config["resume"]) if config["resume"] else None
+        self._session: Session | None = None
+
+    def step(self) -> dict[str, Any]:
+        if self._session is None:  # not sooner: Tune may hand over a checkpoint first
+            self._session = Session(with_values(self._job, self._values), self.trial_name, self._resume)
+        answer = self._session.advance()
+        if isinstance(answer, Epoch):
+            return {**answer.values, "epoch": answer.number, "metrics": answer.values, "done": False}
+        return {
+            **answer.metrics,
+            "epoch": answer.epochs,
+            "metrics": answer.metrics,
+            "done": True,
+            "seconds": answer.seconds,
+        }
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        if self._session and self._session.waiting:
+            shutil.copytree(self._session.save(), Path(checkpoint_dir) / CHECKPOINT, copy_function=_link)
+
+    def load_checkpoint(self, checkpoint: str) -> None:
+        self._end()
+        self._resume = Path(checkpoint) / CHECKPOINT
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self._end()
+        self._begin(new_config)
+        return True
+
+    def cleanup(self) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        session, self._session = self._session, None
+        if session:
+            session.stop()
+
+
+def _link(source: str, target: str) -> str:
+    """Checkpoint files never change, so a second name for them will do where the file system has such."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+    return target

@@ -1,0 +1,63 @@
+"""What is known of a sweep's trials, as a list that only grows: the same while it runs and when it is read back."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from dist_bp.config.metrics import Mode
+
+Status = Literal["waiting", "running", "paused", "finished", "stopped", "failed"]
+"""waiting: not begun, or cut off and to go on. stopped: given up by the scheduler. failed: ended by an error."""
+OVER: tuple[Status, ...] = ("finished", "stopped", "failed")
+
+
+@dataclass
+class Trial:
+    """One trial: the varied settings, and how far it has come.
+
+    `curve` has the sweep's metric by epoch, `score` is that of the parameters the trial gives back, or of the last
+    epoch as long as there are none. `seconds` are of training, without start and end.
+    """
+
+    number: int
+    values: dict[str, Any]
+    run_id: str
+    status: Status = "waiting"
+    curve: dict[int, float] = field(default_factory=dict)
+    score: float | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+    cause: str = ""
+
+    @property
+    def epochs(self) -> int:
+        return max(self.curve, default=0)
+
+    @property
+    def over(self) -> bool:
+        return self.status in OVER
+
+    def observe(self, epoch: int, score: float, metrics: dict[str, float], seconds: float) -> None:
+        """An epoch is over."""
+        self.curve[epoch] = score
+        self.score, self.metrics, self.seconds = score, metrics, seconds
+
+
+def ranked(trials: Iterable[Trial], mode: Mode) -> list[Trial]:
+    """The best first; those without a score, and failed ones, at the end."""
+
+    def rank(trial: Trial) -> tuple[bool, float, int]:
+        value = trial.score if trial.score is not None and math.isfinite(trial.score) else None
+        if value is None or trial.status == "failed":
+            return True, 0.0, trial.number
+        return False, (value if mode == "min" else -value), trial.number
+
+    return sorted(trials, key=rank)
+
+
+def best(trials: Iterable[Trial], mode: Mode) -> Trial | None:
+    """The trial with the best score; None where there is none."""
+    order = ranked(trials, mode)
+    found = order[0] if order else None
+    return found if found and found.status != "failed" and found.score is not None else None

@@ -1,0 +1,89 @@
+"""Ray Tune's side of a sweep: it starts and stops the trials that the board proposes."""
+
+import logging
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dist_bp.checkpoint import CHECKPOINTS, open_store
+from dist_bp.config import JobConfig
+from dist_bp.config.candidates import with_values
+from dist_bp.errors import CheckpointError
+from dist_bp.sweep.board import Board
+
+TUNE = "tune"
+SWITCHES = {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths of the user's code mean what they mean in training
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # the journal is what a sweep goes on from
+    "TUNE_WARN_THRESHOLD_S": "60",
+}
+
+
+def run_trials(job: JobConfig, board: Board, folder: Path) -> None:
+    """Runs all that the board has to propose, several trials at a time as CPUs allow.
+
+    `job` is what trials vary; `folder` is for Tune's files. Ray must be connected.
+    """
+    os.environ.update(SWITCHES)
+    from ray import tune
+
+    from dist_bp.sweep.callbacks import Enough, Follow, Proposals
+    from dist_bp.sweep.schedule import make_scheduler
+    from dist_bp.sweep.trainable import TrainingTrial
+
+    assert job.sweep is not None
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # trials, failures and results are told by the board
+    trainable = tune.with_parameters(TrainingTrial, job=job)
+    tuner = tune.Tuner(
+        tune.with_resources(trainable, lambda config: _bundles(with_values(job, config["values"]))),
+        tune_config=tune.TuneConfig(
+            search_alg=Proposals(board, lambda run_id: _checkpoint(job, run_id)),
+            scheduler=make_scheduler(job, board),
+            num_samples=-1,
+            reuse_actors=True,
+            trial_name_creator=_name,
+            trial_dirname_creator=_name,
+        ),
+        run_config=tune.RunConfig(
+            name=TUNE,
+            storage_path=str(folder),
+            stop=Enough(board),
+            callbacks=[Follow(board, job.sweep.metric)],
+            verbose=0,
+        ),
+    )
+    try:
+        tuner.fit()
+    finally:
+        shutil.rmtree(folder / TUNE, ignore_errors=True)
+
+
+def _name(trial: Any) -> str:
+    """The id of the trial's MLflow run."""
+    name: str = trial.config["run_id"]
+    return name
+
+
+def _bundles(trial: JobConfig) -> Any:
+    """What a trial reserves, all or nothing: nothing for itself and the CPUs of its workers."""
+    from ray import tune
+
+    workers, cpus = trial.scaling.num_workers, trial.scaling.cpus_per_worker
+    bundles: list[Mapping[str, int]] = [{"CPU": 0}, *[{"CPU": cpus}] * workers] if workers else [{"CPU": cpus}]
+    return tune.PlacementGroupFactory(bundles)
+
+
+def _checkpoint(job: JobConfig, run_id: str) -> str | None:
+    """The newest checkpoint of a trial that was cut off; None where it has none."""
+    folder = Path(job.checkpoint.directory) / run_id / CHECKPOINTS
+    try:
+        found = open_store(folder).latest() if folder.is_dir() else None
+    except CheckpointError:
+        return None
+    return str(found.path) if found else None

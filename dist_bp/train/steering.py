@@ -1,0 +1,15 @@
+"""What may end a run from outside, such as a sweep that gives up a trial."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+
+class Steering(Protocol):
+    """Is asked after each epoch, and may take its time: training waits."""
+
+    def epoch(self, epoch: int, values: dict[str, float], save: Callable[[], Path]) -> str | None:
+        """Says why training should end here, None to go on.
+
+        `values` are by monitor name; `save()` returns the folder of a durable checkpoint of this epoch.
+        """
