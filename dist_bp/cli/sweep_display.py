@@ -87,7 +87,7 @@ def trial_table(order: Sequence[Trial], sweep: SweepConfig) -> Table:
     for name in ("trial", "status", "epochs", sweep.metric):
         table.add_column(name, justify="right" if name != "status" else "left")
     for key in keys:
-        table.add_column(".".join(key.split(".")[-2:]), overflow="fold")
+        table.add_column(_short(key), overflow="fold")
     for trial in order[:SHOWN]:
         cells = [str(trial.number), trial.status, str(trial.epochs), shown(trial.score)]
         cells += [shown(trial.values[key]) for key in keys]
@@ -95,6 +95,12 @@ def trial_table(order: Sequence[Trial], sweep: SweepConfig) -> Table:
     if len(order) > SHOWN:
         table.caption = f"and {len(order) - SHOWN} more"
     return table
+
+
+def _short(key: str) -> str:
+    """The end of a key that tells what it is: layers.0.units, optimizer.learning_rate."""
+    parts = key.split(".")
+    return ".".join(parts[-3:] if len(parts) > 2 and parts[-2].isdecimal() else parts[-2:])
 
 
 def print_sweep(result: SweepResult, config: JobConfig, stream: IO[str]) -> None:

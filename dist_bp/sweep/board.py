@@ -15,7 +15,7 @@ Watcher = Callable[[Sequence[Trial]], None]
 class Board:
     """The trials in the order of their numbers; every change is journaled and shown.
 
-    `new_run` makes the MLflow run of a trial. `ids` are Tune's ids of the trials.
+    `new_run` makes the MLflow run of a trial.
     """
 
     search: Search
@@ -27,7 +27,6 @@ class Board:
     interrupted: Callable[[], bool]
     failed_before: int = 0
     trials: list[Trial] = field(default_factory=list)
-    ids: dict[str, Trial] = field(default_factory=dict)
     error: Exception | None = None
 
     def __deepcopy__(self, memo: Any) -> "Board":
@@ -60,9 +59,15 @@ class Board:
     def ended_early(self) -> bool:
         return self.interrupted() or self.error is not None or self.failures > self.max_failures
 
-    def of(self, tune_id: str) -> Trial:
-        """The trial that Tune knows by this id."""
-        return self.ids[tune_id]
+    def of(self, run_id: str) -> Trial:
+        """The trial with this MLflow run, by which Tune calls it."""
+        return next(trial for trial in self.trials if trial.run_id == run_id)
+
+    def population(self) -> list[Trial]:
+        """All trials that have not ended, proposed at once."""
+        while len(self.trials) < self.search.total:
+            self._propose()
+        return [trial for trial in self.trials if not trial.over]
 
     def next(self) -> Trial | None:
         """The next trial to begin, or to go on with; None where all have begun."""
@@ -70,11 +75,15 @@ class Board:
         if trial is None:
             if len(self.trials) >= self.search.total:
                 return None
-            number = len(self.trials)
-            trial = Trial(number, self.search.propose(number, self.trials), self.new_run(number))
-            self.trials.append(trial)
-            self.journal.began(trial)
+            trial = self._propose()
         self.set(trial, "running")
+        return trial
+
+    def _propose(self) -> Trial:
+        number = len(self.trials)
+        trial = Trial(number, self.search.propose(number, self.trials), self.new_run(number))
+        self.trials.append(trial)
+        self.journal.began(trial)
         return trial
 
     def set(self, trial: Trial, status: Any) -> None:

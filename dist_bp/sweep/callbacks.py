@@ -9,16 +9,18 @@ from ray.tune.search import Searcher
 
 from dist_bp.errors import DistBpError
 from dist_bp.sweep.board import Board
-from dist_bp.sweep.trial import Trial
+from dist_bp.sweep.trial import Status, Trial
+
+STATES: dict[str, Status] = {TuneTrial.RUNNING: "running", TuneTrial.PAUSED: "paused"}
 
 
 class Proposals(Searcher):  # type: ignore[misc]
-    """Tune asks for a trial; `checkpoint` finds that of a run to go on from."""
+    """Tune asks for a trial; `arguments` makes the trainable's configuration."""
 
-    def __init__(self, board: Board, checkpoint: Callable[[str], str | None]) -> None:
+    def __init__(self, board: Board, arguments: Callable[[Trial], dict[str, Any]]) -> None:
         super().__init__()
         self._board = board
-        self._checkpoint = checkpoint
+        self._arguments = arguments
 
     def suggest(self, trial_id: str) -> Any:
         board = self._board
@@ -31,8 +33,7 @@ class Proposals(Searcher):  # type: ignore[misc]
             trial = None
         if trial is None:
             return Searcher.FINISHED
-        board.ids[trial_id] = trial
-        return {"values": trial.values, "run_id": trial.run_id, "resume": self._checkpoint(trial.run_id)}
+        return {"trial": self._arguments(trial)}
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
         pass
@@ -57,33 +58,33 @@ class Follow(tune.Callback):  # type: ignore[misc]
     def on_trial_result(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, result: dict[str, Any], **_: Any
     ) -> None:
-        known = self._board.of(trial.trial_id)
+        known = self._board.of(str(trial))
         score = float(result.get(self._metric, "nan"))
-        if "seconds" in result:
+        if result["over"]:
+            known.curve.setdefault(result["epoch"], score)
             known.score, known.metrics, known.seconds = score, result["metrics"], result["seconds"]
         else:
-            seconds = known.seconds + result["time_this_iter_s"]
-            self._board.observe(known, result["epoch"], score, result["metrics"], seconds)
+            self._board.observe(known, result["epoch"], score, result["metrics"], result["seconds"])
 
     def on_trial_complete(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **_: Any) -> None:
-        known = self._board.of(trial.trial_id)
-        if self._board.interrupted() and "seconds" not in trial.last_result:
-            self._board.set(known, "waiting")
+        known = self._board.of(str(trial))
+        if trial.last_result.get("over"):
+            self._board.set(known, "finished")
         else:
-            self._board.set(known, "finished" if "seconds" in trial.last_result else "stopped")
+            self._board.set(known, "waiting" if self._board.interrupted() else "stopped")
 
     def on_trial_error(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **_: Any) -> None:
-        known = self._board.of(trial.trial_id)
+        known = self._board.of(str(trial))
         known.cause = cause(trial)
         self._board.set(known, "failed")
 
     def on_step_end(self, iteration: int, trials: list[TuneTrial], **_: Any) -> None:
         for trial in trials:
-            known = self._board.of(trial.trial_id)
+            known = self._board.of(str(trial))
             if known.over or self._board.ended_early:
                 continue
-            self._adopt_values(known, trial.config["values"])
-            status = "paused" if trial.status == TuneTrial.PAUSED else "running"
+            self._adopt_values(known, trial.config["trial"]["values"])
+            status = STATES.get(trial.status, known.status)
             if known.status != status:
                 self._board.set(known, status)
 

@@ -34,13 +34,17 @@ class Halving:
             value = -math.inf if math.isnan(score) else score if self.mode == "max" else -score
             self.rungs.setdefault(epoch, {})[trial] = value
 
-    def may_pass(self, trial: int, epoch: int) -> bool:
+    def may_pass(self, trial: int, epoch: int, at_least: int = 0) -> bool:
         """Whether the trial, which has come to this rung, is among the best that go on from it."""
         scores = self.rungs[epoch]
-        best = sorted(scores, key=lambda other: (-scores[other], other))[: len(scores) // self.factor]
-        return trial in best
+        passing = max(len(scores) // self.factor, at_least)
+        return trial in sorted(scores, key=lambda other: (-scores[other], other))[:passing]
 
-    def promotable(self, waiting: dict[int, int]) -> int | None:
-        """Of the paused trials, by the epoch of their rung, the one to go on: at the highest rung the best."""
-        ready = [trial for trial, epoch in waiting.items() if self.may_pass(trial, epoch)]
+    def promotable(self, waiting: dict[int, int], closing: bool = False) -> int | None:
+        """Of the paused trials, by the epoch of their rung, the one to go on: at the highest rung the best.
+
+        Once no further trial will come (`closing`) at least one goes on from every rung, so that few trials too make
+        one that is trained to the end.
+        """
+        ready = [trial for trial, epoch in waiting.items() if self.may_pass(trial, epoch, at_least=int(closing))]
         return max(ready, key=lambda trial: (waiting[trial], self.rungs[waiting[trial]][trial]), default=None)

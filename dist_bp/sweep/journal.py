@@ -42,8 +42,9 @@ class Journal:
         self._append("epoch", trial=trial.number, epoch=trial.epochs, **facts)
 
     def ended(self, trial: Trial) -> None:
-        facts = {"score": trial.score, "metrics": trial.metrics, "seconds": trial.seconds, "cause": trial.cause}
-        self._append("end", trial=trial.number, status=trial.status, **facts)
+        names = ("status", "score", "metrics", "seconds", "cause")
+        facts = {name: getattr(trial, name) for name in names}
+        self._append("end", trial=trial.number, epoch=trial.epochs, **facts)
 
     def read(self) -> "Record":
         """Everything up to now. Raises UserError where there is no such sweep."""
@@ -61,6 +62,7 @@ class Journal:
                     trial.observe(event["epoch"], event["score"], event["metrics"], event["seconds"])
                 case "end":
                     trial = trials[event.pop("trial")]
+                    trial.curve.setdefault(event.pop("epoch"), event["score"])
                     for name, value in event.items():
                         setattr(trial, name, value)
         return Record(config, parent, [trials[number] for number in sorted(trials)])

@@ -46,24 +46,25 @@ class HalvingScheduler(FIFOScheduler):  # type: ignore[misc]
                 halving.observe(trial.number, epoch, score)
 
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
-        number, epoch = self._board.of(trial.trial_id).number, result["epoch"]
+        number, epoch = self._board.of(str(trial)).number, result["epoch"]
         self._halving.observe(number, epoch, result[self._score_name])
         stays = self._halving.is_rung(epoch) and not self._halving.may_pass(number, epoch)
         decision: str = TrialScheduler.PAUSE if stays else TrialScheduler.CONTINUE
         return decision
 
     def choose_trial_to_run(self, tune_controller: Any) -> TuneTrial | None:
-        trials = {self._board.of(trial.trial_id).number: trial for trial in tune_controller.get_trials()}
+        trials = {self._board.of(str(trial)).number: trial for trial in tune_controller.get_trials()}
         active = [trial for trial in trials.values() if trial.status in (TuneTrial.PENDING, TuneTrial.RUNNING)]
         paused = {
             number: self._board.trials[number].epochs
             for number, trial in trials.items()
             if trial.status == TuneTrial.PAUSED
         }
-        chosen = None if self._board.full else self._halving.promotable(paused)
+        closing = not active and self._board.all_proposed
+        chosen = None if self._board.full else self._halving.promotable(paused, closing)
         if chosen is not None:
             return trials[chosen]
-        if not active and self._board.all_proposed:
+        if closing:
             for number in paused:
                 tune_controller.stop_trial(trials[number])
         return next((trial for trial in active if trial.status == TuneTrial.PENDING), None)
@@ -72,12 +73,13 @@ class HalvingScheduler(FIFOScheduler):  # type: ignore[misc]
 def _population_based(sweep: SweepConfig, options: Pbt, mode: str) -> PopulationBasedTraining:
     def within_space(config: dict[str, Any]) -> dict[str, Any]:
         """Tune varies a number by a fifth, also beyond the ends of its space."""
-        values = config["values"]
+        values = config["trial"]["values"]
         for key, space in sweep.parameters.items():
             if isinstance(space, Range):
                 values[key] = min(max(values[key], space.low), space.probes()[1])
         return config
 
+    domains = {key: _domain(space) for key, space in sweep.parameters.items()}
     return PopulationBasedTraining(
         time_attr="epoch",
         metric=sweep.metric,
@@ -85,7 +87,7 @@ def _population_based(sweep: SweepConfig, options: Pbt, mode: str) -> Population
         perturbation_interval=options.perturbation_interval,
         quantile_fraction=options.quantile_fraction,
         resample_probability=options.resample_probability,
-        hyperparam_mutations={"values": {key: _domain(space) for key, space in sweep.parameters.items()}},
+        hyperparam_mutations={"trial": {"values": domains}},
         custom_explore_fn=within_space,
         log_config=False,
     )

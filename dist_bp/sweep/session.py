@@ -16,10 +16,11 @@ LOOK_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Epoch:
-    """What a job tells of an epoch; `values` by monitor name."""
+    """What a job tells of an epoch; `values` by monitor name, `seconds` of training so far."""
 
     number: int
     values: dict[str, float]
+    seconds: float
 
 
 class Session:
@@ -72,9 +73,9 @@ class Session:
             raise answer
         return answer  # type: ignore[no-any-return]
 
-    def epoch(self, epoch: int, values: dict[str, float], save: Callable[[], Path]) -> str | None:
+    def epoch(self, epoch: int, values: dict[str, float], seconds: float, save: Callable[[], Path]) -> str | None:
         """Called by the job, see `dist_bp.train.steering`."""
-        self._said.put(Epoch(epoch, values))
+        self._said.put(Epoch(epoch, values, seconds))
         while (order := self._orders.get()) == "save":
             self._said.put(save())
         return None if order == "go" else f"given up by the sweep after epoch {epoch}"

@@ -15,7 +15,7 @@ CHECKPOINT = "checkpoint"
 
 
 class TrainingTrial(tune.Trainable):  # type: ignore[misc]
-    """`config` has the trial's `values` by key and the path of a checkpoint to `resume`, if any.
+    """`config["trial"]` has the `values` by key and the path of a checkpoint to `resume`, if any.
 
     Tune's name of the trial is the id of its MLflow run: population based training copies configurations from one
     trial to another, but not names.
@@ -26,8 +26,8 @@ class TrainingTrial(tune.Trainable):  # type: ignore[misc]
         self._begin(config)
 
     def _begin(self, config: dict[str, Any]) -> None:
-        self._values = config["values"]
-        self._resume = Path(config["resume"]) if config["resume"] else None
+        self._values, resume = config["trial"]["values"], config["trial"]["resume"]
+        self._resume = Path(resume) if resume else None
         self._session: Session | None = None
 
     def step(self) -> dict[str, Any]:
@@ -35,14 +35,8 @@ class TrainingTrial(tune.Trainable):  # type: ignore[misc]
             self._session = Session(with_values(self._job, self._values), self.trial_name, self._resume)
         answer = self._session.advance()
         if isinstance(answer, Epoch):
-            return {**answer.values, "epoch": answer.number, "metrics": answer.values, "done": False}
-        return {
-            **answer.metrics,
-            "epoch": answer.epochs,
-            "metrics": answer.metrics,
-            "done": True,
-            "seconds": answer.seconds,
-        }
+            return _report(answer.values, answer.number, answer.seconds, over=False)
+        return _report(answer.metrics, answer.epochs, answer.seconds, over=True)
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         if self._session and self._session.waiting:
@@ -64,6 +58,10 @@ class TrainingTrial(tune.Trainable):  # type: ignore[misc]
         session, self._session = self._session, None
         if session:
             session.stop()
+
+
+def _report(metrics: dict[str, float], epoch: int, seconds: float, over: bool) -> dict[str, Any]:
+    return {**metrics, "metrics": metrics, "epoch": epoch, "seconds": seconds, "over": over, "done": over}
 
 
 def _link(source: str, target: str) -> str:

@@ -12,6 +12,7 @@ from dist_bp.config import JobConfig
 from dist_bp.config.candidates import with_values
 from dist_bp.errors import CheckpointError
 from dist_bp.sweep.board import Board
+from dist_bp.sweep.trial import Trial
 
 TUNE = "tune"
 SWITCHES = {
@@ -32,6 +33,7 @@ def run_trials(job: JobConfig, board: Board, folder: Path) -> None:
     """
     os.environ.update(SWITCHES)
     from ray import tune
+    from ray.tune.schedulers import PopulationBasedTraining
 
     from dist_bp.sweep.callbacks import Enough, Follow, Proposals
     from dist_bp.sweep.schedule import make_scheduler
@@ -40,12 +42,24 @@ def run_trials(job: JobConfig, board: Board, folder: Path) -> None:
     assert job.sweep is not None
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # trials, failures and results are told by the board
     trainable = tune.with_parameters(TrainingTrial, job=job)
+
+    def arguments(trial: Trial) -> dict[str, Any]:
+        return {"values": trial.values, "run_id": trial.run_id, "resume": _checkpoint(job, trial.run_id)}
+
+    scheduler = make_scheduler(job, board)
+    if isinstance(scheduler, PopulationBasedTraining):  # which takes no searcher
+        population = [arguments(trial) for trial in board.population()]
+        source: dict[str, Any] = {"num_samples": 1}
+        space = {"trial": tune.grid_search(population)}
+    else:
+        source = {"num_samples": -1, "search_alg": Proposals(board, arguments)}
+        space = {}
     tuner = tune.Tuner(
-        tune.with_resources(trainable, lambda config: _bundles(with_values(job, config["values"]))),
+        tune.with_resources(trainable, lambda config: _bundles(with_values(job, config["trial"]["values"]))),
+        param_space=space,
         tune_config=tune.TuneConfig(
-            search_alg=Proposals(board, lambda run_id: _checkpoint(job, run_id)),
-            scheduler=make_scheduler(job, board),
-            num_samples=-1,
+            **source,
+            scheduler=scheduler,
             reuse_actors=True,
             trial_name_creator=_name,
             trial_dirname_creator=_name,
@@ -66,7 +80,7 @@ def run_trials(job: JobConfig, board: Board, folder: Path) -> None:
 
 def _name(trial: Any) -> str:
     """The id of the trial's MLflow run."""
-    name: str = trial.config["run_id"]
+    name: str = trial.config["trial"]["run_id"]
     return name
 
 

@@ -6,10 +6,11 @@ from typing import Protocol
 
 
 class Steering(Protocol):
-    """Is asked after each epoch, and may take its time: training waits."""
+    """Is asked after each epoch but the last, and may take its time: training waits."""
 
-    def epoch(self, epoch: int, values: dict[str, float], save: Callable[[], Path]) -> str | None:
+    def epoch(self, epoch: int, values: dict[str, float], seconds: float, save: Callable[[], Path]) -> str | None:
         """Says why training should end here, None to go on.
 
-        `values` are by monitor name; `save()` returns the folder of a durable checkpoint of this epoch.
+        `values` are by monitor name, `seconds` those of training so far; `save()` returns the folder of a durable
+        checkpoint of this epoch.
         """

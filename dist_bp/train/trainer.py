@@ -85,7 +85,7 @@ class Trainer:
         while reason is None:
             self._lease()
             self._saver.check()
-            reason = self._end_of_epoch() or self._verdict()
+            reason = self._end_of_lease()
             if self._checkpoint_due(reason is not None):
                 self.save()
             if self._interrupt.requested and reason is None:
@@ -96,16 +96,17 @@ class Trainer:
         self._saver.finish()
         return self._outcome(reason)
 
-    def _end_of_epoch(self) -> str | None:
-        """Where an epoch is over, measures it and asks whoever steers the run whether it is to end."""
-        if self._step % self._job.steps_per_epoch:
-            return None
-        self._finish_epoch()
-        if self._steering is None:
-            return None
+    def _end_of_lease(self) -> str | None:
+        """Measures an epoch that is over; says why training should end now, the run's own rules before the steering."""
+        over = self._step % self._job.steps_per_epoch == 0
+        if over:
+            self._finish_epoch()
+        reason = self._verdict()
+        if reason or not over or self._steering is None:
+            return reason
         row = self._history[-1]
         values = {name: value for name, value in row.items() if name not in ("epoch", "step")}
-        return self._steering.epoch(int(row["epoch"]), values, self._save_now)
+        return self._steering.epoch(int(row["epoch"]), values, self._seconds, self._save_now)
 
     def _save_now(self) -> Path:
         if self._saved_at != self._step:
