@@ -111,10 +111,10 @@ def print_sweep(result: SweepResult, config: JobConfig, stream: IO[str]) -> None
     for trial in result.trials:
         if trial.cause:
             console.print(f"trial {trial.number} failed: {escape(trial.cause)}")
-    per_trial = result.seconds / len(result.trials)
+    ran = max(result.ran, 1)
     rows = {
-        "sweep": f"{result.name}: {len(result.trials)} trials, {result.epochs} epochs in {result.seconds:.1f} s "
-        f"({per_trial:.1f} s a trial, {result.training_seconds / len(result.trials):.1f} s of it training)",
+        "sweep": f"{result.name}: {len(result.trials)} trials, {result.epochs} epochs; {result.ran} trials took "
+        f"{result.seconds:.1f} s ({result.seconds / ran:.1f} s each, {result.training_seconds / ran:.1f} s training)",
         "best": f"trial {result.best.number}, {result.metric} {shown(result.best.score)}",
         "configuration": result.best_config,
         "model": result.model_uri or result.best_model,

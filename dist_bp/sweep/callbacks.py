@@ -59,6 +59,8 @@ class Follow(tune.Callback):  # type: ignore[misc]
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, result: dict[str, Any], **_: Any
     ) -> None:
         known = self._board.of(str(trial))
+        if "failed" in result:
+            return
         score = float(result.get(self._metric, "nan"))
         if result["over"]:
             known.curve.setdefault(result["epoch"], score)
@@ -68,14 +70,17 @@ class Follow(tune.Callback):  # type: ignore[misc]
 
     def on_trial_complete(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **_: Any) -> None:
         known = self._board.of(str(trial))
-        if trial.last_result.get("over"):
+        if failure := trial.last_result.get("failed"):
+            known.cause = failure
+            self._board.set(known, "failed")
+        elif trial.last_result.get("over"):
             self._board.set(known, "finished")
         else:
             self._board.set(known, "waiting" if self._board.interrupted() else "stopped")
 
     def on_trial_error(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **_: Any) -> None:
         known = self._board.of(str(trial))
-        known.cause = cause(trial)
+        known.cause = "its process ended or was killed"
         self._board.set(known, "failed")
 
     def on_step_end(self, iteration: int, trials: list[TuneTrial], **_: Any) -> None:
@@ -106,12 +111,3 @@ class Enough(tune.Stopper):  # type: ignore[misc]
 
     def stop_all(self) -> bool:
         return self._board.ended_early
-
-
-def cause(trial: TuneTrial) -> str:
-    """The last line of a failed trial's traceback: what went wrong."""
-    error = trial.get_pickled_error() or trial.get_error()
-    while getattr(error, "cause", None) or getattr(error, "__cause__", None):
-        error = getattr(error, "cause", None) or error.__cause__
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[-1].strip() if lines else type(error).__name__

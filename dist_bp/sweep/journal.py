@@ -25,12 +25,8 @@ class Journal:
         return self.folder / JOURNAL
 
     def open(self, config: str, parent: str) -> None:
-        """Begins the journal: the sweep's configuration and its parent run."""
+        """Begins the journal, or goes on with it: the sweep's configuration and its parent run."""
         self._append("sweep", config=config, parent=parent)
-
-    def extended(self, config: str) -> None:
-        """The sweep goes on with another configuration, such as more samples."""
-        self._append("sweep", config=config, parent=self.read().parent)
 
     def began(self, trial: Trial) -> None:
         """The trial is to run, or goes on with other values."""

@@ -10,8 +10,8 @@ from dist_bp.train.result import finite
 
 @dataclass(frozen=True)
 class SweepResult:
-    """`trials` are ranked, the best first; `seconds` is the time of this command, `training_seconds` that of all
-    trials together without their starts and ends. `best_config` is the file of the best configuration."""
+    """`trials` are ranked, the best first; `ran` of them ended in this process and took `seconds`,
+    `training_seconds` of it without their starts and ends. `best_config` is the file of the best configuration."""
 
     name: str
     run_id: str
@@ -20,6 +20,7 @@ class SweepResult:
     mode: Mode
     trials: list[Trial]
     epochs: int
+    ran: int
     seconds: float
     training_seconds: float
     folder: str

@@ -27,6 +27,7 @@ from dist_bp.train.observer import Observer
 from dist_bp.train.setup import prepare_job
 
 SWEEPS = "sweeps"
+CONFIG = "sweep.yaml"
 FREE = ("num_samples", "max_concurrent", "max_failures")
 """Settings of a sweep that may be others when it is resumed."""
 
@@ -65,6 +66,7 @@ def run_sweep(
                 tracker = get_tracker()
                 observer.run(tracker.run_id or "", tracker.run_url)
                 board = _board(config, search, folder, tracker, watcher, record, interrupt)
+                before = {trial.number for trial in board.trials if trial.over}
                 started = time.monotonic()
                 observer.phase("running trials")
                 if not board.all_proposed:
@@ -75,7 +77,8 @@ def run_sweep(
             _raise_early_end(board, name)
             observer.phase("publishing")
             seconds = time.monotonic() - started
-            return publish(job, config, name, folder, board.trials, search, tracker, observer, seconds)
+            ran = [trial for trial in board.trials if trial.number not in before]
+            return publish(job, config, name, folder, board.trials, ran, search, tracker, observer, seconds)
 
 
 def sweep_folder(config: JobConfig, name: str) -> Path:
@@ -138,7 +141,7 @@ def _earlier(config: JobConfig, folder: Path) -> Record:
         keys = [key for key in JobConfig.model_fields if _course(config).get(key) != _course(before).get(key)]
         raise ConfigError(
             f"the sweep {folder.name} was begun with another configuration (differs in {', '.join(keys)}): "
-            f"use its own, in {folder / JOURNAL}, or begin a new sweep"
+            f"use its own, {folder / CONFIG}, or begin a new sweep"
         )
     if len(record.trials) > Search(config.sweep, config.seed).total:
         raise ConfigError(
@@ -164,6 +167,7 @@ def _board(
 ) -> Board:
     assert config.sweep is not None
     journal = Journal(folder)
+    (folder / CONFIG).write_text(render(config), encoding="utf-8")
     journal.open(render(config), tracker.run_id or "")
     trials = record.trials if record else []
     return Board(

@@ -9,6 +9,7 @@ from ray import tune
 
 from dist_bp.config import JobConfig
 from dist_bp.config.candidates import with_values
+from dist_bp.errors import DistBpError
 from dist_bp.sweep.session import Epoch, Session
 
 CHECKPOINT = "checkpoint"
@@ -33,7 +34,10 @@ class TrainingTrial(tune.Trainable):  # type: ignore[misc]
     def step(self) -> dict[str, Any]:
         if self._session is None:  # not sooner: Tune may hand over a checkpoint first
             self._session = Session(with_values(self._job, self._values), self.trial_name, self._resume)
-        answer = self._session.advance()
+        try:
+            answer = self._session.advance()
+        except Exception as error:
+            return {"metrics": {}, "epoch": 0, "seconds": 0.0, "failed": _one_line(error), "over": True, "done": True}
         if isinstance(answer, Epoch):
             return _report(answer.values, answer.number, answer.seconds, over=False)
         return _report(answer.metrics, answer.epochs, answer.seconds, over=True)
@@ -58,6 +62,11 @@ class TrainingTrial(tune.Trainable):  # type: ignore[misc]
         session, self._session = self._session, None
         if session:
             session.stop()
+
+
+def _one_line(error: Exception) -> str:
+    text = str(error).strip().partition("\n")[0]
+    return text if isinstance(error, DistBpError) else f"{type(error).__name__}: {text}"
 
 
 def _report(metrics: dict[str, float], epoch: int, seconds: float, over: bool) -> dict[str, Any]:

@@ -38,6 +38,11 @@ class Trial:
     def over(self) -> bool:
         return self.status in OVER
 
+    @property
+    def comparable(self) -> bool:
+        """Whether it has a score that counts."""
+        return self.status != "failed" and self.score is not None and math.isfinite(self.score)
+
     def observe(self, epoch: int, score: float, metrics: dict[str, float], seconds: float) -> None:
         """An epoch is over."""
         self.curve[epoch] = score
@@ -48,16 +53,12 @@ def ranked(trials: Iterable[Trial], mode: Mode) -> list[Trial]:
     """The best first; those without a score, and failed ones, at the end."""
 
     def rank(trial: Trial) -> tuple[bool, float, int]:
-        value = trial.score if trial.score is not None and math.isfinite(trial.score) else None
-        if value is None or trial.status == "failed":
-            return True, 0.0, trial.number
-        return False, (value if mode == "min" else -value), trial.number
+        score = trial.score if trial.comparable and trial.score is not None else 0.0
+        return not trial.comparable, (score if mode == "min" else -score), trial.number
 
     return sorted(trials, key=rank)
 
 
 def best(trials: Iterable[Trial], mode: Mode) -> Trial | None:
     """The trial with the best score; None where there is none."""
-    order = ranked(trials, mode)
-    found = order[0] if order else None
-    return found if found and found.status != "failed" and found.score is not None else None
+    return next((trial for trial in ranked(trials, mode) if trial.comparable), None)

@@ -9,7 +9,8 @@ from dist_bp.errors import ConfigError
 from tests.config.conftest import BASE
 
 SECTIONS = (
-    "name, seed, data, model, loss, metrics, train, scaling, parameter_server, checkpoint, failure, tracking, ray"
+    "name, seed, data, model, loss, metrics, train, scaling, parameter_server, checkpoint, failure, tracking, ray, "
+    "sweep"
 )
 LOSSES = "cross_entropy, binary_cross_entropy, mse, mae, huber, module:Name"
 

@@ -1,0 +1,208 @@
+"""`dist-bp sweep` as people type it, on a Ray of its own."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import time
+from contextlib import redirect_stderr
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from dist_bp.cli.main import main
+from dist_bp.runtime.cluster import local_cpus
+from tests.cli.test_train import COMMAND, CONFIG, dist_bp
+
+SWEEP = """
+sweep:
+  metric: val_accuracy
+  num_samples: 6
+  search: tpe
+  scheduler: {type: asha, reduction_factor: 2}
+  parameters:
+    train.optimizer.learning_rate: {type: loguniform, low: 1e-4, high: 1e-1}
+    model.layers.0.units: {type: choice, values: [8, 16]}
+"""
+QUICK = ("train.epochs=8", "scaling.num_workers=0", "scaling.servers_per_node=1")
+GRID = "sweep.parameters={train.optimizer.learning_rate: {type: grid, values: [1e-2, 1e-3, 1e+38]}}"
+
+
+@pytest.fixture
+def folder(workplace: Path) -> Path:
+    (workplace / "job.yaml").write_text(CONFIG + SWEEP)
+    return workplace
+
+
+def rows(query: str, *arguments: str) -> list[Any]:
+    with sqlite3.connect("mlflow.db") as database:
+        return database.execute(query, arguments).fetchall()
+
+
+def children(parent: str) -> list[tuple[str, str]]:
+    """Name and status of the runs nested below another."""
+    return rows(
+        "select name, status from runs join tags on tags.run_uuid = runs.run_uuid "
+        "where tags.key = 'mlflow.parentRunId' and tags.value = ? order by name",
+        parent,
+    )
+
+
+def refused(*arguments: str) -> str:
+    """What a sweep that is refused says: one line."""
+    error = StringIO()
+    with pytest.raises(SystemExit) as ended, redirect_stderr(error):
+        main(["sweep", *arguments])
+    assert ended.value.code == 2
+    (line,) = error.getvalue().splitlines()
+    return line
+
+
+def test_a_sweep_gives_up_trials_and_publishes_the_best(folder: Path) -> None:
+    ended = dist_bp("sweep", "job.yaml", *QUICK, "--name", "one", "--json")
+    assert ended.returncode == 0, ended.stderr
+    result = json.loads(ended.stdout)
+    trials = result["trials"]
+    assert sorted(trial["number"] for trial in trials) == list(range(6))
+    assert {trial["status"] for trial in trials} == {"finished", "stopped"}
+    assert result["epochs"] == sum(trial["epochs"] for trial in trials) < 6 * 8 * 0.7
+    scores = [trial["score"] for trial in trials]
+    assert scores == sorted(scores, reverse=True)
+    assert children(result["run_id"]) == [(f"trial {number}", "FINISHED") for number in range(6)]
+    assert rows("select status from runs where run_uuid = ?", result["run_id"]) == [("FINISHED",)]
+    files = {path.name for path in Path("mlartifacts", result["run_id"], "artifacts").rglob("*")}
+    wanted = {"trials.csv", "trials.html", "parallel_coordinates.png", "importances.png", "best.yaml", "config.yaml"}
+    assert wanted <= files
+    ranking = Path("mlartifacts", result["run_id"], "artifacts", "trials.csv").read_text().splitlines()
+    assert len(ranking) == 7
+    assert ranking[0].startswith("rank,trial,status,val_accuracy,train.optimizer.learning_rate,model.layers.0.units")
+    best = yaml.safe_load(Path(result["best_config"]).read_text())
+    assert best["model"]["layers"][0]["units"] == trials[0]["values"]["model.layers.0.units"]
+    assert dist_bp("validate", result["best_config"]).returncode == 0
+    assert dist_bp("evaluate", result["model_uri"], "--split", "validation").returncode == 0
+    assert not list(Path("runs", "sweeps", "one").glob("tune"))
+    assert "go on with --resume one" in refused("job.yaml", *QUICK, "--name", "one")
+
+
+def events(name: str) -> list[dict[str, Any]]:
+    path = Path("runs", "sweeps", name, "trials.jsonl")
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def kill_after(trials: int, *arguments: str) -> None:
+    """Begins a sweep and kills its driver once so many trials have ended and another one runs."""
+    process = subprocess.Popen([*COMMAND, "sweep", "job.yaml", *arguments], stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 100
+        while True:
+            ended = sum(event["event"] == "end" for event in events("cut"))
+            if ended >= trials and events("cut")[-1]["event"] == "epoch":
+                break
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait(60)
+
+
+def test_a_killed_sweep_goes_on_and_can_be_extended(folder: Path) -> None:
+    settings = (*QUICK[1:], "train.epochs=60", "sweep.scheduler=none", "sweep.num_samples=3", "sweep.max_concurrent=1")
+    kill_after(1, *settings, "--name", "cut")
+    done = [event["trial"] for event in events("cut") if event["event"] == "end"]
+    resumed = dist_bp("sweep", "job.yaml", *settings, "--resume", "cut", "--json")
+    assert resumed.returncode == 0, resumed.stderr
+    result = json.loads(resumed.stdout)
+    assert [trial["status"] for trial in result["trials"]] == ["finished"] * 3
+    begun = [event["trial"] for event in events("cut") if event["event"] == "epoch" and event["epoch"] == 1]
+    assert sorted(begun) == [0, 1, 2]  # each trial has had its first epoch once
+    ends = [event["trial"] for event in events("cut") if event["event"] == "end"]
+    assert sorted(ends) == [0, 1, 2]
+    assert ends[: len(done)] == done
+    assert children(result["run_id"]) == [(f"trial {number}", "FINISHED") for number in range(3)]
+    (parents,) = rows("select count(*) from tags where key = 'dist_bp.sweep' and value = 'cut'")
+    assert parents == (1,)
+    points = rows(
+        "select count(*) from metrics join tags on tags.run_uuid = metrics.run_uuid where metrics.key = 'val/accuracy' "
+        "and tags.key = 'mlflow.parentRunId' group by metrics.run_uuid, step having count(*) > 1"
+    )
+    assert points == []
+    more = dist_bp("sweep", "job.yaml", *settings[:4], "sweep.num_samples=4", "--resume", "cut", "--json", "--quiet")
+    assert more.returncode == 0, more.stderr
+    extended = json.loads(more.stdout)
+    assert len(extended["trials"]) == 4
+    assert extended["ran"] == 1
+    assert extended["run_id"] == result["run_id"]
+    problem = refused("job.yaml", *settings[:3], "train.epochs=3", "--resume", "cut")
+    assert "was begun with another configuration (differs in train, sweep)" in problem
+
+
+def test_a_failed_trial_is_shown_with_its_cause_and_too_many_end_the_sweep(folder: Path) -> None:
+    sgd = "train.optimizer={type: sgd, learning_rate: 0.1}"
+    settings = (*QUICK, GRID, sgd, "sweep.search=grid", "sweep.scheduler=none", "sweep.num_samples=null")
+    ended = dist_bp("sweep", "job.yaml", *settings, "--json")
+    assert ended.returncode == 0, ended.stderr
+    last = json.loads(ended.stdout)["trials"][-1]
+    assert last["status"] == "failed"
+    assert "NaN or infinite at step" in last["cause"]
+    assert f"trial {last['number']} failed: {last['cause']}" in ended.stderr
+    run = json.loads(ended.stdout)["run_id"]
+    assert sorted(status for _, status in children(run)) == ["FAILED", "FINISHED", "FINISHED"]
+    ended = dist_bp("sweep", "job.yaml", *settings, "sweep.max_failures=0")
+    assert ended.returncode == 1
+    assert "error: 1 trials failed, sweep.max_failures is 0: trial 2: the" in ended.stderr
+
+
+def test_a_population_copies_weights(folder: Path) -> None:
+    pbt = "sweep.scheduler={type: pbt, perturbation_interval: 2, quantile_fraction: 0.5}"
+    space = "sweep.parameters={train.optimizer.learning_rate: {type: choice, values: [1e-6, 1e-2]}}"
+    settings = (*QUICK, pbt, space, "sweep.search=random", "sweep.num_samples=2", "seed=3", "train.epochs=6")
+    settings += (f"scaling.cpus_per_worker={local_cpus()}",)  # one at a time
+    ended = dist_bp("sweep", "job.yaml", *settings, "--name", "cut", "--json")
+    assert ended.returncode == 0, ended.stderr
+    result = json.loads(ended.stdout)
+    changed = [event for event in events("cut") if event["event"] == "trial"][2:]
+    assert changed, "no trial has copied another"
+    assert all(trial["score"] > 0.6 for trial in result["trials"])  # 1e-6 alone learns nothing
+
+
+def test_interrupted_it_keeps_what_it_has(folder: Path) -> None:
+    arguments = ["sweep", "job.yaml", *QUICK[1:], "train.epochs=100000", "sweep.max_concurrent=1", "--name", "cut"]
+    arguments += ["sweep.scheduler=none"]
+    process = subprocess.Popen([*COMMAND, *arguments], stderr=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 100
+        while not any(event["event"] == "epoch" for event in events("cut")):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130, said
+    assert "go on with the same command and --resume cut" in said
+    assert {status for (status,) in rows("select status from runs")} == {"KILLED"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("sweep.metric=val_f1",), "unknown monitor 'val_f1'"),
+        (("sweep=null",), "the configuration has no sweep section"),
+        (("--resume", "none"), "there is no sweep in"),
+        (("--resume", "a", "--name", "b"), "--name is for a new sweep"),
+        (("sweep.conditions=[nowhere:small]",), "there is no module 'nowhere'"),
+        (
+            ("train.batch_size=64", "sweep.parameters={scaling.cpus_per_worker: {type: choice, values: [1, 64]}}"),
+            "a trial with scaling.cpus_per_worker=64 cannot run: the job needs 128 CPUs",
+        ),
+    ],
+)
+def test_wrong_input_is_one_line(folder: Path, arguments: tuple[str, ...], problem: str) -> None:
+    assert problem in refused("job.yaml", *arguments)
+    assert not Path("mlflow.db").exists()

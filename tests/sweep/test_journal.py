@@ -1,0 +1,64 @@
+"""The journal: what was written is read back, also after a crash in the middle of a line."""
+
+from pathlib import Path
+
+import pytest
+
+from dist_bp.errors import UserError
+from dist_bp.sweep.journal import Journal
+from dist_bp.sweep.trial import Trial, best, ranked
+
+
+def written(folder: Path) -> tuple[Journal, list[Trial]]:
+    journal = Journal(folder / "one")
+    journal.open("name: x", "parent")
+    trials = [Trial(0, {"a": 1.5, "b": {"type": "sgd"}}, "run-0"), Trial(1, {"a": 2.0, "b": [1]}, "run-1")]
+    for trial in trials:
+        journal.began(trial)
+        trial.observe(1, 0.5, {"val_loss": 0.5}, 2.0)
+        journal.epoch(trial)
+    trials[0].status, trials[0].score = "finished", 0.25
+    journal.ended(trials[0])
+    trials[1].status = "waiting"
+    return journal, trials
+
+
+def test_everything_is_read_back(tmp_path):
+    journal, trials = written(tmp_path)
+    record = journal.read()
+    assert (record.config, record.parent, record.trials) == ("name: x", "parent", trials)
+
+
+def test_a_trial_with_other_values_keeps_its_epochs(tmp_path):
+    journal, trials = written(tmp_path)
+    trials[1].values = {"a": 3.0, "b": [1]}
+    journal.began(trials[1])
+    assert journal.read().trials == trials
+
+
+@pytest.mark.parametrize("lost", [1, 5, 30])
+def test_a_torn_line_is_no_event_and_what_follows_is(tmp_path, lost):
+    journal, trials = written(tmp_path)
+    journal.path.write_bytes(journal.path.read_bytes()[:-lost])
+    assert journal.read().trials[1].curve == {1: 0.5}
+    journal.ended(trials[0])
+    assert journal.read().trials[0].status == "finished"
+
+
+def test_an_unknown_sweep_is_refused_with_the_likely_one(tmp_path):
+    written(tmp_path)
+    with pytest.raises(UserError, match="did you mean 'one'"):
+        Journal(tmp_path / "on").read()
+    with pytest.raises(UserError, match="there are none yet"):
+        Journal(tmp_path / "elsewhere" / "on").read()
+
+
+def test_the_best_comes_first_and_what_failed_last():
+    trials = [Trial(number, {}, "") for number in range(5)]
+    for trial, score in zip(trials, [0.2, None, 0.9, float("nan"), 1.0], strict=True):
+        trial.score = score
+    trials[4].status = "failed"
+    assert [trial.number for trial in ranked(trials, "max")] == [2, 0, 1, 3, 4]
+    assert [trial.number for trial in ranked(trials, "min")] == [0, 2, 1, 3, 4]
+    assert best(trials, "max") is trials[2]
+    assert best(trials[3:], "max") is None
