@@ -13,6 +13,7 @@ from dist_bp import data, nn, optim
 from dist_bp.config import JobConfig
 from dist_bp.config.fields import Custom, Section
 from dist_bp.config.metrics import metrics_or_default, monitor_mode
+from dist_bp.config.model import Repeat
 from dist_bp.errors import ConfigError
 from dist_bp.metrics import Metric, metric
 from dist_bp.plugins import locate
@@ -107,6 +108,10 @@ def build_layers(sections: Sequence[Section], initializer: str | None) -> list[n
     """`initializer` is what layers use that name none themselves."""
     layers: list[nn.Layer] = []
     for section in sections:
+        if isinstance(section, Repeat):
+            for _ in range(section.times):
+                layers += build_layers(section.layers, initializer)
+            continue
         changes: dict[str, Any] = {}
         if inner := getattr(section, "layers", None):
             changes["layers"] = build_layers(inner, initializer)

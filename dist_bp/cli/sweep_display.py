@@ -20,6 +20,7 @@ from dist_bp.sweep.table import shown
 from dist_bp.sweep.trial import Status, Trial, ranked
 from dist_bp.train.observer import Observer
 
+LOG_WIDTH = 140
 SHOWN = 20
 """Trials in a table on the terminal."""
 
@@ -85,7 +86,7 @@ def trial_table(order: Sequence[Trial], sweep: SweepConfig) -> Table:
     keys = list(sweep.parameters)
     table = Table(box=None, padding=(0, 2, 0, 0))
     for name in ("trial", "status", "epochs", sweep.metric):
-        table.add_column(name, justify="right" if name != "status" else "left")
+        table.add_column(name, justify="right" if name != "status" else "left", no_wrap=True)
     for key in keys:
         table.add_column(_short(key), overflow="fold")
     for trial in order[:SHOWN]:
@@ -107,6 +108,8 @@ def print_sweep(result: SweepResult, config: JobConfig, stream: IO[str]) -> None
     """The closing summary: the ranking, failures with their causes, the best, and the next useful commands."""
     assert config.sweep is not None
     console = Console(file=stream, soft_wrap=True, highlight=False)
+    if not console.is_terminal:
+        console.width = LOG_WIDTH
     console.print(trial_table(result.trials, config.sweep))
     for trial in result.trials:
         if trial.cause:

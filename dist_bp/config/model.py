@@ -94,12 +94,20 @@ class Residual(Section):
     )
 
 
+class Repeat(Section):
+    """The same layers several times, each time with parameters of their own."""
+
+    type: Literal["repeat"] = Field(description="Its layers several times over, each with parameters of its own.")
+    times: Count = Field(description="How often.")
+    layers: "tuple[Layer, ...]" = Field(min_length=1, description="The layers.")
+
+
 class CustomLayer(Custom):
     """A layer class of the user's own."""
 
 
 Layer = Annotated[
-    Dense | Activation | Dropout | BatchNorm | LayerNorm | Flatten | Reshape | Residual | CustomLayer,
+    Dense | Activation | Dropout | BatchNorm | LayerNorm | Flatten | Reshape | Residual | Repeat | CustomLayer,
     ByType(),
 ]
 

@@ -65,7 +65,7 @@ def as_markdown(table: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str
 
 
 def shown(value: Any) -> str:
-    """A value in a cell: numbers to five digits."""
+    """A value in a cell: numbers to four digits."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return "-"
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -171,7 +171,7 @@ def test_a_population_copies_weights(folder: Path) -> None:
 
 
 def test_interrupted_it_keeps_what_it_has(folder: Path) -> None:
-    arguments = ["sweep", "job.yaml", *QUICK[1:], "train.epochs=100000", "sweep.max_concurrent=1", "--name", "cut"]
+    arguments = ["sweep", "job.yaml", "train.epochs=100000", "sweep.max_concurrent=1", "--name", "cut"]
     arguments += ["sweep.scheduler=none"]
     process = subprocess.Popen([*COMMAND, *arguments], stderr=subprocess.PIPE, text=True)
     try:

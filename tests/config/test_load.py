@@ -140,7 +140,7 @@ ONE_PROBLEM = {
         "{type: residual, layers: [{type: dens, units: 3}]}",
         "job.yaml:7: model.layers.1.layers.0.type: unknown type 'dens': did you mean 'dense'? "
         "(allowed: dense, activation, dropout, batch_norm, layer_norm, flatten, "
-        "reshape, residual, module:Name)",
+        "reshape, residual, repeat, module:Name)",
     ),
     "no module:Name": (
         "{type: cross_entropy}",
