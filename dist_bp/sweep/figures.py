@@ -15,6 +15,7 @@ from dist_bp.config.space import LogUniformSpace, Space
 from dist_bp.sweep.trial import Trial
 
 LABEL = 24
+BEHIND_TEXT = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.0}
 BLUE = "#1f5fa8"
 
 
@@ -73,7 +74,7 @@ def _ticks(axes: Axes, place: int, name: str, ticks: Sequence[tuple[float, str]]
     axes.plot([place, place], [0, 1], color="#6b7280", linewidth=1)
     axes.text(place, 1.06, _short(name), ha="center", va="bottom", fontsize=9, fontweight="bold")
     for height, label in ticks:
-        axes.text(place + 0.03, height, label, va="center", fontsize=8, color="#374151")
+        axes.text(place + 0.03, height, label, va="center", fontsize=8, color="#374151", zorder=5, bbox=BEHIND_TEXT)
 
 
 def _scaled(values: Sequence[float], low: float, high: float) -> list[float]:

@@ -63,8 +63,15 @@ class Search:
 
     def importances(self, trials: Iterable[Trial]) -> dict[str, float]:
         """By key the share of the differences in score that the setting explains (Hutter et al., An Efficient Approach
-        for Assessing Hyperparameter Importance, 2014: fANOVA); empty where too few trials tell."""
-        frozen = [self._frozen(replace(trial, status="finished")) for trial in trials if trial.status in ENDED]
+        for Assessing Hyperparameter Importance, 2014: fANOVA); empty where too few trials tell.
+
+        Where trials were given up, all are compared at the last epoch that all have come to.
+        """
+        ended = [trial for trial in trials if trial.status in ENDED and trial.curve]
+        if any(trial.status == "stopped" for trial in ended):
+            common = min(trial.epochs for trial in ended)
+            ended = [replace(trial, score=trial.curve.get(common)) for trial in ended]
+        frozen = [self._frozen(replace(trial, status="finished")) for trial in ended]
         complete = [trial for trial in frozen if trial.state == TrialState.COMPLETE]
         if len(complete) < MIN_IMPORTANCE or len({trial.value for trial in complete}) == 1:
             return {}
