@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from dist_bp.cli.display import LineObserver, WarningObserver, program, serve_command
 from dist_bp.config import JobConfig, monitor_mode
@@ -36,7 +37,18 @@ def watch_sweep(config: JobConfig, total: int, quiet: bool, stream: IO[str]) -> 
         yield Lines(console, sweep.metric, total), LineObserver(console)
     else:
         with Live(console=console, transient=True, refresh_per_second=4) as live:
-            yield Board(live, sweep, total), LineObserver(live.console)
+            yield Board(live, sweep, total), TableObserver(live)
+
+
+class TableObserver(LineObserver):
+    """Notes above the table, and what goes on while there is none."""
+
+    def __init__(self, live: Live) -> None:
+        super().__init__(live.console)
+        self._live = live
+
+    def phase(self, what: str) -> None:
+        self._live.update(Text(what))
 
 
 class Lines:
@@ -76,9 +88,8 @@ class Board:
         states = ", ".join(f"{count} {status}" for status, count in counts.items())
         seconds = time.monotonic() - self._started
         table = trial_table(ranked(trials, monitor_mode(self._sweep.metric, self._sweep.mode)), self._sweep)
-        table.title = f"{len(trials)} of {self._total} trials: {states}; {seconds:.0f} s"
-        table.title_justify = "left"
-        self._live.update(table)
+        title = Text(f"{len(trials)} of {self._total} trials: {states}; {seconds:.0f} s", style="bold")
+        self._live.update(Group(title, table))
 
 
 def trial_table(order: Sequence[Trial], sweep: SweepConfig) -> Table:
