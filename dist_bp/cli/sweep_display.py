@@ -63,7 +63,7 @@ class Lines:
     def __call__(self, trials: Sequence[Trial]) -> None:
         for trial in trials:
             before, self._seen[trial.number] = self._seen.get(trial.number), trial.status
-            if before != trial.status and (before or not trial.over):
+            if before != trial.status != "waiting" and (before or not trial.over):
                 self._console.print(self._line(trial), markup=False, highlight=False, soft_wrap=True)
 
     def _line(self, trial: Trial) -> str:

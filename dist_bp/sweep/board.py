@@ -27,6 +27,8 @@ class Board:
     interrupted: Callable[[], bool]
     failed_before: int = 0
     trials: list[Trial] = field(default_factory=list)
+    given: set[int] = field(default_factory=set)
+    """Numbers of the trials that this process has begun, or has gone on with."""
     error: Exception | None = None
 
     def __deepcopy__(self, memo: Any) -> "Board":
@@ -37,18 +39,20 @@ class Board:
         return str, ("the board of a sweep stays in its process",)
 
     @property
-    def running(self) -> int:
-        return sum(trial.status == "running" for trial in self.trials)
-
-    @property
     def full(self) -> bool:
-        """No more trials may run beside those that do."""
-        return self.max_concurrent is not None and self.running >= self.max_concurrent
+        """No more trials may run beside those that do, or are about to."""
+        active = sum(trial.status in ("waiting", "running") for trial in self.trials if trial.number in self.given)
+        return self.max_concurrent is not None and active >= self.max_concurrent
 
     @property
-    def all_proposed(self) -> bool:
-        waiting = any(trial.status == "waiting" for trial in self.trials)
-        return len(self.trials) >= self.search.total and not waiting
+    def all_given(self) -> bool:
+        """Nothing is left to begin, or to go on with."""
+        return len(self.trials) >= self.search.total and self._cut_off is None
+
+    @property
+    def _cut_off(self) -> Trial | None:
+        """The first trial of an earlier process that has yet to go on."""
+        return next((trial for trial in self.trials if not trial.over and trial.number not in self.given), None)
 
     @property
     def failures(self) -> int:
@@ -67,16 +71,16 @@ class Board:
         """All trials that have not ended, proposed at once."""
         while len(self.trials) < self.search.total:
             self._propose()
-        return [trial for trial in self.trials if not trial.over]
+        left = [trial for trial in self.trials if not trial.over]
+        self.given.update(trial.number for trial in left)
+        return left
 
     def next(self) -> Trial | None:
         """The next trial to begin, or to go on with; None where all have begun."""
-        trial = next((trial for trial in self.trials if trial.status == "waiting"), None)
-        if trial is None:
-            if len(self.trials) >= self.search.total:
-                return None
-            trial = self._propose()
-        self.set(trial, "running")
+        if self.all_given:
+            return None
+        trial = self._cut_off or self._propose()
+        self.given.add(trial.number)
         return trial
 
     def _propose(self) -> Trial:

@@ -11,7 +11,11 @@ from dist_bp.errors import DistBpError
 from dist_bp.sweep.board import Board
 from dist_bp.sweep.trial import Status, Trial
 
-STATES: dict[str, Status] = {TuneTrial.RUNNING: "running", TuneTrial.PAUSED: "paused"}
+STATES: dict[str, Status] = {
+    TuneTrial.PENDING: "waiting",
+    TuneTrial.RUNNING: "running",
+    TuneTrial.PAUSED: "paused",
+}
 
 
 class Proposals(Searcher):  # type: ignore[misc]

@@ -69,7 +69,7 @@ def run_sweep(
                 before = {trial.number for trial in board.trials if trial.over}
                 started = time.monotonic()
                 observer.phase("running trials")
-                if not board.all_proposed:
+                if not board.all_given:
                     run_trials(absolute(config), board, folder)
             finally:
                 cluster.close()

@@ -22,8 +22,7 @@ def make_scheduler(config: JobConfig, board: Board) -> TrialScheduler:
     mode = monitor_mode(sweep.metric, sweep.mode)
     match sweep.scheduler_options:
         case Asha() as options:
-            halving = Halving(mode, options.grace_period, options.reduction_factor, config.train.epochs)
-            return HalvingScheduler(sweep.metric, halving, board)
+            return HalvingScheduler(sweep.metric, _halving(config, options), board)
         case Median() as options:
             return MedianStoppingRule("epoch", sweep.metric, mode, **options.model_dump(exclude={"type"}))
         case Pbt() as options:
@@ -31,6 +30,26 @@ def make_scheduler(config: JobConfig, board: Board) -> TrialScheduler:
             return _population_based(sweep, options, mode)
         case _:
             return FIFOScheduler()
+
+
+def decides(config: JobConfig, epoch: int) -> bool:
+    """Whether the scheduler has something to decide after this epoch, so that a trial must wait for it."""
+    assert config.sweep is not None
+    match config.sweep.scheduler_options:
+        case Asha() as options:
+            return _halving(config, options).is_rung(epoch)
+        case Pbt() as options:
+            return epoch % options.perturbation_interval == 0
+        case Median():
+            return True
+        case _:
+            return False
+
+
+def _halving(config: JobConfig, options: Asha) -> Halving:
+    assert config.sweep is not None
+    mode = monitor_mode(config.sweep.metric, config.sweep.mode)
+    return Halving(mode, options.grace_period, options.reduction_factor, config.train.epochs)
 
 
 class HalvingScheduler(FIFOScheduler):  # type: ignore[misc]
@@ -60,7 +79,7 @@ class HalvingScheduler(FIFOScheduler):  # type: ignore[misc]
             for number, trial in trials.items()
             if trial.status == TuneTrial.PAUSED
         }
-        closing = not active and self._board.all_proposed
+        closing = not active and self._board.all_given
         chosen = None if self._board.full else self._halving.promotable(paused, closing)
         if chosen is not None:
             return trials[chosen]

@@ -1,7 +1,8 @@
-"""A training job in a thread that stops after each epoch until it is told what to do."""
+"""A training job in a thread that stops after epochs until it is told what to do."""
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from dist_bp.train.job import run_job
 from dist_bp.train.result import Result
 
 LOOK_SECONDS = 5.0
+TELL_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -24,9 +26,14 @@ class Epoch:
 
 
 class Session:
-    """Use `advance` until it returns a Result, or `stop`; both raise what the job raises."""
+    """Use `advance` until it returns a Result, or `stop`; both raise what the job raises.
 
-    def __init__(self, config: JobConfig, run_id: str, resume: Path | None) -> None:
+    The job stops after each epoch of which `waits` says so; of the others it tells one a second.
+    """
+
+    def __init__(self, config: JobConfig, run_id: str, resume: Path | None, waits: Callable[[int], bool]) -> None:
+        self._waits = waits
+        self._told = time.monotonic()
         self._said: queue.SimpleQueue[Epoch | Path | Result | BaseException] = queue.SimpleQueue()
         self._orders: queue.SimpleQueue[str] = queue.SimpleQueue()
         self.waiting = False
@@ -37,7 +44,7 @@ class Session:
         self._thread.start()
 
     def advance(self) -> Epoch | Result:
-        """Trains for one more epoch; the result where the job was over before."""
+        """Trains for an epoch or more; the result where the job came to its end."""
         if self.waiting:
             self._orders.put("go")
         answer = self._hear()
@@ -75,9 +82,12 @@ class Session:
 
     def epoch(self, epoch: int, values: dict[str, float], seconds: float, save: Callable[[], Path]) -> str | None:
         """Called by the job, see `dist_bp.train.steering`."""
+        if not self._waits(epoch) and time.monotonic() - self._told < TELL_SECONDS:
+            return None
         self._said.put(Epoch(epoch, values, seconds))
         while (order := self._orders.get()) == "save":
             self._said.put(save())
+        self._told = time.monotonic()
         return None if order == "go" else f"given up by the sweep after epoch {epoch}"
 
     def _run(self, config: JobConfig, run_id: str, resume: Path | None) -> None:

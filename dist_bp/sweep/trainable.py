@@ -1,7 +1,8 @@
-"""One trial as Ray Tune runs it: a training job, an epoch a step."""
+"""One trial as Ray Tune runs it: a training job, some epochs a step."""
 
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from ray import tune
 from dist_bp.config import JobConfig
 from dist_bp.config.candidates import with_values
 from dist_bp.errors import DistBpError
+from dist_bp.sweep.schedule import decides
 from dist_bp.sweep.session import Epoch, Session
 
 CHECKPOINT = "checkpoint"
@@ -33,7 +35,8 @@ class TrainingTrial(tune.Trainable):  # type: ignore[misc]
 
     def step(self) -> dict[str, Any]:
         if self._session is None:  # not sooner: Tune may hand over a checkpoint first
-            self._session = Session(with_values(self._job, self._values), self.trial_name, self._resume)
+            job = with_values(self._job, self._values)
+            self._session = Session(job, self.trial_name, self._resume, partial(decides, self._job))
         try:
             answer = self._session.advance()
         except Exception as error:

@@ -111,7 +111,8 @@ def kill_after(trials: int, *arguments: str) -> None:
 
 
 def test_a_killed_sweep_goes_on_and_can_be_extended(folder: Path) -> None:
-    settings = (*QUICK[1:], "train.epochs=60", "sweep.scheduler=none", "sweep.num_samples=3", "sweep.max_concurrent=1")
+    told = "sweep.scheduler={type: median, grace_period: 39}"  # every epoch is told
+    settings = (*QUICK[1:], "train.epochs=40", told, "sweep.max_concurrent=1", "sweep.num_samples=3")
     kill_after(1, *settings, "--name", "cut")
     done = [event["trial"] for event in events("cut") if event["event"] == "end"]
     resumed = dist_bp("sweep", "job.yaml", *settings, "--resume", "cut", "--json")
