@@ -38,6 +38,7 @@ def findings(get: Lookup) -> Iterator[Finding]:
         _plateau_monitor,
         _plateau_before_stop,
         _warmup_ends,
+        _registered_is_logged,
     ):
         try:
             yield from check(get)
@@ -175,6 +176,11 @@ def _warmup_ends(get: Lookup) -> Iterator[Finding]:
             "train.schedule.warmup_steps",
             f"must be less than train.stop.max_steps ({max_steps}), got {warmup}: training would end while warming up",
         )
+
+
+def _registered_is_logged(get: Lookup) -> Iterator[Finding]:
+    if get("tracking.registered_model") and not get("tracking.log_model"):
+        yield "tracking.registered_model", "needs the model in MLflow: set tracking.log_model to true, or remove it"
 
 
 def lookup_in(model: type[Section], data: Any) -> Lookup:

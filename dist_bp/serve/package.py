@@ -1,6 +1,8 @@
 """A model as the files that MLflow logs: code, requirements, examples."""
 
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,24 +39,38 @@ set_model(Model())
 '''
 
 
-def package_model(directory: Path, prepared: Prepared) -> ModelPackage:
-    """The exported model in `directory`, with all it needs to predict in an environment without Ray.
+class Packager:
+    """Packs models of one run, each with all it needs to predict in an environment without Ray.
 
-    The source of the data is read for the example: raw rows, of the types that it has. Raises DataError where the
-    source cannot be read any more.
+    Args:
+        prepared: the data of the run. Its source is read once, for the example: raw rows, of the types that it has.
+        folder: where the code that MLflow runs is written.
     """
-    model = SavedModel.load(directory)
-    code = directory.with_name(PYFUNC_FILE)
-    code.write_text(PYFUNC_SOURCE, encoding="utf-8")
-    example = example_rows(model.config, prepared)
-    return ModelPackage(
-        python_model=code,
-        artifacts={ARTIFACT: directory},
-        input_example=example,
-        output_example=model.predict(example),
-        pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
-        code_paths=[Path(build.__file__).parent, *own_code(model.config)],
-    )
+
+    def __init__(self, prepared: Prepared, folder: Path) -> None:
+        self._prepared = prepared
+        self._code = folder / PYFUNC_FILE
+        self._first: ModelPackage | None = None
+        self._lock = threading.Lock()
+
+    def package(self, directory: Path) -> ModelPackage:
+        """The exported model in `directory`. Raises DataError where the source of the data cannot be read any more."""
+        with self._lock:
+            self._first = self._first or self._package(directory)
+        return replace(self._first, artifacts={ARTIFACT: directory})
+
+    def _package(self, directory: Path) -> ModelPackage:
+        model = SavedModel.load(directory)
+        self._code.write_text(PYFUNC_SOURCE, encoding="utf-8")
+        example = example_rows(model.config, self._prepared)
+        return ModelPackage(
+            python_model=self._code,
+            artifacts={ARTIFACT: directory},
+            input_example=example,
+            output_example=model.predict(example),
+            pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
+            code_paths=[Path(build.__file__).parent, *own_code(model.config)],
+        )
 
 
 def example_rows(config: JobConfig, prepared: Prepared) -> Raw:

@@ -15,9 +15,12 @@ from dist_bp.errors import CheckpointError, Interrupted
 from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.plan import RunPlan
 from dist_bp.runtime.warden import Warden
-from dist_bp.track.port import RunStatus, Tracker
+from dist_bp.serve.package import Packager
+from dist_bp.track.port import DESCRIPTION, RunStatus, Tracker
 from dist_bp.train.checks import check_job, idle_on_one_node, object_store_bytes
+from dist_bp.train.describe import describe_end
 from dist_bp.train.interrupt import Interrupt
+from dist_bp.train.models import CheckpointModels
 from dist_bp.train.observer import Observer
 from dist_bp.train.publish import evaluate, open_run, publish
 from dist_bp.train.result import Result
@@ -59,7 +62,7 @@ def _run(job: Job, found: Found | None, observer: Observer, trace: TraceFile | N
         Interrupt() as interrupt,
         Warden() as warden,
         ExitStack() as held,
-        tracked_run(lambda: open_run(job, found, warden), observer) as get_tracker,
+        tracked_run(job, lambda: open_run(job, found, warden), observer) as get_tracker,
     ):
         observer.phase("starting the processes")
         with open_runtime(job, warden) as runtime:
@@ -74,14 +77,16 @@ def _run(job: Job, found: Found | None, observer: Observer, trace: TraceFile | N
             folder = run_folder(job, tracker.run_id or job.config.name)
             if found is None:
                 held.enter_context(only_writer(folder))
-            trainer = Trainer(job, runtime, tracker, open_store(job, folder), observer, interrupt, trace)
+            store, packager = open_store(job, folder), Packager(job.prepared, folder)
+            models = CheckpointModels(store, packager) if job.config.tracking.log_model else None
+            trainer = Trainer(job, runtime, tracker, store, models, observer, interrupt, trace)
             if found:
                 trainer.restore(found)
             outcome = trainer.run()
             observer.phase("evaluating")
             report = evaluate(job, runtime, outcome)
         observer.phase("logging the model")
-        return publish(job, tracker, folder, outcome, report, observer)
+        return publish(job, tracker, folder, packager, outcome, report, observer)
 
 
 def find_checkpoint(job: Job, resume: str | None) -> Found | None:
@@ -139,18 +144,22 @@ def only_writer(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def tracked_run(open_tracker: Callable[[], Tracker], observer: Observer) -> Iterator[Callable[[], Tracker]]:
+def tracked_run(job: Job, open_tracker: Callable[[], Tracker], observer: Observer) -> Iterator[Callable[[], Tracker]]:
     """Opens the tracker beside whatever the body does; whatever happens there, closes it with the right status."""
-    status: RunStatus = "FAILED"
+    status: RunStatus = "FINISHED"
+    why = ""
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="tracker") as pool:
         opening = pool.submit(open_tracker)
         try:
             yield lambda: opening.result(OPEN_SECONDS)
-            status = "FINISHED"
-        except (Interrupted, KeyboardInterrupt):
-            status = "KILLED"
+        except BaseException as error:
+            status = "KILLED" if isinstance(error, Interrupted | KeyboardInterrupt) else "FAILED"
+            why = str(error).strip().partition("\n")[0] or type(error).__name__
             raise
         finally:
             if opening.exception() is None:
-                for line in opening.result().finish(status):
+                tracker = opening.result()
+                if why:
+                    tracker.log_tags({DESCRIPTION: describe_end(job, tracker.run_id or "", status, why)})
+                for line in tracker.finish(status):
                     observer.warn(line)

@@ -1,0 +1,40 @@
+"""The checkpoints of a run as the tracker shows them: models with the metrics of their step."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from dist_bp.checkpoint import CheckpointStore, copy_model
+from dist_bp.serve.package import Packager
+from dist_bp.track.names import tracked_name
+from dist_bp.track.port import ModelPackage, StoredCheckpoint
+
+
+class CheckpointModels:
+    """Those checkpoints of a run that carry a monitored value; see `Checkpoints`."""
+
+    def __init__(self, store: CheckpointStore, packager: Packager) -> None:
+        self._store = store
+        self._packager = packager
+
+    @property
+    def scratch(self) -> Path:
+        return self._store.directory.with_name(".models")
+
+    def stored(self) -> list[StoredCheckpoint]:
+        return [
+            StoredCheckpoint(path, manifest.step, tracked(manifest.metrics))
+            for path, manifest in self._store.manifests().items()
+            if manifest.monitored is not None
+        ]
+
+    def package(self, checkpoint: StoredCheckpoint, folder: Path) -> ModelPackage | None:
+        try:
+            copy_model(checkpoint.path, folder)
+        except FileNotFoundError:
+            return None
+        return self._packager.package(folder)
+
+
+def tracked(metrics: Mapping[str, float]) -> dict[str, float]:
+    """The metrics by the tracker's names."""
+    return {tracked_name(name): value for name, value in metrics.items()}
