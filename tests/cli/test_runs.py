@@ -166,7 +166,7 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
-def test_the_pages_are_served_until_the_command_ends(trained: dict[str, Result]) -> None:
+def test_the_pages_are_served_until_the_command_ends(trained: dict[str, Result], tmp_path: Path) -> None:
     ports = {end: free_port() for end in (signal.SIGINT, signal.SIGKILL)}
     serving = {
         end: subprocess.Popen(
@@ -175,6 +175,7 @@ def test_the_pages_are_served_until_the_command_ends(trained: dict[str, Result])
             stderr=subprocess.DEVNULL,
             text=True,
             start_new_session=True,
+            env={**os.environ, "TMPDIR": str(tmp_path)},
         )
         for end, port in ports.items()
     }
@@ -200,6 +201,7 @@ def test_the_pages_are_served_until_the_command_ends(trained: dict[str, Result])
         for family in families:
             assert not psutil.wait_procs(family, timeout=15)[1]
         assert serving[signal.SIGINT].wait(15) == 0
+        assert list(tmp_path.iterdir()) == []
     finally:
         for process in serving.values():
             process.kill()
