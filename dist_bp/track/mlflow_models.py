@@ -60,8 +60,6 @@ class RunModels:
         stored = {checkpoint.path.name: checkpoint for checkpoint in checkpoints.stored()}
         self._before_metrics()
         if self._checkpoints is None:
-            shutil.rmtree(checkpoints.scratch, ignore_errors=True)
-            checkpoints.scratch.mkdir(parents=True)
             self._scratch = checkpoints.scratch
             self._checkpoints = {Path(model.tags[CHECKPOINT]).name: model for model in self._find("checkpoint")}
         for name in self._checkpoints.keys() - stored.keys():
@@ -90,11 +88,6 @@ class RunModels:
             self._link(model_id, versions[-1])
         if best := _best(versions, registration):
             client.set_registered_model_alias(name, BEST, best.version)
-
-    def close(self) -> None:
-        """Remove the files on the way."""
-        if self._scratch:
-            shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _find(self, name: str) -> list[LoggedModel]:
         """Complete models of the run; what a killed process left incomplete is deleted."""

@@ -170,7 +170,6 @@ class MlflowTracker:
         self._submit_mirror()
         self._submit(f"status {status}", lambda: self._client.set_terminated(self.run_id, status))
         unwritten = self._writer.close(PATIENCE_SECONDS, STALL_SECONDS)
-        self._models.close()
         return [f"MLflow: {without_password(line)}" for line in unwritten.lines()]
 
     def _submit_mirror(self) -> None:

@@ -15,7 +15,6 @@ from dist_bp.errors import CheckpointError, Interrupted
 from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.plan import RunPlan
 from dist_bp.runtime.warden import Warden
-from dist_bp.serve.package import Packager
 from dist_bp.track.port import DESCRIPTION, RunStatus, Tracker
 from dist_bp.train.checks import check_job, idle_on_one_node, object_store_bytes
 from dist_bp.train.describe import describe_end
@@ -77,8 +76,11 @@ def _run(job: Job, found: Found | None, observer: Observer, trace: TraceFile | N
             folder = run_folder(job, tracker.run_id or job.config.name)
             if found is None:
                 held.enter_context(only_writer(folder))
-            store, packager = open_store(job, folder), Packager(job.prepared, folder)
-            models = CheckpointModels(store, packager) if job.config.tracking.log_model else None
+            store = open_store(job, folder)
+            models = None
+            if job.config.tracking.log_model:
+                models = CheckpointModels(store, job.prepared)
+                held.callback(models.close)
             trainer = Trainer(job, runtime, tracker, store, models, observer, interrupt, trace)
             if found:
                 trainer.restore(found)
@@ -86,7 +88,7 @@ def _run(job: Job, found: Found | None, observer: Observer, trace: TraceFile | N
             observer.phase("evaluating")
             report = evaluate(job, runtime, outcome)
         observer.phase("logging the model")
-        return publish(job, tracker, folder, packager, outcome, report, observer)
+        return publish(job, tracker, folder, models, outcome, report, observer)
 
 
 def find_checkpoint(job: Job, resume: str | None) -> Found | None:

@@ -1,9 +1,11 @@
 """The checkpoints of a run as the tracker shows them: models with the metrics of their step."""
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from dist_bp.checkpoint import CheckpointStore, copy_model
+from dist_bp.data import Prepared
 from dist_bp.serve.package import Packager
 from dist_bp.track.names import tracked_name
 from dist_bp.track.port import ModelPackage, StoredCheckpoint
@@ -12,13 +14,16 @@ from dist_bp.track.port import ModelPackage, StoredCheckpoint
 class CheckpointModels:
     """Those checkpoints of a run that carry a monitored value; see `Checkpoints`."""
 
-    def __init__(self, store: CheckpointStore, packager: Packager) -> None:
+    def __init__(self, store: CheckpointStore, prepared: Prepared) -> None:
+        self.scratch = store.directory.with_name(".models")
+        self.close()
+        self.scratch.mkdir(parents=True)
+        self.packager = Packager(prepared, self.scratch)
         self._store = store
-        self._packager = packager
 
-    @property
-    def scratch(self) -> Path:
-        return self._store.directory.with_name(".models")
+    def close(self) -> None:
+        """Removes the files on the way to the tracker."""
+        shutil.rmtree(self.scratch, ignore_errors=True)
 
     def stored(self) -> list[StoredCheckpoint]:
         return [
@@ -32,7 +37,7 @@ class CheckpointModels:
             copy_model(checkpoint.path, folder)
         except FileNotFoundError:
             return None
-        return self._packager.package(folder)
+        return self.packager.package(folder)
 
 
 def tracked(metrics: Mapping[str, float]) -> dict[str, float]:

@@ -14,13 +14,12 @@ from dist_bp.config import flatten, monitor_mode, render
 from dist_bp.errors import DataError
 from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.warden import Warden
-from dist_bp.serve.package import Packager
 from dist_bp.track.driver import identity
 from dist_bp.track.port import DESCRIPTION, Registration, Tracker, TrackingSettings
 from dist_bp.track.store import without_password
 from dist_bp.train.describe import CONFUSION_FIGURE, LOSS_FIGURE, Report, describe_begin, describe_result
 from dist_bp.train.meter import scores
-from dist_bp.train.models import tracked
+from dist_bp.train.models import CheckpointModels, tracked
 from dist_bp.train.observer import Observer
 from dist_bp.train.result import Result
 from dist_bp.train.setup import Job
@@ -84,7 +83,7 @@ def publish(
     job: Job,
     tracker: Tracker,
     run_folder: Path,
-    packager: Packager,
+    models: CheckpointModels | None,
     outcome: Outcome,
     report: Report,
     observer: Observer,
@@ -98,9 +97,9 @@ def publish(
     export_model(folder, job.checkpoint(outcome.snapshot, run_id=tracker.run_id, metrics=report.metrics))
     digest = hashlib.sha256(outcome.snapshot.parameters.tobytes()).hexdigest()
     uri = None
-    if job.config.tracking.log_model:
+    if models:
         try:
-            package = replace(packager.package(folder), tags={"dist_bp.parameters_sha256": digest})
+            package = replace(models.packager.package(folder), tags={"dist_bp.parameters_sha256": digest})
             uri = tracker.log_model(package, outcome.snapshot.step, tracked(report.metrics))
         except DataError as error:
             observer.warn(f"the model is in {folder} but not in MLflow, which needs rows of the data: {error}")

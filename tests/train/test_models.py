@@ -125,9 +125,11 @@ def test_a_failed_run_says_why_and_how_to_go_on(make_job: JobMaker, client: Mlfl
     diverging = make_job(
         train={"optimizer": {"type": "sgd", "learning_rate": 1e30}},
         model={"layers": [{"type": "dense", "units": 4}] * 3},
+        tracking=LOGGED,
     )
     with pytest.raises(TrainingFailed):
         run_job(diverging)
+    assert not list(Path("runs").glob("*/.models"))
     [run] = client.search_runs(["1"])
     description = run.data.tags["mlflow.note.content"]
     assert "**Failed**: the " in description
