@@ -16,11 +16,14 @@ from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, M
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.store.artifact.utils.models import get_model_name_and_version
 from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
+from dist_bp.errors import TrackingError
 from dist_bp.track.mlflow_packing import pack, repack
-from dist_bp.track.mlflow_store import opened_store
+from dist_bp.track.mlflow_store import PERMANENT, opened_store
 from dist_bp.track.port import Checkpoints, ModelPackage, Registration
+from dist_bp.track.store import without_password
 
 BEST = "best"
 """The alias of a registered model's best version."""
@@ -160,9 +163,24 @@ def download_model(model_uri: str, tracking_uri: str, folder: Path) -> Path:
     """Bring a model's files (models:/..., runs:/...) into `folder`; raises TrackingError where that fails."""
     with opened_store(tracking_uri) as client:
         uri = client.tracking_uri
-        return Path(
-            mlflow.artifacts.download_artifacts(model_uri, dst_path=str(folder), tracking_uri=uri, registry_uri=uri)
-        )
+        try:
+            location = _location(client, model_uri)
+            return Path(mlflow.artifacts.download_artifacts(location, dst_path=str(folder), tracking_uri=uri))
+        except MlflowException as error:
+            if error.error_code in PERMANENT:
+                reason = str(error.message).strip().splitlines()[0]
+                raise TrackingError(f"{model_uri} is not in {without_password(uri)}: {reason}") from error
+            raise
+
+
+def _location(client: MlflowClient, model_uri: str) -> str:
+    """Where the files of a model are. MLflow looks names of models up in another store than the one it is given."""
+    if not model_uri.startswith("models:/"):
+        return model_uri
+    id_or_version = get_model_name_and_version(client, model_uri)
+    if len(id_or_version) == 1:
+        return str(client.get_logged_model(*id_or_version).artifact_location)
+    return _location(client, client.get_model_version_download_uri(*id_or_version))
 
 
 def _best(versions: list[ModelVersion], registration: Registration) -> ModelVersion | None:

@@ -15,12 +15,13 @@ from dist_bp.track.writer import Rejected
 
 T = TypeVar("T")
 
-_PERMANENT = {
+PERMANENT = {
     "INVALID_PARAMETER_VALUE",
     "RESOURCE_DOES_NOT_EXIST",
     "RESOURCE_ALREADY_EXISTS",
     "INVALID_STATE",
 }
+"""Errors that trying again does not mend."""
 _HARMLESS_WARNINGS = (
     "The ``noload`` loader strategy is deprecated",  # SQLAlchemy about MLflow's models
     "Any type hint is inferred as AnyType",  # MLflow about its own classes
@@ -49,7 +50,7 @@ def attempt(action: Callable[[], T]) -> T:
     except Rejected:
         raise
     except MlflowException as error:
-        if error.error_code in _PERMANENT:
+        if error.error_code in PERMANENT:
             raise Rejected(str(error)) from error
         raise
     except Exception as error:

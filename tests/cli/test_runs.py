@@ -134,7 +134,8 @@ def test_the_best_run_is_told_with_its_model(run: Run, trained: dict[str, Result
     assert "trial" in out
     assert "no model in MLflow" in out
     command = next(line for line in run("runs", "best", "--metric", "val_loss")[1].splitlines() if "evaluate" in line)
-    assert run(*command.split()[1:])[0] == 0
+    code, _, err = run(*command.split()[1:])
+    assert (code, err) == (0, "")
 
 
 @pytest.mark.parametrize(
@@ -159,6 +160,13 @@ def test_wrong_input_is_one_line(run: Run, arguments: list[str], message: str) -
     assert (code, out) == (2, "")
     assert re.fullmatch(rf"error: .*{message}.*\n", err), err
     assert not Path("other.db").exists()
+
+
+@pytest.mark.parametrize("uri", ["models:/nothing", "models:/nothing@best", "models:/nothing/1", "runs:/0/model"])
+def test_a_model_that_is_not_there_is_told_in_one_line(run: Run, uri: str) -> None:
+    code, out, err = run("evaluate", uri)
+    assert (code, out) == (2, "")
+    assert re.fullmatch(rf"error: {uri} is not in sqlite:.*\n", err), err
 
 
 def free_port() -> int:

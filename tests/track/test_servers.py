@@ -57,6 +57,14 @@ def test_a_job_is_recorded_and_read_back(
     assert [model.uri for model in models if model.name == "model"] == [result.model_uri]
     assert not Path("mlflow.db").exists()
 
+    Path("server.yaml").write_text(Path(result.model, "config.yaml").read_text())
+    mlflow.set_tracking_uri("sqlite:///nowhere/mlflow.db")
+    for name in ("models:/blobs@best", "models:/blobs/1", result.model_uri):
+        with pytest.raises(SystemExit) as ended:
+            main(["evaluate", name, "--config", "server.yaml", "--json"])
+        assert ended.value.code in (None, 0)
+        assert f'"accuracy": {result.metrics["test_accuracy"]}' in capsys.readouterr().out
+
     mlflow.set_tracking_uri(server)
     data = np.load("blobs.npz")
     for model in models:
@@ -64,8 +72,3 @@ def test_a_job_is_recorded_and_read_back(
     figure = f"{server}/get-artifact?path=figures%2Floss.png&run_uuid={run.run_id}"
     with urllib.request.urlopen(figure, timeout=10) as image:
         assert image.read().startswith(b"\x89PNG")
-    Path("server.yaml").write_text(Path(result.model, "config.yaml").read_text())
-    with pytest.raises(SystemExit) as ended:
-        main(["evaluate", "models:/blobs@best", "--config", "server.yaml", "--json"])
-    assert ended.value.code in (None, 0)
-    assert f'"accuracy": {result.metrics["test_accuracy"]}' in capsys.readouterr().out
