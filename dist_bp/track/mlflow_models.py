@@ -78,17 +78,18 @@ class RunModels:
     def register(self, model_uri: str, registration: Registration) -> None:
         """Make the model the newest version of a registered model, and the best of all versions the alias `best`."""
         client, name = self._client, registration.name
-        model_id = model_uri.rpartition("/")[2]
+        model = client.get_logged_model(model_uri.rpartition("/")[2])
+        source = model.artifact_location  # a models:/ URI would be looked up in another store
         try:
             client.create_registered_model(name)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
         versions = list(client.search_model_versions(f"name = '{name}'"))
-        if model_uri not in (version.source for version in versions):
+        if source not in (version.source for version in versions):
             tags = {"monitor": registration.monitor, "value": repr(registration.value), "mode": registration.mode}
-            versions.append(client.create_model_version(name, model_uri, self._run_id, tags, model_id=model_id))
-            self._link(model_id, versions[-1])
+            versions.append(client.create_model_version(name, source, self._run_id, tags, model_id=model.model_id))
+            self._link(model, versions[-1])
         if best := _best(versions, registration):
             client.set_registered_model_alias(name, BEST, best.version)
 
@@ -152,11 +153,11 @@ class RunModels:
         get_artifact_repository(model.artifact_location, tracking_uri=uri).delete_artifacts()
         self._client.delete_logged_model(model.model_id)
 
-    def _link(self, model_id: str, version: ModelVersion) -> None:
+    def _link(self, model: LoggedModel, version: ModelVersion) -> None:
         """What the user interface knows a model's versions by."""
-        known = self._client.get_logged_model(model_id).tags.get(MLFLOW_MODEL_VERSIONS, "[]")
+        known = model.tags.get(MLFLOW_MODEL_VERSIONS, "[]")
         versions = [*json.loads(known), {"name": version.name, "version": version.version}]
-        self._client.set_logged_model_tags(model_id, {MLFLOW_MODEL_VERSIONS: json.dumps(versions)})
+        self._client.set_logged_model_tags(model.model_id, {MLFLOW_MODEL_VERSIONS: json.dumps(versions)})
 
 
 def download_model(model_uri: str, tracking_uri: str, folder: Path) -> Path:
