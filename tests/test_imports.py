@@ -21,7 +21,7 @@ LAYERS = [
 LEVEL = {name: level for level, names in enumerate(reversed(LAYERS)) for name in names}
 ONLY_IN = {
     "ray": ("runtime/", "sweep/", "cli/submit"),
-    "mlflow": ("track/mlflow_tracker.py",),
+    "mlflow": ("track/mlflow_",),
 }
 ALONE = ("config", "data", "nn", "optim", "metrics", "checkpoint")
 """Parts of one line that do not know each other either."""

@@ -1,6 +1,6 @@
 """Checkpoints: everything a run needs to go on, or a model to predict, in one verified directory."""
 
-from dist_bp.checkpoint.format import Checkpoint
+from dist_bp.checkpoint.format import Checkpoint, copy_model
 from dist_bp.checkpoint.matching import check_matches, model_digest
 from dist_bp.checkpoint.runs import CHECKPOINTS, Run, find_runs, locate, open_store, resolve
 from dist_bp.checkpoint.store import CheckpointStore, Found, Mode, export_model, load
@@ -13,6 +13,7 @@ __all__ = [
     "Mode",
     "Run",
     "check_matches",
+    "copy_model",
     "export_model",
     "find_runs",
     "load",

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import load_file, save_file
 
-from dist_bp.checkpoint.manifest import FileRecord, Manifest
+from dist_bp.checkpoint.manifest import MANIFEST, FileRecord, Manifest
 from dist_bp.errors import CheckpointError
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -129,6 +129,13 @@ def read_directory(directory: Path, *, for_resuming: bool = True, manifest: Mani
         job=manifest.job,
         run_id=manifest.run_id,
     )
+
+
+def copy_model(source: Path, directory: Path) -> None:
+    """Copy what a prediction needs of the checkpoint `source`; raises FileNotFoundError where it was pruned."""
+    directory.mkdir()
+    for name in (MANIFEST, *REQUIRED):
+        shutil.copy(source / name, directory / name)
 
 
 def fsync_directory(directory: Path) -> None:

@@ -60,7 +60,7 @@ class CheckpointStore:
             aside.mkdir()
         except OSError as error:
             raise cannot_write(self.directory, error) from None
-        known = self._manifests()
+        known = self.manifests()
         sequence = 1 + max((manifest.sequence for manifest in known.values()), default=0)
         try:
             write_directory(aside, checkpoint, sequence=sequence, monitored=monitored, mode=self.mode)
@@ -113,9 +113,10 @@ class CheckpointStore:
 
     def newest_manifest(self) -> Manifest | None:
         """Manifest of the checkpoint written last, its files not verified."""
-        return max(self._manifests().values(), key=lambda manifest: manifest.sequence, default=None)
+        return max(self.manifests().values(), key=lambda manifest: manifest.sequence, default=None)
 
-    def _manifests(self) -> dict[Path, Manifest]:
+    def manifests(self) -> dict[Path, Manifest]:
+        """Manifests of all checkpoints that have a readable one, by directory."""
         manifests = {}
         for path in self.paths():
             try:
@@ -139,7 +140,7 @@ class CheckpointStore:
 
     def _first_intact(self, best: bool) -> Found | None:
         while paths := self.paths():
-            manifests = self._manifests()
+            manifests = self.manifests()
             # A manifest that cannot be read hides its rank: such a checkpoint might have come first.
             unreadable = [path for path in reversed(paths) if path not in manifests]
             problems: list[str] = []

@@ -1,9 +1,10 @@
 """What people see of a training job: a live display on a terminal, a closing table, the plan of a dry run."""
 
 import os
+import shlex
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 
 from dist_bp.config import JobConfig
-from dist_bp.track.store import ui_command
+from dist_bp.track.store import is_server
 from dist_bp.train.observer import Observer
 from dist_bp.train.observer import Progress as Standing
 from dist_bp.train.result import Result
@@ -90,13 +91,13 @@ def watch(config: JobConfig, quiet: bool, stream: IO[str]) -> Iterator[Observer]
             yield TerminalObserver(console, progress)
 
 
-def print_result(result: Result, stream: IO[str]) -> None:
-    """The closing table: metrics, what was kept and where, and the next useful commands."""
+def print_result(result: Result, stream: IO[str], job: Sequence[str]) -> None:
+    """The closing table: metrics, what was kept and where, and the next useful commands; `job` is how it was named."""
     console = Console(file=stream, soft_wrap=True, highlight=False)
     for name, value in rows(result):
         console.print(f"[bold]{name:16}[/bold]{escape(value)}")
     console.print("[bold]next[/bold]")
-    for command in next_commands(result):
+    for command in next_commands(result, job):
         console.print(f"  {escape(command)}")
 
 
@@ -113,20 +114,21 @@ def rows(result: Result) -> Iterator[tuple[str, str]]:
         yield "run", result.run_url
 
 
-def next_commands(result: Result) -> list[str]:
+def next_commands(result: Result, job: Sequence[str]) -> list[str]:
     dist_bp = program("dist-bp")
     return [
-        *serve_command(result.tracking_uri),
+        *serve_command(result.tracking_uri, job),
         f"{dist_bp} evaluate {result.model}",
         f"{dist_bp} predict {result.model} --input FILE --output predictions.csv",
     ]
 
 
-def serve_command(tracking_uri: str) -> list[str]:
-    """What shows the run in a browser; empty where a server already does."""
-    if serve := ui_command(tracking_uri):
-        return [f"{program('mlflow')}{serve.removeprefix('mlflow')}   # then open the run's link"]
-    return []
+def serve_command(tracking_uri: str, job: Sequence[str]) -> list[str]:
+    """What shows the runs of a command line's job in a browser; empty where a server already does."""
+    if is_server(tracking_uri):
+        return []
+    store = [part for part in job if "=" not in part or part.startswith("tracking.")]
+    return [f"{program('dist-bp')} ui {shlex.join(store)}   # then open the run's link"]
 
 
 def program(name: str) -> str:

@@ -16,8 +16,10 @@ import typer
 from dist_bp.cli.config_commands import render, schema, validate
 from dist_bp.cli.models import evaluate, predict
 from dist_bp.cli.plan import plan
+from dist_bp.cli.runs import best, compare, list_runs, show
 from dist_bp.cli.sweep import sweep
 from dist_bp.cli.train import train
+from dist_bp.cli.ui import ui
 from dist_bp.errors import DistBpError
 
 COMMANDS: dict[str, Callable[..., Any]] = {
@@ -29,7 +31,15 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "schema": schema,
     "evaluate": evaluate,
     "predict": predict,
+    "ui": ui,
 }
+
+GROUPS: dict[str, dict[str, Callable[..., Any]]] = {
+    "runs": {"list": list_runs, "show": show, "compare": compare, "best": best},
+}
+"""Commands of two words."""
+
+HELP = {"runs": "Review what was trained: list, show, compare, best."}
 
 LOGS = Path(".dist_bp/logs")
 
@@ -58,6 +68,11 @@ def _app() -> typer.Typer:
     app.callback()(_options)
     for name, command in COMMANDS.items():
         app.command(name)(command)
+    for name, commands in GROUPS.items():
+        group = typer.Typer(no_args_is_help=True, help=HELP[name])
+        for verb, command in commands.items():
+            group.command(verb)(command)
+        app.add_typer(group, name=name)
     return app
 
 

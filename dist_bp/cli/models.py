@@ -98,7 +98,7 @@ def opened(name: str, config: Path | None) -> "Iterator[tuple[SavedModel, JobCon
     with TemporaryDirectory() as folder:
 
         def download(uri: str) -> Path:
-            from dist_bp.track.mlflow_tracker import download_model
+            from dist_bp.track.mlflow_models import download_model
 
             return download_model(uri, tracking.tracking_uri, Path(folder))
 

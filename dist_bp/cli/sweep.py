@@ -36,6 +36,6 @@ def sweep(
     with watch_sweep(job_config, search.total, quiet, sys.stderr) as (watcher, observer):
         result = run_sweep(job_config, resume, name, watcher, observer)
     if not quiet:
-        print_sweep(result, job_config, sys.stderr if as_json else sys.stdout)
+        print_sweep(result, job_config, sys.stderr if as_json else sys.stdout, [config, *(overrides or ())])
     if as_json:
         print(json.dumps(result.as_dict()))

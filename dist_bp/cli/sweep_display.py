@@ -115,8 +115,11 @@ def _short(key: str) -> str:
     return ".".join(parts[-3:] if len(parts) > 2 and parts[-2].isdecimal() else parts[-2:])
 
 
-def print_sweep(result: SweepResult, config: JobConfig, stream: IO[str]) -> None:
-    """The closing summary: the ranking, failures with their causes, the best, and the next useful commands."""
+def print_sweep(result: SweepResult, config: JobConfig, stream: IO[str], typed: Sequence[str]) -> None:
+    """The closing summary: the ranking, failures with their causes, the best, and the next useful commands.
+
+    `typed` is the job as given on the command line.
+    """
     assert config.sweep is not None
     console = Console(file=stream, soft_wrap=True, highlight=False)
     if not console.is_terminal:
@@ -139,5 +142,5 @@ def print_sweep(result: SweepResult, config: JobConfig, stream: IO[str]) -> None
         console.print(f"[bold]{name:16}[/bold]{escape(value)}")
     console.print("[bold]next[/bold]")
     dist_bp = program("dist-bp")
-    for command in (*serve_command(result.tracking_uri), f"{dist_bp} train {result.best_config}"):
+    for command in (*serve_command(result.tracking_uri, typed), f"{dist_bp} train {result.best_config}"):
         console.print(f"  {escape(command)}")

@@ -58,6 +58,6 @@ def train(
     with watch(job_config, quiet, sys.stderr) as observer:
         result = run_job(job_config, resume, observer, trace)
     if not quiet:
-        print_result(result, out)
+        print_result(result, out, [config, *(overrides or ())])
     if as_json:
         print(json.dumps(result.as_dict()))

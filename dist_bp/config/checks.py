@@ -40,6 +40,7 @@ def findings(get: Lookup) -> Iterator[Finding]:
         _warmup_ends,
         _sweep_metric,
         _first_rung,
+        _registered_is_logged,
     ):
         try:
             yield from check(get)
@@ -192,6 +193,11 @@ def _first_rung(get: Lookup) -> Iterator[Finding]:
             "sweep.scheduler",
             f"a grace_period of {grace} of {epochs} epochs leaves nothing to give up: lower it, or raise train.epochs",
         )
+
+
+def _registered_is_logged(get: Lookup) -> Iterator[Finding]:
+    if get("tracking.registered_model") and not get("tracking.log_model"):
+        yield "tracking.registered_model", "needs the model in MLflow: set tracking.log_model to true, or remove it"
 
 
 def lookup_in(model: type[Section], data: Any) -> Lookup:

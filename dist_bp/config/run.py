@@ -2,10 +2,12 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, StringConstraints, Tag
 
 from dist_bp.config.fields import Count, Flag, Fraction, Positive, Section, Text, Whole, text_or_other
 from dist_bp.config.metrics import Mode
+
+ModelName = Annotated[str, StringConstraints(pattern=r"^[^/:'\"%]+$")]
 
 Interval = Annotated[
     Annotated[Literal["auto"], Tag("type=text")] | Annotated[Count, Tag("type=other")],
@@ -94,7 +96,11 @@ class TrackingConfig(Section):
     artifact_location: Text | None = Field(
         default=None, description="Where a new experiment keeps its files; null: beside the store."
     )
-    log_model: Flag = Field(default=True, description="Log the best model, ready to predict.")
+    log_model: Flag = Field(default=True, description="Log the best model and the checkpoints, ready to predict.")
+    registered_model: ModelName | None = Field(
+        default=None,
+        description="A registered model that the best model becomes a version of; its alias `best` is the best of all.",
+    )
 
 
 class RayConfig(Section):

@@ -32,4 +32,4 @@ def find_model(name: str, root: Path, download: Callable[[str], Path]) -> Path:
         if found.passed_over:
             raise CheckpointError([*found.passed_over, f"the best intact one is {found.path}: name it to use it"])
         return found.path
-    raise CheckpointError(f"{path} holds neither a model nor a checkpoint")
+    raise CheckpointError(f"{name} holds neither a model nor a checkpoint")

@@ -1,10 +1,13 @@
 """A model as the files that MLflow logs: code, requirements, examples."""
 
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 
@@ -20,11 +23,18 @@ from dist_bp.track.port import ModelPackage
 REQUIREMENTS = ("numpy", "safetensors", "pandas", "pyyaml", "pydantic")
 EXAMPLE_ROWS = 5
 PYFUNC_FILE = "pyfunc_model.py"
+ARCHIVE = "dist_bp.zip"
 # Text, because MLflow executes this file on its own, and dist_bp must be importable without MLflow.
 PYFUNC_SOURCE = '''"""The model as MLflow runs it: raw rows in, predictions out."""
 
+import sys
+from pathlib import Path
+
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel
+
+# MLflow puts the model's folder of code on the path, which holds dist_bp in one file.
+sys.path[:0] = [str(archive) for folder in sys.path for archive in Path(folder).glob("dist_bp.zip")]
 
 from dist_bp.serve.served import Served
 
@@ -37,24 +47,47 @@ set_model(Model())
 '''
 
 
-def package_model(directory: Path, prepared: Prepared) -> ModelPackage:
-    """The exported model in `directory`, with all it needs to predict in an environment without Ray.
+class Packager:
+    """Packs models of one run, each with all it needs to predict in an environment without Ray.
 
-    The source of the data is read for the example: raw rows, of the types that it has. Raises DataError where the
-    source cannot be read any more.
+    Args:
+        prepared: the data of the run. Its source is read once, for the example: raw rows, of the types that it has.
+        folder: where the code is written that a model takes along.
     """
-    model = SavedModel.load(directory)
-    code = directory.with_name(PYFUNC_FILE)
-    code.write_text(PYFUNC_SOURCE, encoding="utf-8")
-    example = example_rows(model.config, prepared)
-    return ModelPackage(
-        python_model=code,
-        artifacts={ARTIFACT: directory},
-        input_example=example,
-        output_example=model.predict(example),
-        pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
-        code_paths=[Path(build.__file__).parent, *own_code(model.config)],
-    )
+
+    def __init__(self, prepared: Prepared, folder: Path) -> None:
+        self._prepared = prepared
+        self._folder = folder
+        self._first: ModelPackage | None = None
+        self._lock = threading.Lock()
+
+    def package(self, directory: Path) -> ModelPackage:
+        """The exported model in `directory`. Raises DataError where the source of the data cannot be read any more."""
+        with self._lock:
+            self._first = self._first or self._package(directory)
+        return replace(self._first, artifacts={ARTIFACT: directory})
+
+    def _package(self, directory: Path) -> ModelPackage:
+        model = SavedModel.load(directory)
+        code = self._folder / PYFUNC_FILE
+        code.write_text(PYFUNC_SOURCE, encoding="utf-8")
+        example = example_rows(model.config, self._prepared)
+        return ModelPackage(
+            python_model=code,
+            artifacts={ARTIFACT: directory},
+            input_example=example,
+            output_example=model.predict(example),
+            pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
+            code_paths=[archive(Path(build.__file__).parent, self._folder / ARCHIVE), *own_code(model.config)],
+        )
+
+
+def archive(package: Path, path: Path) -> Path:
+    """The modules of a package in one file: a server takes milliseconds for each file of a model."""
+    with ZipFile(path, "w", ZIP_DEFLATED) as file:
+        for module in sorted(package.rglob("*.py")):
+            file.write(module, module.relative_to(package.parent))
+    return path
 
 
 def example_rows(config: JobConfig, prepared: Prepared) -> Raw:

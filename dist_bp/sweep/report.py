@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from dist_bp.checkpoint import export_model, open_store
 from dist_bp.config import JobConfig, monitor_mode, render
@@ -13,10 +14,11 @@ from dist_bp.sweep.board import Board
 from dist_bp.sweep.result import SweepResult
 from dist_bp.sweep.search import Search
 from dist_bp.sweep.trial import Trial, best, ranked
-from dist_bp.track.port import Tracker
+from dist_bp.track.port import DESCRIPTION, Tracker
 from dist_bp.track.store import without_password
+from dist_bp.train.models import tracked
 from dist_bp.train.observer import Observer
-from dist_bp.train.publish import open_tracked, tracked
+from dist_bp.train.publish import open_tracked, registration_of
 from dist_bp.train.setup import Job
 
 BEST_CONFIG = "best.yaml"
@@ -106,13 +108,21 @@ def describe(config: JobConfig, name: str, order: Sequence[Trial]) -> str:
     return "\n".join(lines)
 
 
+def describe_end(config: JobConfig, name: str, run_id: str, status: str, why: str) -> str:
+    """Why a sweep ended before its time, and how to go on."""
+    return (
+        f"**{status.capitalize()}**: {why}\n\n{describe(config, name, ())}\n\n"
+        f"`dist-bp sweep CONFIG --resume {name}` goes on."
+    )
+
+
 def _log_table(tracker: Tracker, config: JobConfig, name: str, order: Sequence[Trial]) -> None:
     assert config.sweep is not None
     metric, keys = config.sweep.metric, list(config.sweep.parameters)
     names, content = table.columns(metric, keys), table.rows(order, metric, keys)
     tracker.log_text("trials.csv", table.as_csv(content, names))
     tracker.log_text("trials.html", table.as_html(content, names, f"Sweep {name}"))
-    tracker.log_tags({"mlflow.note.content": describe(config, name, order)})
+    tracker.log_tags({DESCRIPTION: describe(config, name, order)})
 
 
 def _log_figures(
@@ -135,12 +145,17 @@ def _log_model(
     """The best trial's model, in the parent run as well."""
     if not chosen.tracking.log_model:
         return None
-    from dist_bp.serve.package import package_model
+    from dist_bp.serve.package import Packager
 
     if not model.is_dir() and (found := open_store(model.parent).best()):
         export_model(model, found.checkpoint)
-    try:
-        return tracker.log_model(package_model(model, job.prepared), winner.number, tracked(winner.metrics))
-    except DataError as error:
-        observer.warn(f"the model is in {model} but not in MLflow, which needs rows of the data: {error}")
-        return None
+    with TemporaryDirectory() as scratch:
+        try:
+            package = Packager(job.prepared, Path(scratch)).package(model)
+            uri = tracker.log_model(package, winner.number, tracked(winner.metrics))
+        except DataError as error:
+            observer.warn(f"the model is in {model} but not in MLflow, which needs rows of the data: {error}")
+            return None
+    if uri and (registration := registration_of(chosen, winner.metrics)):
+        tracker.register_model(uri, registration)
+    return uri

@@ -1,6 +1,7 @@
 """One sweep from configuration to result: parent run, trials, ranking, best model."""
 
 import time
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from dist_bp.runtime.placement import Node, place
 from dist_bp.runtime.warden import Warden
 from dist_bp.sweep.board import Board, Watcher
 from dist_bp.sweep.journal import JOURNAL, Journal, Record
-from dist_bp.sweep.report import close_children, open_parent, publish
+from dist_bp.sweep.report import close_children, describe_end, open_parent, publish
 from dist_bp.sweep.result import SweepResult
 from dist_bp.sweep.search import Search
 from dist_bp.sweep.tuning import run_trials
@@ -56,7 +57,9 @@ def run_sweep(
     check_job(job)
     with only_writer(folder), Interrupt() as interrupt, Warden() as warden:
         parent = record.parent if record else None
-        with tracked_run(lambda: open_parent(job, config, name, parent, warden), observer) as get_tracker:
+        with tracked_run(
+            lambda: open_parent(job, config, name, parent, warden), observer, partial(describe_end, config, name)
+        ) as get_tracker:
             observer.phase("starting Ray")
             cluster = Cluster(config.ray.address, object_store_bytes(job), warden)
             try:
@@ -125,6 +128,7 @@ def absolute(config: JobConfig) -> JobConfig:
             "tracking_uri": resolve_uri(config.tracking.tracking_uri),
             "experiment": config.tracking.experiment or config.name,
             "log_model": False,
+            "registered_model": None,
             "system_metrics": False,
         }
     )

@@ -27,7 +27,7 @@ def loss_curves(
     _curve(axes, validation, first_epoch, ORANGE, "validation")
     if best_epoch is not None:
         axes.axvline(best_epoch, color=GREY, linewidth=1, linestyle=":", label=f"best: epoch {best_epoch}")
-    _logarithmic_if_wide(axes, [*train, *validation])
+    logarithmic_if_wide(axes, [*train, *validation])
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(title="Loss", xlabel="epoch", ylabel="mean loss per sample")
     axes.legend(frameon=False)
@@ -80,10 +80,15 @@ def confusion_matrix(counts: npt.NDArray[Any], classes: Sequence[str], title: st
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
     axes = figure.add_subplot()
+    plain(axes)
+    return figure, axes
+
+
+def plain(axes: Axes) -> None:
+    """The look of all figures: a light grid, no box."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(visible=True, color="#e5e7eb", linewidth=0.8)
     axes.set_axisbelow(True)
-    return figure, axes
 
 
 def _curve(axes: Axes, values: Sequence[float], first_epoch: int, color: str, label: str) -> None:
@@ -94,7 +99,8 @@ def _curve(axes: Axes, values: Sequence[float], first_epoch: int, color: str, la
     axes.plot(epochs, values, color=color, linewidth=1.8, marker=marker, markersize=3.5, label=label)
 
 
-def _logarithmic_if_wide(axes: Axes, values: Sequence[float]) -> None:
+def logarithmic_if_wide(axes: Axes, values: Sequence[float]) -> None:
+    """A logarithmic scale for positive values that span more than `LOG_RANGE`."""
     finite = [value for value in values if np.isfinite(value)]
     if finite and min(finite) > 0 and max(finite) > LOG_RANGE * min(finite):
         axes.set_yscale("log")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dist_bp.track.port import ModelPackage, RunStatus
+from dist_bp.track.port import Checkpoints, ModelPackage, Registration, RunStatus
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,6 +32,15 @@ class NullTracker:
         pass
 
     def log_dataset(self, name: str, digest: str, source: str, schema: Mapping[str, str], context: str) -> None:
+        pass
+
+    def keep_points(self) -> None:
+        pass
+
+    def log_checkpoints(self, checkpoints: Checkpoints) -> None:
+        pass
+
+    def register_model(self, model_uri: str, registration: Registration) -> None:
         pass
 
     def log_model(self, package: ModelPackage, step: int, metrics: Mapping[str, float]) -> str | None:

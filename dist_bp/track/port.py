@@ -1,7 +1,7 @@
 """The tracker port: everything a job tells about itself goes through this narrow interface."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -9,6 +9,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 RunStatus = Literal["FINISHED", "FAILED", "KILLED"]
+
+DESCRIPTION = "mlflow.note.content"
+"""The tag that the user interface shows as a run's description, in markdown."""
+
+PARENT = "mlflow.parentRunId"
+"""The tag that nests a run in another."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,8 @@ class ModelPackage:
 
     `python_model` is a Python file that calls `mlflow.models.set_model`; `artifacts` are the files or folders
     it finds under `context.artifacts`. The two examples (data frames or arrays) give the signature.
-    `code_paths` are packages to be shipped with the model.
+    `code_paths` are packages to be shipped with the model. All packages of a run may differ in artifacts, name
+    and tags alone. A model of the run that has this name and these tags, unless there are none, is not logged again.
     """
 
     python_model: Path
@@ -41,6 +48,42 @@ class ModelPackage:
     pip_requirements: Sequence[str]
     code_paths: Sequence[Path] = ()
     name: str = "model"
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Registration:
+    """A registered model that a run's model becomes a version of; the alias `best` is the best version's.
+
+    `value` is what `monitor` was; `mode` says whether less or more of it is better.
+    """
+
+    name: str
+    monitor: str
+    value: float
+    mode: Literal["min", "max"]
+
+
+@dataclass(frozen=True)
+class StoredCheckpoint:
+    """A checkpoint's folder, of a name that no other one of its run ever has, and the metrics of its step."""
+
+    path: Path
+    step: int
+    metrics: Mapping[str, float]
+
+
+class Checkpoints(Protocol):
+    """The checkpoints of a run that are there now."""
+
+    @property
+    def scratch(self) -> Path:
+        """A folder for files on the way; it is removed when the run is over."""
+
+    def stored(self) -> Sequence[StoredCheckpoint]: ...
+
+    def package(self, checkpoint: StoredCheckpoint, folder: Path) -> ModelPackage | None:
+        """The checkpoint as a model, copied into the new `folder`; None if it is no longer there."""
 
 
 class Tracker(Protocol):
@@ -72,6 +115,14 @@ class Tracker(Protocol):
 
     def log_dataset(self, name: str, digest: str, source: str, schema: Mapping[str, str], context: str) -> None:
         """Record an input of the run: `schema` maps column names to types, `context` is e.g. "training"."""
+
+    def keep_points(self) -> None:
+        """Put the points given so far where a resumed run finds them, should this process be killed."""
+
+    def log_checkpoints(self, checkpoints: Checkpoints) -> None:
+        """Make the run's list of checkpoint models that of `checkpoints`: soon, and once more at the end."""
+
+    def register_model(self, model_uri: str, registration: Registration) -> None: ...
 
     def log_model(self, package: ModelPackage, step: int, metrics: Mapping[str, float]) -> str | None:
         """Record a model and the metrics it reached at `step`; returns its URI, or None if that failed."""

@@ -69,6 +69,13 @@ def check_store(uri: str) -> None:
         _check_within_deadline(uri, lambda: _connect(uri), "is the database running?")
 
 
+def check_exists(tracking_uri: str, remedy: str) -> None:
+    """Raises TrackingError where the store is an SQLite file that is not there: reading must not create it."""
+    uri = resolve_uri(tracking_uri)
+    if is_sqlite(uri) and not sqlite_path(uri).exists():
+        raise TrackingError(f"there is no store {sqlite_path(uri)}: train first, or {remedy}")
+
+
 def sqlite_path(uri: str) -> Path:
     """The file of a resolved SQLite URI."""
     return Path(uri.removeprefix(SQLITE))
@@ -103,21 +110,18 @@ def is_sqlite(uri: str) -> bool:
     return _scheme(uri) == "sqlite"
 
 
+def is_server(uri: str) -> bool:
+    """Whether the store is behind a server, which serves the user interface too."""
+    return _scheme(uri) in ("http", "https")
+
+
 def run_url(tracking_uri: str, experiment_id: str, run_id: str) -> str:
-    """The page of a run; for a database, as `ui_command` serves it.
+    """The page of a run; for a database, as `dist-bp ui` serves it.
 
     Without the query MLflow opens its view for GenAI instead of the one for model training.
     """
-    scheme = _scheme(tracking_uri)
-    server = tracking_uri.rstrip("/") if scheme in ("http", "https") else LOCAL_UI
+    server = tracking_uri.rstrip("/") if is_server(tracking_uri) else LOCAL_UI
     return f"{server}/#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning"
-
-
-def ui_command(tracking_uri: str) -> str | None:
-    """The command that serves the user interface of a database; None where a server already does."""
-    if _scheme(tracking_uri) not in ("sqlite", *_DATABASE_PORTS):
-        return None
-    return f"mlflow server --backend-store-uri {tracking_uri} --port {urlsplit(LOCAL_UI).port}"
 
 
 def without_password(text: str) -> str:

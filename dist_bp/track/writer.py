@@ -78,6 +78,7 @@ class BackgroundWriter:
         self._pauses = pauses
         self._queue: deque[Point] = deque()
         self._tasks: deque[tuple[str, Callable[[], object]]] = deque()
+        self._later: dict[str, tuple[float, Callable[[], object]]] = {}
         self._batch: list[Point] = []
         self._batch_in_journal = False
         self._lock = threading.Lock()  # the batch, the journal, the queue's old end; never held for the store
@@ -113,6 +114,25 @@ class BackgroundWriter:
         self._tasks.append((name, task))
         self._wake.set()
 
+    def submit_later(self, name: str, task: Callable[[], object], seconds: float) -> None:
+        """Submit `task` in `seconds`, or at the end; one of this name that waits already is replaced."""
+        due, _ = self._later.get(name, (time.monotonic() + seconds, None))
+        self._later[name] = (due, task)
+
+    def keep(self) -> None:
+        """Move the points in memory to the journal, so that they survive this process."""
+        with self._lock:
+            if self._abandoned:
+                return
+            if self._batch and not self._batch_in_journal:
+                self._batch_in_journal = self._journal.prepend(self._batch) == 0
+            self._lost += self._journal.append(self._take(len(self._queue)))
+
+    def write_points(self) -> None:
+        """Write the points given so far, for a task that needs them in the store."""
+        while self._write_batch():
+            pass
+
     @property
     def failing_seconds(self) -> float:
         """How long the store has been failing; 0 while it works."""
@@ -142,7 +162,7 @@ class BackgroundWriter:
             journaled=len(self._journal),
             journal=self._journal.path,
             lost=self._lost,
-            tasks=(*self._failed_tasks, *(name for name, _ in list(self._tasks))),
+            tasks=(*self._failed_tasks, *(name for name, _ in list(self._tasks)), *list(self._later)),
             reasons=tuple(reasons),
         )
 
@@ -168,8 +188,8 @@ class BackgroundWriter:
                 pause = 0
 
     def _drain(self) -> None:
-        while self._write_batch():
-            pass
+        self.write_points()
+        self._submit_what_is_due()
         while self._tasks and not self._abandoned:
             name, task = self._tasks[0]
             try:
@@ -179,6 +199,12 @@ class BackgroundWriter:
                 self._note_rejection(error)
             self._tasks.popleft()
             self._last_progress = time.monotonic()
+
+    def _submit_what_is_due(self) -> None:
+        now = time.monotonic()
+        for name, (due, _) in list(self._later.items()):
+            if self._closing or due <= now:
+                self._tasks.append((name, self._later.pop(name)[1]))
 
     def _write_batch(self) -> bool:
         """Write the oldest batch; says whether a full one was waiting, so that there may be more."""
@@ -218,7 +244,7 @@ class BackgroundWriter:
 
     def _waiting(self) -> bool:
         with self._lock:
-            return bool(self._batch or len(self._journal) or self._queue or self._tasks)
+            return bool(self._batch or len(self._journal) or self._queue or self._tasks or self._later)
 
     def _spill(self) -> None:
         with self._lock:

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 from dist_bp.checkpoint import CHECKPOINTS, CheckpointStore, Found, resolve
@@ -15,9 +16,11 @@ from dist_bp.errors import CheckpointError, Interrupted
 from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.plan import RunPlan
 from dist_bp.runtime.warden import Warden
-from dist_bp.track.port import RunStatus, Tracker
+from dist_bp.track.port import DESCRIPTION, RunStatus, Tracker
 from dist_bp.train.checks import check_job, idle_on_one_node, object_store_bytes
+from dist_bp.train.describe import describe_end
 from dist_bp.train.interrupt import Interrupt
+from dist_bp.train.models import CheckpointModels
 from dist_bp.train.observer import Observer
 from dist_bp.train.publish import evaluate, open_run, publish
 from dist_bp.train.result import Result
@@ -75,7 +78,7 @@ def _run(
         Interrupt() as interrupt,
         Warden() as warden,
         ExitStack() as held,
-        tracked_run(lambda: open_run(job, run_id, warden), observer) as get_tracker,
+        tracked_run(lambda: open_run(job, run_id, warden), observer, partial(describe_end, job)) as get_tracker,
     ):
         observer.phase("starting the processes")
         with open_runtime(job, warden) as runtime:
@@ -91,14 +94,18 @@ def _run(
             if run_id is None:
                 held.enter_context(only_writer(folder))
             store = open_store(job, folder)
-            trainer = Trainer(job, runtime, tracker, store, observer, interrupt, trace, steering)
+            models = None
+            if job.config.tracking.log_model:
+                models = CheckpointModels(store, job.prepared)
+                held.callback(models.close)
+            trainer = Trainer(job, runtime, tracker, store, models, observer, interrupt, trace, steering)
             if found:
                 trainer.restore(found)
             outcome = trainer.run()
             observer.phase("evaluating")
             report = evaluate(job, runtime, outcome)
         observer.phase("logging the model")
-        return publish(job, tracker, folder, outcome, report, observer)
+        return publish(job, tracker, folder, models, outcome, report, observer)
 
 
 def find_checkpoint(job: Job, resume: str | None) -> Found | None:
@@ -156,18 +163,27 @@ def only_writer(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def tracked_run(open_tracker: Callable[[], Tracker], observer: Observer) -> Iterator[Callable[[], Tracker]]:
-    """Opens the tracker beside whatever the body does; whatever happens there, closes it with the right status."""
-    status: RunStatus = "FAILED"
+def tracked_run(
+    open_tracker: Callable[[], Tracker], observer: Observer, describe: Callable[[str, str, str], str]
+) -> Iterator[Callable[[], Tracker]]:
+    """Opens the tracker beside whatever the body does; whatever happens there, closes it with the right status.
+
+    `describe` makes the run's description of its id, its status and the reason where it did not come to its end.
+    """
+    status: RunStatus = "FINISHED"
+    why = ""
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="tracker") as pool:
         opening = pool.submit(open_tracker)
         try:
             yield lambda: opening.result(OPEN_SECONDS)
-            status = "FINISHED"
-        except (Interrupted, KeyboardInterrupt):
-            status = "KILLED"
+        except BaseException as error:
+            status = "KILLED" if isinstance(error, Interrupted | KeyboardInterrupt) else "FAILED"
+            why = str(error).strip().partition("\n")[0] or type(error).__name__
             raise
         finally:
             if opening.exception() is None:
-                for line in opening.result().finish(status):
+                tracker = opening.result()
+                if why:
+                    tracker.log_tags({DESCRIPTION: describe(tracker.run_id or "", status, why)})
+                for line in tracker.finish(status):
                     observer.warn(line)

@@ -13,6 +13,8 @@ from dist_bp.runtime.base import LeaseReport
 from dist_bp.train.trace import SERVER, WORKER
 
 Array = npt.NDArray[Any]
+SHOWN_PROCESSES = 4
+"""Up to so many workers or servers each have their own times in the tracker."""
 
 
 @dataclass
@@ -124,6 +126,11 @@ def _plus(total: Array | None, more: Array) -> Array:
 
 
 def _named(role: str, activities: tuple[str, ...], seconds: Array) -> dict[str, float]:
+    """The times of each process, or of many their averages and the slowest one's own work."""
+    if len(seconds) > SHOWN_PROCESSES:
+        means = zip(activities, seconds.mean(axis=0), strict=True)
+        values = {f"time/{role}s_{activity}_ms": 1e3 * float(value) for activity, value in means}
+        return values | {f"time/slowest_{role}_{activities[0]}_ms": 1e3 * float(seconds[:, 0].max())}
     return {
         f"time/{role}_{rank}_{activity}_ms": 1e3 * float(value)
         for rank, row in enumerate(seconds)

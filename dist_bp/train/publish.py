@@ -1,43 +1,39 @@
-"""What a run tells the tracker about itself, before and after training: description, data, figures, model."""
+"""What a run tells the tracker about itself, before and after training: data, figures, description, model."""
 
 import hashlib
+import math
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
 
 from dist_bp.checkpoint import export_model
-from dist_bp.config import JobConfig, flatten, render
+from dist_bp.config import JobConfig, flatten, monitor_mode, render
 from dist_bp.errors import DataError
 from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.warden import Warden
-from dist_bp.track.port import Tracker, TrackingSettings
+from dist_bp.track.driver import identity
+from dist_bp.track.port import DESCRIPTION, Registration, Tracker, TrackingSettings
 from dist_bp.track.store import without_password
+from dist_bp.train.describe import CONFUSION_FIGURE, LOSS_FIGURE, Report, describe_begin, describe_result
 from dist_bp.train.meter import scores
+from dist_bp.train.models import CheckpointModels, tracked
 from dist_bp.train.observer import Observer
 from dist_bp.train.result import Result
 from dist_bp.train.setup import Job
-from dist_bp.train.trainer import Outcome, tracked_name
+from dist_bp.train.trainer import Outcome
 
 Array = npt.NDArray[Any]
 JOURNALS = Path(".dist_bp/journal")
 
 
-@dataclass(frozen=True)
-class Report:
-    """Metrics of the parameters that a run gives back, by monitor name; `arrays` has the confusion matrix."""
-
-    metrics: dict[str, float]
-    arrays: Mapping[str, Array]
-
-
 def open_run(job: Job, run_id: str | None, warden: Warden) -> Tracker:
     """Opens the MLflow run, a new one without `run_id`, and tells it what the job is."""
     config = job.config
-    tracker = open_tracked(config, describe(job), {}, run_id, warden)
+    tracker = open_tracked(config, describe_begin(job), {}, run_id, warden)
     schema = job.prepared.schema
     tracker.log_dataset(
         config.name,
@@ -67,7 +63,7 @@ def open_tracked(
         ),
         params={key: without_password(str(value)) for key, value in flatten(config).items()},
         config_text=without_password(render(config)),
-        tags={**settings.tags, **tags, "mlflow.note.content": description},
+        tags={**settings.tags, **tags, DESCRIPTION: description},
         resume_run_id=run_id,
     )
     if tracker.run_id:
@@ -77,7 +73,7 @@ def open_tracked(
 
 def close_command(tracking_uri: str, run_id: str) -> list[str]:
     """What marks a run as failed after its driver was killed."""
-    return [sys.executable, "-m", "dist_bp.track.abandon", tracking_uri, run_id]
+    return [sys.executable, "-m", "dist_bp.track.abandon", tracking_uri, run_id, identity()]
 
 
 def evaluate(job: Job, runtime: Runtime, outcome: Outcome) -> Report:
@@ -93,24 +89,31 @@ def evaluate(job: Job, runtime: Runtime, outcome: Outcome) -> Report:
 
 
 def publish(
-    job: Job, tracker: Tracker, run_folder: Path, outcome: Outcome, report: Report, observer: Observer
+    job: Job,
+    tracker: Tracker,
+    run_folder: Path,
+    models: CheckpointModels | None,
+    outcome: Outcome,
+    report: Report,
+    observer: Observer,
 ) -> Result:
     """Logs figures, description and the model; returns the result of the run."""
     tested = {name: value for name, value in report.metrics.items() if name.startswith("test_")}
     tracker.log(outcome.snapshot.step, tracked(tested))
     log_figures(job, tracker, outcome, report)
-    tracker.log_tags({"mlflow.note.content": describe(job, outcome, report)})
+    tracker.log_tags({DESCRIPTION: describe_result(job, tracker.run_id or "", outcome, report)})
     folder = run_folder / "model"
     export_model(folder, job.checkpoint(outcome.snapshot, run_id=tracker.run_id, metrics=report.metrics))
+    digest = hashlib.sha256(outcome.snapshot.parameters.tobytes()).hexdigest()
     uri = None
-    if job.config.tracking.log_model:
-        from dist_bp.serve.package import package_model
-
+    if models:
         try:
-            package = package_model(folder, job.prepared)
+            package = replace(models.packager.package(folder), tags={"dist_bp.parameters_sha256": digest})
             uri = tracker.log_model(package, outcome.snapshot.step, tracked(report.metrics))
         except DataError as error:
             observer.warn(f"the model is in {folder} but not in MLflow, which needs rows of the data: {error}")
+    if uri and (registration := registration_of(job.config, report.metrics)):
+        tracker.register_model(uri, registration)
     return Result(
         run_id=tracker.run_id or "",
         status="FINISHED",
@@ -126,14 +129,18 @@ def publish(
         model_uri=uri,
         num_workers=job.config.scaling.num_workers,
         parameters=job.model.layout.size,
-        parameters_sha256=hashlib.sha256(outcome.snapshot.parameters.tobytes()).hexdigest(),
+        parameters_sha256=digest,
         run_url=tracker.run_url,
         tracking_uri=without_password(job.config.tracking.tracking_uri),
     )
 
 
-def tracked(metrics: Mapping[str, float]) -> dict[str, float]:
-    return {tracked_name(name): value for name, value in metrics.items()}
+def registration_of(config: JobConfig, metrics: Mapping[str, float]) -> Registration | None:
+    """Of what a model with these metrics becomes a version, and by which value it is compared with the others."""
+    settings, name = config.checkpoint, config.tracking.registered_model
+    value = metrics.get(settings.monitor, math.nan)
+    mode = monitor_mode(settings.monitor, settings.mode)
+    return Registration(name, settings.monitor, value, mode) if name else None
 
 
 def log_figures(job: Job, tracker: Tracker, outcome: Outcome, report: Report) -> None:
@@ -145,30 +152,8 @@ def log_figures(job: Job, tracker: Tracker, outcome: Outcome, report: Report) ->
         [row["val_loss"] for row in history if "val_loss" in row],
         best_epoch=outcome.best_step // job.steps_per_epoch if outcome.best_step else None,
     )
-    tracker.log_figure("figures/loss.png", curves)
+    tracker.log_figure(LOSS_FIGURE, curves)
     if "confusion_matrix" in report.arrays:
         classes = [str(name) for name in job.prepared.schema.classes or ()]
         figure = figures.confusion_matrix(report.arrays["confusion_matrix"], classes)
-        tracker.log_figure("figures/confusion_matrix.png", figure)
-
-
-def describe(job: Job, outcome: Outcome | None = None, report: Report | None = None) -> str:
-    """The run's description in markdown: what is trained on what, and once it is over, what came out."""
-    config = job.config
-    layers = " → ".join(f"{layer.kind} {' x '.join(map(str, layer.output_shape))}" for layer in job.model.summary())
-    sizes = ", ".join(f"{size:,} {name}" for name, size in job.splits.items())
-    lines = [
-        f"**{config.name}**: {config.loss.type} on {config.data.source.type} data ({sizes})",
-        "",
-        f"- layers: {layers}; {job.model.layout.size:,} parameters, {config.model.dtype}",
-        f"- optimizer: {config.train.optimizer.type}, learning rate {config.train.optimizer.learning_rate:g}, "
-        f"batches of {config.train.batch_size} over {max(config.scaling.num_workers, 1)} workers",
-    ]
-    if outcome and report:
-        rows = "\n".join(f"| {name} | {value:.4f} |" for name, value in report.metrics.items())
-        lines += [
-            f"- {outcome.reason} after {outcome.epoch} epochs, {outcome.step:,} steps, {outcome.seconds:.1f} s",
-            "",
-            f"| metric | value |\n| --- | --- |\n{rows}",
-        ]
-    return "\n".join(lines)
+        tracker.log_figure(CONFUSION_FIGURE, figure)

@@ -6,15 +6,21 @@ from typing import Self
 
 from dist_bp.checkpoint import Checkpoint, CheckpointStore
 from dist_bp.errors import CheckpointError, TrainingFailed
+from dist_bp.track.port import Checkpoints, Tracker
 
 
 class Saver:
-    """Hands checkpoints to a store in a thread; use it as a context manager, which ends when the last is written."""
+    """Hands checkpoints to a store in a thread; use it as a context manager, which ends when the last is written.
 
-    def __init__(self, store: CheckpointStore) -> None:
+    The tracker is told of each as a model, where `models` says how.
+    """
+
+    def __init__(self, store: CheckpointStore, tracker: Tracker, models: Checkpoints | None) -> None:
         self.newest = store.directory
         """The checkpoint that was completed last."""
         self._store = store
+        self._tracker = tracker
+        self._models = models
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._writing: Future[Path] | None = None
 
@@ -24,7 +30,7 @@ class Saver:
         Raises TrainingFailed where that one could not be written.
         """
         self.finish()
-        self._writing = self._thread.submit(self._store.save, checkpoint, monitored)
+        self._writing = self._thread.submit(self._write, checkpoint, monitored)
 
     def check(self) -> None:
         """Raises TrainingFailed where the last checkpoint turned out not to be writable."""
@@ -40,6 +46,13 @@ class Saver:
             self.newest = writing.result()
         except CheckpointError as error:
             raise TrainingFailed(f"{error}; then go on with --resume auto") from error
+
+    def _write(self, checkpoint: Checkpoint, monitored: float | None) -> Path:
+        self._tracker.keep_points()  # first: a run that goes on from this checkpoint will not log them again
+        path = self._store.save(checkpoint, monitored)
+        if self._models:
+            self._tracker.log_checkpoints(self._models)
+        return path
 
     def __enter__(self) -> Self:
         return self

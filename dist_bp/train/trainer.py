@@ -12,6 +12,7 @@ from dist_bp.runtime.base import LeaseReport, Runtime
 from dist_bp.track.port import Tracker
 from dist_bp.train.interrupt import Interrupt
 from dist_bp.train.meter import EpochMeter, StepLog, scores
+from dist_bp.train.models import CheckpointModels, tracked
 from dist_bp.train.observer import Observer, Progress
 from dist_bp.train.saving import Saver
 from dist_bp.train.setup import Job
@@ -49,6 +50,7 @@ class Trainer:
         runtime: Runtime,
         tracker: Tracker,
         store: CheckpointStore,
+        models: CheckpointModels | None,
         observer: Observer,
         interrupt: Interrupt,
         trace: TraceFile | None = None,
@@ -57,7 +59,7 @@ class Trainer:
         self._job = job
         self._runtime = runtime
         self._tracker = tracker
-        self._saver = Saver(store)
+        self._saver = Saver(store, tracker, models)
         self._observer = observer
         self._interrupt = interrupt
         self._trace = trace
@@ -169,7 +171,7 @@ class Trainer:
             numbers, _ = scores(self._runtime.evaluate("validation"), job.metrics)
             values |= {f"val_{name}": value for name, value in numbers.items()}
         timing = self._meter.timings() | {"time/samples_per_second": self._meter.count / self._meter.seconds}
-        self._tracker.log(self._step, {tracked_name(name): value for name, value in values.items()} | timing)
+        self._tracker.log(self._step, tracked(values) | timing)
         self._history.append({"epoch": epoch, "step": self._step, **values})
         self._meter = EpochMeter(job.metrics)
         if self._plateau and (watched := values.get(job.plateau_monitor)) is not None:
@@ -293,12 +295,6 @@ class Trainer:
             f"the {what} is NaN or infinite at step {found.step + 1}{where}{layer}; that update was not applied. "
             "Lower train.optimizer.learning_rate or set train.clip_norm"
         )
-
-
-def tracked_name(monitor: str) -> str:
-    """The tracker's name of a monitored value: train_loss is train/epoch_loss, val_accuracy is val/accuracy."""
-    split, _, metric = monitor.partition("_")
-    return "train/epoch_loss" if monitor == "train_loss" else f"{split}/{metric}"
 
 
 def _next_multiple(step: int, every: int) -> int:

@@ -91,7 +91,7 @@ def test_a_model_is_fetched_from_mlflow(run: Run, monkeypatch: pytest.MonkeyPatc
         return Path("runs/run/checkpoints/step-000000001")
 
     fake = SimpleNamespace(download_model=download_model)
-    monkeypatch.setitem(sys.modules, "dist_bp.track.mlflow_tracker", fake)
+    monkeypatch.setitem(sys.modules, "dist_bp.track.mlflow_models", fake)
     assert run("evaluate", "models:/m-1")[0] == 0
     assert asked == [("models:/m-1", "sqlite:///mlflow.db", True)]
 

@@ -15,7 +15,7 @@ from dist_bp import build
 from dist_bp.checkpoint import export_model, load
 from dist_bp.config import load_config
 from dist_bp.serve import SavedModel, find_model
-from dist_bp.serve.package import REQUIREMENTS, example_rows, package_model
+from dist_bp.serve.package import REQUIREMENTS, Packager, example_rows
 from dist_bp.track.port import ModelPackage
 from tests.serve.samples import configuration, save
 
@@ -45,7 +45,7 @@ def packed(config_path: Path, folder: Path) -> tuple[SavedModel, ModelPackage, P
     from mlflow.models import infer_signature
 
     exported = export_model(folder / "run" / "model", load(save(config_path)))
-    package = package_model(exported, build.prepare(load_config(config_path)))
+    package = Packager(build.prepare(load_config(config_path)), exported.parent).package(exported)
     mlflow.pyfunc.save_model(
         path=str(folder / "packed"),
         python_model=str(package.python_model),

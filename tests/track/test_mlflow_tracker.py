@@ -6,10 +6,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
 
 import mlflow
 import numpy as np
@@ -23,52 +21,9 @@ from dist_bp.track.figures import loss_curves
 from dist_bp.track.journal import Journal, Point
 from dist_bp.track.mlflow_tracker import open_tracker
 from dist_bp.track.port import ModelPackage, RunStatus, Tracker, TrackingSettings
+from tests.track.conftest import Open
 
 HERE = Path(__file__).parent
-Open = Callable[..., Tracker]
-
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
-
-
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with MLflow's tables, which take seconds to create."""
-    path = tmp_path_factory.mktemp("template") / "mlflow.db"
-    MlflowClient(f"sqlite:///{path}")
-    return path
-
-
-@pytest.fixture
-def uri(tmp_path: Path, empty_database: Path) -> str:
-    shutil.copy(empty_database, tmp_path / "mlflow.db")
-    return f"sqlite:///{tmp_path}/mlflow.db"
-
-
-@pytest.fixture
-def client(uri: str) -> MlflowClient:
-    return MlflowClient(uri)
-
-
-@pytest.fixture
-def start(uri: str, tmp_path: Path) -> Iterator[Open]:
-    trackers: list[Tracker] = []
-
-    def make(
-        params: Mapping[str, str] | None = None,
-        text: str = "name: digits\n",
-        tags: Mapping[str, str] | None = None,
-        resume: str | None = None,
-        **options: Any,
-    ) -> Tracker:
-        chosen: dict[str, Any] = {"system_metrics": False} | options
-        settings = TrackingSettings(uri, "digits", tmp_path / "journal", **chosen)
-        tracker = open_tracker(settings, params or {}, text, tags or {}, resume)
-        trackers.append(tracker)
-        return tracker
-
-    yield make
-    for tracker in trackers:
-        tracker.finish("KILLED")
 
 
 def history(client: MlflowClient, tracker: Tracker, name: str) -> list[tuple[int, float]]:
@@ -266,20 +221,6 @@ def test_a_metric_name_that_mlflow_refuses_does_not_end_the_run(start: Open, cli
     assert "1 metric values are lost" in line
     assert "bad#name" in line
     assert history(client, tracker, "good") == [(2, 1.0)]
-
-
-@pytest.fixture
-def package(tmp_path: Path) -> ModelPackage:
-    folder = tmp_path / "best"
-    folder.mkdir()
-    (folder / "factor.txt").write_text("3")
-    return ModelPackage(
-        python_model=HERE / "summing_model.py",
-        artifacts={"folder": folder},
-        input_example=pd.DataFrame({"a": [1, 2], "b": [0.5, 1.5]}),
-        output_example=np.array([4.5, 10.5]),
-        pip_requirements=["numpy==2.4", "pandas"],
-    )
 
 
 def test_a_logged_model_predicts(

@@ -9,7 +9,7 @@ import pytest
 
 from dist_bp.errors import TrackingError
 from dist_bp.track import store
-from dist_bp.track.store import check_store, one_process, resolve_uri, run_url, ui_command, without_password
+from dist_bp.track.store import check_store, is_server, one_process, resolve_uri, run_url, without_password
 
 
 @pytest.fixture
@@ -135,8 +135,7 @@ def test_links() -> None:
     local = "sqlite:////data/mlflow.db"
     assert run_url(local, "3", "abc") == f"http://127.0.0.1:5000/#/experiments/3/runs/abc{query}"
     assert run_url("https://host/ml/", "3", "abc") == f"https://host/ml/#/experiments/3/runs/abc{query}"
-    assert ui_command(local) == f"mlflow server --backend-store-uri {local} --port 5000"
-    assert ui_command("https://host/ml/") is None
+    assert [is_server(uri) for uri in (local, "https://host/ml/", "postgresql://h/db")] == [False, True, False]
 
 
 def test_passwords_are_masked() -> None:

@@ -334,3 +334,33 @@ def test_nothing_is_lost_or_written_twice(
     assert [*store.steps, *(point.step for point in Journal(path))] == list(range(step))
     assert left.journaled == step - len(store.steps)
     assert left.lost == 0
+
+
+def test_kept_points_are_on_disk_and_written_once(start: Start, store: FakeStore, path: Path) -> None:
+    writer = start(batch_size=2)
+    store.hang()
+    for step in range(5):
+        writer.log(step, {"a": 1.0})
+    assert eventually(lambda: store.attempts == 1)
+    writer.log(5, {"a": 1.0})
+    writer.keep()
+    assert [point.step for point in Journal(path)] == list(range(6))
+    writer.log(6, {"a": 1.0})
+    store.resume()
+    assert close(writer).lines() == []
+    assert store.steps == list(range(7))
+    assert not path.exists()
+
+
+def test_a_task_for_later_runs_once_when_it_is_due_or_at_the_end(start: Start) -> None:
+    writer = start()
+    done: list[str] = []
+    begin = time.monotonic()
+    writer.submit_later("soon", lambda: done.append("first"), 0.2)
+    writer.submit_later("soon", lambda: done.append("second"), 60)
+    writer.submit_later("never", lambda: done.append("at the end"), 60)
+    assert eventually(lambda: bool(done))
+    assert time.monotonic() - begin >= 0.2
+    assert done == ["second"]
+    close(writer)
+    assert done == ["second", "at the end"]

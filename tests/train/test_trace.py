@@ -11,6 +11,7 @@ from dist_bp.errors import ConfigError
 from dist_bp.ps.lease import ServerReport, WorkerReport
 from dist_bp.runtime.base import LeaseReport
 from dist_bp.train.job import run_job
+from dist_bp.train.meter import EpochMeter
 from dist_bp.train.observer import Observer
 from dist_bp.train.straggler import StragglerWatch, straggler
 from dist_bp.train.trace import TraceFile
@@ -104,3 +105,20 @@ def test_a_straggler_is_named_once_and_not_for_a_moment() -> None:
         watch.add(reports(0.3, 0.1), 6.0)
         == "worker 0 is a straggler: it computes 300.0 ms a step, the median is 100.0 ms"
     )
+
+
+def test_many_workers_are_averaged_in_the_metrics_and_few_are_named() -> None:
+    def names(workers: int) -> dict[str, float]:
+        seconds = np.arange(workers * 3, dtype=np.float64).reshape(workers, 3)
+        return EpochMeter({}, worker_seconds=seconds, server_seconds=np.ones((1, 3)), updated_steps=1).timings()
+
+    assert len(names(4)) == 3 * (4 + 1)
+    many = names(64)
+    assert [name for name in many if "worker" in name] == [
+        "time/workers_computing_ms",
+        "time/workers_pushing_ms",
+        "time/workers_waiting_ms",
+        "time/slowest_worker_computing_ms",
+    ]
+    assert many["time/workers_computing_ms"] == pytest.approx(1e3 * np.arange(0, 192, 3).mean())
+    assert many["time/slowest_worker_computing_ms"] == 189e3

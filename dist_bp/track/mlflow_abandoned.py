@@ -1,0 +1,44 @@
+"""Runs whose driver was killed: nobody else closes them in the store."""
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from dist_bp.track.driver import DRIVER, is_gone
+from dist_bp.track.port import DESCRIPTION, PARENT
+from dist_bp.track.store import resolve_uri
+
+KILLED = "\n\n**Ended:** its driver was killed. `--resume {run_id}` goes on from the last checkpoint."
+
+
+def close_abandoned(tracking_uri: str, run_id: str, driver: str) -> None:
+    """Set a run to FAILED that is still running though `driver`, its process, is dead, and so its nested runs.
+
+    One that another process has resumed meanwhile is left alone.
+    """
+    client = MlflowClient(resolve_uri(tracking_uri))
+    run = client.get_run(run_id)
+    resumed = _driven_by(run) not in (None, driver)
+    if not resumed:
+        _close(client, run)
+    nested = f"tags.`{PARENT}` = '{run_id}' AND attributes.status = 'RUNNING'"
+    for child in client.search_runs([run.info.experiment_id], nested, max_results=10_000):
+        of_child = _driven_by(child)
+        if not resumed if of_child is None else of_child == driver or is_gone(of_child):
+            _close(client, child)
+
+
+def _close(client: MlflowClient, run: Run) -> None:
+    run_id = run.info.run_id
+    if run.info.status != "RUNNING":
+        return
+    client.set_terminated(run_id, "FAILED")
+    if _driven_by(client.get_run(run_id)) != _driven_by(run):  # resumed in this moment
+        client.update_run(run_id, "RUNNING")
+    else:
+        text = run.data.tags.get(DESCRIPTION, "")
+        client.set_tag(run_id, DESCRIPTION, text + KILLED.format(run_id=run_id))
+
+
+def _driven_by(run: Run) -> str | None:
+    driver: str | None = run.data.tags.get(DRIVER)
+    return driver

@@ -1,0 +1,60 @@
+"""A model's files as MLflow wants them."""
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import mlflow
+from mlflow.entities import LoggedModel
+from mlflow.models import Model, ModelSignature, infer_signature
+from mlflow.types.schema import AnyType, ColSpec, Schema
+
+from dist_bp.track.port import ModelPackage
+from dist_bp.track.writer import Rejected
+
+DESCRIPTOR = "MLmodel"
+
+
+def pack(package: ModelPackage, path: Path, model: LoggedModel) -> None:
+    """Lay out the model's folder; raises `Rejected`, for nothing here depends on the store."""
+    try:
+        mlflow.pyfunc.save_model(
+            path=str(path),
+            python_model=str(package.python_model),
+            artifacts={name: str(source) for name, source in package.artifacts.items()},
+            signature=_signature(package),
+            input_example=package.input_example,
+            pip_requirements=list(package.pip_requirements),
+            code_paths=[str(source) for source in package.code_paths] or None,
+            mlflow_model=Model(
+                artifact_path=model.artifact_location,
+                run_id=model.source_run_id,
+                model_uuid=model.model_id,
+                model_id=model.model_id,
+            ),
+        )
+    except Exception as error:
+        raise Rejected(str(error)) from error
+
+
+def repack(template: Path, package: ModelPackage, path: Path, model: LoggedModel) -> None:
+    """As `pack`, from the folder made of a package with other artifacts: in milliseconds instead of a second."""
+    shutil.copytree(template, path, ignore=shutil.ignore_patterns("artifacts"))
+    descriptor = Model.load(str(template / DESCRIPTOR))
+    descriptor.artifact_path = model.artifact_location
+    descriptor.model_id = descriptor.model_uuid = model.model_id
+    descriptor.utc_time_created = str(datetime.now(UTC).replace(tzinfo=None))
+    for name, artifact in descriptor.flavors["python_function"]["artifacts"].items():
+        artifact["uri"] = str(package.artifacts[name])
+        shutil.copytree(package.artifacts[name], path / artifact["path"])
+    descriptor.save(str(path / DESCRIPTOR))
+
+
+def _signature(package: ModelPackage) -> ModelSignature:
+    """Types of inputs and outputs. Columns are named but take any type: MLflow would refuse whole numbers for a
+    column of floats, or booleans where the example has text, and the model's own preprocessing checks the rows."""
+    signature = infer_signature(package.input_example, package.output_example)
+    if signature.inputs.is_tensor_spec():
+        return signature
+    columns = [ColSpec(AnyType(), name=name) for name in signature.inputs.input_names()]
+    return ModelSignature(inputs=Schema(columns), outputs=signature.outputs)

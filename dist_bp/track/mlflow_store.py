@@ -1,0 +1,68 @@
+"""The MLflow store: a client of it, and what its errors mean."""
+
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from dist_bp.errors import DistBpError, TrackingError
+from dist_bp.track.store import check_store, one_process, resolve_uri, without_password
+from dist_bp.track.writer import Rejected
+
+T = TypeVar("T")
+
+PERMANENT = {
+    "INVALID_PARAMETER_VALUE",
+    "RESOURCE_DOES_NOT_EXIST",
+    "RESOURCE_ALREADY_EXISTS",
+    "INVALID_STATE",
+}
+"""Errors that trying again does not mend."""
+_HARMLESS_WARNINGS = (
+    "The ``noload`` loader strategy is deprecated",  # SQLAlchemy about MLflow's models
+    "Any type hint is inferred as AnyType",  # MLflow about its own classes
+    "Operation with range is deprecated",  # pandas about MLflow's check of an example
+    "Hint: Inferred schema contains integer column",  # the example's columns are whole numbers on purpose
+)
+
+
+@contextmanager
+def opened_store(tracking_uri: str) -> Iterator[MlflowClient]:
+    """A client of the store; raises TrackingError where the store cannot be used, there or in the body."""
+    for message in _HARMLESS_WARNINGS:
+        warnings.filterwarnings("ignore", message=".*" + re.escape(message))
+    uri = resolve_uri(tracking_uri)
+    check_store(uri)
+    with _store_errors(uri):
+        with one_process(uri):
+            client = MlflowClient(uri, registry_uri=uri)
+        yield client
+
+
+def attempt(action: Callable[[], T]) -> T:
+    """Run an action on the store; raises `Rejected` unless the store itself failed and may recover."""
+    try:
+        return action()
+    except Rejected:
+        raise
+    except MlflowException as error:
+        if error.error_code in PERMANENT:
+            raise Rejected(str(error)) from error
+        raise
+    except Exception as error:
+        raise Rejected(f"{type(error).__name__}: {error}") from error
+
+
+@contextmanager
+def _store_errors(uri: str) -> Iterator[None]:
+    try:
+        yield
+    except DistBpError:
+        raise
+    except Exception as error:
+        reason = without_password(str(error).strip().splitlines()[0] if str(error) else type(error).__name__)
+        raise TrackingError(f"tracking: {without_password(uri)} cannot be used: {reason}") from error

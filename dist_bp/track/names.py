@@ -1,0 +1,30 @@
+"""Names of metrics: as the configuration has them, and as the tracker shows them, grouped."""
+
+from collections.abc import Collection
+
+from dist_bp.config.fields import similar
+from dist_bp.config.metrics import Mode, monitor_mode
+from dist_bp.errors import UserError
+
+EPOCH_LOSS = "train/epoch_loss"
+SPLITS = ("train", "val", "test")
+
+
+def tracked_name(monitor: str) -> str:
+    """The tracker's name of a monitored value: train_loss is train/epoch_loss, val_accuracy is val/accuracy."""
+    split, _, metric = monitor.partition("_")
+    return EPOCH_LOSS if monitor == "train_loss" else f"{split}/{metric}"
+
+
+def metric_named(name: str, known: Collection[str]) -> str:
+    """The tracker's name of a metric that is called by either name; raises UserError where `known` does not have it."""
+    for candidate in (name, tracked_name(name)):
+        if candidate in known:
+            return candidate
+    there = ", ".join(sorted(metric for metric in known if metric.partition("/")[0] in SPLITS)) or "none"
+    raise UserError(f"unknown metric {name!r}{similar(tracked_name(name), known)} (recorded here: {there})")
+
+
+def tracked_mode(name: str) -> Mode:
+    """Whether less or more of a metric is better, told by the tracker's name of it."""
+    return monitor_mode("train_loss" if name in (EPOCH_LOSS, "train/loss") else name.replace("/", "_", 1))

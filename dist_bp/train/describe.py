@@ -1,0 +1,96 @@
+"""A run's description in markdown, as its page in MLflow shows it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+import numpy.typing as npt
+
+from dist_bp.train.setup import Job
+from dist_bp.train.trainer import Outcome
+
+LOSS_FIGURE = "figures/loss.png"
+CONFUSION_FIGURE = "figures/confusion_matrix.png"
+REPEATABLE = ("sync", "local")
+"""Modes of consistency that give the same bits every time."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Metrics of the parameters that a run gives back, by monitor name; `arrays` has the confusion matrix."""
+
+    metrics: dict[str, float]
+    arrays: Mapping[str, npt.NDArray[Any]]
+
+
+def describe_begin(job: Job) -> str:
+    """What is trained on what."""
+    return _page([_title(job), _facts(job)])
+
+
+def describe_end(job: Job, run_id: str, status: str, why: str) -> str:
+    """Why a run ended before its time, and how to go on."""
+    ended = f"**{status.capitalize()}**: {why}"
+    go_on = f"`dist-bp train config.yaml --resume {run_id}` goes on from its last checkpoint, if it has one."
+    return _page([_title(job), ended, _facts(job), go_on, _repeat(job)])
+
+
+def describe_result(job: Job, run_id: str, outcome: Outcome, report: Report) -> str:
+    """What came out: metrics, how training went, the figures, how to repeat it."""
+    kept = f", the parameters of step {outcome.best_step:,} kept as the best" if outcome.best_step else ""
+    course = (
+        f"- training: {outcome.reason} after {outcome.epoch} epochs, {outcome.step:,} steps, "
+        f"{outcome.seconds:.1f} s{kept}"
+    )
+    figures = [_figure("Loss of each epoch", LOSS_FIGURE, run_id)]
+    if "confusion_matrix" in report.arrays:
+        figures.append(_figure("Confusion matrix", CONFUSION_FIGURE, run_id))
+    return _page([_title(job), _table(report.metrics), f"{_facts(job)}\n{course}", *figures, _repeat(job)])
+
+
+def _page(paragraphs: list[str]) -> str:
+    return "\n\n".join(paragraphs)
+
+
+def _title(job: Job) -> str:
+    source = job.config.data.source
+    what = getattr(source, "name", None) or getattr(source, "path", None)
+    return f"**{job.config.name}**: {job.config.loss.type} on {source.type} {what}".removesuffix(" None")
+
+
+def _facts(job: Job) -> str:
+    config, train = job.config, job.config.train
+    layers = " → ".join(f"{layer.kind} {' x '.join(map(str, layer.output_shape))}" for layer in job.model.summary())
+    sizes = ", ".join(f"{size:,} {name}" for name, size in job.splits.items())
+    steps = ", ".join(step.type for step in config.data.preprocess)
+    workers = config.scaling.num_workers
+    place = f"{workers} worker{'s' * (workers != 1)}, mode {config.parameter_server.mode}" if workers else "one process"
+    lines = [
+        f"data: {sizes} samples{f'; {steps}' if steps else ''}",
+        f"layers: {layers}; {job.model.layout.size:,} parameters, {config.model.dtype}",
+        f"optimizer: {train.optimizer.type}, learning rate {train.optimizer.learning_rate:g}, "
+        f"{train.schedule.type} schedule, batches of {train.batch_size}, {place}",
+    ]
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _table(metrics: Mapping[str, float]) -> str:
+    """A row for each metric, a column for each split."""
+    splits = [split for split in ("train", "val", "test") if any(name.startswith(f"{split}_") for name in metrics)]
+    names = dict.fromkeys(name.partition("_")[2] for name in metrics)
+    rows = [["metric", *splits], ["---", *["---:" for _ in splits]]]
+    for name in names:
+        values = [metrics.get(f"{split}_{name}") for split in splits]
+        rows.append([name, *["" if value is None else f"{value:.4f}" for value in values]])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _figure(title: str, path: str, run_id: str) -> str:
+    """An artifact of the run; the address is relative to the page, so it holds for every server."""
+    return f"![{title}](get-artifact?{urlencode({'path': path, 'run_uuid': run_id})})"
+
+
+def _repeat(job: Job) -> str:
+    bits = ", bit for bit" if job.config.parameter_server.mode in REPEATABLE else ""
+    return f"Among the artifacts is the whole configuration: `dist-bp train config.yaml` repeats this run{bits}."

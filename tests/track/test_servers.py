@@ -1,0 +1,74 @@
+"""A job recorded by an MLflow server: its runs on SQLite or PostgreSQL, its files through the server."""
+
+import shutil
+import socket
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+
+from dist_bp.cli.main import main
+from dist_bp.track.mlflow_reader import opened_reader
+from dist_bp.track.server import serving
+from dist_bp.train.job import run_job
+from tests.conftest import JobMaker
+from tests.track.postgres import postgres
+
+
+@contextmanager
+def sqlite(empty_database: Path) -> Iterator[str]:
+    shutil.copy(empty_database, "server.db")
+    yield f"sqlite:///{Path('server.db').absolute()}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def server(request: pytest.FixtureRequest, workplace: Path, empty_database: Path) -> Iterator[str]:
+    """The address of an MLflow server on a store of its own."""
+    store = postgres() if request.param == "postgresql" else sqlite(empty_database)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with store as uri, serving(uri, port):
+        yield f"http://127.0.0.1:{port}"
+
+
+def test_a_job_is_recorded_and_read_back(
+    server: str, make_job: JobMaker, workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tracking = {"tracking_uri": server, "log_model": True, "registered_model": "blobs"}
+    config = make_job(tracking=tracking, checkpoint={"keep": 1}, metrics=["accuracy"])
+    result = run_job(config)
+    run_job(config, resume="auto")
+    with opened_reader(server, "blobs") as reader:
+        [run] = reader.runs("metrics.`val/accuracy` > 0.1")
+        [again] = reader.runs(sort=None, limit=5)
+        models = reader.models(f"source_run_id = '{run.run_id}'")[run.run_id]
+        steps = [step for step, _ in reader.history(run.run_id, "train/loss")]
+        assert {"config.yaml", "figures/loss.png"} <= set(reader.artifacts(run.run_id))
+    assert (run.run_id, run.status, run.params["train.epochs"]) == (result.run_id, "FINISHED", "4")
+    assert again == run
+    assert run.url == result.run_url
+    assert steps == list(range(1, 33))
+    checkpoints = [model for model in models if model.name == "checkpoint"]
+    assert len(checkpoints) == len(list(Path(result.checkpoint).parent.iterdir()))
+    assert [model.uri for model in models if model.name == "model"] == [result.model_uri]
+    assert not Path("mlflow.db").exists()
+
+    Path("server.yaml").write_text(Path(result.model, "config.yaml").read_text())
+    mlflow.set_tracking_uri("sqlite:///nowhere/mlflow.db")
+    for name in ("models:/blobs@best", "models:/blobs/1", result.model_uri):
+        with pytest.raises(SystemExit) as ended:
+            main(["evaluate", name, "--config", "server.yaml", "--json"])
+        assert ended.value.code in (None, 0)
+        assert f'"accuracy": {result.metrics["test_accuracy"]}' in capsys.readouterr().out
+
+    mlflow.set_tracking_uri(server)
+    data = np.load("blobs.npz")
+    for model in models:
+        assert len(mlflow.pyfunc.load_model(model.uri).predict(data["x"])) == len(data["x"])
+    figure = f"{server}/get-artifact?path=figures%2Floss.png&run_uuid={run.run_id}"
+    with urllib.request.urlopen(figure, timeout=10) as image:
+        assert image.read().startswith(b"\x89PNG")
