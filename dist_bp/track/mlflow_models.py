@@ -22,7 +22,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 from dist_bp.errors import TrackingError
 from dist_bp.track.mlflow_packing import pack, repack
 from dist_bp.track.mlflow_store import PERMANENT, opened_store
-from dist_bp.track.port import Checkpoints, ModelPackage, Registration
+from dist_bp.track.port import DESCRIPTION, Checkpoints, ModelPackage, Registration
 from dist_bp.track.store import without_password
 
 BEST = "best"
@@ -32,19 +32,38 @@ CHECKPOINT = "dist_bp.checkpoint"
 """The name of checkpoint models is `checkpoint`, and this the tag with the checkpoint's folder."""
 
 
+HOW_TO_USE = """\
+Parameters of step {step:,} with their preprocessing: raw rows in, predictions out.
+
+```
+mlflow.pyfunc.load_model("{uri}").predict(rows)
+dist-bp evaluate {uri}
+dist-bp predict {uri} --input FILE --output predictions.csv
+```
+"""
+"""A model's description."""
+
+
 class RunModels:
     """The models of one run; used by one thread.
 
     Args:
+        params: what the models were trained with.
         before_metrics: called before metrics are tied to a model; afterwards the store must hold the run's points.
     """
 
     def __init__(
-        self, client: MlflowClient, experiment_id: str, run_id: str, before_metrics: Callable[[], None]
+        self,
+        client: MlflowClient,
+        experiment_id: str,
+        run_id: str,
+        params: Mapping[str, str],
+        before_metrics: Callable[[], None],
     ) -> None:
         self._client = client
         self._experiment_id = experiment_id
         self._run_id = run_id
+        self._params = dict(params)
         self._before_metrics = before_metrics
         self._scratch: Path | None = None
         self._checkpoints: dict[str, LoggedModel] | None = None
@@ -111,9 +130,11 @@ class RunModels:
 
     def _create(self, package: ModelPackage, step: int, metrics: Mapping[str, float]) -> LoggedModel:
         model = self._client.create_logged_model(
-            self._experiment_id, package.name, source_run_id=self._run_id, tags=dict(package.tags)
+            self._experiment_id, package.name, self._run_id, dict(package.tags), self._params
         )
         try:
+            description = HOW_TO_USE.format(step=step, uri=model.model_uri)
+            self._client.set_logged_model_tags(model.model_id, {DESCRIPTION: description})
             with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
                 path = Path(folder) / "packed"
                 self._pack(package, path, model)

@@ -39,6 +39,7 @@ STALL_SECONDS = 60.0  # with a store that hangs
 MODEL_SECONDS = 600.0  # for one that is slow: a model can be large
 MIRROR_SECONDS = 5.0  # between two looks at the checkpoints,
 MIRROR_REST = 20.0  # or this many times as long as the last look took
+MODEL_PARAM_LENGTH = 500
 SYSTEM_PREFIX = "system/"
 SYSTEM_METRICS = (
     "cpu_utilization_percentage",
@@ -75,6 +76,7 @@ def open_tracker(
             run = _reopen(client, resume_run_id)
         try:
             _describe(client, run, params, config_text, {**origin_tags(settings.source_name), **tags})
+            run = client.get_run(run.info.run_id)
         except Exception:
             client.set_terminated(run.info.run_id, "FAILED")
             raise
@@ -95,7 +97,9 @@ class MlflowTracker:
         journal = Journal(settings.journal_folder / f"{self.run_id}.jsonl")
         self._last_steps = _last_steps(run, journal)
         self._writer = BackgroundWriter(self._write, journal)
-        self._models = RunModels(client, self._experiment_id, self.run_id, self._writer.write_points)
+        self._models = RunModels(
+            client, self._experiment_id, self.run_id, _of_models(run.data.params), self._writer.write_points
+        )
         self._checkpoints: Checkpoints | None = None
         self._rest = MIRROR_SECONDS
         self._sampler = self._start_sampler(settings.system_metrics_seconds) if settings.system_metrics else None
@@ -274,6 +278,16 @@ def _describe(
 def _param_name(name: str) -> str:
     """The name with the characters that MLflow does not allow replaced."""
     return re.sub(r"[^\w\-. :/]", "_", name)[:MAX_ENTITY_KEY_LENGTH]
+
+
+def _of_models(params: Mapping[str, str]) -> dict[str, str]:
+    """Those that a model is told by: what was set of data, layers, loss and training."""
+    sections = ("data", "model", "loss", "train")
+    return {
+        name: value[:MODEL_PARAM_LENGTH]
+        for name, value in params.items()
+        if name.partition(".")[0] in sections and value != "null"
+    }
 
 
 def _tags(tags: Mapping[str, str]) -> list[RunTag]:

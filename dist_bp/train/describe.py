@@ -12,6 +12,7 @@ from dist_bp.train.trainer import Outcome
 
 LOSS_FIGURE = "figures/loss.png"
 CONFUSION_FIGURE = "figures/confusion_matrix.png"
+SPACE = "&emsp;"  # MLflow sets columns without any
 REPEATABLE = ("sync", "local")
 """Modes of consistency that give the same bits every time."""
 
@@ -38,7 +39,8 @@ def describe_end(job: Job, run_id: str, status: str, why: str) -> str:
 
 def describe_result(job: Job, run_id: str, outcome: Outcome, report: Report) -> str:
     """What came out: metrics, how training went, the figures, how to repeat it."""
-    kept = f", the parameters of step {outcome.best_step:,} kept as the best" if outcome.best_step else ""
+    best = outcome.snapshot.step
+    kept = f", the parameters of step {best:,} kept as the best" if best != outcome.step else ""
     course = (
         f"- training: {outcome.reason} after {outcome.epoch} epochs, {outcome.step:,} steps, "
         f"{outcome.seconds:.1f} s{kept}"
@@ -79,10 +81,10 @@ def _table(metrics: Mapping[str, float]) -> str:
     """A row for each metric, a column for each split."""
     splits = [split for split in ("train", "val", "test") if any(name.startswith(f"{split}_") for name in metrics)]
     names = dict.fromkeys(name.partition("_")[2] for name in metrics)
-    rows = [["metric", *splits], ["---", *["---:" for _ in splits]]]
+    rows = [["metric", *(SPACE + split for split in splits)], ["---", *["---:" for _ in splits]]]
     for name in names:
         values = [metrics.get(f"{split}_{name}") for split in splits]
-        rows.append([name, *["" if value is None else f"{value:.4f}" for value in values]])
+        rows.append([name, *("" if value is None else f"{SPACE}{value:.4f}" for value in values)])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 

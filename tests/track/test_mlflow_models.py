@@ -43,7 +43,7 @@ def folder(tmp_path: Path, package: ModelPackage, monkeypatch: pytest.MonkeyPatc
 
 
 def logged(client: MlflowClient) -> dict[str, LoggedModel]:
-    found = client.search_logged_models(["1"], "name = 'checkpoint'")
+    found = client.search_logged_models(["1"], "name = 'checkpoint' AND status = 'READY'")
     return {Path(model.tags["dist_bp.checkpoint"]).name: model for model in found}
 
 

@@ -113,7 +113,7 @@ def test_a_run_describes_itself(make_job: JobMaker, client: MlflowClient) -> Non
     result = run_job(make_job(metrics=["accuracy", "confusion_matrix"], tracking={"log_model": False}))
     description = client.get_run(result.run_id).data.tags["mlflow.note.content"]
     assert "| loss | " in description
-    assert f"| accuracy | {result.metrics['train_accuracy']:.4f} | " in description
+    assert f"| accuracy | &emsp;{result.metrics['train_accuracy']:.4f} | " in description
     figures = {path.path for path in client.list_artifacts(result.run_id, "figures")}
     shown = re.findall(r"!\[.*\]\(get-artifact\?path=([^&]*)&run_uuid=(\w+)\)", description)
     assert {path.replace("%2F", "/") for path, _ in shown} == figures
