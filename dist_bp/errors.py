@@ -46,6 +46,10 @@ class TrackingError(UserError):
     """The MLflow store cannot be reached or written."""
 
 
+class SubmitError(UserError):
+    """The job cannot be submitted as it is, or the cluster cannot be reached."""
+
+
 class TrainingFailed(DistBpError):
     """The run started and could not go on."""
 

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "dist_bp"
 # Each line may import from the lines below it, and from its own.
 LAYERS = [
     ["cli", "__main__"],
-    ["sweep"],
+    ["sweep", "submit"],
     ["train"],
     ["runtime", "track", "serve"],
     ["ps", "build"],
@@ -20,7 +20,7 @@ LAYERS = [
 ]
 LEVEL = {name: level for level, names in enumerate(reversed(LAYERS)) for name in names}
 ONLY_IN = {
-    "ray": ("runtime/", "sweep/", "cli/submit"),
+    "ray": ("runtime/", "sweep/", "submit/"),
     "mlflow": ("track/mlflow_",),
 }
 ALONE = ("config", "data", "nn", "optim", "metrics", "checkpoint")

@@ -4,6 +4,7 @@ import os
 import shlex
 import shutil
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -22,6 +23,8 @@ from dist_bp.train.observer import Progress as Standing
 from dist_bp.train.result import Result
 from dist_bp.train.setup import Job
 
+LINE_SECONDS = 5.0
+
 
 class WarningObserver(Observer):
     """Only what was lost or did not work."""
@@ -36,14 +39,34 @@ class WarningObserver(Observer):
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-class LineObserver(WarningObserver):
-    """No display, only notes: for logs and pipes."""
+class NoteObserver(WarningObserver):
+    """What is worth a line."""
 
     def note(self, text: str) -> None:
         self._line(f"note: {text}")
 
 
-class TerminalObserver(LineObserver):
+class LineObserver(NoteObserver):
+    """For logs and pipes: where the run is to be found, and a line of progress every few seconds."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._validation = ""
+        self._next = time.monotonic() + LINE_SECONDS
+
+    def run(self, run_id: str, url: str | None) -> None:
+        self._line(f"run {url or run_id}")
+
+    def progress(self, progress: Standing) -> None:
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + LINE_SECONDS
+            self._line("  ".join(filter(None, (where(progress), speed(progress, self._validation), left(progress)))))
+
+    def epoch(self, epoch: int, values: dict[str, float]) -> None:
+        self._validation = validation(values)
+
+
+class TerminalObserver(NoteObserver):
     """One updating line: epoch, step, loss, samples/s, time left."""
 
     def __init__(self, console: Console, progress: Progress) -> None:
@@ -56,19 +79,33 @@ class TerminalObserver(LineObserver):
         self._progress.update(self._task, description=what)
 
     def progress(self, progress: Standing) -> None:
-        detail = f"loss {progress.loss:.4f}{self._validation}  {progress.samples_per_second:,.0f} samples/s"
         self._progress.update(
             self._task,
-            description=f"epoch {progress.epoch}/{progress.epochs}  step {progress.step}/{progress.total_steps}",
+            description=where(progress),
             completed=progress.step,
             total=progress.total_steps,
-            detail=detail,
-            left="" if progress.seconds_left is None else f"{timedelta(seconds=round(progress.seconds_left))} left",
+            detail=speed(progress, self._validation),
+            left=left(progress),
         )
 
     def epoch(self, epoch: int, values: dict[str, float]) -> None:
-        if "val_loss" in values:
-            self._validation = f"  val_loss {values['val_loss']:.4f}"
+        self._validation = validation(values)
+
+
+def where(progress: Standing) -> str:
+    return f"epoch {progress.epoch}/{progress.epochs}  step {progress.step}/{progress.total_steps}"
+
+
+def speed(progress: Standing, validation: str) -> str:
+    return f"loss {progress.loss:.4f}{validation}  {progress.samples_per_second:,.0f} samples/s"
+
+
+def left(progress: Standing) -> str:
+    return "" if progress.seconds_left is None else f"{timedelta(seconds=round(progress.seconds_left))} left"
+
+
+def validation(values: dict[str, float]) -> str:
+    return f"  val_loss {values['val_loss']:.4f}" if "val_loss" in values else ""
 
 
 @contextmanager

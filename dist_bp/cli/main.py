@@ -13,10 +13,12 @@ from typing import Annotated, Any
 
 import typer
 
+from dist_bp.cli import cluster, jobs
 from dist_bp.cli.config_commands import render, schema, validate
 from dist_bp.cli.models import evaluate, predict
 from dist_bp.cli.plan import plan
 from dist_bp.cli.runs import best, compare, list_runs, show
+from dist_bp.cli.submit import submit
 from dist_bp.cli.sweep import sweep
 from dist_bp.cli.train import train
 from dist_bp.cli.ui import ui
@@ -26,6 +28,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "train": train,
     "sweep": sweep,
     "plan": plan,
+    "submit": submit,
     "validate": validate,
     "render": render,
     "schema": schema,
@@ -34,12 +37,17 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "ui": ui,
 }
 
-GROUPS: dict[str, dict[str, Callable[..., Any]]] = {
-    "runs": {"list": list_runs, "show": show, "compare": compare, "best": best},
+GROUPS: dict[str, tuple[str, dict[str, Callable[..., Any]]]] = {
+    "jobs": (
+        "Submitted jobs.",
+        {"list": jobs.list_jobs, "status": jobs.status, "logs": jobs.logs, "stop": jobs.stop},
+    ),
+    "cluster": ("A Ray head on this machine.", {"up": cluster.up, "status": cluster.status, "down": cluster.down}),
+    "runs": (
+        "Review what was trained.",
+        {"list": list_runs, "show": show, "compare": compare, "best": best},
+    ),
 }
-"""Commands of two words."""
-
-HELP = {"runs": "Review what was trained: list, show, compare, best."}
 
 LOGS = Path(".dist_bp/logs")
 
@@ -64,15 +72,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _app() -> typer.Typer:
     # Plain help and tracebacks: importing rich would double the time to answer.
-    app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app = _group(COMMANDS)
     app.callback()(_options)
-    for name, command in COMMANDS.items():
+    for name, (text, commands) in GROUPS.items():
+        app.add_typer(_group(commands), name=name, help=text)
+    return app
+
+
+def _group(commands: dict[str, Callable[..., Any]]) -> typer.Typer:
+    app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+    for name, command in commands.items():
         app.command(name)(command)
-    for name, commands in GROUPS.items():
-        group = typer.Typer(no_args_is_help=True, help=HELP[name])
-        for verb, command in commands.items():
-            group.command(verb)(command)
-        app.add_typer(group, name=name)
     return app
 
 

@@ -40,10 +40,12 @@ def evaluate(
     ] = False,
 ) -> None:
     """Measure a model on a file, or on a split of the data it was trained on."""
+    from dist_bp.serve import evaluate_split
+
     with opened(model, config) as (saved, moved):
         if data is None:
             what = f"{split} split"
-            samples, scores = _evaluate_split(saved, moved, split)
+            samples, scores = evaluate_split(saved, split, moved)
         else:
             what = data
             samples, scores = _evaluate_file(saved, data, targets)
@@ -103,24 +105,6 @@ def opened(name: str, config: Path | None) -> "Iterator[tuple[SavedModel, JobCon
             return download_model(uri, tracking.tracking_uri, Path(folder))
 
         yield SavedModel.load(find_model(name, Path(checkpoints.directory), download)), moved
-
-
-def _evaluate_split(saved: "SavedModel", moved: "JobConfig | None", split: str) -> tuple[int, dict[str, float]]:
-    from dist_bp import build
-    from dist_bp.errors import DataError
-
-    config = saved.config.model_copy(update={"data": moved.data}) if moved else saved.config
-    prepared = build.prepare(config)
-    if prepared.digest != saved.data_digest:
-        raise DataError(
-            "the data of the job is no longer what the model was trained on (its content, split or preprocessing "
-            "is another), so its splits are others too: evaluate a file with --data"
-        )
-    if split not in prepared.splits:
-        raise DataError(f"the job has no {split} split, only {', '.join(prepared.splits)}")
-    x, y = prepared.split(split)
-    loss = build.build_loss(config, build.class_counts(prepared))
-    return len(x), saved.evaluate_prepared(x, y, loss)
 
 
 def _evaluate_file(saved: "SavedModel", data: str, targets: str | None) -> tuple[int, dict[str, float]]:

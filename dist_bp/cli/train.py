@@ -39,6 +39,7 @@ def train(
     job_config = load_config(config, overrides or ())
     out = sys.stderr if as_json else sys.stdout
     if dry_run:
+        from dist_bp.runtime.cluster import cluster_address
         from dist_bp.train.checks import check_job, idle_on_one_node
         from dist_bp.train.job import find_checkpoint
         from dist_bp.train.setup import prepare_job
@@ -48,7 +49,7 @@ def train(
         find_checkpoint(job, resume)
         if not quiet:
             print_plan(job, out)
-            if job_config.ray.address == "local":
+            if cluster_address(job_config.ray.address) == "local":
                 for line in idle_on_one_node(job_config):
                     print(f"warning: {line}", file=sys.stderr)
         return

@@ -12,6 +12,7 @@ from typing import Any
 
 from dist_bp.errors import CapacityError, DistBpError, Interrupted, TrainingFailed
 from dist_bp.runtime.placement import Bundle, Node
+from dist_bp.runtime.ray_job import in_job
 from dist_bp.runtime.warden import Warden
 
 OBJECT_STORE_BYTES = 128 * 2**20
@@ -27,6 +28,11 @@ def local_cpus() -> int:
 def this_machine() -> Node:
     """The only node of a local Ray."""
     return Node("", LOOPBACK, local_cpus())
+
+
+def cluster_address(configured: str) -> str:
+    """The address that `ray.address` stands for: within a Ray job, `local` is the cluster that runs the job."""
+    return "auto" if configured == "local" and in_job() else configured
 
 
 def check_address(address: str) -> None:
@@ -62,6 +68,7 @@ class Cluster:
     def __init__(self, address: str, object_store_bytes: int, warden: Warden) -> None:
         self._warden = warden
         self._folder: Path | None = None
+        address = cluster_address(address)
         local = address == "local"
         self._ray = import_ray(local)
         self._owned = not self._ray.is_initialized()

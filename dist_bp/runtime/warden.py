@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Any, Literal, Self
 
 LOOK_SECONDS = 0.2
 KILL_SECONDS = 5.0
@@ -173,13 +173,13 @@ def descendants(root: int) -> set[int]:
     return found
 
 
-def mentioning(text: str) -> set[int]:
-    """Ids of the processes whose command line holds `text`."""
+def mentioning(text: str, where: Literal["cmdline", "environ"] = "cmdline") -> set[int]:
+    """Ids of the processes whose command line, or environment, holds `text`."""
     found = set()
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             with contextlib.suppress(OSError):
-                if text.encode() in (entry / "cmdline").read_bytes():
+                if text.encode() in (entry / where).read_bytes():
                     found.add(int(entry.name))
     return found
 

@@ -2,5 +2,6 @@
 
 from dist_bp.serve.locate import find_model
 from dist_bp.serve.saved_model import SavedModel
+from dist_bp.serve.splits import evaluate_split
 
-__all__ = ["SavedModel", "find_model"]
+__all__ = ["SavedModel", "evaluate_split", "find_model"]

@@ -10,8 +10,9 @@ import yaml
 from dist_bp.config import JobConfig, render
 from dist_bp.config.candidates import check_spaces, with_values
 from dist_bp.errors import CapacityError, ConfigError, Interrupted, TrainingFailed, UserError
-from dist_bp.runtime.cluster import Cluster, this_machine
+from dist_bp.runtime.cluster import Cluster, cluster_address, this_machine
 from dist_bp.runtime.placement import Node, place
+from dist_bp.runtime.ray_job import announce, job_tags
 from dist_bp.runtime.warden import Warden
 from dist_bp.sweep.board import Board, Watcher
 from dist_bp.sweep.journal import JOURNAL, Journal, Record
@@ -67,6 +68,7 @@ def run_sweep(
                 interrupt.arm()
                 interrupt.check()
                 tracker = get_tracker()
+                announce(tracker.run_id or "", folder)
                 observer.run(tracker.run_id or "", tracker.run_url)
                 board = _board(config, search, folder, tracker, watcher, record, interrupt)
                 before = {trial.number for trial in board.trials if trial.over}
@@ -94,7 +96,7 @@ def check_sweep(config: JobConfig) -> Search:
         raise ConfigError("the configuration has no sweep section: say what to vary in sweep.parameters")
     if found := [f"sweep.parameters.{key}: {message}" for key, message in check_spaces(config)]:
         raise ConfigError(found)
-    if config.ray.address == "local":
+    if cluster_address(config.ray.address) == "local":
         check_capacity(config, [this_machine()])
     search = Search(config.sweep, config.seed)
     search.propose(0, [])  # do the conditions admit anything?
@@ -129,11 +131,13 @@ def absolute(config: JobConfig) -> JobConfig:
             "experiment": config.tracking.experiment or config.name,
             "log_model": False,
             "registered_model": None,
+            "tags": {**config.tracking.tags, **job_tags()},
             "system_metrics": False,
         }
     )
     checkpoint = config.checkpoint.model_copy(update={"directory": folder})
-    return config.model_copy(update={"tracking": tracking, "checkpoint": checkpoint})
+    ray = config.ray.model_copy(update={"address": cluster_address(config.ray.address)})
+    return config.model_copy(update={"tracking": tracking, "checkpoint": checkpoint, "ray": ray})
 
 
 def _earlier(config: JobConfig, folder: Path) -> Record:

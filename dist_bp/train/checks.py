@@ -9,7 +9,7 @@ import psutil
 from dist_bp.checkpoint import CheckpointStore
 from dist_bp.config import JobConfig
 from dist_bp.errors import CapacityError
-from dist_bp.runtime.cluster import OBJECT_STORE_BYTES, check_address, this_machine
+from dist_bp.runtime.cluster import OBJECT_STORE_BYTES, check_address, cluster_address, this_machine
 from dist_bp.runtime.placement import place
 from dist_bp.track.store import check_store, resolve_uri
 from dist_bp.train.setup import Job
@@ -21,7 +21,7 @@ def check_job(job: Job) -> None:
     """Raises CapacityError, CheckpointError or TrackingError where the job cannot run or be recorded here."""
     config = job.config
     check_store(resolve_uri(config.tracking.tracking_uri))
-    scaling, here = config.scaling, config.ray.address == "local"
+    scaling, here = config.scaling, cluster_address(config.ray.address) == "local"
     if scaling.num_workers == 0:
         check_memory(job.layout.nbytes)
     elif here:
@@ -29,7 +29,7 @@ def check_job(job: Job) -> None:
         check_temporary_folder()
         check_memory(job.layout.nbytes + object_store_bytes(job))
     else:
-        check_address(config.ray.address)
+        check_address(cluster_address(config.ray.address))
     check_checkpoints(job)
 
 

@@ -15,6 +15,7 @@ from dist_bp.config.metrics import monitor_mode
 from dist_bp.errors import CheckpointError, Interrupted
 from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.plan import RunPlan
+from dist_bp.runtime.ray_job import announce
 from dist_bp.runtime.warden import Warden
 from dist_bp.track.port import DESCRIPTION, RunStatus, Tracker
 from dist_bp.train.checks import check_job, idle_on_one_node, object_store_bytes
@@ -98,6 +99,9 @@ def _run(
             if job.config.tracking.log_model:
                 models = CheckpointModels(store, job.prepared)
                 held.callback(models.close)
+            if tracker.run_id:
+                announce(tracker.run_id, folder)
+                observer.run(tracker.run_id, tracker.run_url)
             trainer = Trainer(job, runtime, tracker, store, models, observer, interrupt, trace, steering)
             if found:
                 trainer.restore(found)

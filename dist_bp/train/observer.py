@@ -23,7 +23,7 @@ class Observer:
         """The job has begun something that takes a while."""
 
     def run(self, run_id: str, url: str | None) -> None:
-        """The tracker has a run for the job, at `url`."""
+        """The MLflow run is open; `url` is its page, None where it has none."""
 
     def progress(self, progress: Progress) -> None:
         """Some more steps are done, about once a second."""

@@ -14,6 +14,7 @@ from dist_bp.checkpoint import export_model
 from dist_bp.config import JobConfig, flatten, monitor_mode, render
 from dist_bp.errors import DataError
 from dist_bp.runtime.base import Runtime
+from dist_bp.runtime.ray_job import job_tags
 from dist_bp.runtime.warden import Warden
 from dist_bp.track.driver import identity
 from dist_bp.track.port import DESCRIPTION, Registration, Tracker, TrackingSettings
@@ -63,7 +64,7 @@ def open_tracked(
         ),
         params={key: without_password(str(value)) for key, value in flatten(config).items()},
         config_text=without_password(render(config)),
-        tags={**settings.tags, **tags, DESCRIPTION: description},
+        tags={**settings.tags, **job_tags(), **tags, DESCRIPTION: description},
         resume_run_id=run_id,
     )
     if tracker.run_id:

@@ -1,0 +1,52 @@
+"""Within a job of the Ray Jobs API: which one it is, and what it tells whoever started it."""
+
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+
+RUN_FILE = "DIST_BP_RUN_FILE"
+"""Environment variable: the file in which a parent finds the run that its child trains."""
+
+_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # Ray sets it for the driver of a job, and for no other process
+_SECONDS = 5
+
+
+def in_job() -> bool:
+    """Whether this process is the driver of a Ray job, or started by it."""
+    return _JOB in os.environ
+
+
+def submission_id() -> str | None:
+    """The submission id of the Ray job that this process belongs to; None outside of one."""
+    with suppress(ValueError, AttributeError):
+        metadata = json.loads(os.environ.get(_JOB, "{}")).get("metadata") or {}
+        return metadata.get("job_submission_id")
+    return None
+
+
+def job_tags() -> dict[str, str]:
+    """What an MLflow run tells of the Ray job that trains it."""
+    name = submission_id()
+    return {"ray.submission_id": name} if name else {}
+
+
+def announce(run_id: str, folder: Path) -> None:
+    """Tells the parent and the job's metadata which MLflow run this is; never fails the run."""
+    with suppress(Exception):
+        if path := os.environ.get(RUN_FILE):
+            Path(path).write_text(json.dumps({"run_id": run_id, "folder": str(folder.resolve())}), encoding="utf-8")
+    with suppress(Exception):
+        if name := submission_id():
+            _add_metadata(name, {"mlflow_run_id": run_id})
+
+
+def _add_metadata(job: str, values: dict[str, str]) -> None:
+    """The Jobs API has no way to change a job's metadata, so this changes the record behind it."""
+    from ray.dashboard.modules.job.common import GcsClient, JobInfoStorageClient
+
+    key, namespace = JobInfoStorageClient.JOB_DATA_KEY.format(job_id=job).encode(), b"job"
+    records = GcsClient(address=os.environ["RAY_ADDRESS"])
+    record = json.loads(records.internal_kv_get(key, namespace, timeout=_SECONDS))
+    record["metadata"] = {**(record.get("metadata") or {}), **values}
+    records.internal_kv_put(key, json.dumps(record).encode(), True, namespace, timeout=_SECONDS)

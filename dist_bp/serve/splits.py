@@ -1,0 +1,27 @@
+"""A saved model on a split of the data that it was trained on."""
+
+from dist_bp import build
+from dist_bp.config import JobConfig
+from dist_bp.errors import DataError
+from dist_bp.serve.saved_model import SavedModel
+
+
+def evaluate_split(
+    saved: SavedModel, split: str = "test", moved: JobConfig | None = None
+) -> tuple[int, dict[str, float]]:
+    """The number of samples, and loss and metrics; `moved` says where the data is now, if not where it was.
+
+    Raises DataError where there is no such split, or the data is not what the model was trained on.
+    """
+    config = saved.config.model_copy(update={"data": moved.data}) if moved else saved.config
+    prepared = build.prepare(config)
+    if prepared.digest != saved.data_digest:
+        raise DataError(
+            "the data of the job is no longer what the model was trained on (its content, split or preprocessing "
+            "is another), so its splits are others too: evaluate a file with --data"
+        )
+    if split not in prepared.splits:
+        raise DataError(f"the job has no {split} split, only {', '.join(prepared.splits)}")
+    x, y = prepared.split(split)
+    loss = build.build_loss(config, build.class_counts(prepared))
+    return len(x), saved.evaluate_prepared(x, y, loss)

@@ -1,0 +1,1 @@
+"""Training jobs on a Ray cluster, through the Ray Jobs API."""

@@ -1,0 +1,96 @@
+"""Runs a training command and, where it dies, runs it again from its last checkpoint.
+
+`python -m dist_bp.submit.attempts N COMMAND...` on the cluster: N attempts after the first, the MLflow run stays the
+same. The command says which run it trains through the file that DIST_BP_RUN_FILE names.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from dist_bp.checkpoint import CHECKPOINTS, CheckpointStore
+from dist_bp.errors import Interrupted, UserError
+from dist_bp.runtime import warden
+from dist_bp.runtime.ray_job import RUN_FILE
+
+WARDEN_SECONDS = 90.0
+FINAL = (0, UserError.exit_code, Interrupted.exit_code)
+
+
+class Attempts:
+    """A parent of one command at a time; SIGTERM reaches the command by itself, as Ray sends it to all of a job."""
+
+    def __init__(self, command: Sequence[str], retries: int) -> None:
+        self._command = list(command)
+        self._retries = retries
+        self._stopped = False
+
+    def run(self) -> int:
+        """The exit code of the last attempt; 1 where a signal ended it."""
+        signal.signal(signal.SIGTERM, self._stop)
+        with tempfile.TemporaryDirectory() as folder:
+            told = Path(folder) / "run.json"
+            resume: list[str] = []
+            for attempt in range(self._retries + 1):
+                code = self._run_once([*self._command, *resume], told)
+                if not goes_on(code, self._stopped, self._retries - attempt):
+                    break
+                resume = resume_options(told)
+                print(
+                    f"{how(code)}; attempt {attempt + 2} of {self._retries + 1} "
+                    + (f"goes on with run {resume[1]}" if resume else "begins anew: there is no checkpoint yet"),
+                    flush=True,
+                )
+        if code < 0:
+            print(f"error: {how(code)}", file=sys.stderr, flush=True)
+        return code if code >= 0 else 1
+
+    def _run_once(self, command: list[str], told: Path) -> int:
+        child = subprocess.Popen(command, env={**os.environ, RUN_FILE: str(told)})
+        if self._stopped:  # the signal came before the child was there to receive it
+            child.terminate()
+        code = child.wait()
+        wait_for_warden(child.pid)
+        return code
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self._stopped = True
+
+
+def goes_on(code: int, stopped: bool, left: int) -> bool:
+    """Whether another attempt is made after this exit code: not of wrong input, nor after an interrupt."""
+    return code not in FINAL and not stopped and left > 0
+
+
+def resume_options(told: Path) -> list[str]:
+    """What makes the command go on: `--resume RUN`, or nothing where no checkpoint was written."""
+    try:
+        run = json.loads(told.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    newest = CheckpointStore(Path(run["folder"]) / CHECKPOINTS).newest_manifest()
+    return ["--resume", run["run_id"]] if newest else []
+
+
+def how(code: int) -> str:
+    if code < 0:
+        return f"the driver was killed by {signal.Signals(-code).name}"
+    return f"the driver ended with code {code}"
+
+
+def wait_for_warden(driver: int) -> None:
+    """Until the warden of a dead driver has closed its MLflow run: it would close that of the next attempt."""
+    deadline = time.monotonic() + WARDEN_SECONDS
+    while warden.mentioning(f"{warden.__file__}\0{driver}\0") and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
+if __name__ == "__main__":
+    sys.exit(Attempts(sys.argv[2:], int(sys.argv[1])).run())

@@ -1,0 +1,168 @@
+"""The Ray Jobs API over HTTP, with a deadline on every request and our errors.
+
+Ray's own client is not used: it has no deadlines, and lets environment variables override an explicit address.
+"""
+
+import json
+import os
+import socket
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from difflib import get_close_matches
+from http.client import HTTPException
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from dist_bp.errors import SubmitError
+from dist_bp.submit.address import Target
+
+CONNECT_SECONDS = 5.0
+ANSWER_SECONDS = 10.0
+UPLOAD_SECONDS = 300.0
+NO_DASHBOARD = "is not Ray's dashboard: give the address of the dashboard, mostly port 8265"
+ENDED = ("SUCCEEDED", "FAILED", "STOPPED")
+
+Job = dict[str, Any]
+"""What the API tells of a job: submission_id, status, message, entrypoint, metadata, start_time, end_time (ms), ..."""
+
+
+class NotFound(Exception):
+    """The cluster has no such thing."""
+
+
+class Unreachable(SubmitError):
+    """Nothing answers in time: following a job tries again."""
+
+
+class JobsClient:
+    """The jobs of one cluster. Raises SubmitError where the cluster cannot be reached or refuses."""
+
+    def __init__(self, target: Target, answer_seconds: float = ANSWER_SECONDS) -> None:
+        self.target = target
+        self._answer_seconds = answer_seconds
+        self.headers = json.loads(os.environ.get("RAY_JOB_HEADERS") or "{}")
+        if target.token:
+            self.headers["Authorization"] = f"Bearer {target.token}"
+        proxies: dict[str, str] | None = {} if target.is_loopback else None
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler(proxies))
+
+    def connect(self) -> str:
+        """The name of the cluster's session, once it is known that it answers and takes the token."""
+        self._check_reachable()
+        try:
+            answer = self._ask("GET", "/api/version")
+            return str(answer["session_name"])
+        except (NotFound, KeyError, TypeError) as error:
+            raise SubmitError(self._says(NO_DASHBOARD)) from error
+
+    def submit(self, request: Mapping[str, Any]) -> str:
+        """Starts a job; returns its submission id. Raises SubmitError where the id is taken."""
+        return str(self._ask("POST", "/api/jobs/", request, UPLOAD_SECONDS)["submission_id"])
+
+    def job(self, name: str) -> Job:
+        """Raises SubmitError, with the likely id, where there is no such job."""
+        try:
+            answer: Job = self._ask("GET", f"/api/jobs/{quote(name, safe='')}")
+            return answer
+        except NotFound:
+            known = [job["submission_id"] for job in self.jobs()]
+            likely = get_close_matches(name, known, n=1)
+            hint = f"did you mean {likely[0]}?" if likely else "`dist-bp jobs list` shows those there are"
+            raise SubmitError(f"there is no job {name} at {self.target.address}: {hint}") from None
+
+    def has_job(self, name: str) -> bool:
+        return any(job["submission_id"] == name for job in self.jobs())
+
+    def jobs(self) -> list[Job]:
+        """All submitted jobs, the newest first."""
+        jobs = [job for job in self._ask("GET", "/api/jobs/") if job["type"] == "SUBMISSION"]
+        return sorted(jobs, key=lambda job: job["start_time"] or 0, reverse=True)
+
+    def logs(self, name: str) -> str:
+        return str(self._ask("GET", f"/api/jobs/{quote(name, safe='')}/logs", seconds=UPLOAD_SECONDS)["logs"])
+
+    def stop(self, name: str) -> None:
+        """Asks a job to stop; does not wait."""
+        self._ask("POST", f"/api/jobs/{quote(name, safe='')}/stop")
+
+    def has_package(self, name: str) -> bool:
+        """Whether a package is there; if so, the cluster keeps it for the job that follows."""
+        try:
+            self._ask("GET", f"/api/packages/gcs/{name}")
+        except NotFound:
+            return False
+        return True
+
+    def put_package(self, name: str, content: bytes) -> None:
+        self._ask("PUT", f"/api/packages/gcs/{name}", content, UPLOAD_SECONDS)
+
+    def _check_reachable(self) -> None:
+        """In a thread, since looking up a name cannot be given a deadline."""
+        parts = urlsplit(self.target.address)
+        if not self.target.is_loopback and urllib.request.getproxies().get(parts.scheme):
+            return
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        failure = [f"no answer within {CONNECT_SECONDS:g} s"]
+
+        def connect() -> None:
+            try:
+                socket.create_connection((parts.hostname or "", port), CONNECT_SECONDS).close()
+                failure.clear()
+            except OSError as error:
+                failure[0] = str(error)
+
+        thread = threading.Thread(target=connect, name="reach", daemon=True)
+        thread.start()
+        thread.join(CONNECT_SECONDS)
+        if failure:
+            raise Unreachable(self._unreachable(failure[0]))
+
+    def _ask(
+        self, method: str, path: str, body: Mapping[str, Any] | bytes | None = None, seconds: float | None = None
+    ) -> Any:
+        data = json.dumps(body).encode() if isinstance(body, Mapping) else body
+        kind = "application/json" if isinstance(body, Mapping) else "application/octet-stream"
+        request = urllib.request.Request(
+            self.target.address + path, data, {**self.headers, "Content-Type": kind}, method=method
+        )
+        try:
+            with self._opener.open(request, timeout=seconds or self._answer_seconds) as answer:
+                text = answer.read()
+        except urllib.error.HTTPError as error:
+            raise self._refusal(error.code, error.read().decode(errors="replace")) from None
+        except OSError as error:
+            reason = str(getattr(error, "reason", None) or error) or type(error).__name__
+            raise Unreachable(self._unreachable(reason)) from error
+        except HTTPException as error:
+            raise SubmitError(self._says(NO_DASHBOARD)) from error
+        try:
+            return json.loads(text) if text else None
+        except ValueError as error:
+            raise SubmitError(self._says(NO_DASHBOARD)) from error
+
+    def _refusal(self, code: int, text: str) -> Exception:
+        if code == 404:
+            return NotFound(text)
+        if code == 401:
+            return SubmitError(self._says("asks for a token: set RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"))
+        if code == 403:
+            source = self.target.token_source
+            return SubmitError(self._says(f"refuses the token of {source}: it belongs to another cluster"))
+        lines = [line for line in text.splitlines() if line.strip()] or ["no reason given"]
+        return SubmitError(self._says(f"refuses (HTTP {code}): {lines[-1].strip()}"))
+
+    def _unreachable(self, reason: str) -> str:
+        if self.target.is_own_head:
+            return self._says(
+                f"does not answer ({reason}), so the head of `dist-bp cluster up` is dead: "
+                "`dist-bp cluster down` removes what is left of it, `dist-bp cluster up` starts another"
+            )
+        return self._says(
+            f"does not answer ({reason}): give the address of a running Ray's dashboard with --address, "
+            "or start a local one with `dist-bp cluster up`"
+        )
+
+    def _says(self, what: str) -> str:
+        return f"{self.target.address} {what}"

@@ -1,0 +1,78 @@
+"""Follows the log of a job: streams may end or break, the job's status is the truth."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from urllib.parse import quote
+
+from dist_bp.submit.client import ENDED, Job, JobsClient, Unreachable
+
+LOOK_SECONDS = 5.0
+AGAIN_SECONDS = 1.0
+PATIENCE_SECONDS = 60.0
+OWN_HEAD_PATIENCE_SECONDS = 10.0
+
+
+def follow(client: JobsClient, name: str, write: Callable[[str], object]) -> Job:
+    """Writes the log as it comes until the job has ended; returns the job.
+
+    Raises SubmitError where the cluster has not answered for a minute (the local head: 10 s), KeyboardInterrupt on
+    Ctrl-C.
+    """
+    patience = OWN_HEAD_PATIENCE_SECONDS if client.target.is_own_head else PATIENCE_SECONDS
+    seen = 0
+    answered = time.monotonic()
+    while True:
+        try:
+            seen = asyncio.run(_stream(client, name, seen, write))
+            job = client.job(name)
+            if job["status"] in ENDED:
+                write(client.logs(name)[seen:])
+                return job
+            answered = time.monotonic()
+        except Unreachable:
+            if time.monotonic() - answered > patience:
+                raise
+        time.sleep(AGAIN_SECONDS)
+
+
+async def _stream(client: JobsClient, name: str, seen: int, write: Callable[[str], object]) -> int:
+    """Writes what comes after the first `seen` characters until the stream ends; returns what has been seen then.
+
+    A new stream begins with the first line again.
+    """
+    position = 0
+    async for text in _chunks(client, name):
+        fresh = text[max(seen - position, 0) :]
+        position += len(text)
+        seen = max(seen, position)
+        if fresh:
+            write(fresh)
+    return seen
+
+
+async def _chunks(client: JobsClient, name: str) -> AsyncIterator[str]:
+    """Text of the stream, until it ends or breaks, or the job has ended and nothing more comes."""
+    import aiohttp
+
+    url = f"{client.target.address}/api/jobs/{quote(name, safe='')}/logs/tail"
+    deadlines = aiohttp.ClientTimeout(total=None, sock_connect=LOOK_SECONDS)
+    try:
+        async with (
+            aiohttp.ClientSession(
+                headers=client.headers, timeout=deadlines, trust_env=not client.target.is_loopback
+            ) as session,
+            session.ws_connect(url, heartbeat=2 * LOOK_SECONDS, max_msg_size=0) as stream,
+        ):
+            while True:
+                try:
+                    message = await stream.receive(timeout=LOOK_SECONDS)
+                except TimeoutError:
+                    if (await asyncio.to_thread(client.job, name))["status"] in ENDED:
+                        return
+                    continue
+                if message.type != aiohttp.WSMsgType.TEXT:
+                    return
+                yield message.data
+    except (aiohttp.ClientError, OSError, Unreachable):
+        return

@@ -1,0 +1,220 @@
+"""A Ray head on this machine, for its user alone: token authentication on, nothing listening beyond loopback."""
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from dist_bp.errors import DistBpError, SubmitError
+from dist_bp.runtime.cluster import LOOPBACK, local_cpus
+from dist_bp.runtime.warden import Known, descendants, mentioning, start_time
+from dist_bp.submit.address import find_target
+from dist_bp.submit.client import ENDED, JobsClient
+from dist_bp.submit.state import HEAD, TOKEN, Head, locked, read_head, state_folder, write_head
+
+DASHBOARD_PORT = 8265
+START_SECONDS = 60.0
+STOP_JOBS_SECONDS = 60.0
+END_SECONDS = 5.0
+MARK = "DIST_BP_HEAD"
+"""Environment variable that all processes of a head, and of its jobs, inherit: the head's folder."""
+
+# The last one is Ray's own switch for staying on loopback, meant for desktop systems; without it Ray replaces
+# 127.0.0.1 by the machine's address and listens on all interfaces.
+SWITCHES = {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+NOT_INHERITED = (
+    "RAY_ADDRESS",
+    "RAY_API_SERVER_ADDRESS",
+    "RAY_AUTH_TOKEN",
+    "RAY_JOB_CONFIG_JSON_ENV_VAR",
+    "RAY_JOB_HEADERS",
+)
+
+
+def start_head(
+    port: int | None = None, dashboard_port: int | None = None, cpus: int | None = None
+) -> tuple[Head, bool]:
+    """The local head and whether it was started now; one that is up is kept, what is left of a dead one removed.
+
+    Raises SubmitError for a port that is taken, DistBpError where Ray does not start.
+    """
+    with locked():
+        if head := read_head():
+            if whats_wrong(head) is None:
+                return head, False
+            _remove(head)
+        taken = [number for number in (port, dashboard_port) if number and not _is_free(number)]
+        if taken:
+            raise SubmitError([f"port {number} is taken: give another one, or none" for number in taken])
+        dashboard_port = dashboard_port or (DASHBOARD_PORT if _is_free(DASHBOARD_PORT) else _free_port())
+        head = _new_head(dashboard_port, cpus or local_cpus())
+        try:
+            return _start(head, port, dashboard_port), True
+        except BaseException:
+            _remove(head)
+            raise
+
+
+def stop_head(say: Callable[[str], None]) -> Head | None:
+    """Ends the local head, its jobs first, and removes its files; returns what it was, None where there was none."""
+    if not state_folder().exists():
+        return None
+    with locked():
+        head = read_head()
+        if head:
+            _stop_jobs(say)
+            _remove(head)
+    return head
+
+
+def whats_wrong(head: Head) -> str | None:
+    """Why the head is of no use; None where it is well."""
+    ended = [pid for pid, started in head.processes.items() if start_time(pid) != started]
+    if ended or not head.processes:
+        return f"{len(ended)} of its {len(head.processes)} processes have ended"
+    try:
+        JobsClient(find_target(head.address, {})).connect()
+    except SubmitError as error:
+        return str(error)
+    return None
+
+
+def _new_head(dashboard_port: int, cpus: int) -> Head:
+    """Remembered before it is started, so that `stop_head` finds it whatever happens then."""
+    token_path = state_folder() / TOKEN
+    token_path.unlink(missing_ok=True)
+    with open(os.open(token_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(secrets.token_hex(32))
+    folder = Path(tempfile.mkdtemp(prefix="dist_bp-head-"))
+    head = Head(f"http://{LOOPBACK}:{dashboard_port}", "", folder, token_path, sys.executable, cpus)
+    write_head(head)
+    return head
+
+
+def _start(head: Head, port: int | None, dashboard_port: int) -> Head:
+    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--disable-usage-stats"]
+    command += ["--node-ip-address", LOOPBACK, "--dashboard-host", LOOPBACK, "--temp-dir", str(head.folder / "ray")]
+    ports = {
+        "port": port or 0,
+        "dashboard-port": dashboard_port,
+        "ray-client-server-port": _free_port(),
+        "dashboard-agent-listen-port": 0,
+        "min-worker-port": 0,
+        "max-worker-port": 0,
+    }
+    for name, number in ports.items():
+        command += [f"--{name}", str(number)]
+    log = head.folder / "start.log"
+    with log.open("wb") as file:
+        try:
+            code = subprocess.run(
+                [*command, "--num-cpus", str(head.num_cpus)],
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env=_environment(head),
+                cwd=head.folder,
+                timeout=START_SECONDS,
+                check=False,
+            ).returncode
+        except subprocess.TimeoutExpired as error:
+            raise DistBpError(f"Ray did not start within {START_SECONDS:g} s") from error
+    if code:
+        raise DistBpError(f"Ray did not start: {_last_line(log)}")
+    ray_address = (head.folder / "ray" / "ray_current_cluster").read_text(encoding="utf-8").strip()
+    first = mentioning(str(head.folder)) & mentioning(_mark(head), "environ")
+    processes = {pid: started for pid in first if (started := start_time(pid))}
+    head = Head(head.address, ray_address, head.folder, head.token_path, head.python, head.num_cpus, processes)
+    write_head(head)
+    _wait_for_answer(head)
+    return head
+
+
+def _environment(head: Head) -> dict[str, str]:
+    """`python` is this one, so that jobs find dist_bp where this command found it."""
+    environment = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', os.defpath)}"
+    return environment | SWITCHES | {"RAY_AUTH_TOKEN_PATH": str(head.token_path), "PATH": path, MARK: str(head.folder)}
+
+
+def _wait_for_answer(head: Head) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while problem := whats_wrong(head):
+        if time.monotonic() > deadline:
+            raise DistBpError(f"Ray started but is of no use: {problem}")
+        time.sleep(0.2)
+
+
+def _stop_jobs(say: Callable[[str], None]) -> None:
+    """Lets jobs save a checkpoint and close their runs, as far as the head still can."""
+    with contextlib.suppress(SubmitError):
+        client = JobsClient(find_target(None, {}))
+        running = [job["submission_id"] for job in client.jobs() if job["status"] not in ENDED]
+        for name in running:
+            say(f"stopping job {name}")
+            client.stop(name)
+        deadline = time.monotonic() + STOP_JOBS_SECONDS
+        while any(client.job(name)["status"] not in ENDED for name in running) and time.monotonic() < deadline:
+            time.sleep(0.2)
+
+
+def _remove(head: Head) -> None:
+    """Ends every process of a head, first by asking, and removes its files."""
+    known: Known = {}
+    for number, seconds in ((signal.SIGTERM, END_SECONDS), (signal.SIGKILL, END_SECONDS)):
+        deadline = time.monotonic() + seconds
+        asked: set[int] = set()
+        while time.monotonic() < deadline:
+            known |= _processes(head, known)
+            alive = {pid for pid, started in known.items() if start_time(pid) == started}
+            if not alive:
+                break
+            for pid in alive - asked:
+                with contextlib.suppress(OSError):
+                    os.kill(pid, number)
+            asked |= alive
+            time.sleep(0.1)
+    shutil.rmtree(head.folder, ignore_errors=True)
+    head.token_path.unlink(missing_ok=True)
+    (state_folder() / HEAD).unlink(missing_ok=True)
+
+
+def _processes(head: Head, known: Known) -> Known:
+    """The head's processes: those it was remembered with, those that bear its mark, and what these have started."""
+    roots = {pid for pid, started in (head.processes | known).items() if start_time(pid) == started}
+    roots |= mentioning(_mark(head), "environ")
+    found = roots.union(*(descendants(root) for root in roots)) - {os.getpid(), os.getppid()}
+    return {pid: started for pid in found if (started := start_time(pid))}
+
+
+def _mark(head: Head) -> str:
+    return f"{MARK}={head.folder}"
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as test:
+        test.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            test.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+def _free_port() -> int:
+    with socket.socket() as test:
+        test.bind((LOOPBACK, 0))
+        return int(test.getsockname()[1])
+
+
+def _last_line(log: Path) -> str:
+    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    return lines[-1].strip() if lines else "it says nothing"

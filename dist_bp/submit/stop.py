@@ -1,0 +1,68 @@
+"""Stops a job: gracefully the first time, at once the second."""
+
+import shlex
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from dist_bp.errors import DistBpError
+from dist_bp.submit import killer
+from dist_bp.submit.client import ENDED, Job, JobsClient
+from dist_bp.submit.request import STOP_SECONDS, python
+from dist_bp.submit.state import stop_mark
+
+LOOK_SECONDS = 0.3
+KILL_SECONDS = 60.0
+
+
+def stop_job(client: JobsClient, session: str, name: str, now: bool, say: Callable[[str], None]) -> Job:
+    """Asks a job to stop, waits until it has ended and returns it; where it has been asked before, or `now`, ends it.
+
+    Raises DistBpError where it has not ended in time, KeyboardInterrupt on Ctrl-C: the job goes on stopping.
+    """
+    mark = stop_mark(session, name)
+    job = client.job(name)
+    if job["status"] in ENDED:
+        mark.unlink(missing_ok=True)
+        return job
+    if now or mark.exists():
+        say(f"ending job {name} at once")
+        job = _kill(client, job)
+    else:
+        mark.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mark.touch()
+        say(f"stopping job {name}: it saves a checkpoint first; the same command again ends it at once")
+        client.stop(name)
+        job = _wait(client, name, STOP_SECONDS + KILL_SECONDS)
+    mark.unlink(missing_ok=True)
+    return job
+
+
+def last_words(client: JobsClient, name: str) -> str:
+    """The last line that a job has logged."""
+    lines = [line for line in client.logs(name).splitlines() if line.strip()]
+    return lines[-1].removeprefix("error: ") if lines else "it has logged nothing"
+
+
+def _kill(client: JobsClient, job: Job) -> Job:
+    """The Jobs API can only ask a job to stop, so a small job of the same cluster kills its processes."""
+    name = job["submission_id"]
+    client.stop(name)
+    if job["driver_node_id"]:
+        text = Path(killer.__file__).read_text(encoding="utf-8")
+        client.submit(
+            {
+                "entrypoint": shlex.join([python(client.target, {}), "-c", text, name, job["driver_node_id"]]),
+                "metadata": {"job_name": f"stop {name}"},
+            }
+        )
+    return _wait(client, name, KILL_SECONDS)
+
+
+def _wait(client: JobsClient, name: str, seconds: float) -> Job:
+    deadline = time.monotonic() + seconds
+    while (job := client.job(name))["status"] not in ENDED:
+        if time.monotonic() > deadline:
+            raise DistBpError(f"job {name} has not ended in {seconds:g} s: `dist-bp jobs stop {name}` again ends it")
+        time.sleep(LOOK_SECONDS)
+    return job

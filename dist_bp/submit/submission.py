@@ -1,0 +1,50 @@
+"""A training job from its configuration here to a job on a cluster."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from dist_bp.config import load_config
+from dist_bp.errors import SubmitError
+from dist_bp.submit.address import find_target
+from dist_bp.submit.client import JobsClient
+from dist_bp.submit.request import Options, build_request, check_options, send_packages
+from dist_bp.submit.travel import kept_here, on_this_machine, shares_files, to_another_machine
+from dist_bp.submit.upload import Upload, limit, working_directory
+
+
+def submit_job(
+    path: Path, overrides: Sequence[str], options: Options, address: str | None, say: Callable[[str], None]
+) -> tuple[JobsClient, str, Upload]:
+    """Checks all that can be checked here, sends the working directory and starts the job.
+
+    Returns the cluster's client, the submission id and what was sent. Raises ConfigError or SubmitError, a line for
+    each thing to mend, before anything is sent.
+    """
+    config = load_config(path, overrides)
+    checked, problems = check_options(options)
+    here = Path.cwd()
+    if not path.resolve().is_relative_to(here):
+        problems.append(f"{path} lies outside of the working directory {here}, which is what is sent: go to its folder")
+    if problems:
+        raise SubmitError(problems)
+    path = path.resolve().relative_to(here)
+    client = JobsClient(find_target(address))
+    session = client.connect()
+    if options.submission_id and client.has_job(options.submission_id):
+        raise SubmitError(f"--submission-id {options.submission_id}: there is such a job already: give another id")
+    if shares_files(session):
+        travel = on_this_machine(config)
+        if options.resume and Path(options.resume).exists():
+            options = replace(options, resume=str(Path(options.resume).absolute()))
+    else:
+        travel = to_another_machine(config, client.target.address, options.retries)
+    if travel.problems:
+        raise SubmitError(travel.problems)
+    for line in travel.warnings:
+        say(f"warning: {line}")
+    upload = working_directory(path, [*kept_here(config), *checked.runtime_env.get("excludes", ())])
+    upload.check(limit())
+    say(f"uploading {upload}")
+    request = build_request(config.name, path, [*overrides, *travel.overrides], options, checked, client.target)
+    return client, client.submit(send_packages(request, upload, client)), upload

@@ -1,0 +1,95 @@
+"""The files that a configuration names, on the way to a job that runs in another folder or on another machine."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from dist_bp.config import JobConfig
+from dist_bp.config.sources import CustomSource
+from dist_bp.runtime.warden import mentioning
+from dist_bp.submit.address import LOOPBACK
+from dist_bp.track.store import is_sqlite, resolve_uri
+
+SOURCE_FILES = {
+    "npz": ("path", "test_path"),
+    "npy": ("inputs", "targets", "test_inputs", "test_targets"),
+    "idx": ("images", "labels", "test_images", "test_labels"),
+    "csv": ("path", "test_path"),
+    "parquet": ("path", "test_path"),
+}
+
+
+@dataclass
+class Travel:
+    """What a configuration needs to run elsewhere: overrides, or what is wrong with that, a line each."""
+
+    overrides: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def shares_files(session: str) -> bool:
+    """Whether a cluster's head runs on this machine, told by its session's name in the command lines of processes.
+
+    An address cannot tell: a tunnel to a remote cluster begins on this machine, too.
+    """
+    return bool(mentioning(session))
+
+
+def kept_here(config: JobConfig) -> list[str]:
+    """Patterns, as in .gitignore, of the configuration's folders within the current one that are not sent."""
+    here = Path.cwd()
+    folders = [Path(name).resolve() for name in (config.checkpoint.directory, config.data.prepared)]
+    return [f"/{folder.relative_to(here)}" for folder in folders if here in folder.parents]
+
+
+def on_this_machine(config: JobConfig) -> Travel:
+    """For a cluster that shares this machine's files: relative paths become absolute."""
+    tracking = config.tracking
+    places = {"checkpoint.directory": config.checkpoint.directory, "data.prepared": config.data.prepared}
+    places |= dict(source_files(config))
+    if tracking.artifact_location and not urlsplit(tracking.artifact_location).scheme:
+        places["tracking.artifact_location"] = tracking.artifact_location
+    values = {key: str(Path(place).absolute()) for key, place in places.items()}
+    values["tracking.tracking_uri"] = resolve_uri(tracking.tracking_uri)
+    return Travel(overrides=[f"{key}={json.dumps(value)}" for key, value in values.items()])
+
+
+def to_another_machine(config: JobConfig, address: str, retries: int) -> Travel:
+    """For a remote cluster, which has none of this machine's files but those that are sent."""
+    travel = Travel()
+    uri = config.tracking.tracking_uri
+    if is_sqlite(uri):
+        travel.problems.append(
+            f"tracking.tracking_uri: {uri} is a file of one machine, which the cluster at {address} cannot share: "
+            "start `mlflow server --host HOST` where both reach it and set tracking.tracking_uri=http://HOST:5000"
+        )
+    elif urlsplit(uri).hostname in LOOPBACK:
+        travel.warnings.append(f"tracking.tracking_uri: {uri} means the cluster's own machine, not this one")
+    travel.problems += [
+        f"{key}: {path} lies on this machine, and data does not travel with the job: "
+        "put it where the cluster's nodes can read it and give its absolute path"
+        for key, path in source_files(config)
+        if not Path(path).is_absolute()
+    ]
+    if not Path(config.checkpoint.directory).is_absolute():
+        text = (
+            f"checkpoint.directory: {config.checkpoint.directory} would lie in the job's own folder and vanish "
+            "with it: give an absolute path that the cluster's nodes share"
+        )
+        (travel.problems if retries else travel.warnings).append(text)
+    return travel
+
+
+def source_files(config: JobConfig) -> Iterator[tuple[str, str]]:
+    """Keys and paths of the data's files; of a function of the user's own, the options that name something there."""
+    source = config.data.source
+    if isinstance(source, CustomSource):
+        for name, value in source.options.items():
+            if isinstance(value, str) and Path(value).exists():
+                yield f"data.source.{name}", value
+    for name in SOURCE_FILES.get(source.type, ()):
+        if path := getattr(source, name):
+            yield f"data.source.{name}", path

@@ -1,0 +1,32 @@
+"""One local head with a token for all tests of submission."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dist_bp.runtime.cluster import import_ray
+from tests.submit.local_head import DIGITS, Place, processes_of
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ray_imported() -> None:
+    """With the switches that the tests' own Ray needs."""
+    import_ray(local=True)
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """Where a head is up, with digits.yaml in the folder; afterwards nothing of it is left."""
+    base = tmp_path_factory.mktemp("submit")
+    place = Place(base / "work", base / "state")
+    place.folder.mkdir()
+    shutil.copy(DIGITS, place.folder)
+    assert place.json("cluster", "up", "--num-cpus", "2")["alive"]
+    folder = place.head()["folder"]
+    yield place
+    place.json("cluster", "down")
+    assert not processes_of(folder)
+    assert not Path(folder).exists()
+    assert not list((place.state / "dist_bp" / "cluster").iterdir())

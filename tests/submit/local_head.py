@@ -1,0 +1,117 @@
+"""Commands as people type them, and the processes of a local head."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+
+COMMAND = [sys.executable, "-m", "dist_bp"]
+DIGITS = Path(__file__).parent.parent.parent / "configs" / "digits.yaml"
+LONG = ["train.stop.patience=1000000", "tracking.every_steps=100000", "tracking.log_model=false"]
+ENDLESS = [*LONG, "train.epochs=1000000", "checkpoint.every_epochs=50"]
+
+
+@dataclass
+class Place:
+    """A folder to work in and a state folder to remember the head in."""
+
+    folder: Path
+    state: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """This process's own Ray must not show."""
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+        return clean | {"XDG_STATE_HOME": str(self.state)}
+
+    def run(self, *arguments: str, timeout: float = 120, **environment: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [*COMMAND, *arguments],
+            cwd=self.folder,
+            env=self.environment | environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+
+    def json(self, *arguments: str, timeout: float = 120) -> Any:
+        """The object on the last line of standard output of a command that succeeds."""
+        ended = self.run(*arguments, "--json", timeout=timeout)
+        assert ended.returncode == 0, ended.stderr
+        return json.loads(ended.stdout.splitlines()[-1])
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [*COMMAND, *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def head(self) -> Any:
+        return json.loads((self.state / "dist_bp" / "cluster" / "head.json").read_text())
+
+    def runs_with_checkpoints(self) -> set[str]:
+        return {path.parent.parent.name for path in self.folder.glob("runs/*/checkpoints/step-*")}
+
+    def run_id(self, job: str) -> str:
+        """The MLflow run of a job, once its first checkpoint is written."""
+
+        def trained() -> str | None:
+            run = self.json("jobs", "status", job)["mlflow_run_id"]
+            return run if run in self.runs_with_checkpoints() else None
+
+        return wait_for(trained)
+
+    def mlflow(self, query: str, *values: str) -> Any:
+        """The first row of a query, read without MLflow."""
+        with sqlite3.connect(self.folder / "mlflow.db") as database:
+            return database.execute(query, values).fetchone()
+
+    def run_status(self, run: str) -> str:
+        return str(self.mlflow("select status from runs where run_uuid = ?", run)[0])
+
+
+def driver_of(job: str) -> psutil.Process | None:
+    """The process that trains, None before it is there."""
+    mark = f'"job_submission_id": "{job}"'
+    for process in psutil.process_iter():
+        try:
+            if process.cmdline()[1:4] == ["-m", "dist_bp", "train"] and mark in str(process.environ()):
+                return process
+        except psutil.Error:
+            continue
+    return None
+
+
+def processes_of(folder: str) -> list[psutil.Process]:
+    """What a head has started, and what that has."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("DIST_BP_HEAD") == folder:
+                found += [process, *process.children(recursive=True)]
+        except psutil.Error:
+            continue
+    return found
+
+
+Found = TypeVar("Found")
+
+
+def wait_for(look: Callable[[], Found | None], seconds: float = 60) -> Found:
+    deadline = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return found

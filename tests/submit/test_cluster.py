@@ -1,0 +1,62 @@
+"""`dist-bp cluster`: a head that is up, dead, down."""
+
+import json
+import socket
+import stat
+import time
+from pathlib import Path
+
+import psutil
+
+from tests.submit.local_head import Place, processes_of
+
+
+def test_a_head_from_up_to_down(tmp_path: Path) -> None:
+    place = Place(tmp_path, tmp_path / "state")
+    assert place.run("cluster", "status").returncode == 1
+    assert place.run("cluster", "down").stdout == "no local head is up\n"
+    up = place.json("cluster", "up")
+    folder = place.head()["folder"]
+    assert stat.S_IMODE(Path(up["token_path"]).stat().st_mode) == 0o600
+    again = place.run("cluster", "up")
+    assert again.stdout.startswith(f"is up already: {up['address']}")
+    told = place.json("cluster", "status")
+    assert (told["alive"], told["address"], told["num_cpus"]) == (True, up["address"], up["num_cpus"])
+    assert listening_beyond_loopback(folder) == []
+    killed = [psutil.Process(int(pid)) for pid in place.head()["processes"]]
+    for process in killed:
+        process.kill()
+    psutil.wait_procs(killed, timeout=10)
+    started = time.monotonic()
+    dead = place.run("jobs", "list")
+    assert time.monotonic() - started < 15
+    assert dead.returncode == 2
+    assert "so the head of `dist-bp cluster up` is dead: `dist-bp cluster down`" in dead.stderr
+    assert len(dead.stderr.splitlines()) == 1
+    status = place.run("cluster", "status", "--json")
+    assert (status.returncode, json.loads(status.stdout)["alive"]) == (1, False)
+    assert place.run("cluster", "down").returncode == 0
+    assert not processes_of(folder)
+    assert not Path(folder).exists()
+    assert not list((place.state / "dist_bp" / "cluster").iterdir())
+
+
+def listening_beyond_loopback(folder: str) -> list[str]:
+    return [
+        f"{process.name()} at {connection.laddr}"
+        for process in processes_of(folder)
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+        and connection.laddr.ip not in ("127.0.0.1", "::1", "::ffff:127.0.0.1")
+    ]
+
+
+def test_a_taken_port_is_refused(tmp_path: Path) -> None:
+    place = Place(tmp_path, tmp_path / "state")
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        refused = place.run("cluster", "up", "--dashboard-port", port)
+    assert (refused.returncode, refused.stderr) == (2, f"error: port {port} is taken: give another one, or none\n")
+    assert place.run("cluster", "status").returncode == 1

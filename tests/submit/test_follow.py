@@ -1,0 +1,79 @@
+"""Following a job whose log stream breaks: every line once, and the job's own status at the end."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+from aiohttp import web
+
+from dist_bp.submit.address import Target
+from dist_bp.submit.client import JobsClient, Unreachable
+from dist_bp.submit.follow import follow
+
+LINES = [f"line {number} äöü\n" for number in range(6)]
+
+
+class Dashboard:
+    """Each stream begins with the first line and ends early; the job ends after the third."""
+
+    def __init__(self) -> None:
+        self.streams = 0
+
+    async def tail(self, request: web.Request) -> web.WebSocketResponse:
+        self.streams += 1
+        stream = web.WebSocketResponse()
+        await stream.prepare(request)
+        for line in LINES[: 2 * self.streams - 1]:
+            await stream.send_str(line)
+        await stream.close()
+        return stream
+
+    async def job(self, _: web.Request) -> web.Response:
+        return web.json_response({"submission_id": "a", "status": "FAILED" if self.streams > 2 else "RUNNING"})
+
+    async def logs(self, _: web.Request) -> web.Response:
+        return web.json_response({"logs": "".join(LINES)})
+
+
+@pytest.fixture
+def client() -> Iterator[JobsClient]:
+    dashboard, ready, loop = Dashboard(), threading.Event(), asyncio.new_event_loop()
+    app = web.Application()
+    app.router.add_get("/api/jobs/a", dashboard.job)
+    app.router.add_get("/api/jobs/a/logs", dashboard.logs)
+    app.router.add_get("/api/jobs/a/logs/tail", dashboard.tail)
+    runner = web.AppRunner(app)
+
+    def serve() -> None:
+        loop.run_until_complete(runner.setup())
+        loop.run_until_complete(web.TCPSite(runner, "127.0.0.1", 0).start())
+        ready.set()
+        loop.run_forever()
+        loop.run_until_complete(runner.cleanup())
+        loop.close()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    assert ready.wait(10)
+    yield JobsClient(Target(f"http://127.0.0.1:{runner.addresses[0][1]}"), answer_seconds=5)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+
+
+def test_a_broken_stream_is_taken_up_where_it_ended(client: JobsClient) -> None:
+    written: list[str] = []
+    job = follow(client, "a", written.append)
+    assert "".join(written) == "".join(LINES)
+    assert job["status"] == "FAILED"
+
+
+def test_silence_ends_after_the_deadline() -> None:
+    """Something that takes connections and never answers."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        client = JobsClient(Target(f"http://127.0.0.1:{silent.getsockname()[1]}"), answer_seconds=0.5)
+        with pytest.raises(Unreachable, match="does not answer"):
+            client.connect()

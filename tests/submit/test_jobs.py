@@ -1,0 +1,123 @@
+"""Jobs on a real local head with token authentication: followed, listed, stopped, retried."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from dist_bp.checkpoint import load
+from dist_bp.submit.address import Target
+from dist_bp.submit.client import ENDED, JobsClient
+from tests.submit.local_head import ENDLESS, LONG, Place, driver_of, wait_for
+
+JOBS = Path(__file__).parent.parent.parent / "jobs"
+EPOCHS = [*LONG, "train.epochs=100", "checkpoint.every_epochs=5"]
+
+
+@pytest.fixture(scope="module")
+def finished(place: Place) -> str:
+    """The MLflow run of a job that was followed to its end."""
+    ended = place.run("submit", "digits.yaml", *EPOCHS, "--submission-id", "whole", "--env", "A=1", "--json")
+    assert ended.returncode == 0, ended.stderr
+    assert re.search(r"^uploading 1 files, 1\.\d kB: digits\.yaml$", ended.stderr, re.MULTILINE)
+    assert re.search(r"^run http://\S+", ended.stderr, re.MULTILINE)
+    assert re.search(r"^test_accuracy +0\.9\d+$", ended.stderr, re.MULTILINE)
+    (line,) = ended.stdout.splitlines()
+    result = json.loads(line)
+    assert (result["submission_id"], result["status"], result["files"]) == ("whole", "SUCCEEDED", 1)
+    return str(result["mlflow_run_id"])
+
+
+def test_job_and_run_know_each_other(place: Place, finished: str) -> None:
+    assert place.run_status(finished) == "FINISHED"
+    tag = "select value from tags where run_uuid = ? and key = 'ray.submission_id'"
+    assert place.mlflow(tag, finished) == ("whole",)
+    (job,) = (job for job in place.json("jobs", "list")["jobs"] if job["submission_id"] == "whole")
+    assert (job["status"], job["mlflow_run_id"]) == ("SUCCEEDED", finished)
+    assert job["metadata"]["job_name"] == "digits"
+    shown = place.run("jobs", "status", "whole").stdout
+    assert "SUCCEEDED" in shown
+    assert finished in shown
+    assert "test_accuracy" in place.run("jobs", "logs", "whole").stdout
+
+
+def test_a_killed_driver_goes_on_in_the_same_run_with_the_same_parameters(place: Place, finished: str) -> None:
+    place.json("submit", "digits.yaml", *EPOCHS, "--submission-id", "retried", "--retries", "1", "--no-wait")
+    driver = wait_for(lambda: driver_of("retried"))
+    run = wait_for(lambda: place.runs_with_checkpoints() - {finished}).pop()
+    driver.kill()
+    ended = place.run("jobs", "logs", "retried", "-f", "--json")
+    assert ended.returncode == 0, ended.stderr
+    assert f"the driver was killed by SIGKILL; attempt 2 of 2 goes on with run {run}" in ended.stderr
+    assert json.loads(ended.stdout)["mlflow_run_id"] == run
+    assert place.run_status(run) == "FINISHED"
+    one, other = (load(place.folder / "runs" / name / "model", for_resuming=False) for name in (finished, run))
+    for name, values in one.parameters.items():
+        assert np.array_equal(values, other.parameters[name])
+
+
+def test_stop_saves_a_checkpoint_and_closes_the_run(place: Place) -> None:
+    place.json("submit", "digits.yaml", *ENDLESS, "--submission-id", "stopped", "--no-wait")
+    run = place.run_id("stopped")
+    following = place.start("jobs", "logs", "stopped", "-f")
+    assert following.stdout
+    wait_for(lambda: re.match(r"epoch \d+/1000000  step \d+/\d+  loss .* left$", following.stdout.readline()))
+    following.send_signal(signal.SIGINT)
+    _, told = following.communicate(timeout=10)
+    assert following.returncode == 130
+    assert "detached, job stopped goes on: `dist-bp jobs logs stopped -f` comes back to it" in told
+    again = place.start("jobs", "logs", "stopped", "-f")
+    result = place.json("jobs", "stop", "stopped")
+    saved = re.search(r"SIGTERM after step (\d+): checkpoint saved", result["last_line"])
+    assert saved
+    assert (result["status"], place.run_status(run)) == ("STOPPED", "KILLED")
+    checkpoint = f"step-{int(saved[1]):09}"
+    assert (place.folder / "runs" / run / "checkpoints" / checkpoint / "manifest.json").is_file()
+    log, _ = again.communicate(timeout=30)
+    assert again.returncode == 130
+    assert log.count("Running entrypoint") == 1
+    assert result["last_line"] in log
+    assert place.json("jobs", "stop", "stopped")["status"] == "STOPPED"
+
+
+def test_a_second_stop_ends_a_job_at_once(place: Place) -> None:
+    alone = ["scaling.num_workers=0", "--retries", "3", "--no-wait"]
+    place.json("submit", "digits.yaml", *ENDLESS, "--submission-id", "hanging", *alone)
+    run = place.run_id("hanging")
+    driver = wait_for(lambda: driver_of("hanging"))
+    driver.suspend()
+    first = place.start("jobs", "stop", "hanging")
+    assert first.stderr
+    assert "stopping job hanging" in first.stderr.readline()
+    time.sleep(1)  # the request is on its way
+    first.send_signal(signal.SIGINT)
+    assert "again ends it at once" in first.communicate(timeout=10)[1]
+    assert place.json("jobs", "stop", "hanging")["status"] == "STOPPED"
+    psutil.wait_procs([driver], timeout=10)
+    assert not driver.is_running()
+    wait_for(lambda: place.run_status(run) == "FAILED")
+    assert not list((place.state / "dist_bp" / "stopping").iterdir())
+
+
+def test_entry_points_run_as_plain_ray_jobs(place: Place) -> None:
+    """As `ray job submit -- python jobs/train.py CONFIG` does."""
+    head = place.head()
+    client = JobsClient(Target(head["address"], Path(head["token_path"]).read_text()))
+    settings = "train.epochs=3 tracking.log_model=false tracking.tracking_uri=sqlite:///mlflow.db"
+    entry = f"cd {place.folder} && python {JOBS}/train.py digits.yaml {settings}"
+    name = client.submit({"entrypoint": entry, "submission_id": "plain"})
+    wait_for(lambda: client.job(name)["status"] in ENDED)
+    result = json.loads(client.logs(name).splitlines()[-1])
+    assert place.json("jobs", "status", "plain")["mlflow_run_id"] == result["run_id"]
+    evaluated = subprocess.run(
+        [sys.executable, JOBS / "evaluate.py", result["run_id"]], cwd=place.folder, capture_output=True, text=True
+    )
+    accuracy = json.loads(evaluated.stdout)["metrics"]["accuracy"]
+    assert accuracy == pytest.approx(result["metrics"]["test_accuracy"])
