@@ -78,7 +78,7 @@ def confusion_matrix(counts: npt.NDArray[Any], classes: Sequence[str], title: st
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
+    figure = Figure(figsize=(width, height), dpi=90, layout="constrained")
     axes = figure.add_subplot()
     plain(axes)
     return figure, axes

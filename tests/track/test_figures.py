@@ -41,7 +41,7 @@ def test_loss_curves_show_both_splits_from_the_first_epoch() -> None:
 def test_a_wide_positive_range_is_logarithmic(losses: list[float], scale: str) -> None:
     figure = loss_curves(losses)
     assert figure.axes[0].get_yscale() == scale
-    assert pixels(figure).shape == (540, 960, 3)
+    assert pixels(figure).shape == (405, 720, 3)
 
 
 def test_one_epoch_without_validation_is_drawn() -> None:

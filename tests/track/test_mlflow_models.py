@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
-from mlflow.entities import LoggedModel
+from mlflow.entities import LoggedModel, LoggedModelStatus
 
 from dist_bp.track import mlflow_tracker
 from dist_bp.track.port import ModelPackage, Registration, StoredCheckpoint
@@ -43,8 +43,9 @@ def folder(tmp_path: Path, package: ModelPackage, monkeypatch: pytest.MonkeyPatc
 
 
 def logged(client: MlflowClient) -> dict[str, LoggedModel]:
-    found = client.search_logged_models(["1"], "name = 'checkpoint' AND status = 'READY'")
-    return {Path(model.tags["dist_bp.checkpoint"]).name: model for model in found}
+    found = client.search_logged_models(["1"], "name = 'checkpoint'")
+    ready = [model for model in found if model.status == LoggedModelStatus.READY]
+    return {Path(model.tags["dist_bp.checkpoint"]).name: model for model in ready}
 
 
 def files(model: LoggedModel) -> Path:
