@@ -14,12 +14,14 @@ def submit(
     config: ConfigPath,
     overrides: Overrides = None,
     address: Address = None,
+    sweep: Annotated[bool, typer.Option("--sweep", help="Run `dist-bp sweep` instead of `dist-bp train`.")] = False,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Return once the job is submitted.")] = False,
     retries: Annotated[
         int, typer.Option(min=0, metavar="N", help="Times that a driver which dies goes on from its last checkpoint.")
     ] = 0,
     resume: Annotated[
-        str | None, typer.Option(metavar="auto|RUN|PATH", help="Go on from a checkpoint, as `dist-bp train` does.")
+        str | None,
+        typer.Option(metavar="auto|RUN|PATH|NAME", help="Go on, as `dist-bp train` or `dist-bp sweep` does."),
     ] = None,
     submission_id: Annotated[str | None, typer.Option(metavar="ID", help="The job's id; default: a new one.")] = None,
     env: Annotated[
@@ -37,11 +39,12 @@ def submit(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a training job on a Ray cluster, through its Jobs API; follow its log."""
+    """Run a training job or a sweep on a Ray cluster, through its Jobs API; follow its log."""
     from dist_bp.submit.request import Options
     from dist_bp.submit.submission import submit_job
 
     options = Options(
+        sweep,
         retries,
         resume,
         submission_id,

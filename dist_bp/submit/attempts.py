@@ -1,4 +1,4 @@
-"""Runs a training command and, where it dies, runs it again from its last checkpoint.
+"""Runs a training or sweep command and, where it dies, runs it again from where it was.
 
 `python -m dist_bp.submit.attempts N COMMAND...` on the cluster: N attempts after the first, the MLflow run stays the
 same. The command says which run it trains through the file that DIST_BP_RUN_FILE names.
@@ -19,6 +19,7 @@ from dist_bp.checkpoint import CHECKPOINTS, CheckpointStore
 from dist_bp.errors import Interrupted, UserError
 from dist_bp.runtime import warden
 from dist_bp.runtime.ray_job import RUN_FILE
+from dist_bp.sweep.journal import JOURNAL
 
 WARDEN_SECONDS = 90.0
 FINAL = (0, UserError.exit_code, Interrupted.exit_code)
@@ -45,7 +46,7 @@ class Attempts:
                 resume = resume_options(told)
                 print(
                     f"{how(code)}; attempt {attempt + 2} of {self._retries + 1} "
-                    + (f"goes on with run {resume[1]}" if resume else "begins anew: there is no checkpoint yet"),
+                    + (f"goes on with {resume[1]}" if resume else "begins anew: there is no checkpoint yet"),
                     flush=True,
                 )
         if code < 0:
@@ -70,11 +71,13 @@ def goes_on(code: int, stopped: bool, left: int) -> bool:
 
 
 def resume_options(told: Path) -> list[str]:
-    """What makes the command go on: `--resume RUN`, or nothing where no checkpoint was written."""
+    """What makes the command go on: `--resume` with a run, or with a sweep's name; nothing where there is no checkpoint."""
     try:
         run = json.loads(told.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return []
+    if (Path(run["folder"]) / JOURNAL).exists():
+        return ["--resume", Path(run["folder"]).name]
     newest = CheckpointStore(Path(run["folder"]) / CHECKPOINTS).newest_manifest()
     return ["--resume", run["run_id"]] if newest else []
 

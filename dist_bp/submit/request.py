@@ -28,6 +28,7 @@ _OWN_PYTHON = ("pip", "uv", "conda", "container", "image_uri", "py_executable")
 class Options:
     """How a job is to be submitted, as given on the command line."""
 
+    sweep: bool = False
     retries: int = 0
     resume: str | None = None
     submission_id: str | None = None
@@ -113,7 +114,7 @@ def python(target: Target, runtime_env: Mapping[str, Any]) -> str:
 
 
 def _entry_point(config: Path, overrides: Sequence[str], options: Options, interpreter: str) -> str:
-    command = [interpreter, "-m", "dist_bp", "train", config.as_posix(), *overrides]
+    command = [interpreter, "-m", "dist_bp", "sweep" if options.sweep else "train", config.as_posix(), *overrides]
     if options.resume:
         command += ["--resume", options.resume]
     if options.retries:

@@ -23,6 +23,8 @@ def submit_job(
     """
     config = load_config(path, overrides)
     checked, problems = check_options(options)
+    if options.sweep and config.sweep is None:
+        problems.append(f"--sweep: {path} has no sweep section: say what to vary in sweep.parameters")
     here = Path.cwd()
     if not path.resolve().is_relative_to(here):
         problems.append(f"{path} lies outside of the working directory {here}, which is what is sent: go to its folder")

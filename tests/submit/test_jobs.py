@@ -55,7 +55,7 @@ def test_a_killed_driver_goes_on_in_the_same_run_with_the_same_parameters(place:
     driver.kill()
     ended = place.run("jobs", "logs", "retried", "-f", "--json")
     assert ended.returncode == 0, ended.stderr
-    assert f"the driver was killed by SIGKILL; attempt 2 of 2 goes on with run {run}" in ended.stderr
+    assert f"the driver was killed by SIGKILL; attempt 2 of 2 goes on with {run}" in ended.stderr
     assert json.loads(ended.stdout)["mlflow_run_id"] == run
     assert place.run_status(run) == "FINISHED"
     one, other = (load(place.folder / "runs" / name / "model", for_resuming=False) for name in (finished, run))
