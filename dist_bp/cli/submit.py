@@ -21,7 +21,7 @@ def submit(
     ] = 0,
     resume: Annotated[
         str | None,
-        typer.Option(metavar="auto|RUN|PATH|NAME", help="Go on, as `dist-bp train` or `dist-bp sweep` does."),
+        typer.Option(metavar="auto|RUN|PATH|NAME", help="Go on, as in `dist-bp train` or `sweep`."),
     ] = None,
     submission_id: Annotated[str | None, typer.Option(metavar="ID", help="The job's id; default: a new one.")] = None,
     env: Annotated[

@@ -71,7 +71,7 @@ def goes_on(code: int, stopped: bool, left: int) -> bool:
 
 
 def resume_options(told: Path) -> list[str]:
-    """What makes the command go on: `--resume` with a run, or with a sweep's name; nothing where there is no checkpoint."""
+    """What makes the command go on: `--resume` with a run or a sweep; nothing where there is no checkpoint."""
     try:
         run = json.loads(told.read_text(encoding="utf-8"))
     except (OSError, ValueError):
