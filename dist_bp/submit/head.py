@@ -190,9 +190,21 @@ def _remove(head: Head) -> None:
 def _processes(head: Head, known: Known) -> Known:
     """The head's processes: those it was remembered with, those that bear its mark, and what these have started."""
     roots = {pid for pid, started in (head.processes | known).items() if start_time(pid) == started}
-    roots |= mentioning(_mark(head), "environ")
+    roots |= mentioning(_mark(head), "environ") | _renamed(head.folder)
     found = roots.union(*(descendants(root) for root in roots)) - {os.getpid(), os.getppid()}
     return {pid: started for pid in found if (started := start_time(pid))}
+
+
+def _renamed(folder: Path) -> set[int]:
+    """Processes to which Ray has given a title, which wipes their environment: known by the folder they work in."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdecimal() and (entry / "comm").read_text().startswith("ray::"):
+                working_in = Path(os.readlink(entry / "cwd"))
+                if working_in == folder or folder in working_in.parents:
+                    found.add(int(entry.name))
+    return found
 
 
 def _mark(head: Head) -> str:

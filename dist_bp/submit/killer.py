@@ -1,8 +1,10 @@
-"""Kills the processes of a job of this Ray cluster: sent as text and run as `python -c TEXT SUBMISSION_ID NODE_ID`.
+"""Kills the processes of a job of this Ray cluster: sent as text and run as `python -c TEXT SUBMISSION_ID [NODE_ID]`.
 
-It needs Ray and nothing else. The warden of a training job is spared, as it closes the job's MLflow run.
+Of a job that has not started, and so has no node, it ends what waits to start it. It needs Ray and nothing else.
+The warden of a training job is spared, as it closes the job's MLflow run.
 """
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -27,9 +29,19 @@ def kill(job: str) -> int:
 
 if __name__ == "__main__":
     import ray
+    from ray._private.worker import global_worker
+    from ray.dashboard.modules.job import common
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+    name, *node = sys.argv[1:]
     ray.init(address="auto", log_to_driver=False)
-    there = NodeAffinitySchedulingStrategy(sys.argv[2], soft=False)
-    task = ray.remote(kill).options(num_cpus=0, scheduling_strategy=there, max_retries=0)
-    print(ray.get(task.remote(sys.argv[1]), timeout=30), "processes killed")
+    if node:
+        there = NodeAffinitySchedulingStrategy(node[0], soft=False)
+        task = ray.remote(kill).options(num_cpus=0, scheduling_strategy=there, max_retries=0)
+        print(ray.get(task.remote(name), timeout=30), "processes killed")
+    else:
+        starter = common.JOB_ACTOR_NAME_TEMPLATE.format(job_id=name)
+        actor = ray.get_actor(starter, namespace=common.SUPERVISOR_ACTOR_RAY_NAMESPACE)
+        jobs = common.JobInfoStorageClient(global_worker.gcs_client)
+        asyncio.run(jobs.put_status(name, common.JobStatus.STOPPED))  # or else its status would be FAILED
+        ray.kill(actor)

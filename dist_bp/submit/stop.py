@@ -16,7 +16,9 @@ KILL_SECONDS = 60.0
 
 
 def stop_job(client: JobsClient, session: str, name: str, now: bool, say: Callable[[str], None]) -> Job:
-    """Asks a job to stop, waits until it has ended and returns it; where it has been asked before, or `now`, ends it.
+    """Asks a job to stop, waits until it has ended and returns it.
+
+    Where it has been asked before, has not started, or `now`, it is ended at once.
 
     Raises DistBpError where it has not ended in time, KeyboardInterrupt on Ctrl-C: the job goes on stopping.
     """
@@ -25,7 +27,7 @@ def stop_job(client: JobsClient, session: str, name: str, now: bool, say: Callab
     if job["status"] in ENDED:
         mark.unlink(missing_ok=True)
         return job
-    if now or mark.exists():
+    if now or mark.exists() or job["status"] == "PENDING":
         say(f"ending job {name} at once")
         job = _kill(client, job)
     else:
@@ -48,14 +50,9 @@ def _kill(client: JobsClient, job: Job) -> Job:
     """The Jobs API can only ask a job to stop, so a small job of the same cluster kills its processes."""
     name = job["submission_id"]
     client.stop(name)
-    if job["driver_node_id"]:
-        text = Path(killer.__file__).read_text(encoding="utf-8")
-        client.submit(
-            {
-                "entrypoint": shlex.join([python(client.target, {}), "-c", text, name, job["driver_node_id"]]),
-                "metadata": {"job_name": f"stop {name}"},
-            }
-        )
+    text = Path(killer.__file__).read_text(encoding="utf-8")
+    command = [python(client.target, {}), "-c", text, name, *filter(None, [job["driver_node_id"]])]
+    client.submit({"entrypoint": shlex.join(command), "metadata": {"job_name": f"stop {name}"}})
     return _wait(client, name, KILL_SECONDS)
 
 

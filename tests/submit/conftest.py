@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dist_bp.runtime.cluster import import_ray
-from tests.submit.local_head import DIGITS, Place, processes_of
+from tests.submit.local_head import DIGITS, Place, is_alive, processes_of
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -26,7 +26,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     assert place.json("cluster", "up", "--num-cpus", "2")["alive"]
     folder = place.head()["folder"]
     yield place
+    before = processes_of(folder)
     place.json("cluster", "down")
-    assert not processes_of(folder)
+    assert not [process for process in (*before, *processes_of(folder)) if is_alive(process)]
     assert not Path(folder).exists()
     assert not list((place.state / "dist_bp" / "cluster").iterdir())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.submit.local_head import Place, processes_of
+from tests.submit.local_head import Place, is_alive, processes_of
 
 
 def test_a_head_from_up_to_down(tmp_path: Path) -> None:
@@ -23,6 +23,8 @@ def test_a_head_from_up_to_down(tmp_path: Path) -> None:
     told = place.json("cluster", "status")
     assert (told["alive"], told["address"], told["num_cpus"]) == (True, up["address"], up["num_cpus"])
     assert listening_beyond_loopback(folder) == []
+    everything = processes_of(folder)
+    assert any("raylet" in process.name() for process in everything)
     killed = [psutil.Process(int(pid)) for pid in place.head()["processes"]]
     for process in killed:
         process.kill()
@@ -36,7 +38,7 @@ def test_a_head_from_up_to_down(tmp_path: Path) -> None:
     status = place.run("cluster", "status", "--json")
     assert (status.returncode, json.loads(status.stdout)["alive"]) == (1, False)
     assert place.run("cluster", "down").returncode == 0
-    assert not processes_of(folder)
+    assert not [process for process in (*everything, *processes_of(folder)) if is_alive(process)]
     assert not Path(folder).exists()
     assert not list((place.state / "dist_bp" / "cluster").iterdir())
 

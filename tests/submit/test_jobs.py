@@ -106,6 +106,12 @@ def test_a_second_stop_ends_a_job_at_once(place: Place) -> None:
     assert not list((place.state / "dist_bp" / "stopping").iterdir())
 
 
+def test_a_job_that_waits_for_resources_is_stopped(place: Place) -> None:
+    waits = ["--submission-id", "waiting", "--entrypoint-resources", '{"nothing": 1}', "--no-wait"]
+    assert place.json("submit", "digits.yaml", *waits)["status"] == "PENDING"
+    assert place.json("jobs", "stop", "waiting")["status"] == "STOPPED"
+
+
 def test_entry_points_run_as_plain_ray_jobs(place: Place) -> None:
     """As `ray job submit -- python jobs/train.py CONFIG` does."""
     head = place.head()
