@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from dist_bp.errors import CheckpointError, TrainingFailed
+from dist_bp.track.null import NullTracker
 from dist_bp.train.saving import Saver
 
 SECONDS = 10.0
@@ -32,7 +33,7 @@ class Store:
 
 def test_training_goes_on_while_a_checkpoint_is_written() -> None:
     store: Any = Store()
-    with Saver(store) as saver:
+    with Saver(store, NullTracker(), None) as saver:
         saver.save(1, 0.5)  # type: ignore[arg-type]
         assert store.written == []
         assert saver.newest == Path("nowhere")
@@ -46,7 +47,7 @@ def test_training_goes_on_while_a_checkpoint_is_written() -> None:
 
 def test_leaving_waits_for_the_last_one() -> None:
     store: Any = Store()
-    with Saver(store) as saver:
+    with Saver(store, NullTracker(), None) as saver:
         saver.save(1, None)  # type: ignore[arg-type]
         threading.Timer(0.1, store.free.set).start()
     assert store.written == [(1, None)]
@@ -55,7 +56,7 @@ def test_leaving_waits_for_the_last_one() -> None:
 def test_what_could_not_be_written_ends_the_run_at_the_next_one() -> None:
     store: Any = Store()
     store.free.set()
-    with Saver(store) as saver:
+    with Saver(store, NullTracker(), None) as saver:
         saver.save(None, None)  # type: ignore[arg-type]
         with pytest.raises(TrainingFailed, match="the disk is full; then go on with --resume auto"):
             saver.save(2, None)  # type: ignore[arg-type]
@@ -65,7 +66,7 @@ def test_what_could_not_be_written_ends_the_run_at_the_next_one() -> None:
 def test_what_could_not_be_written_is_noticed_before_the_next_one() -> None:
     store: Any = Store()
     store.free.set()
-    with Saver(store) as saver:
+    with Saver(store, NullTracker(), None) as saver:
         saver.save(None, None)  # type: ignore[arg-type]
         with pytest.raises(TrainingFailed, match="the disk is full"):
             check_for(SECONDS, saver)
@@ -85,6 +86,6 @@ def test_a_run_that_fails_says_that_its_checkpoint_is_missing_too() -> None:
 
 
 def fail_while_saving(store: Any) -> None:
-    with Saver(store) as saver:
+    with Saver(store, NullTracker(), None) as saver:
         saver.save(None, None)  # type: ignore[arg-type]
         raise TrainingFailed("worker 1 died")
