@@ -24,7 +24,10 @@ class TrainingTrial(tune.Trainable):  # type: ignore[misc]
     trial to another, but not names.
     """
 
-    def setup(self, config: dict[str, Any], job: JobConfig) -> None:
+    def setup(self, config: dict[str, Any], job: JobConfig, folder: Path) -> None:
+        """`folder` is the working directory of the sweep, where this node has it: paths and modules are relative."""
+        if folder.is_dir():
+            os.chdir(folder)
         self._job = job
         self._begin(config)
 

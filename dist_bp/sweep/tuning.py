@@ -17,7 +17,7 @@ from dist_bp.sweep.trial import Trial
 TUNE = "tune"
 SWITCHES = {
     "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths of the user's code mean what they mean in training
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
@@ -41,7 +41,7 @@ def run_trials(job: JobConfig, board: Board, folder: Path) -> None:
 
     assert job.sweep is not None
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # trials, failures and results are told by the board
-    trainable = tune.with_parameters(TrainingTrial, job=job)
+    trainable = tune.with_parameters(TrainingTrial, job=job, folder=Path.cwd())
 
     def arguments(trial: Trial) -> dict[str, Any]:
         return {"values": trial.values, "run_id": trial.run_id, "resume": _checkpoint(job, trial.run_id)}

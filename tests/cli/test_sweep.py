@@ -2,11 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import time
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ import yaml
 
 from dist_bp.cli.main import main
 from dist_bp.runtime.cluster import local_cpus
-from tests.cli.test_train import COMMAND, CONFIG, dist_bp
+from dist_bp.runtime.warden import Warden
+from tests.cli.test_train import COMMAND, CONFIG
 
 SWEEP = """
 sweep:
@@ -33,8 +35,9 @@ GRID = "sweep.parameters={train.optimizer.learning_rate: {type: grid, values: [1
 
 
 @pytest.fixture
-def folder(workplace: Path) -> Path:
+def folder(workplace: Path, empty_database: Path) -> Path:
     (workplace / "job.yaml").write_text(CONFIG + SWEEP)
+    shutil.copy(empty_database, workplace / "mlflow.db")
     return workplace
 
 
@@ -52,18 +55,27 @@ def children(parent: str) -> list[tuple[str, str]]:
     )
 
 
+def run_here(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    """The command in this process: with the session's Ray, if there is one."""
+    out, error, code = StringIO(), StringIO(), 0
+    with redirect_stdout(out), redirect_stderr(error):
+        try:
+            main(arguments)
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), error.getvalue())
+
+
 def refused(*arguments: str) -> str:
     """What a sweep that is refused says: one line."""
-    error = StringIO()
-    with pytest.raises(SystemExit) as ended, redirect_stderr(error):
-        main(["sweep", *arguments])
-    assert ended.value.code == 2
-    (line,) = error.getvalue().splitlines()
+    ended = run_here("sweep", *arguments)
+    assert ended.returncode == 2
+    (line,) = ended.stderr.splitlines()
     return line
 
 
-def test_a_sweep_gives_up_trials_and_publishes_the_best(folder: Path) -> None:
-    ended = dist_bp("sweep", "job.yaml", *QUICK, "--name", "one", "--json")
+def test_a_sweep_gives_up_trials_and_publishes_the_best(folder: Path, ray_session: Warden) -> None:
+    ended = run_here("sweep", "job.yaml", *QUICK, "--name", "one", "--json")
     assert ended.returncode == 0, ended.stderr
     result = json.loads(ended.stdout)
     trials = result["trials"]
@@ -82,8 +94,8 @@ def test_a_sweep_gives_up_trials_and_publishes_the_best(folder: Path) -> None:
     assert ranking[0].startswith("rank,trial,status,val_accuracy,train.optimizer.learning_rate,model.layers.0.units")
     best = yaml.safe_load(Path(result["best_config"]).read_text())
     assert best["model"]["layers"][0]["units"] == trials[0]["values"]["model.layers.0.units"]
-    assert dist_bp("validate", result["best_config"]).returncode == 0
-    assert dist_bp("evaluate", result["model_uri"], "--split", "validation").returncode == 0
+    assert run_here("validate", result["best_config"]).returncode == 0
+    assert run_here("evaluate", result["model_uri"], "--split", "validation").returncode == 0
     assert not list(Path("runs", "sweeps", "one").glob("tune"))
     assert "go on with --resume one" in refused("job.yaml", *QUICK, "--name", "one")
 
@@ -110,12 +122,12 @@ def kill_after(trials: int, *arguments: str) -> None:
         process.wait(60)
 
 
-def test_a_killed_sweep_goes_on_and_can_be_extended(folder: Path) -> None:
+def test_a_killed_sweep_goes_on_and_can_be_extended(folder: Path, ray_session: Warden) -> None:
     told = "sweep.scheduler={type: median, grace_period: 39}"  # every epoch is told
     settings = (*QUICK[1:], "train.epochs=40", told, "sweep.max_concurrent=1", "sweep.num_samples=3")
     kill_after(1, *settings, "--name", "cut")
     done = [event["trial"] for event in events("cut") if event["event"] == "end"]
-    resumed = dist_bp("sweep", "job.yaml", *settings, "--resume", "cut", "--json")
+    resumed = run_here("sweep", "job.yaml", *settings, "--resume", "cut", "--json")
     assert resumed.returncode == 0, resumed.stderr
     result = json.loads(resumed.stdout)
     assert [trial["status"] for trial in result["trials"]] == ["finished"] * 3
@@ -132,7 +144,7 @@ def test_a_killed_sweep_goes_on_and_can_be_extended(folder: Path) -> None:
         "and tags.key = 'mlflow.parentRunId' group by metrics.run_uuid, step having count(*) > 1"
     )
     assert points == []
-    more = dist_bp("sweep", "job.yaml", *settings[:4], "sweep.num_samples=4", "--resume", "cut", "--json", "--quiet")
+    more = run_here("sweep", "job.yaml", *settings[:4], "sweep.num_samples=4", "--resume", "cut", "--json", "--quiet")
     assert more.returncode == 0, more.stderr
     extended = json.loads(more.stdout)
     assert len(extended["trials"]) == 4
@@ -142,10 +154,10 @@ def test_a_killed_sweep_goes_on_and_can_be_extended(folder: Path) -> None:
     assert "was begun with another configuration (differs in train, sweep)" in problem
 
 
-def test_a_failed_trial_is_shown_with_its_cause_and_too_many_end_the_sweep(folder: Path) -> None:
+def test_a_failed_trial_is_shown_with_its_cause_and_too_many_end_the_sweep(folder: Path, ray_session: Warden) -> None:
     sgd = "train.optimizer={type: sgd, learning_rate: 0.1}"
     settings = (*QUICK, GRID, sgd, "sweep.search=grid", "sweep.scheduler=none", "sweep.num_samples=null")
-    ended = dist_bp("sweep", "job.yaml", *settings, "--json")
+    ended = run_here("sweep", "job.yaml", *settings, "--json")
     assert ended.returncode == 0, ended.stderr
     last = json.loads(ended.stdout)["trials"][-1]
     assert last["status"] == "failed"
@@ -153,17 +165,17 @@ def test_a_failed_trial_is_shown_with_its_cause_and_too_many_end_the_sweep(folde
     assert f"trial {last['number']} failed: {last['cause']}" in ended.stderr
     run = json.loads(ended.stdout)["run_id"]
     assert sorted(status for _, status in children(run)) == ["FAILED", "FINISHED", "FINISHED"]
-    ended = dist_bp("sweep", "job.yaml", *settings, "sweep.max_failures=0")
+    ended = run_here("sweep", "job.yaml", *settings, "sweep.max_failures=0")
     assert ended.returncode == 1
     assert "error: 1 trials failed, sweep.max_failures is 0: trial 2: the" in ended.stderr
 
 
-def test_a_population_copies_weights(folder: Path) -> None:
+def test_a_population_copies_weights(folder: Path, ray_session: Warden) -> None:
     pbt = "sweep.scheduler={type: pbt, perturbation_interval: 2, quantile_fraction: 0.5}"
     space = "sweep.parameters={train.optimizer.learning_rate: {type: choice, values: [1e-6, 1e-2]}}"
     settings = (*QUICK, pbt, space, "sweep.search=random", "sweep.num_samples=2", "seed=3", "train.epochs=6")
     settings += (f"scaling.cpus_per_worker={local_cpus()}",)  # one at a time
-    ended = dist_bp("sweep", "job.yaml", *settings, "--name", "cut", "--json")
+    ended = run_here("sweep", "job.yaml", *settings, "--name", "cut", "--json")
     assert ended.returncode == 0, ended.stderr
     result = json.loads(ended.stdout)
     changed = [event for event in events("cut") if event["event"] == "trial"][2:]
@@ -206,4 +218,4 @@ def test_interrupted_it_keeps_what_it_has(folder: Path) -> None:
 )
 def test_wrong_input_is_one_line(folder: Path, arguments: tuple[str, ...], problem: str) -> None:
     assert problem in refused("job.yaml", *arguments)
-    assert not Path("mlflow.db").exists()
+    assert rows("select * from runs") == []

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -42,8 +43,9 @@ ENDLESS = ["train.epochs=1000000", "checkpoint.every_epochs=50", "tracking.every
 
 
 @pytest.fixture
-def folder(workplace: Path) -> Path:
+def folder(workplace: Path, empty_database: Path) -> Path:
     (workplace / "job.yaml").write_text(CONFIG)
+    shutil.copy(empty_database, workplace / "mlflow.db")
     return workplace
 
 

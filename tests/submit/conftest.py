@@ -17,12 +17,13 @@ def ray_imported() -> None:
 
 
 @pytest.fixture(scope="session")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def place(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[Place]:
     """Where a head is up, with digits.yaml in the folder; afterwards nothing of it is left."""
     base = tmp_path_factory.mktemp("submit")
     place = Place(base / "work", base / "state")
     place.folder.mkdir()
     shutil.copy(DIGITS, place.folder)
+    shutil.copy(empty_database, place.folder / "mlflow.db")
     assert place.json("cluster", "up", "--num-cpus", "2")["alive"]
     folder = place.head()["folder"]
     yield place
