@@ -19,6 +19,7 @@ def ray_session() -> Iterator[Warden]:
     """A local Ray; whatever connects to Ray in this process uses it."""
     with Warden() as warden:
         cluster = Cluster("local", 0, warden)
+        cluster.settled()
         yield warden
         cluster.close()
 

@@ -67,6 +67,7 @@ def run_sweep(
                 check_capacity(config, cluster.nodes)
                 interrupt.arm()
                 interrupt.check()
+                cluster.settled()  # what trials start belongs to Ray's processes, which the warden knows
                 tracker = get_tracker()
                 announce(tracker.run_id or "", folder)
                 observer.run(tracker.run_id or "", tracker.run_url)
