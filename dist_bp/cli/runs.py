@@ -40,7 +40,9 @@ def list_runs(
     sort: Annotated[
         str | None, typer.Option(metavar="METRIC[:asc|desc]", help="Best first by a metric, or as said.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many runs.")] = 20,
+    limit: Annotated[
+        int, typer.Option(min=1, max=10_000, help="At most so many runs, and those they are nested in.")
+    ] = 20,
     as_json: AsJson = False,
 ) -> None:
     """The newest runs, or the best: status, duration and key metrics; nested runs below theirs."""
@@ -48,7 +50,7 @@ def list_runs(
 
     with _reader(config, tracking_uri, experiment) as reader:
         order = _sort(reader, sort) if sort else None
-        runs = reader.runs(filter_text, order, limit)
+        runs = reader.with_parents(reader.runs(filter_text, order, limit))
     print_runs(runs, order.metric if order else None, _stream(as_json))
     if as_json:
         print(json.dumps({"runs": [_facts(run) for run in runs]}))

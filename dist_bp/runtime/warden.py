@@ -57,9 +57,9 @@ class Warden:
         """All that is to be guarded has been started; the warden looks once more and then only waits."""
         self._tell("settle", None)
 
-    def run(self, command: list[str]) -> None:
-        """A command for after the driver was killed, once its processes are gone."""
-        self._tell("command", command)
+    def run(self, command: list[str], environment: dict[str, str] | None = None) -> None:
+        """A command for after the driver was killed, once its processes are gone, and what its environment adds."""
+        self._tell("command", [command, environment or {}])
 
     def _tell(self, kind: str, value: Any) -> None:
         with contextlib.suppress(OSError):
@@ -81,7 +81,7 @@ class Guard:
         self._strangers: set[int] = set()
         self._known: Known = {}
         self._folders: list[Path] = []
-        self._commands: list[list[str]] = []
+        self._commands: list[tuple[list[str], dict[str, str]]] = []
 
     def stand(self) -> None:
         """Returns when the driver has dismissed the warden, or is dead and its remains are removed."""
@@ -106,9 +106,9 @@ class Guard:
             )
         self._end_processes()
         self._remove_folders()
-        for command in [] if dismissed else self._commands:
+        for command, environment in [] if dismissed else self._commands:
             with contextlib.suppress(OSError, subprocess.SubprocessError):
-                subprocess.run(command, timeout=LAST_COMMAND_SECONDS, check=False)
+                subprocess.run(command, env={**os.environ, **environment}, timeout=LAST_COMMAND_SECONDS, check=False)
 
     def _messages(self) -> Iterator[tuple[str, Any]]:
         """What the driver says until the pipe ends; between messages it looks for new processes if it has to."""

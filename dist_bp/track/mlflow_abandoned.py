@@ -4,10 +4,10 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from dist_bp.track.driver import DRIVER, is_gone
-from dist_bp.track.port import DESCRIPTION, PARENT
+from dist_bp.track.port import DESCRIPTION, PARENT, SWEEP
 from dist_bp.track.store import resolve_uri
 
-KILLED = "\n\n**Ended:** its driver was killed. `--resume {run_id}` goes on from the last checkpoint."
+KILLED = "\n\n**Ended:** its driver was killed. `{resume}` goes on from the last checkpoint."
 
 
 def close_abandoned(tracking_uri: str, run_id: str, driver: str) -> None:
@@ -36,7 +36,14 @@ def _close(client: MlflowClient, run: Run) -> None:
         client.update_run(run_id, "RUNNING")
     else:
         text = run.data.tags.get(DESCRIPTION, "")
-        client.set_tag(run_id, DESCRIPTION, text + KILLED.format(run_id=run_id))
+        client.set_tag(run_id, DESCRIPTION, text + KILLED.format(resume=_resume(client, run)))
+
+
+def _resume(client: MlflowClient, run: Run) -> str:
+    """The option that goes on with a run, or with the sweep that it is, or belongs to."""
+    parent = run.data.tags.get(PARENT)
+    sweep = (client.get_run(parent) if parent else run).data.tags.get(SWEEP)
+    return f"dist-bp sweep CONFIG --resume {sweep}" if sweep else f"--resume {run.info.run_id}"
 
 
 def _driven_by(run: Run) -> str | None:

@@ -53,10 +53,13 @@ class RunReader:
         self._client = client
         self._experiment_ids = experiment_ids
 
-    def runs(self, filter_text: str = "", sort: Sort | None = None, limit: int = PAGE) -> list[RunRecord]:
-        """At most `limit` runs, and the runs that those are nested in; raises UserError for a wrong filter."""
+    def runs(self, filter_text: str = "", sort: Sort | None = None, limit: int | None = None) -> list[RunRecord]:
+        """All runs, or at most `limit`; raises UserError for a wrong filter."""
         order = [f"metrics.`{sort.metric}` {'ASC' if sort.ascending else 'DESC'}"] if sort else None
-        runs = self._search(filter_text, order, limit)
+        return self._search(filter_text, order, limit)
+
+    def with_parents(self, runs: list[RunRecord]) -> list[RunRecord]:
+        """The runs, and after them those that they are nested in."""
         known = {run.run_id for run in runs}
         parents = {run.parent_id for run in runs if run.parent_id} - known
         return runs + [self._record(self._client.get_run(parent)) for parent in sorted(parents)]
@@ -109,11 +112,11 @@ class RunReader:
             if not token:
                 return found
 
-    def _search(self, filter_text: str, order: list[str] | None, limit: int) -> list[RunRecord]:
+    def _search(self, filter_text: str, order: list[str] | None, limit: int | None) -> list[RunRecord]:
         found: list[RunRecord] = []
         token = None
-        while len(found) < limit:
-            size = min(PAGE, limit - len(found))
+        while limit is None or len(found) < limit:
+            size = PAGE if limit is None else min(PAGE, limit - len(found))
             try:
                 page = self._client.search_runs(
                     self._experiment_ids, filter_text, ViewType.ACTIVE_ONLY, size, order, token

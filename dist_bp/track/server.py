@@ -46,7 +46,7 @@ def serving(uri: str, port: int, given_up: Callable[[], bool] = lambda: False) -
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **LEAN},
+                env={**os.environ, **LEAN, "MLFLOW_BACKEND_STORE_URI": uri},
                 start_new_session=True,
             )
         try:
@@ -91,7 +91,6 @@ def _check_port(port: int) -> None:
 def _command(uri: str, port: int) -> list[str]:
     artifacts = sqlite_path(uri).parent if is_sqlite(uri) else Path.cwd()
     options = {
-        "--backend-store-uri": uri,
         "--artifacts-destination": (artifacts / "mlartifacts").as_uri(),
         "--host": HOST,
         "--port": str(port),

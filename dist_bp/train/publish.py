@@ -68,13 +68,9 @@ def open_tracked(
         resume_run_id=run_id,
     )
     if tracker.run_id:
-        warden.run(close_command(settings.tracking_uri, tracker.run_id))
+        close = [sys.executable, "-m", "dist_bp.track.abandon", tracker.run_id, identity()]
+        warden.run(close, {"MLFLOW_TRACKING_URI": settings.tracking_uri})
     return tracker
-
-
-def close_command(tracking_uri: str, run_id: str) -> list[str]:
-    """What marks a run as failed after its driver was killed."""
-    return [sys.executable, "-m", "dist_bp.track.abandon", tracking_uri, run_id, identity()]
 
 
 def evaluate(job: Job, runtime: Runtime, outcome: Outcome) -> Report:

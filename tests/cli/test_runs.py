@@ -133,6 +133,8 @@ def test_the_best_run_is_told_with_its_model(run: Run, trained: dict[str, Result
     assert code == 0
     assert "trial" in out
     assert "no model in MLflow" in out
+    nested = answer(run("runs", "best", "--metric", "val_loss", "--json", "--filter", "attributes.run_name = 'trial'"))
+    assert nested["value"] == 9.0  # though the run that it belongs to is better
     command = next(line for line in run("runs", "best", "--metric", "val_loss")[1].splitlines() if "evaluate" in line)
     code, _, err = run(*command.split()[1:])
     assert (code, err) == (0, "")

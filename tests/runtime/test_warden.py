@@ -18,7 +18,7 @@ sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
 earlier = subprocess.Popen(sleep)
 with Warden() as warden:
     warden.guard(Path(sys.argv[1]))
-    warden.run([sys.executable, "-c", "open('told', 'w').close()"])
+    warden.run([sys.executable, "-c", "import os; open(os.environ['FILE'], 'w').close()"], {"FILE": "told"})
     guarded = subprocess.Popen(sleep)
     time.sleep(0.5)
     warden.settle()

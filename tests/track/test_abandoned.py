@@ -1,5 +1,6 @@
 """Runs whose driver was killed are closed, and nobody else's."""
 
+import os
 import subprocess
 import sys
 
@@ -7,7 +8,7 @@ from mlflow import MlflowClient
 
 from dist_bp.track.driver import DRIVER, identity, is_gone
 from dist_bp.track.mlflow_abandoned import close_abandoned
-from dist_bp.track.port import DESCRIPTION, PARENT
+from dist_bp.track.port import DESCRIPTION, PARENT, SWEEP
 from tests.track.conftest import Open
 
 DEAD = f"{identity().rpartition(':')[0]}:1"
@@ -22,13 +23,21 @@ def test_a_driver_is_known_by_its_start() -> None:
 
 def test_a_run_of_a_dead_driver_fails_and_says_how_to_go_on(start: Open, client: MlflowClient, uri: str) -> None:
     tracker = start(tags={DRIVER: DEAD, DESCRIPTION: "digits"})
-    command = [sys.executable, "-m", "dist_bp.track.abandon", uri, str(tracker.run_id), DEAD]
-    subprocess.run(command, check=True, timeout=60)
+    command = [sys.executable, "-m", "dist_bp.track.abandon", str(tracker.run_id), DEAD]
+    subprocess.run(command, check=True, timeout=60, env={**os.environ, "MLFLOW_TRACKING_URI": uri})
     run = client.get_run(tracker.run_id)
     assert run.info.status == "FAILED"
     description = run.data.tags[DESCRIPTION]
     assert description.startswith("digits")
     assert f"--resume {tracker.run_id}" in description
+
+
+def test_a_sweep_and_its_trials_go_on_by_its_name(start: Open, client: MlflowClient, uri: str) -> None:
+    parent = start(tags={DRIVER: DEAD, SWEEP: "wide"})
+    trial = start(tags={DRIVER: DEAD, PARENT: str(parent.run_id)})
+    close_abandoned(uri, str(parent.run_id), DEAD)
+    for tracker in (parent, trial):
+        assert "`dist-bp sweep CONFIG --resume wide`" in client.get_run(tracker.run_id).data.tags[DESCRIPTION]
 
 
 def test_a_run_that_was_resumed_meanwhile_is_left_alone(start: Open, client: MlflowClient, uri: str) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from dist_bp.cli.main import main
+from dist_bp.runtime.warden import mentioning
 from dist_bp.track.mlflow_reader import opened_reader
 from dist_bp.track.server import serving
 from dist_bp.train.job import run_job
@@ -32,12 +33,14 @@ def server(request: pytest.FixtureRequest, workplace: Path, empty_database: Path
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     with store as uri, serving(uri, port):
+        assert not mentioning(uri)  # it may hold a password
         yield f"http://127.0.0.1:{port}"
 
 
 def test_a_job_is_recorded_and_read_back(
     server: str, make_job: JobMaker, workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    Path("mlflow.db").unlink()  # which the configurations of tests begin with
     tracking = {"tracking_uri": server, "log_model": True, "registered_model": "blobs"}
     config = make_job(tracking=tracking, checkpoint={"keep": 1}, metrics=["accuracy"])
     result = run_job(config)
