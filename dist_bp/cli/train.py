@@ -3,11 +3,14 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
 from dist_bp.cli.config_commands import ConfigPath, Overrides
+
+if TYPE_CHECKING:
+    from dist_bp.config import JobConfig
 
 
 def train(
@@ -33,32 +36,39 @@ def train(
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors and the JSON result.")] = False,
 ) -> None:
     """Train the network of a configuration."""
-    from dist_bp.cli.display import print_plan, print_result, watch
+    from dist_bp.cli.display import print_result, watch
     from dist_bp.config import load_config
 
     job_config = load_config(config, overrides or ())
     out = sys.stderr if as_json else sys.stdout
     if dry_run:
-        from dist_bp.runtime.cluster import cluster_address
-        from dist_bp.train.checks import check_job, idle_on_one_node
-        from dist_bp.train.job import find_checkpoint
-        from dist_bp.train.setup import prepare_job
-
-        job = prepare_job(job_config)
-        check_job(job)
-        find_checkpoint(job, resume)
-        if not quiet:
-            print_plan(job, out)
-            if cluster_address(job_config.ray.address) == "local":
-                for line in idle_on_one_node(job_config):
-                    print(f"warning: {line}", file=sys.stderr)
+        _check(job_config, resume, None if quiet else out)
         return
 
+    from dist_bp.runtime.ray_job import announced
     from dist_bp.train.job import run_job
 
     with watch(job_config, quiet, sys.stderr) as observer:
-        result = run_job(job_config, resume, observer, trace)
+        result = run_job(job_config, resume, observer, trace, run_id=announced())
     if not quiet:
         print_result(result, out, [config, *(overrides or ())])
     if as_json:
         print(json.dumps(result.as_dict()))
+
+
+def _check(config: "JobConfig", resume: str | None, out: TextIO | None) -> None:
+    """All that can be checked without starting anything; the plan goes to `out`."""
+    from dist_bp.cli.display import print_plan
+    from dist_bp.runtime.cluster import cluster_address
+    from dist_bp.train.checks import check_job, idle_on_one_node
+    from dist_bp.train.job import find_checkpoint
+    from dist_bp.train.setup import prepare_job
+
+    job = prepare_job(config)
+    check_job(job)
+    find_checkpoint(job, resume)
+    if out:
+        print_plan(job, out)
+        if cluster_address(config.ray.address) == "local":
+            for line in idle_on_one_node(config):
+                print(f"warning: {line}", file=sys.stderr)

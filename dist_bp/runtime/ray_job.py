@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 RUN_FILE = "DIST_BP_RUN_FILE"
-"""Environment variable: the file in which a parent finds the run that its child trains."""
+"""Environment variable: the file in which a parent finds the run that its child trains, and the next child, too."""
 
 _JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # Ray sets it for the driver of a job, and for no other process
 _SECONDS = 5
@@ -39,6 +39,13 @@ def announce(run_id: str, folder: Path) -> None:
     with suppress(Exception):
         if name := submission_id():
             _add_metadata(name, {"mlflow_run_id": run_id})
+
+
+def announced() -> str | None:
+    """The MLflow run that an earlier child of this parent has announced."""
+    with suppress(OSError, ValueError, KeyError):
+        return str(json.loads(Path(os.environ[RUN_FILE]).read_text(encoding="utf-8"))["run_id"])
+    return None
 
 
 def _add_metadata(job: str, values: dict[str, str]) -> None:

@@ -1,7 +1,7 @@
 """Runs a training or sweep command and, where it dies, runs it again from where it was.
 
 `python -m dist_bp.submit.attempts N COMMAND...` on the cluster: N attempts after the first, the MLflow run stays the
-same. The command says which run it trains through the file that DIST_BP_RUN_FILE names.
+same. The command says which run it trains in the file that DIST_BP_RUN_FILE names, and reads there which it was before.
 """
 
 import json
@@ -10,18 +10,15 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
 from dist_bp.checkpoint import CHECKPOINTS, CheckpointStore
 from dist_bp.errors import Interrupted, UserError
-from dist_bp.runtime import warden
 from dist_bp.runtime.ray_job import RUN_FILE
 from dist_bp.sweep.journal import JOURNAL
 
-WARDEN_SECONDS = 90.0
 FINAL = (0, UserError.exit_code, Interrupted.exit_code)
 
 
@@ -57,9 +54,7 @@ class Attempts:
         child = subprocess.Popen(command, env={**os.environ, RUN_FILE: str(told)})
         if self._stopped:  # the signal came before the child was there to receive it
             child.terminate()
-        code = child.wait()
-        wait_for_warden(child.pid)
-        return code
+        return child.wait()
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self._stopped = True
@@ -86,13 +81,6 @@ def how(code: int) -> str:
     if code < 0:
         return f"the driver was killed by {signal.Signals(-code).name}"
     return f"the driver ended with code {code}"
-
-
-def wait_for_warden(driver: int) -> None:
-    """Until the warden of a dead driver has closed its MLflow run: it would close that of the next attempt."""
-    deadline = time.monotonic() + WARDEN_SECONDS
-    while warden.mentioning(f"{warden.__file__}\0{driver}\0") and time.monotonic() < deadline:
-        time.sleep(0.1)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ Job = dict[str, Any]
 """What the API tells of a job: submission_id, status, message, entrypoint, metadata, start_time, end_time (ms), ..."""
 
 
-class NotFound(Exception):
+class NotFound(SubmitError):
     """The cluster has no such thing."""
 
 
@@ -42,7 +42,7 @@ class JobsClient:
     def __init__(self, target: Target, answer_seconds: float = ANSWER_SECONDS) -> None:
         self.target = target
         self._answer_seconds = answer_seconds
-        self.headers = json.loads(os.environ.get("RAY_JOB_HEADERS") or "{}")
+        self.headers = _given_headers()
         if target.token:
             self.headers["Authorization"] = f"Bearer {target.token}"
         proxies: dict[str, str] | None = {} if target.is_loopback else None
@@ -142,16 +142,15 @@ class JobsClient:
         except ValueError as error:
             raise SubmitError(self._says(NO_DASHBOARD)) from error
 
-    def _refusal(self, code: int, text: str) -> Exception:
-        if code == 404:
-            return NotFound(text)
+    def _refusal(self, code: int, text: str) -> SubmitError:
         if code == 401:
             return SubmitError(self._says("asks for a token: set RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"))
         if code == 403:
             source = self.target.token_source
             return SubmitError(self._says(f"refuses the token of {source}: it belongs to another cluster"))
         lines = [line for line in text.splitlines() if line.strip()] or ["no reason given"]
-        return SubmitError(self._says(f"refuses (HTTP {code}): {lines[-1].strip()}"))
+        kind = NotFound if code == 404 else SubmitError
+        return kind(self._says(f"refuses (HTTP {code}): {lines[-1].strip()}"))
 
     def _unreachable(self, reason: str) -> str:
         if self.target.is_own_head:
@@ -166,3 +165,15 @@ class JobsClient:
 
     def _says(self, what: str) -> str:
         return f"{self.target.address} {what}"
+
+
+def _given_headers() -> dict[str, str]:
+    """Those of the environment variable that Ray's own client reads."""
+    text = os.environ.get("RAY_JOB_HEADERS") or "{}"
+    try:
+        headers = json.loads(text)
+    except ValueError:
+        headers = None
+    if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
+        raise SubmitError('RAY_JOB_HEADERS: must be a JSON object of strings, such as {"X-User": "me"}')
+    return headers

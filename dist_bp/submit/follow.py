@@ -62,7 +62,9 @@ async def _chunks(client: JobsClient, name: str) -> AsyncIterator[str]:
             aiohttp.ClientSession(
                 headers=client.headers, timeout=deadlines, trust_env=not client.target.is_loopback
             ) as session,
-            session.ws_connect(url, heartbeat=2 * LOOK_SECONDS, max_msg_size=0) as stream,
+            await asyncio.wait_for(
+                session.ws_connect(url, heartbeat=2 * LOOK_SECONDS, max_msg_size=0), LOOK_SECONDS
+            ) as stream,
         ):
             while True:
                 try:

@@ -17,8 +17,8 @@ from dist_bp.errors import DistBpError, SubmitError
 from dist_bp.runtime.cluster import LOOPBACK, local_cpus
 from dist_bp.runtime.warden import Known, descendants, mentioning, start_time
 from dist_bp.submit.address import find_target
-from dist_bp.submit.client import ENDED, JobsClient
-from dist_bp.submit.state import HEAD, TOKEN, Head, locked, read_head, state_folder, write_head
+from dist_bp.submit.client import ENDED, JobsClient, NotFound
+from dist_bp.submit.state import HEAD, TOKEN, Head, forget_stops, locked, read_head, state_folder, write_head
 
 DASHBOARD_PORT = 8265
 START_SECONDS = 60.0
@@ -160,7 +160,8 @@ def _stop_jobs(say: Callable[[str], None]) -> None:
         running = [job["submission_id"] for job in client.jobs() if job["status"] not in ENDED]
         for name in running:
             say(f"stopping job {name}")
-            client.stop(name)
+            with contextlib.suppress(NotFound):
+                client.stop(name)
         deadline = time.monotonic() + STOP_JOBS_SECONDS
         while any(client.job(name)["status"] not in ENDED for name in running) and time.monotonic() < deadline:
             time.sleep(0.2)
@@ -182,6 +183,8 @@ def _remove(head: Head) -> None:
                     os.kill(pid, number)
             asked |= alive
             time.sleep(0.1)
+    for session in (head.folder / "ray").glob("session_*"):
+        forget_stops(session.name)
     shutil.rmtree(head.folder, ignore_errors=True)
     head.token_path.unlink(missing_ok=True)
     (state_folder() / HEAD).unlink(missing_ok=True)

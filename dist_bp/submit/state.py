@@ -64,7 +64,13 @@ def write_head(head: Head) -> None:
 
 def stop_mark(session: str, job: str) -> Path:
     """The file that stands while a job of a cluster's session has been asked to stop and has not ended."""
-    return state_folder().parent / "stopping" / f"{session}-{job}"
+    return _stopping() / f"{session}-{job}"
+
+
+def forget_stops(session: str) -> None:
+    """Removes the marks of all jobs of a cluster's session that is over."""
+    for mark in _stopping().glob(f"{session}-*"):
+        mark.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -81,3 +87,7 @@ def locked() -> Iterator[Path]:
         yield folder
     finally:
         os.close(descriptor)
+
+
+def _stopping() -> Path:
+    return state_folder().parent / "stopping"

@@ -32,9 +32,9 @@ def stop_job(client: JobsClient, session: str, name: str, now: bool, say: Callab
         job = _kill(client, job)
     else:
         mark.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        mark.touch()
         say(f"stopping job {name}: it saves a checkpoint first; the same command again ends it at once")
         client.stop(name)
+        mark.touch()
         job = _wait(client, name, STOP_SECONDS + KILL_SECONDS)
     mark.unlink(missing_ok=True)
     return job

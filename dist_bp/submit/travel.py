@@ -10,7 +10,7 @@ from dist_bp.config import JobConfig
 from dist_bp.config.sources import CustomSource
 from dist_bp.runtime.warden import mentioning
 from dist_bp.submit.address import LOOPBACK
-from dist_bp.track.store import is_sqlite, resolve_uri
+from dist_bp.track.store import is_sqlite, resolve_uri, sqlite_path
 
 SOURCE_FILES = {
     "npz": ("path", "test_path"),
@@ -39,10 +39,14 @@ def shares_files(session: str) -> bool:
 
 
 def kept_here(config: JobConfig) -> list[str]:
-    """Patterns, as in .gitignore, of the configuration's folders within the current one that are not sent."""
+    """Patterns, as in .gitignore, of the configuration's folders and store within this folder that are not sent."""
     here = Path.cwd()
-    folders = [Path(name).resolve() for name in (config.checkpoint.directory, config.data.prepared)]
-    return [f"/{folder.relative_to(here)}" for folder in folders if here in folder.parents]
+    kept = [Path(name).resolve() for name in (config.checkpoint.directory, config.data.prepared)]
+    uri = resolve_uri(config.tracking.tracking_uri)
+    if is_sqlite(uri):
+        store = sqlite_path(uri).resolve()
+        kept += [store.with_name(store.name + end) for end in ("", "-wal", "-shm", "-journal")]
+    return [f"/{path.relative_to(here)}" for path in kept if here in path.parents]
 
 
 def on_this_machine(config: JobConfig) -> Travel:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from dist_bp.cli.main import main
 from dist_bp.submit.attempts import goes_on, resume_options
+from tests.submit.local_head import DIGITS
 
 ATTEMPTS = [sys.executable, "-m", "dist_bp.submit.attempts"]
 COUNT = "import os, sys; print('attempt', flush=True); "
@@ -65,6 +68,24 @@ def test_sigterm_waits_for_the_child_and_makes_no_other_attempt() -> None:
     os.killpg(parent.pid, signal.SIGTERM)
     rest, _ = parent.communicate(timeout=30)
     assert (parent.returncode, rest) == (1, "")
+
+
+def test_an_attempt_that_begins_anew_records_in_the_same_run(
+    workplace: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(DIGITS, ".")
+    shutil.copy(empty_database, "mlflow.db")
+    told = workplace / "run.json"
+    monkeypatch.setenv("DIST_BP_RUN_FILE", str(told))
+    short = ["scaling.num_workers=0", "train.epochs=3", "tracking.log_model=false"]
+    runs = []
+    for _ in range(2):
+        with pytest.raises(SystemExit):
+            main(["train", "digits.yaml", *short, "--json"])
+        runs.append(json.loads(capsys.readouterr().out)["run_id"])
+        shutil.rmtree("runs")
+        assert resume_options(told) == []
+    assert runs[0] == runs[1]
 
 
 def test_a_run_without_checkpoint_begins_anew(tmp_path: Path) -> None:

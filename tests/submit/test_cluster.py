@@ -37,7 +37,14 @@ def test_a_head_from_up_to_down(tmp_path: Path) -> None:
     assert len(dead.stderr.splitlines()) == 1
     status = place.run("cluster", "status", "--json")
     assert (status.returncode, json.loads(status.stdout)["alive"]) == (1, False)
+    stopping = place.state / "dist_bp" / "stopping"
+    stopping.mkdir()
+    session = (Path(folder) / "ray" / "session_latest").resolve().name
+    marks = [stopping / f"{name}-job" for name in (session, "session_of_another_cluster")]
+    for mark in marks:
+        mark.touch()
     assert place.run("cluster", "down").returncode == 0
+    assert [mark.exists() for mark in marks] == [False, True]
     assert not [process for process in (*everything, *processes_of(folder)) if is_alive(process)]
     assert not Path(folder).exists()
     assert not list((place.state / "dist_bp" / "cluster").iterdir())

@@ -8,21 +8,23 @@ from collections.abc import Iterator
 import pytest
 from aiohttp import web
 
+from dist_bp.submit import follow as following
 from dist_bp.submit.address import Target
 from dist_bp.submit.client import JobsClient, Unreachable
-from dist_bp.submit.follow import follow
 
 LINES = [f"line {number} äöü\n" for number in range(6)]
 
 
 class Dashboard:
-    """Each stream begins with the first line and ends early; the job ends after the third."""
+    """Streams begin with the first line and end early, the second is never answered; the job ends after the third."""
 
     def __init__(self) -> None:
         self.streams = 0
 
     async def tail(self, request: web.Request) -> web.WebSocketResponse:
         self.streams += 1
+        if self.streams == 2:
+            await asyncio.sleep(60)
         stream = web.WebSocketResponse()
         await stream.prepare(request)
         for line in LINES[: 2 * self.streams - 1]:
@@ -44,7 +46,7 @@ def client() -> Iterator[JobsClient]:
     app.router.add_get("/api/jobs/a", dashboard.job)
     app.router.add_get("/api/jobs/a/logs", dashboard.logs)
     app.router.add_get("/api/jobs/a/logs/tail", dashboard.tail)
-    runner = web.AppRunner(app)
+    runner = web.AppRunner(app, handler_cancellation=True)
 
     def serve() -> None:
         loop.run_until_complete(runner.setup())
@@ -62,9 +64,10 @@ def client() -> Iterator[JobsClient]:
     thread.join()
 
 
-def test_a_broken_stream_is_taken_up_where_it_ended(client: JobsClient) -> None:
+def test_a_broken_stream_is_taken_up_where_it_ended(client: JobsClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "LOOK_SECONDS", 0.5)
     written: list[str] = []
-    job = follow(client, "a", written.append)
+    job = following.follow(client, "a", written.append)
     assert "".join(written) == "".join(LINES)
     assert job["status"] == "FAILED"
 

@@ -37,6 +37,7 @@ def refused(place: Place, *arguments: str, **environment: str) -> str:
             {"XDG_STATE_HOME": "/nowhere", "RAY_ADDRESS": "http://127.0.0.1:9"},
             "127.0.0.1:9 does not answer",
         ),
+        ("jobs list", {"RAY_JOB_HEADERS": "X-User: me"}, "RAY_JOB_HEADERS: must be a JSON object of strings"),
         ("jobs status nothing", {}, "there is no job nothing at .*: `dist-bp jobs list`"),
         ("jobs stop nothing", {}, "there is no job nothing"),
         ("jobs logs nothing -f", {}, "there is no job nothing"),

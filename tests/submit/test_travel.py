@@ -20,7 +20,8 @@ def test_on_this_machine_paths_become_absolute(make_job: JobMaker, workplace: Pa
         "tracking.artifact_location": f'"{workplace}/files"',
         "tracking.tracking_uri": f'"sqlite:///{workplace}/mlflow.db"',
     }
-    assert kept_here(job) == ["/my runs", "/.dist_bp/prepared"]
+    store = [f"/mlflow.db{end}" for end in ("", "-wal", "-shm", "-journal")]
+    assert kept_here(job) == ["/my runs", "/.dist_bp/prepared", *store]
 
 
 def test_options_of_an_own_source_are_paths_where_they_name_something(make_job: JobMaker, workplace: Path) -> None:

@@ -1,0 +1,47 @@
+"""A stop that does not reach the job."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from dist_bp.errors import SubmitError
+from dist_bp.submit.address import Target
+from dist_bp.submit.client import JobsClient
+from dist_bp.submit.state import stop_mark
+from dist_bp.submit.stop import stop_job
+
+
+class Vanishing(BaseHTTPRequestHandler):
+    """A cluster whose job is gone when it is asked to stop."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps({"submission_id": "a", "status": "RUNNING"}).encode())
+
+    def do_POST(self) -> None:
+        self.send_error(404)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def client() -> Iterator[JobsClient]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Vanishing) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield JobsClient(Target(f"http://127.0.0.1:{server.server_port}"))
+        server.shutdown()
+        thread.join()
+
+
+def test_the_next_stop_is_graceful_too(client: JobsClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    with pytest.raises(SubmitError, match="HTTP 404"):
+        stop_job(client, "session", "a", False, lambda _: None)
+    assert not stop_mark("session", "a").exists()
