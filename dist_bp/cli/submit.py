@@ -9,6 +9,16 @@ import typer
 from dist_bp.cli.config_commands import ConfigPath, Overrides
 from dist_bp.cli.jobs import Address, AsJson, end_with, facts, follow_job, say
 
+Env = Annotated[
+    list[str] | None, typer.Option("--env", metavar="KEY=VALUE", help="Environment variable of the job; repeatable.")
+]
+RuntimeEnv = Annotated[
+    Path | None,
+    typer.Option(
+        "--runtime-env", metavar="FILE", help="Ray runtime environment in YAML: pip, py_modules, env_vars, ..."
+    ),
+]
+
 
 def submit(
     config: ConfigPath,
@@ -24,13 +34,8 @@ def submit(
         typer.Option(metavar="auto|RUN|PATH|NAME", help="Go on, as in `dist-bp train` or `sweep`."),
     ] = None,
     submission_id: Annotated[str | None, typer.Option(metavar="ID", help="The job's id; default: a new one.")] = None,
-    env: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Environment variable of the job; repeatable.")
-    ] = None,
-    runtime_env: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Ray runtime environment in YAML: pip, py_modules, env_vars, ..."),
-    ] = None,
+    env: Env = None,
+    runtime_env: RuntimeEnv = None,
     entrypoint_num_cpus: Annotated[float | None, typer.Option(min=0, help="CPUs of the driver itself.")] = None,
     entrypoint_num_gpus: Annotated[float | None, typer.Option(min=0, help="GPUs of the driver itself.")] = None,
     entrypoint_memory: Annotated[int | None, typer.Option(min=0, help="Bytes of memory of the driver itself.")] = None,
