@@ -1,7 +1,6 @@
 """One private Ray for all tests of a session that need one, and small jobs to run."""
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -51,9 +50,8 @@ JobMaker = Callable[..., JobConfig]
 
 
 @pytest.fixture
-def make_job(workplace: Path, empty_database: Path) -> JobMaker:
+def make_job(workplace: Path) -> JobMaker:
     """Makes configurations of a small classification; keywords replace whole sections."""
-    shutil.copy(empty_database, workplace / "mlflow.db")
     generator = np.random.default_rng(0)
     centres = generator.normal(size=(4, 6)) * 2
     labels = generator.integers(0, 4, 400)

@@ -54,6 +54,11 @@ class Range(Section):
         """Values that a setting must be able to take if it can take all of the space."""
         return [self.low, self.high]
 
+    def nearest(self, value: Any) -> Any:
+        """The value of the space that is nearest to another one."""
+        low, high = self.probes()
+        return min(max(value, low), high)
+
 
 class UniformSpace(Range):
     """Any number between two."""
@@ -73,6 +78,17 @@ class QUniformSpace(Range):
 
     type: Literal["quniform"] = Field(description="Numbers from low to high in steps of q.")
     q: Positive = Field(description="The step.")
+
+    @property
+    def steps(self) -> int:
+        """How many steps fit between the ends."""
+        return int((self.high - self.low) / self.q + 1e-9)
+
+    def probes(self) -> list[Any]:
+        return [self.low, self.low + self.steps * self.q]
+
+    def nearest(self, value: Any) -> Any:
+        return self.low + min(max(round((value - self.low) / self.q), 0), self.steps) * self.q
 
 
 class RandIntSpace(Range):

@@ -32,12 +32,10 @@ class Proposals(Searcher):  # type: ignore[misc]
             return None
         try:
             trial = None if board.ended_early else board.next()
+            return {"trial": self._arguments(trial)} if trial else Searcher.FINISHED
         except DistBpError as error:  # Tune would print a traceback and go on asking
             board.error = error
-            trial = None
-        if trial is None:
             return Searcher.FINISHED
-        return {"trial": self._arguments(trial)}
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
         pass

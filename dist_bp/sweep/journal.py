@@ -61,6 +61,8 @@ class Journal:
                     trial.curve.setdefault(event.pop("epoch"), event["score"])
                     for name, value in event.items():
                         setattr(trial, name, value)
+        if not config:
+            raise UserError(f"the sweep in {self.folder} never began: remove the folder, or choose another name")
         return Record(config, parent, [trials[number] for number in sorted(trials)])
 
     def _events(self) -> Iterator[dict[str, Any]]:
@@ -69,7 +71,7 @@ class Journal:
         except FileNotFoundError as error:
             raise UserError(f"there is no sweep in {self.folder}{_others(self.folder)}") from error
         for line in text.split("\n")[:-1]:
-            with suppress(json.JSONDecodeError):  # torn by a crash, then overwritten by nothing
+            with suppress(json.JSONDecodeError):  # torn by a crash
                 yield json.loads(line)
 
     def _append(self, event: str, **facts: Any) -> None:

@@ -1,10 +1,11 @@
 """What a sweep tells the tracker: the parent run, and once it is over its ranking, figures and best model."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from dist_bp.checkpoint import export_model, open_store
+from dist_bp.checkpoint import export_model, load, open_store
 from dist_bp.config import JobConfig, monitor_mode, render
 from dist_bp.config.candidates import with_values
 from dist_bp.errors import DataError, TrainingFailed
@@ -14,7 +15,7 @@ from dist_bp.sweep.board import Board
 from dist_bp.sweep.result import SweepResult
 from dist_bp.sweep.search import Search
 from dist_bp.sweep.trial import Trial, best, ranked
-from dist_bp.track.port import DESCRIPTION, Tracker
+from dist_bp.track.port import DESCRIPTION, SWEEP, Tracker
 from dist_bp.track.store import without_password
 from dist_bp.train.models import tracked
 from dist_bp.train.observer import Observer
@@ -30,7 +31,7 @@ def open_parent(job: Job, config: JobConfig, name: str, run_id: str | None, ward
     """Opens the parent run of all trials; `run_id` is that of an earlier process."""
     tracking = config.tracking.model_copy(update={"run_name": config.tracking.run_name or name})
     named = config.model_copy(update={"tracking": tracking})
-    return open_tracked(named, describe(config, name, ()), {"dist_bp.sweep": name}, run_id, warden)
+    return open_tracked(named, describe(config, name, ()), {SWEEP: name}, run_id, warden)
 
 
 def close_children(tracker: Tracker, board: Board) -> None:
@@ -38,6 +39,8 @@ def close_children(tracker: Tracker, board: Board) -> None:
     for trial in board.trials:
         if trial.status == "failed":
             tracker.close_child(trial.run_id, "FAILED")
+        elif trial.status == "stopped":  # an earlier process may have died while it was paused
+            tracker.close_child(trial.run_id, "FINISHED")
         elif not trial.over:
             tracker.close_child(trial.run_id, "KILLED")
 
@@ -149,13 +152,15 @@ def _log_model(
 
     if not model.is_dir() and (found := open_store(model.parent).best()):
         export_model(model, found.checkpoint)
+    metrics = load(model, for_resuming=False).metrics  # of a trial that was given up, the best epoch's
     with TemporaryDirectory() as scratch:
         try:
             package = Packager(job.prepared, Path(scratch)).package(model)
-            uri = tracker.log_model(package, winner.number, tracked(winner.metrics))
+            named = replace(package, tags={SWEEP: winner.run_id, "dist_bp.epochs": str(winner.epochs)})
+            uri = tracker.log_model(named, winner.number, tracked(metrics))
         except DataError as error:
             observer.warn(f"the model is in {model} but not in MLflow, which needs rows of the data: {error}")
             return None
-    if uri and (registration := registration_of(chosen, winner.metrics)):
+    if uri and (registration := registration_of(chosen, metrics)):
         tracker.register_model(uri, registration)
     return uri

@@ -4,13 +4,15 @@ import time
 from functools import partial
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from dist_bp.config import JobConfig, render
 from dist_bp.config.candidates import check_spaces, with_values
 from dist_bp.errors import CapacityError, ConfigError, Interrupted, TrainingFailed, UserError
-from dist_bp.runtime.cluster import Cluster, cluster_address, this_machine
+from dist_bp.runtime.cluster import Cluster, cluster_address, local_cpus, this_machine
 from dist_bp.runtime.placement import Node, place
 from dist_bp.runtime.ray_job import announce, job_tags
 from dist_bp.runtime.warden import Warden
@@ -20,7 +22,7 @@ from dist_bp.sweep.report import close_children, describe_end, open_parent, publ
 from dist_bp.sweep.result import SweepResult
 from dist_bp.sweep.search import Search
 from dist_bp.sweep.tuning import run_trials
-from dist_bp.track.port import Tracker
+from dist_bp.track.port import SWEEP, Tracker
 from dist_bp.track.store import resolve_uri
 from dist_bp.train.checks import check_job, object_store_bytes
 from dist_bp.train.interrupt import Interrupt
@@ -50,7 +52,7 @@ def run_sweep(
     name = resume or name or f"{config.name}-{time.strftime('%Y%m%d-%H%M%S')}"
     folder = sweep_folder(config, name)
     search = check_sweep(config)
-    record = _earlier(config, folder) if resume else None
+    record = _earlier(config, folder, search) if resume else None
     if not resume and (folder / JOURNAL).exists():
         raise UserError(f"there is a sweep {name} already: go on with --resume {name}, or choose another --name")
     observer.phase("preparing the data")
@@ -62,7 +64,7 @@ def run_sweep(
             lambda: open_parent(job, config, name, parent, warden), observer, partial(describe_end, config, name)
         ) as get_tracker:
             observer.phase("starting Ray")
-            cluster = Cluster(config.ray.address, object_store_bytes(job), warden)
+            cluster = Cluster(config.ray.address, object_store_bytes(job) * concurrent(config), warden)
             try:
                 check_capacity(config, cluster.nodes)
                 interrupt.arm()
@@ -76,7 +78,7 @@ def run_sweep(
                 started = time.monotonic()
                 observer.phase("running trials")
                 if not board.all_given:
-                    run_trials(absolute(config), board, folder)
+                    run_trials(absolute(config, name), board, folder)
             finally:
                 cluster.close()
             close_children(tracker, board)
@@ -99,9 +101,17 @@ def check_sweep(config: JobConfig) -> Search:
         raise ConfigError(found)
     if cluster_address(config.ray.address) == "local":
         check_capacity(config, [this_machine()])
-    search = Search(config.sweep, config.seed)
+    search = Search(config.sweep, config.seed, partial(_wrong, config))
     search.propose(0, [])  # do the conditions admit anything?
     return search
+
+
+def _wrong(config: JobConfig, values: dict[str, Any]) -> str | None:
+    try:
+        with_values(config, values)
+    except ConfigError as error:
+        return error.problems[0]
+    return None
 
 
 def check_capacity(config: JobConfig, nodes: list[Node]) -> None:
@@ -115,7 +125,7 @@ def check_capacity(config: JobConfig, nodes: list[Node]) -> None:
         except ConfigError:  # depends on other values
             continue
         try:
-            place(scaling.num_workers, scaling.cpus_per_worker, nodes)
+            place(max(scaling.num_workers, 1), scaling.cpus_per_worker, nodes)
         except CapacityError as error:
             trial = (
                 f"a trial with {', '.join(f'{key}={value}' for key, value in given.items())}" if given else "a trial"
@@ -123,7 +133,13 @@ def check_capacity(config: JobConfig, nodes: list[Node]) -> None:
             raise CapacityError(f"{trial} cannot run: {error}") from None
 
 
-def absolute(config: JobConfig) -> JobConfig:
+def concurrent(config: JobConfig) -> int:
+    """Trials that may run at a time on this machine."""
+    assert config.sweep is not None
+    return config.sweep.max_concurrent or local_cpus()
+
+
+def absolute(config: JobConfig, name: str) -> JobConfig:
     """The configuration that trials vary: what they write is found from any folder, and each run is one of many."""
     folder = str(Path(config.checkpoint.directory).absolute())
     tracking = config.tracking.model_copy(
@@ -132,7 +148,7 @@ def absolute(config: JobConfig) -> JobConfig:
             "experiment": config.tracking.experiment or config.name,
             "log_model": False,
             "registered_model": None,
-            "tags": {**config.tracking.tags, **job_tags()},
+            "tags": {**config.tracking.tags, **job_tags(), SWEEP: name},
             "system_metrics": False,
         }
     )
@@ -141,18 +157,22 @@ def absolute(config: JobConfig) -> JobConfig:
     return config.model_copy(update={"tracking": tracking, "checkpoint": checkpoint, "ray": ray})
 
 
-def _earlier(config: JobConfig, folder: Path) -> Record:
+def _earlier(config: JobConfig, folder: Path, search: Search) -> Record:
     """What a killed or finished sweep has done. Raises UserError where it is not this one."""
     record = Journal(folder).read()
-    before = JobConfig.model_validate(yaml.safe_load(record.config))
-    assert before.sweep is not None
+    try:
+        before = JobConfig.model_validate(yaml.safe_load(record.config))
+    except ValidationError as error:
+        raise ConfigError(
+            f"the configuration in {folder / JOURNAL} is not valid any more: begin a new sweep"
+        ) from error
     if config.sweep is None or _course(config) != _course(before):
         keys = [key for key in JobConfig.model_fields if _course(config).get(key) != _course(before).get(key)]
         raise ConfigError(
             f"the sweep {folder.name} was begun with another configuration (differs in {', '.join(keys)}): "
             f"use its own, {folder / CONFIG}, or begin a new sweep"
         )
-    if len(record.trials) > Search(config.sweep, config.seed).total:
+    if len(record.trials) > search.total:
         raise ConfigError(
             f"sweep.num_samples: the sweep {folder.name} has {len(record.trials)} trials already: give at least as many"
         )
@@ -200,4 +220,5 @@ def _raise_early_end(board: Board, name: str) -> None:
     failed = [trial for trial in board.trials if trial.status == "failed"]
     if board.ended_early or len(failed) == len(board.trials):
         causes = "; ".join(f"trial {trial.number}: {trial.cause}" for trial in failed[-3:])
-        raise TrainingFailed(f"{len(failed)} trials failed, sweep.max_failures is {board.max_failures}: {causes}")
+        bound = f"sweep.max_failures is {board.max_failures}" if board.ended_early else "that is all"
+        raise TrainingFailed(f"{len(failed)} trials failed, {bound}: {causes}")

@@ -5,7 +5,7 @@ from typing import Any
 
 from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
-from ray.tune.schedulers import FIFOScheduler, MedianStoppingRule, PopulationBasedTraining, TrialScheduler
+from ray.tune.schedulers import FIFOScheduler, PopulationBasedTraining, TrialScheduler
 
 from dist_bp.config import JobConfig
 from dist_bp.config.metrics import monitor_mode
@@ -13,10 +13,11 @@ from dist_bp.config.space import Range, Space
 from dist_bp.config.sweep import Asha, Median, Pbt, SweepConfig
 from dist_bp.sweep.board import Board
 from dist_bp.sweep.halving import Halving
+from dist_bp.sweep.median import MedianRule
 
 
 def make_scheduler(config: JobConfig, board: Board) -> TrialScheduler:
-    """The scheduler of the sweep; `board` has the epochs of an earlier process, which count."""
+    """The scheduler of the sweep; `board` has the epochs of an earlier process, which count but in a population."""
     sweep = config.sweep
     assert sweep is not None
     mode = monitor_mode(sweep.metric, sweep.mode)
@@ -24,7 +25,8 @@ def make_scheduler(config: JobConfig, board: Board) -> TrialScheduler:
         case Asha() as options:
             return HalvingScheduler(sweep.metric, _halving(config, options), board)
         case Median() as options:
-            return MedianStoppingRule("epoch", sweep.metric, mode, **options.model_dump(exclude={"type"}))
+            rule = MedianRule(mode, options.grace_period, options.min_samples_required)
+            return MedianScheduler(sweep.metric, rule, board)
         case Pbt() as options:
             random.seed(config.seed)  # Tune draws from the global generator
             return _population_based(sweep, options, mode)
@@ -52,6 +54,29 @@ def _halving(config: JobConfig, options: Asha) -> Halving:
     return Halving(mode, options.grace_period, options.reduction_factor, config.train.epochs)
 
 
+class MedianScheduler(FIFOScheduler):  # type: ignore[misc]
+    """The median stopping rule."""
+
+    def __init__(self, metric: str, rule: MedianRule, board: Board) -> None:
+        super().__init__()
+        self._score_name = metric
+        self._rule = rule
+        self._board = board
+        _replay(board, rule)
+
+    def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
+        number, epoch = self._board.of(str(trial)).number, result["epoch"]
+        self._rule.observe(number, epoch, result[self._score_name])
+        decision: str = TrialScheduler.STOP if self._rule.gives_up(number, epoch) else TrialScheduler.CONTINUE
+        return decision
+
+
+def _replay(board: Board, rule: Halving | MedianRule) -> None:
+    for trial in board.trials:
+        for epoch, score in trial.curve.items():
+            rule.observe(trial.number, epoch, score)
+
+
 class HalvingScheduler(FIFOScheduler):  # type: ignore[misc]
     """Asynchronous successive halving that pauses and promotes: Tune's own lets trials run on or ends them."""
 
@@ -60,9 +85,14 @@ class HalvingScheduler(FIFOScheduler):  # type: ignore[misc]
         self._score_name = metric
         self._halving = halving
         self._board = board
-        for trial in board.trials:
-            for epoch, score in trial.curve.items():
-                halving.observe(trial.number, epoch, score)
+        _replay(board, halving)
+
+    def on_trial_add(self, tune_controller: Any, trial: TuneTrial) -> None:
+        """A trial that an earlier process had paused stays so until it is promoted."""
+        known = self._board.of(str(trial))
+        if self._halving.is_rung(known.epochs) and not self._halving.may_pass(known.number, known.epochs):
+            trial.init_local_path()  # as Tune does where a trial begins
+            trial.set_status(TuneTrial.PAUSED)
 
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
         number, epoch = self._board.of(str(trial)).number, result["epoch"]
@@ -80,7 +110,7 @@ class HalvingScheduler(FIFOScheduler):  # type: ignore[misc]
             if trial.status == TuneTrial.PAUSED
         }
         closing = not active and self._board.all_given
-        chosen = None if self._board.full else self._halving.promotable(paused, closing)
+        chosen = None if active and self._board.full else self._halving.promotable(paused, closing)
         if chosen is not None:
             return trials[chosen]
         if closing:
@@ -95,7 +125,7 @@ def _population_based(sweep: SweepConfig, options: Pbt, mode: str) -> Population
         values = config["trial"]["values"]
         for key, space in sweep.parameters.items():
             if isinstance(space, Range):
-                values[key] = min(max(values[key], space.low), space.probes()[1])
+                values[key] = space.nearest(values[key])
         return config
 
     domains = {key: _domain(space) for key, space in sweep.parameters.items()}

@@ -34,9 +34,15 @@ TAILS = 1e-6
 
 
 class Search:
-    """The search of a sweep. Raises ConfigError where a condition cannot be found."""
+    """The search of a sweep; `wrong` says why values make no job, None if they do.
 
-    def __init__(self, sweep: SweepConfig, seed: int) -> None:
+    Raises ConfigError where a condition cannot be found.
+    """
+
+    def __init__(
+        self, sweep: SweepConfig, seed: int, wrong: Callable[[dict[str, Any]], str | None] = lambda values: None
+    ) -> None:
+        self._wrong = wrong
         self._sweep = sweep
         self._seed = seed
         self._conditions: list[Condition] = [locate(name) for name in sweep.conditions]
@@ -56,10 +62,10 @@ class Search:
             return fixed
         for attempt in range(ATTEMPTS):
             values = self._draw(number, attempt, trials) | fixed
-            if self._admitted(values):
+            refusal = self._refusal(values)
+            if refusal is None:
                 return values
-        names = ", ".join(self._sweep.conditions)
-        raise UserError(f"sweep.conditions: {names} admit none of {ATTEMPTS} draws, the last was {values}")
+        raise UserError(f"sweep: none of {ATTEMPTS} draws can be tried, the last because {refusal}")
 
     def importances(self, trials: Iterable[Trial]) -> dict[str, float]:
         """By key the share of the differences in score that the setting explains (Hutter et al., An Efficient Approach
@@ -94,13 +100,22 @@ class Search:
         found = [dict(zip(listed, values, strict=True)) for values in itertools.product(*listed.values())]
         if not self._grid_search:
             return found
-        admitted = [values for values in found if self._admitted(values)]
-        if not admitted:
-            raise UserError(f"sweep.conditions: {', '.join(self._sweep.conditions)} admit no combination of the grid")
-        return admitted
+        refusals = [self._refusal(values) for values in found]
+        if None not in refusals:
+            raise UserError(f"sweep: no combination of the grid can be tried, the last because {refusals[-1]}")
+        return [values for values, refusal in zip(found, refusals, strict=True) if refusal is None]
 
-    def _admitted(self, values: dict[str, Any]) -> bool:
-        return all(condition(dict(values)) for condition in self._conditions)
+    def _refusal(self, values: dict[str, Any]) -> str | None:
+        """Why the values are not to be tried; None if they are."""
+        for name, condition in zip(self._sweep.conditions, self._conditions, strict=True):
+            try:
+                admitted = condition(dict(values))
+            except Exception as error:
+                reason = f"{type(error).__name__}: {error}"
+                raise UserError(f"sweep.conditions: {name} failed for {values}: {reason}") from error
+            if not admitted:
+                return f"{name} does not admit {values}"
+        return self._wrong(values)
 
     def _draw(self, number: int, attempt: int, trials: Iterable[Trial]) -> dict[str, Any]:
         seed = int(np.random.SeedSequence([self._seed, number, attempt]).generate_state(1)[0])
@@ -150,8 +165,9 @@ def _distribution(space: Space) -> BaseDistribution:
         case "normal":
             return FloatDistribution(TAILS, 1 - TAILS)
         case kind:
+            low, high = space.probes()
             step = space.q if isinstance(space, QUniformSpace) else None
-            return FloatDistribution(space.low, space.high, log=kind == "loguniform", step=step)
+            return FloatDistribution(low, high, log=kind == "loguniform", step=step)
 
 
 def _decoded(space: Space, drawn: Any) -> Any:

@@ -16,8 +16,8 @@ OVER: tuple[Status, ...] = ("finished", "stopped", "failed")
 class Trial:
     """One trial: the varied settings, and how far it has come.
 
-    `curve` has the sweep's metric by epoch, `score` is that of the parameters the trial gives back, or of the last
-    epoch as long as there are none. `seconds` are of training, without start and end.
+    `curve` has the sweep's metric by epoch; `score` is that of the parameters a finished trial gives back, of others
+    that of their last epoch. `seconds` are of training, without start and end.
     """
 
     number: int

@@ -4,6 +4,8 @@ import logging
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +75,8 @@ def run_trials(job: JobConfig, board: Board, folder: Path) -> None:
         ),
     )
     try:
-        tuner.fit()
+        with redirect_stdout(StringIO()):  # Tune tells of some ends, whatever its verbosity
+            tuner.fit()
     finally:
         shutil.rmtree(folder / TUNE, ignore_errors=True)
 

@@ -13,6 +13,9 @@ RunStatus = Literal["FINISHED", "FAILED", "KILLED"]
 DESCRIPTION = "mlflow.note.content"
 """The tag that the user interface shows as a run's description, in markdown."""
 
+SWEEP = "dist_bp.sweep"
+"""The tag with the name of a sweep, of its parent run and of its trials."""
+
 PARENT = "mlflow.parentRunId"
 """The tag that nests a run in another."""
 

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import numpy.typing as npt
 
+from dist_bp.track.port import SWEEP
 from dist_bp.train.setup import Job
 from dist_bp.train.trainer import Outcome
 
@@ -94,5 +95,7 @@ def _figure(title: str, path: str, run_id: str) -> str:
 
 
 def _repeat(job: Job) -> str:
+    if sweep := job.config.tracking.tags.get(SWEEP):
+        return f"A trial of the sweep {sweep}; its whole configuration is among the artifacts."
     bits = ", bit for bit" if job.config.parameter_server.mode in REPEATABLE else ""
     return f"Among the artifacts is the whole configuration: `dist-bp train config.yaml` repeats this run{bits}."

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -31,6 +32,8 @@ from dist_bp.train.trace import TraceFile
 from dist_bp.train.trainer import Trainer
 
 OPEN_SECONDS = 120.0
+RELEASE_SECONDS = 60.0
+"""In which a trial that was paused lets go of its run, for the process that goes on with it."""
 
 
 def run_job(
@@ -62,7 +65,7 @@ def run_job(
         observer.note(f"going on from {found.path}")
     with (
         TraceFile(trace) if trace else nullcontext() as trace_file,
-        only_writer(run_folder(job, run_id)) if run_id else nullcontext(),
+        only_writer(run_folder(job, run_id), RELEASE_SECONDS if steering else 0) if run_id else nullcontext(),
     ):
         return _run(job, found, run_id, observer, trace_file, steering)
 
@@ -150,20 +153,29 @@ def open_runtime(job: Job, warden: Warden) -> Runtime:
 
 
 @contextmanager
-def only_writer(folder: Path) -> Iterator[None]:
-    """Holds the folder of a run; raises CheckpointError where another process trains that run."""
+def only_writer(folder: Path, patience: float = 0.0) -> Iterator[None]:
+    """Holds the folder of a run; raises CheckpointError where another process trains that run, and goes on to do so
+    for `patience` seconds."""
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise CheckpointError(
-                f"the run in {folder} is being trained by another process: wait for it, or stop it"
-            ) from error
+        deadline = time.monotonic() + patience
+        while not _locked(descriptor):
+            if time.monotonic() >= deadline:
+                taken = f"the run in {folder} is being trained by another process"
+                raise CheckpointError(f"{taken}: wait for it, or stop it")
+            time.sleep(0.1)
         yield
     finally:
         os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @contextmanager

@@ -45,6 +45,13 @@ def test_a_torn_line_is_no_event_and_what_follows_is(tmp_path, lost):
     assert journal.read().trials[0].status == "finished"
 
 
+def test_a_sweep_that_never_began_is_refused(tmp_path):
+    journal, _ = written(tmp_path)
+    journal.path.write_bytes(journal.path.read_bytes()[:20])
+    with pytest.raises(UserError, match="never began: remove the folder"):
+        journal.read()
+
+
 def test_an_unknown_sweep_is_refused_with_the_likely_one(tmp_path):
     written(tmp_path)
     with pytest.raises(UserError, match="did you mean 'one'"):

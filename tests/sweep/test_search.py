@@ -104,10 +104,41 @@ def never(values):
 def test_conditions_are_kept_and_said_where_they_admit_nothing():
     one = search({"a": SPACES["a"]}, conditions=[f"{__name__}:small"])
     assert all(one.propose(number, [])["a"] < 0 for number in range(20))
-    with pytest.raises(UserError, match=r"never admit none of 1000 draws"):
+    with pytest.raises(UserError, match=r"none of 1000 draws can be tried, the last because .*never does not admit"):
         search({"a": SPACES["a"]}, conditions=[f"{__name__}:never"]).propose(0, [])
-    with pytest.raises(UserError, match="admit no combination of the grid"):
+    with pytest.raises(UserError, match="no combination of the grid can be tried"):
         _ = search({"a": {"type": "grid", "values": [1]}}, search="grid", conditions=[f"{__name__}:never"]).total
+
+
+def test_values_that_make_no_job_are_not_proposed():
+    spaces = {"x": {"type": "choice", "values": [1, 2]}, "y": {"type": "choice", "values": [1, 2]}}
+
+    def wrong(values):
+        return "they differ" if values["x"] != values["y"] else None
+
+    for settings in ({"search": "grid"}, {}):
+        one = Search(SweepConfig.model_validate({"parameters": spaces, **settings}), 0, wrong)
+        found = [one.propose(number, []) for number in range(one.total)]
+        assert {(values["x"], values["y"]) for values in found} == {(1, 1), (2, 2)}
+        assert len(found) == (2 if settings else 10)
+
+
+def broken(values):
+    raise KeyError("z")
+
+
+def test_a_condition_that_fails_is_named():
+    with pytest.raises(UserError, match=r"broken failed for .*: KeyError: 'z'"):
+        search({"a": SPACES["a"]}, conditions=[f"{__name__}:broken"]).propose(0, [])
+
+
+@given(value=st.floats(-3, 3))
+def test_the_nearest_value_of_a_space_is_in_it(value):
+    spaces = SweepConfig.model_validate({"parameters": SPACES}).parameters
+    assert spaces["c"].nearest(value) in (0, 0.25, 0.5, 0.75, 1)
+    assert -1 <= spaces["a"].nearest(value) <= 2
+    uneven = SweepConfig.model_validate({"parameters": {"c": SPACES["c"] | {"q": 0.3}}}).parameters["c"]
+    assert uneven.nearest(value) in [step * 0.3 for step in range(4)]
 
 
 def test_what_decides_the_score_is_important():
