@@ -19,9 +19,6 @@ SWEEP = "dist_bp.sweep"
 PARENT = "mlflow.parentRunId"
 """The tag that nests a run in another."""
 
-SWEEP = "dist_bp.sweep"
-"""The tag with the name of a sweep, which is resumed by it; on the parent run of its trials."""
-
 
 @dataclass(frozen=True)
 class TrackingSettings:
