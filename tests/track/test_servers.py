@@ -40,7 +40,6 @@ def server(request: pytest.FixtureRequest, workplace: Path, empty_database: Path
 def test_a_job_is_recorded_and_read_back(
     server: str, make_job: JobMaker, workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Path("mlflow.db").unlink()  # which the configurations of tests begin with
     tracking = {"tracking_uri": server, "log_model": True, "registered_model": "blobs"}
     config = make_job(tracking=tracking, checkpoint={"keep": 1}, metrics=["accuracy"])
     result = run_job(config)
