@@ -6,7 +6,7 @@ from typing import Any
 
 from dist_bp.sweep.journal import Journal
 from dist_bp.sweep.search import Search
-from dist_bp.sweep.trial import Trial
+from dist_bp.sweep.trial import Status, Trial
 
 Watcher = Callable[[Sequence[Trial]], None]
 
@@ -90,7 +90,7 @@ class Board:
         self.journal.began(trial)
         return trial
 
-    def set(self, trial: Trial, status: Any) -> None:
+    def set(self, trial: Trial, status: Status) -> None:
         trial.status = status
         if trial.over:
             self.journal.ended(trial)

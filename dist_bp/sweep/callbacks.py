@@ -78,7 +78,7 @@ class Follow(tune.Callback):  # type: ignore[misc]
         elif trial.last_result.get("over"):
             self._board.set(known, "finished")
         else:
-            self._board.set(known, "waiting" if self._board.interrupted() else "stopped")
+            self._board.set(known, "waiting" if self._board.ended_early else "stopped")
 
     def on_trial_error(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **_: Any) -> None:
         known = self._board.of(str(trial))

@@ -1,6 +1,6 @@
 """What a sweep tells the tracker: the parent run, and once it is over its ranking, figures and best model."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +11,6 @@ from dist_bp.config.candidates import with_values
 from dist_bp.errors import DataError, TrainingFailed
 from dist_bp.runtime.warden import Warden
 from dist_bp.sweep import figures, table
-from dist_bp.sweep.board import Board
 from dist_bp.sweep.result import SweepResult
 from dist_bp.sweep.search import Search
 from dist_bp.sweep.trial import Trial, best, ranked
@@ -27,16 +26,16 @@ LISTED = 10
 """Trials in the description of the parent run."""
 
 
-def open_parent(job: Job, config: JobConfig, name: str, run_id: str | None, warden: Warden) -> Tracker:
+def open_parent(config: JobConfig, name: str, run_id: str | None, warden: Warden) -> Tracker:
     """Opens the parent run of all trials; `run_id` is that of an earlier process."""
     tracking = config.tracking.model_copy(update={"run_name": config.tracking.run_name or name})
     named = config.model_copy(update={"tracking": tracking})
     return open_tracked(named, describe(config, name, ()), {SWEEP: name}, run_id, warden)
 
 
-def close_children(tracker: Tracker, board: Board) -> None:
+def close_children(tracker: Tracker, trials: Iterable[Trial]) -> None:
     """Gives the runs the status that the sweep knows: those that were cut off or failed could not do so themselves."""
-    for trial in board.trials:
+    for trial in trials:
         if trial.status == "failed":
             tracker.close_child(trial.run_id, "FAILED")
         elif trial.status == "stopped":  # an earlier process may have died while it was paused

@@ -61,7 +61,7 @@ def run_sweep(
     with only_writer(folder), Interrupt() as interrupt, Warden() as warden:
         parent = record.parent if record else None
         with tracked_run(
-            lambda: open_parent(job, config, name, parent, warden), observer, partial(describe_end, config, name)
+            lambda: open_parent(config, name, parent, warden), observer, partial(describe_end, config, name)
         ) as get_tracker:
             observer.phase("starting Ray")
             cluster = Cluster(config.ray.address, object_store_bytes(job) * concurrent(config), warden)
@@ -81,11 +81,11 @@ def run_sweep(
                     run_trials(absolute(config, name), board, folder)
             finally:
                 cluster.close()
-            close_children(tracker, board)
+            ran = [trial for trial in board.trials if trial.number not in before]
+            close_children(tracker, ran)
             _raise_early_end(board, name)
             observer.phase("publishing")
             seconds = time.monotonic() - started
-            ran = [trial for trial in board.trials if trial.number not in before]
             return publish(job, config, name, folder, board.trials, ran, search, tracker, observer, seconds)
 
 
@@ -166,8 +166,8 @@ def _earlier(config: JobConfig, folder: Path, search: Search) -> Record:
         raise ConfigError(
             f"the configuration in {folder / JOURNAL} is not valid any more: begin a new sweep"
         ) from error
-    if config.sweep is None or _course(config) != _course(before):
-        keys = [key for key in JobConfig.model_fields if _course(config).get(key) != _course(before).get(key)]
+    now, then = _course(config), _course(before)
+    if keys := [key for key in now if now[key] != then[key]]:
         raise ConfigError(
             f"the sweep {folder.name} was begun with another configuration (differs in {', '.join(keys)}): "
             f"use its own, {folder / CONFIG}, or begin a new sweep"

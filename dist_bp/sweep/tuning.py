@@ -97,7 +97,7 @@ def _bundles(trial: JobConfig) -> Any:
 
 
 def _checkpoint(job: JobConfig, run_id: str) -> str | None:
-    """The newest checkpoint of a trial that was cut off; None where it has none."""
+    """The newest checkpoint of a trial that was cut off; None where it has no intact one, and so begins anew."""
     folder = Path(job.checkpoint.directory) / run_id / CHECKPOINTS
     try:
         found = open_store(folder).latest() if folder.is_dir() else None
