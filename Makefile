@@ -24,8 +24,9 @@ check: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_imports.py
 
+# Two at a time: much of what tests do is waiting for processes to start and end.
 test: check
-	$(BIN)/python -m pytest -q --durations=10
+	$(BIN)/python -m pytest -q --numprocesses 2 --dist worksteal --durations=10
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks

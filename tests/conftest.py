@@ -1,7 +1,9 @@
 """One private Ray for all tests of a session that need one, and small jobs to run."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,12 @@ import pytest
 from dist_bp.config import JobConfig
 from dist_bp.runtime.cluster import Cluster
 from dist_bp.runtime.warden import Warden
+
+
+def pytest_configure() -> None:
+    """A shell that starts the tests in the background has them ignore Ctrl-C, and all commands that they start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
@@ -90,4 +98,10 @@ def make_job(workplace: Path) -> JobMaker:
 
 
 def shared_memory_files() -> set[str]:
-    return set(os.listdir("/dev/shm"))
+    """Files in shared memory that no process uses: those that others work with come and go."""
+    names = set(os.listdir("/dev/shm"))
+    for maps in Path("/proc").glob("[0-9]*/maps") if names else ():
+        with suppress(OSError):  # it has ended
+            used = maps.read_text()
+            names = {name for name in names if f"/dev/shm/{name}" not in used}
+    return names

@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import pytest
+
 from dist_bp.optim import Adagrad, Adam, Lion, RmsProp, Rule, Sgd
 
 
@@ -67,7 +69,7 @@ def lion(beta1: float, beta2: float) -> Reference:
 
 
 # A large epsilon shows where it stands; the small ones are the defaults.
-RULES: list[tuple[Rule, Reference]] = [
+PAIRS: list[tuple[Rule, Reference]] = [
     (Sgd(), sgd(0.0, False)),
     (Sgd(momentum=0.9), sgd(0.9, False)),
     (Sgd(momentum=0.8, nesterov=True), sgd(0.8, True)),
@@ -80,3 +82,4 @@ RULES: list[tuple[Rule, Reference]] = [
     (Lion(), lion(0.9, 0.99)),
     (Lion(beta1=0.5, beta2=0.8), lion(0.5, 0.8)),
 ]
+RULES = [pytest.param(rule, reference, id=str(rule)) for rule, reference in PAIRS]
