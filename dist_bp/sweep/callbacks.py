@@ -61,7 +61,7 @@ class Follow(tune.Callback):  # type: ignore[misc]
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, result: dict[str, Any], **_: Any
     ) -> None:
         known = self._board.of(str(trial))
-        if "failed" in result:
+        if "failed" in result or result.get("idle"):
             return
         score = float(result.get(self._metric, "nan"))
         if result["over"]:

@@ -15,6 +15,12 @@ from dist_bp.sweep.board import Board
 from dist_bp.sweep.halving import Halving
 from dist_bp.sweep.median import MedianRule
 
+CONTINUE: str = TrialScheduler.CONTINUE
+PAUSE: str = TrialScheduler.PAUSE
+STOP: str = TrialScheduler.STOP
+NO_NEWS = {"idle": True, "done": False}
+"""The result of a trial that trains and has nothing to tell."""
+
 
 def make_scheduler(config: JobConfig, board: Board) -> TrialScheduler:
     """The scheduler of the sweep; `board` has the epochs of an earlier process, which count but in a population."""
@@ -65,10 +71,11 @@ class MedianScheduler(FIFOScheduler):  # type: ignore[misc]
         _replay(board, rule)
 
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
+        if result.get("idle"):
+            return CONTINUE
         number, epoch = self._board.of(str(trial)).number, result["epoch"]
         self._rule.observe(number, epoch, result[self._score_name])
-        decision: str = TrialScheduler.STOP if self._rule.gives_up(number, epoch) else TrialScheduler.CONTINUE
-        return decision
+        return STOP if self._rule.gives_up(number, epoch) else CONTINUE
 
 
 def _replay(board: Board, rule: Halving | MedianRule) -> None:
@@ -95,11 +102,12 @@ class HalvingScheduler(FIFOScheduler):  # type: ignore[misc]
             trial.set_status(TuneTrial.PAUSED)
 
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
+        if result.get("idle"):
+            return CONTINUE
         number, epoch = self._board.of(str(trial)).number, result["epoch"]
         self._halving.observe(number, epoch, result[self._score_name])
         stays = self._halving.is_rung(epoch) and not self._halving.may_pass(number, epoch)
-        decision: str = TrialScheduler.PAUSE if stays else TrialScheduler.CONTINUE
-        return decision
+        return PAUSE if stays else CONTINUE
 
     def choose_trial_to_run(self, tune_controller: Any) -> TuneTrial | None:
         trials = {self._board.of(str(trial)).number: trial for trial in tune_controller.get_trials()}
@@ -119,7 +127,17 @@ class HalvingScheduler(FIFOScheduler):  # type: ignore[misc]
         return next((trial for trial in active if trial.status == TuneTrial.PENDING), None)
 
 
-def _population_based(sweep: SweepConfig, options: Pbt, mode: str) -> PopulationBasedTraining:
+class Population(PopulationBasedTraining):  # type: ignore[misc]
+    """Population based training, which knows no results without news."""
+
+    def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
+        if result.get("idle"):
+            return CONTINUE
+        decision: str = super().on_trial_result(tune_controller, trial, result)
+        return decision
+
+
+def _population_based(sweep: SweepConfig, options: Pbt, mode: str) -> Population:
     def within_space(config: dict[str, Any]) -> dict[str, Any]:
         """Tune varies a number by a fifth, also beyond the ends of its space."""
         values = config["trial"]["values"]
@@ -129,7 +147,7 @@ def _population_based(sweep: SweepConfig, options: Pbt, mode: str) -> Population
         return config
 
     domains = {key: _domain(space) for key, space in sweep.parameters.items()}
-    return PopulationBasedTraining(
+    return Population(
         time_attr="epoch",
         metric=sweep.metric,
         mode=mode,

@@ -1,14 +1,18 @@
 """A training job in a thread that stops after epochs until it is told what to do."""
 
+import math
 import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dist_bp.config import JobConfig
+from dist_bp.errors import Interrupted
+from dist_bp.train.interrupt import Interrupt
 from dist_bp.train.job import run_job
 from dist_bp.train.result import Result
 
@@ -36,6 +40,7 @@ class Session:
         self._told = time.monotonic()
         self._said: queue.SimpleQueue[Epoch | Path | Result | BaseException] = queue.SimpleQueue()
         self._orders: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self.interrupt = Interrupt()
         self.waiting = False
         """Whether the job is between two epochs."""
         self._over = False
@@ -43,12 +48,14 @@ class Session:
         self._thread = threading.Thread(target=self._run, args=arguments, name="training", daemon=True)
         self._thread.start()
 
-    def advance(self) -> Epoch | Result:
-        """Trains for an epoch or more; the result where the job came to its end."""
+    def advance(self, seconds: float) -> Epoch | Result | None:
+        """Trains for an epoch or more: returns the result where the job came to its end, None if neither came in
+        `seconds`."""
         if self.waiting:
             self._orders.put("go")
-        answer = self._hear()
-        assert isinstance(answer, Epoch | Result)
+            self.waiting = False
+        answer = self._hear(seconds)
+        assert not isinstance(answer, Path)
         return answer
 
     def save(self) -> Path:
@@ -59,21 +66,33 @@ class Session:
         return answer
 
     def stop(self) -> None:
-        """Ends the job after the epoch that `advance` returned last: it evaluates, publishes and frees everything."""
-        if not self._over:
-            self._orders.put("stop")
+        """Ends the job and frees everything.
+
+        After an epoch that `advance` returned the job evaluates and publishes. In the middle of one it is interrupted:
+        it saves a checkpoint.
+        """
+        if not self.waiting:
+            self.interrupt.requested = "the sweep ended"
+        with suppress(Interrupted):
             while not self._over:
+                if self.waiting:
+                    self._orders.put("stop")
                 self._hear()
         self._thread.join()
 
-    def _hear(self) -> Epoch | Path | Result:
+    def _hear(self, seconds: float = math.inf) -> Epoch | Path | Result | None:
+        """What the job says next; None where it says nothing for so long."""
+        deadline = time.monotonic() + seconds
         answer: Any = None
         while answer is None:
+            left = deadline - time.monotonic()
             try:
-                answer = self._said.get(timeout=LOOK_SECONDS)
+                answer = self._said.get(timeout=max(min(left, LOOK_SECONDS), 0))
             except queue.Empty:
                 if not self._thread.is_alive() and self._said.empty():
                     answer = RuntimeError("the training thread ended without a word")
+                elif left <= 0:
+                    return None
         self.waiting = isinstance(answer, Epoch | Path)
         self._over = not self.waiting
         if isinstance(answer, BaseException):

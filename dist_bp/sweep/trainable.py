@@ -11,10 +11,12 @@ from ray import tune
 from dist_bp.config import JobConfig
 from dist_bp.config.candidates import with_values
 from dist_bp.errors import DistBpError
-from dist_bp.sweep.schedule import decides
+from dist_bp.sweep.schedule import NO_NEWS, decides
 from dist_bp.sweep.session import Epoch, Session
 
 CHECKPOINT = "checkpoint"
+NEWS_SECONDS = 2.0
+"""After which a step ends without news: what is busy in a step cannot be told to stop."""
 
 
 class TrainingTrial(tune.Trainable):  # type: ignore[misc]
@@ -41,9 +43,11 @@ class TrainingTrial(tune.Trainable):  # type: ignore[misc]
             job = with_values(self._job, self._values)
             self._session = Session(job, self.trial_name, self._resume, partial(decides, self._job))
         try:
-            answer = self._session.advance()
+            answer = self._session.advance(NEWS_SECONDS)
         except Exception as error:
             return {"metrics": {}, "epoch": 0, "seconds": 0.0, "failed": _one_line(error), "over": True, "done": True}
+        if answer is None:
+            return dict(NO_NEWS)
         if isinstance(answer, Epoch):
             return _report(answer.values, answer.number, answer.seconds, over=False)
         return _report(answer.metrics, answer.epochs, answer.seconds, over=True)

@@ -79,7 +79,7 @@ def _run(
     steering: Steering | None,
 ) -> Result:
     with (
-        Interrupt() as interrupt,
+        steering.interrupt if steering else Interrupt() as interrupt,
         Warden() as warden,
         ExitStack() as held,
         tracked_run(lambda: open_run(job, run_id, warden), observer, partial(describe_end, job)) as get_tracker,

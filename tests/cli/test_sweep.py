@@ -184,23 +184,36 @@ def test_a_population_copies_weights(folder: Path, ray_session: Warden) -> None:
     assert first == second  # the copied state remembers where it was trained
 
 
-def test_interrupted_it_keeps_what_it_has(folder: Path) -> None:
-    arguments = ["sweep", "job.yaml", "train.epochs=100000", "sweep.max_concurrent=1", "--name", "cut"]
-    arguments += ["sweep.scheduler=none"]
-    process = subprocess.Popen([*COMMAND, *arguments], stderr=subprocess.PIPE, text=True)
+def test_interrupted_within_an_epoch_it_saves_what_it_has(folder: Path) -> None:
+    slow = "model.layers.0={type: 'tests.runtime.layers:Slow', seconds: 1.0}"
+    arguments = ["sweep", "job.yaml", slow, "sweep.parameters={seed: {type: grid, values: [1, 2]}}", "--name", "cut"]
+    arguments += ["sweep.search=grid", "sweep.num_samples=null", "sweep.max_concurrent=1", "checkpoint.every_steps=1"]
+    arguments += ["train.batch_size=2", "train.group_size=1"]  # an epoch takes 45 s
+    process = subprocess.Popen([*COMMAND, *arguments], stderr=subprocess.PIPE, text=True, env=with_tests())
     try:
         deadline = time.monotonic() + 100
-        while not any(event["event"] == "epoch" for event in events("cut")):
+        while not list(Path("runs").glob("*/checkpoints/step-*")):
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.05)
         process.send_signal(signal.SIGTERM)
+        started = time.monotonic()
         _, said = process.communicate(timeout=60)
     finally:
         process.kill()
     assert process.returncode == 130, said
+    assert time.monotonic() - started < 30
     assert "go on with the same command and --resume cut" in said
     assert {status for (status,) in rows("select status from runs")} == {"KILLED"}
+    assert [event for event in events("cut") if event["event"] == "epoch"] == []
+    trial = open_store(next(Path("runs").glob("*/checkpoints"))).latest()
+    assert trial
+    assert 0 < trial.checkpoint.step_in_epoch < 45
+
+
+def with_tests() -> dict[str, str]:
+    """An environment in which commands find the layers of the tests."""
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 
 
 @pytest.mark.parametrize(

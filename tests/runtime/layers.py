@@ -1,4 +1,4 @@
-"""Layers of a user's own that raise or hang in the middle of training."""
+"""Layers of a user's own that raise, hang or are slow in the middle of training."""
 
 import time
 
@@ -30,4 +30,12 @@ class Sleeping(Failing):
     def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
         if ctx.step == 3 and ctx.groups[0].index > 0:
             time.sleep(self._seconds)
+        return self._dense.forward(x, params, ctx)
+
+
+class Slow(Sleeping):
+    """A dense layer of 4 units that takes its time at every step."""
+
+    def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
+        time.sleep(self._seconds)
         return self._dense.forward(x, params, ctx)
