@@ -22,7 +22,8 @@ from dist_bp.sweep.report import close_children, describe_end, open_parent, publ
 from dist_bp.sweep.result import SweepResult
 from dist_bp.sweep.search import Search
 from dist_bp.sweep.tuning import run_trials
-from dist_bp.track.port import SWEEP, Tracker
+from dist_bp.track.origin import program
+from dist_bp.track.port import SOURCE, SWEEP, Tracker
 from dist_bp.track.store import resolve_uri
 from dist_bp.train.checks import check_job, object_store_bytes
 from dist_bp.train.interrupt import Interrupt
@@ -148,7 +149,7 @@ def absolute(config: JobConfig, name: str) -> JobConfig:
             "experiment": config.tracking.experiment or config.name,
             "log_model": False,
             "registered_model": None,
-            "tags": {**config.tracking.tags, **job_tags(), SWEEP: name},
+            "tags": {SOURCE: program(), **config.tracking.tags, **job_tags(), SWEEP: name},
             "system_metrics": False,
         }
     )

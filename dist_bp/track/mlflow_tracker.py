@@ -75,7 +75,7 @@ def open_tracker(
         else:
             run = _reopen(client, resume_run_id)
         try:
-            _describe(client, run, params, config_text, {**origin_tags(settings.source_name), **tags})
+            _describe(client, run, params, config_text, {**origin_tags(), **tags})
             run = client.get_run(run.info.run_id)
         except Exception:
             client.set_terminated(run.info.run_id, "FAILED")

@@ -8,13 +8,20 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from dist_bp.track.port import SOURCE
+
 PACKAGES = ("dist_bp", "numpy", "ray", "mlflow")
 
 
-def origin_tags(source_name: str | None) -> dict[str, str]:
-    """The tags; `source_name` is what started the run, None for the running program."""
+def program() -> str:
+    """What was started, as people call it."""
+    name = Path(sys.argv[0]).name
+    return "dist-bp" if name == "__main__.py" else name
+
+
+def origin_tags() -> dict[str, str]:
     tags = {
-        "mlflow.source.name": source_name or Path(sys.argv[0]).name,
+        SOURCE: program(),
         "mlflow.source.type": "LOCAL",
         "version.python": platform.python_version(),
     }

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 RunStatus = Literal["FINISHED", "FAILED", "KILLED"]
 
+SOURCE = "mlflow.source.name"
+"""Tag: the program that started a run."""
 DESCRIPTION = "mlflow.note.content"
 """The tag that the user interface shows as a run's description, in markdown."""
 
@@ -29,7 +31,6 @@ class TrackingSettings:
     journal_folder: Path  # where points wait that the store does not take
     run_name: str | None = None
     artifact_location: str | None = None  # of a new experiment; None: `mlartifacts` beside an SQLite store
-    source_name: str | None = None  # what started the run; None: the command line's program
     system_metrics: bool = True
     system_metrics_seconds: float = 10.0
 

@@ -87,6 +87,7 @@ def test_a_sweep_gives_up_trials_and_publishes_the_best(folder: Path, ray_sessio
     assert scores == sorted(scores, reverse=True)
     assert children(result["run_id"]) == [(f"trial {number}", "FINISHED") for number in range(6)]
     assert rows("select status from runs where run_uuid = ?", result["run_id"]) == [("FINISHED",)]
+    assert len(rows("select distinct value from tags where key = 'mlflow.source.name'")) == 1
     files = {path.name for path in Path("mlartifacts", result["run_id"], "artifacts").rglob("*")}
     wanted = {"trials.csv", "trials.html", "parallel_coordinates.png", "importances.png", "best.yaml", "config.yaml"}
     assert wanted <= files

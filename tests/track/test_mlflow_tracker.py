@@ -34,13 +34,15 @@ def artifact(client: MlflowClient, tracker: Tracker, name: str) -> Path:
     return Path(client.get_run(tracker.run_id).info.artifact_uri.removeprefix("file://")) / name
 
 
-def test_a_new_run_tells_where_it_comes_from(start: Open, client: MlflowClient, tmp_path: Path) -> None:
+def test_a_new_run_tells_where_it_comes_from(
+    start: Open, client: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["/somewhere/dist_bp/__main__.py", "train"])
     tracker = start(
         {"train.epochs": "3", "data.source.odd#key": "x"},
         "name: digits # ä\n",
         {"mlflow.note.content": "a network"},
         run_name="first",
-        source_name="configs/digits.yaml",
     )
     run = client.get_run(tracker.run_id)
     assert run.info.status == "RUNNING"
@@ -48,7 +50,7 @@ def test_a_new_run_tells_where_it_comes_from(start: Open, client: MlflowClient, 
     assert run.data.params == {"train.epochs": "3", "data.source.odd_key": "x"}
     tags = run.data.tags
     assert tags["mlflow.note.content"] == "a network"
-    assert tags["mlflow.source.name"] == "configs/digits.yaml"
+    assert tags["mlflow.source.name"] == "dist-bp"
     assert tags["version.numpy"] == np.__version__
     assert {"version.python", "version.dist_bp", "version.ray", "version.mlflow"} <= tags.keys()
     assert artifact(client, tracker, "config.yaml").read_text() == "name: digits # ä\n"
