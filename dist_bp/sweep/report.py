@@ -11,6 +11,7 @@ from dist_bp.config.candidates import with_values
 from dist_bp.errors import DataError, TrainingFailed
 from dist_bp.runtime.warden import Warden
 from dist_bp.sweep import figures, table
+from dist_bp.sweep.describe import BEST_CONFIG, describe_begin, describe_result
 from dist_bp.sweep.result import SweepResult
 from dist_bp.sweep.search import Search
 from dist_bp.sweep.trial import Trial, best, ranked
@@ -21,16 +22,15 @@ from dist_bp.train.observer import Observer
 from dist_bp.train.publish import open_tracked, registration_of
 from dist_bp.train.setup import Job
 
-BEST_CONFIG = "best.yaml"
-LISTED = 10
-"""Trials in the description of the parent run."""
+PARALLEL_FIGURE = "figures/parallel_coordinates.png"
+IMPORTANCES_FIGURE = "figures/importances.png"
 
 
 def open_parent(config: JobConfig, name: str, run_id: str | None, warden: Warden) -> Tracker:
     """Opens the parent run of all trials; `run_id` is that of an earlier process."""
     tracking = config.tracking.model_copy(update={"run_name": config.tracking.run_name or name})
     named = config.model_copy(update={"tracking": tracking})
-    return open_tracked(named, describe(config, name, ()), {SWEEP: name}, run_id, warden)
+    return open_tracked(named, describe_begin(config, name), {SWEEP: name}, run_id, warden)
 
 
 def close_children(tracker: Tracker, trials: Iterable[Trial]) -> None:
@@ -64,7 +64,8 @@ def publish(
     if winner is None:
         raise TrainingFailed(f"no trial has a {metric}: {'; '.join(trial.cause for trial in order if trial.cause)}")
     _log_table(tracker, config, name, order)
-    _log_figures(tracker, config, order, search, observer)
+    drawn = _log_figures(tracker, config, order, search, observer)
+    tracker.log_tags({DESCRIPTION: describe_result(config, name, order, drawn, tracker.run_id or "")})
     chosen = with_values(config, winner.values)
     path = folder / BEST_CONFIG
     path.write_text(render(chosen), encoding="utf-8")
@@ -93,52 +94,29 @@ def publish(
     )
 
 
-def describe(config: JobConfig, name: str, order: Sequence[Trial]) -> str:
-    """The parent run's description in markdown: what is varied, and once there are trials, how they rank."""
-    sweep = config.sweep
-    assert sweep is not None
-    lines = [f"**Sweep {name}**: {sweep.metric} of {config.name}", ""]
-    for key, space in sweep.parameters.items():
-        facts = ", ".join(f"{option} {value}" for option, value in space if option != "type")
-        lines.append(f"- `{key}`: {space.type}, {facts}")
-    lines += ["", f"search {sweep.search_options.type}, scheduler {sweep.scheduler_options.type}"]
-    if order:
-        keys = list(sweep.parameters)
-        names = [*table.HEAD, sweep.metric, *keys, "epochs"]
-        lines += ["", table.as_markdown(table.rows(order[:LISTED], sweep.metric, keys), names)]
-        lines += ["", f"The best configuration is the artifact {BEST_CONFIG}, the whole ranking trials.html."]
-    return "\n".join(lines)
-
-
-def describe_end(config: JobConfig, name: str, run_id: str, status: str, why: str) -> str:
-    """Why a sweep ended before its time, and how to go on."""
-    return (
-        f"**{status.capitalize()}**: {why}\n\n{describe(config, name, ())}\n\n"
-        f"`dist-bp sweep CONFIG --resume {name}` goes on."
-    )
-
-
 def _log_table(tracker: Tracker, config: JobConfig, name: str, order: Sequence[Trial]) -> None:
     assert config.sweep is not None
     metric, keys = config.sweep.metric, list(config.sweep.parameters)
     names, content = table.columns(metric, keys), table.rows(order, metric, keys)
     tracker.log_text("trials.csv", table.as_csv(content, names))
     tracker.log_text("trials.html", table.as_html(content, names, f"Sweep {name}"))
-    tracker.log_tags({DESCRIPTION: describe(config, name, order)})
 
 
 def _log_figures(
     tracker: Tracker, config: JobConfig, order: Sequence[Trial], search: Search, observer: Observer
-) -> None:
+) -> dict[str, str]:
+    """Draws what there is to be drawn; returns where it is, by title."""
     sweep = config.sweep
     assert sweep is not None
     mode = monitor_mode(sweep.metric, sweep.mode)
     drawn = figures.parallel_coordinates(order, sweep.parameters, sweep.metric, mode)
-    tracker.log_figure("figures/parallel_coordinates.png", drawn)
-    if found := search.importances(order):
-        tracker.log_figure("figures/importances.png", figures.importances(found))
-    else:
+    tracker.log_figure(PARALLEL_FIGURE, drawn)
+    found = search.importances(order)
+    if not found:
         observer.note("there are too few finished trials to tell how important the parameters are")
+        return {"Trials in parallel coordinates": PARALLEL_FIGURE}
+    tracker.log_figure(IMPORTANCES_FIGURE, figures.importances(found))
+    return {"Trials in parallel coordinates": PARALLEL_FIGURE, "Importance of the parameters": IMPORTANCES_FIGURE}
 
 
 def _log_model(

@@ -17,8 +17,9 @@ from dist_bp.runtime.placement import Node, place
 from dist_bp.runtime.ray_job import announce, job_tags
 from dist_bp.runtime.warden import Warden
 from dist_bp.sweep.board import Board, Watcher
+from dist_bp.sweep.describe import describe_end
 from dist_bp.sweep.journal import JOURNAL, Journal, Record
-from dist_bp.sweep.report import close_children, describe_end, open_parent, publish
+from dist_bp.sweep.report import close_children, open_parent, publish
 from dist_bp.sweep.result import SweepResult
 from dist_bp.sweep.search import Search
 from dist_bp.sweep.tuning import run_trials

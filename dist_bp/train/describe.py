@@ -28,14 +28,17 @@ class Report:
 
 def describe_begin(job: Job) -> str:
     """What is trained on what."""
-    return _page([_title(job), _facts(job)])
+    return page([_title(job), _facts(job)])
 
 
 def describe_end(job: Job, run_id: str, status: str, why: str) -> str:
     """Why a run ended before its time, and how to go on."""
     ended = f"**{status.capitalize()}**: {why}"
-    go_on = f"`dist-bp train config.yaml --resume {run_id}` goes on from its last checkpoint, if it has one."
-    return _page([_title(job), ended, _facts(job), go_on, _repeat(job)])
+    command = f"train config.yaml --resume {run_id}"
+    if sweep := job.config.tracking.tags.get(SWEEP):
+        command = f"sweep CONFIG --resume {sweep}"
+    go_on = f"`dist-bp {command}` goes on from its last checkpoint, if it has one."
+    return page([_title(job), ended, _facts(job), go_on, _repeat(job)])
 
 
 def describe_result(job: Job, run_id: str, outcome: Outcome, report: Report) -> str:
@@ -46,13 +49,14 @@ def describe_result(job: Job, run_id: str, outcome: Outcome, report: Report) -> 
         f"- training: {outcome.reason} after {outcome.epoch} epochs, {outcome.step:,} steps, "
         f"{outcome.seconds:.1f} s{kept}"
     )
-    figures = [_figure("Loss of each epoch", LOSS_FIGURE, run_id)]
+    figures = [figure("Loss of each epoch", LOSS_FIGURE, run_id)]
     if "confusion_matrix" in report.arrays:
-        figures.append(_figure("Confusion matrix", CONFUSION_FIGURE, run_id))
-    return _page([_title(job), _table(report.metrics), f"{_facts(job)}\n{course}", *figures, _repeat(job)])
+        figures.append(figure("Confusion matrix", CONFUSION_FIGURE, run_id))
+    return page([_title(job), _table(report.metrics), f"{_facts(job)}\n{course}", *figures, _repeat(job)])
 
 
-def _page(paragraphs: list[str]) -> str:
+def page(paragraphs: list[str]) -> str:
+    """The text of these paragraphs."""
     return "\n\n".join(paragraphs)
 
 
@@ -89,7 +93,7 @@ def _table(metrics: Mapping[str, float]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def _figure(title: str, path: str, run_id: str) -> str:
+def figure(title: str, path: str, run_id: str) -> str:
     """An artifact of the run; the address is relative to the page, so it holds for every server."""
     return f"![{title}](get-artifact?{urlencode({'path': path, 'run_uuid': run_id})})"
 

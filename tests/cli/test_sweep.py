@@ -98,6 +98,14 @@ def test_a_sweep_gives_up_trials_and_publishes_the_best(folder: Path, ray_sessio
     assert best["model"]["layers"][0]["units"] == trials[0]["values"]["model.layers.0.units"]
     assert run_here("validate", result["best_config"]).returncode == 0
     assert run_here("evaluate", result["model_uri"], "--split", "validation").returncode == 0
+    ((page,),) = rows(
+        "select value from tags where key = 'mlflow.note.content' and run_uuid = ?",
+        result["run_id"],
+    )
+    assert page.startswith(f"**Sweep one** of cli: val_accuracy {scores[0]:.4g}, trial {trials[0]['number']} of 6\n")
+    assert "| rank | trial | status | val_accuracy |" in page
+    for figure in ("parallel_coordinates", "importances"):
+        assert f"(get-artifact?path=figures%2F{figure}.png&run_uuid={result['run_id']})" in page
     assert not list(Path("runs", "sweeps", "one").glob("tune"))
     assert "go on with --resume one" in refused("job.yaml", *QUICK, "--name", "one")
 
