@@ -80,7 +80,7 @@ def run_sweep(
                 started = time.monotonic()
                 observer.phase("running trials")
                 if not board.all_given:
-                    run_trials(absolute(config, name), board, folder)
+                    run_trials(absolute(config, name), board, folder, observer.warn)
             finally:
                 cluster.close()
             ran = [trial for trial in board.trials if trial.number not in before]

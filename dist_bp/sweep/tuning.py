@@ -3,7 +3,7 @@
 import logging
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -28,10 +28,11 @@ SWITCHES = {
 }
 
 
-def run_trials(job: JobConfig, board: Board, folder: Path) -> None:
+def run_trials(job: JobConfig, board: Board, folder: Path, warn: Callable[[str], None]) -> None:
     """Runs all that the board has to propose, several trials at a time as CPUs allow.
 
-    `job` is what trials vary; `folder` is for Tune's files. Ray must be connected.
+    `job` is what trials vary; `folder` is for Tune's files; `warn` hears of checkpoints that cannot be used. Ray must
+    be connected.
     """
     os.environ.update(SWITCHES)
     from ray import tune
@@ -46,7 +47,7 @@ def run_trials(job: JobConfig, board: Board, folder: Path) -> None:
     trainable = tune.with_parameters(TrainingTrial, job=job, folder=Path.cwd())
 
     def arguments(trial: Trial) -> dict[str, Any]:
-        return {"values": trial.values, "run_id": trial.run_id, "resume": _checkpoint(job, trial.run_id)}
+        return {"values": trial.values, "run_id": trial.run_id, "resume": newest_checkpoint(job, trial, warn)}
 
     scheduler = make_scheduler(job, board)
     if isinstance(scheduler, PopulationBasedTraining):  # which takes no searcher
@@ -96,11 +97,14 @@ def _bundles(trial: JobConfig) -> Any:
     return tune.PlacementGroupFactory(bundles)
 
 
-def _checkpoint(job: JobConfig, run_id: str) -> str | None:
+def newest_checkpoint(job: JobConfig, trial: Trial, warn: Callable[[str], None]) -> str | None:
     """The newest checkpoint of a trial that was cut off; None where it has no intact one, and so begins anew."""
-    folder = Path(job.checkpoint.directory) / run_id / CHECKPOINTS
+    folder = Path(job.checkpoint.directory) / trial.run_id / CHECKPOINTS
     try:
         found = open_store(folder).latest() if folder.is_dir() else None
-    except CheckpointError:
+    except CheckpointError as error:
+        warn(f"trial {trial.number} begins anew: {error}")
         return None
+    for line in found.passed_over if found else ():
+        warn(f"trial {trial.number}: {line}")
     return str(found.path) if found else None
