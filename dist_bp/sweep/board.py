@@ -15,13 +15,14 @@ Watcher = Callable[[Sequence[Trial]], None]
 class Board:
     """The trials in the order of their numbers; every change is journaled and shown.
 
-    `new_run` makes the MLflow run of a trial.
+    `new_run` makes the MLflow run of a trial; `warn` is told what people should know.
     """
 
     search: Search
     journal: Journal
     new_run: Callable[[int], str]
     watcher: Watcher
+    warn: Callable[[str], None]
     max_concurrent: int | None
     max_failures: int
     interrupted: Callable[[], bool]

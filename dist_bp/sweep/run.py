@@ -75,12 +75,12 @@ def run_sweep(
                 tracker = get_tracker()
                 announce(tracker.run_id or "", folder)
                 observer.run(tracker.run_id or "", tracker.run_url)
-                board = _board(config, search, folder, tracker, watcher, record, interrupt)
+                board = _board(config, search, folder, tracker, watcher, observer, record, interrupt)
                 before = {trial.number for trial in board.trials if trial.over}
                 started = time.monotonic()
                 observer.phase("running trials")
                 if not board.all_given:
-                    run_trials(absolute(config, name), board, folder, observer.warn)
+                    run_trials(absolute(config, name), board, folder)
             finally:
                 cluster.close()
             ran = [trial for trial in board.trials if trial.number not in before]
@@ -193,6 +193,7 @@ def _board(
     folder: Path,
     tracker: Tracker,
     watcher: Watcher,
+    observer: Observer,
     record: Record | None,
     interrupt: Interrupt,
 ) -> Board:
@@ -206,6 +207,7 @@ def _board(
         journal,
         new_run=lambda number: tracker.open_child(f"trial {number}"),
         watcher=watcher,
+        warn=observer.warn,
         max_concurrent=config.sweep.max_concurrent,
         max_failures=config.sweep.max_failures,
         interrupted=lambda: interrupt.requested is not None,

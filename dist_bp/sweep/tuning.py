@@ -28,11 +28,10 @@ SWITCHES = {
 }
 
 
-def run_trials(job: JobConfig, board: Board, folder: Path, warn: Callable[[str], None]) -> None:
+def run_trials(job: JobConfig, board: Board, folder: Path) -> None:
     """Runs all that the board has to propose, several trials at a time as CPUs allow.
 
-    `job` is what trials vary; `folder` is for Tune's files; `warn` hears of checkpoints that cannot be used. Ray must
-    be connected.
+    `job` is what trials vary; `folder` is for Tune's files. Ray must be connected.
     """
     os.environ.update(SWITCHES)
     from ray import tune
@@ -47,7 +46,7 @@ def run_trials(job: JobConfig, board: Board, folder: Path, warn: Callable[[str],
     trainable = tune.with_parameters(TrainingTrial, job=job, folder=Path.cwd())
 
     def arguments(trial: Trial) -> dict[str, Any]:
-        return {"values": trial.values, "run_id": trial.run_id, "resume": newest_checkpoint(job, trial, warn)}
+        return {"values": trial.values, "run_id": trial.run_id, "resume": newest_checkpoint(job, trial, board.warn)}
 
     scheduler = make_scheduler(job, board)
     if isinstance(scheduler, PopulationBasedTraining):  # which takes no searcher

@@ -18,7 +18,9 @@ from dist_bp.sweep.search import Search
 def test_a_trial_that_the_end_of_the_sweep_cuts_off_is_not_over(tmp_path, interrupted, error, status):
     spaces = {"x": {"type": "choice", "values": [1, 2]}}
     search = Search(SweepConfig.model_validate({"parameters": spaces}), 0)
-    board = Board(search, Journal(tmp_path), lambda number: "run", lambda trials: None, None, 3, lambda: interrupted)
+    board = Board(
+        search, Journal(tmp_path), lambda number: "run", lambda trials: None, print, None, 3, lambda: interrupted
+    )
     board.error = error
     board.journal.open("name: x", "parent")
     trial = board.next()
