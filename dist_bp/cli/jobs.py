@@ -85,9 +85,12 @@ def stop(
     as_json: AsJson = False,
 ) -> None:
     """Stop a job: it saves a checkpoint and closes its run first. Given again, ends it at once."""
+    from dist_bp.submit.client import ENDED
     from dist_bp.submit.stop import last_words, stop_job
 
     client, session = _connected(address)
+    if (job := client.job(name))["status"] in ENDED:
+        say(f"job {name} has ended already")
     try:
         job = stop_job(client, session, name, now, say)
     except KeyboardInterrupt:

@@ -91,6 +91,8 @@ def compare(
     from dist_bp.track.runs import differing_params, metric_rows
     from dist_bp.train.result import finite
 
+    if output.suffix != ".png":
+        raise UserError(f"--output {output}: the curves are drawn as PNG, so give a name that ends in .png")
     if len(runs) < 2:
         raise UserError("compare needs at least two runs: name them by id or name, see `dist-bp runs list`")
     with _reader(config, tracking_uri, experiment) as reader:
@@ -144,19 +146,22 @@ def best(
 def _best(
     reader: "RunReader", metric: str, sign: int, filter_text: str
 ) -> "tuple[RunRecord, float, ModelRecord | None]":
-    """The run with the least signed value, that value, and its model: the final one, or else its best checkpoint."""
+    """The run with the least signed value, that value, and its model: the final one, or else its best checkpoint.
+
+    Of equal runs one with a model comes first: the best trial of a sweep has it in the parent run.
+    """
     final, checkpoints = reader.models("name = 'model'"), reader.models("name = 'checkpoint'")
-    candidates: list[tuple[float, int, RunRecord, ModelRecord | None]] = []
+    candidates: list[tuple[float, bool, int, RunRecord, ModelRecord | None]] = []
     for place, run in enumerate(reader.runs(filter_text)):
         models = final.get(run.run_id, [])[:1] or checkpoints.get(run.run_id, [])
         measured = [model for model in models if metric in model.metrics]
         model = min(measured, key=lambda model: sign * model.metrics[metric], default=None)
         value = model.metrics[metric] if model else run.metrics.get(metric)
         if value is not None and value == value:
-            candidates.append((sign * value, place, run, model))
+            candidates.append((sign * value, model is None, place, run, model))
     if not candidates:
         raise UserError(f"no run has a value of {metric}{' and matches the filter' if filter_text else ''}")
-    value, _, run, model = min(candidates, key=lambda candidate: candidate[:2])
+    value, *_, run, model = min(candidates, key=lambda candidate: candidate[:3])
     return run, sign * value, model
 
 

@@ -88,18 +88,20 @@ def print_best(
     """The best run, and the commands that use its model."""
     console = _console(stream)
     facts = {"run": f"{run.run_id}, {escape(run.name)}", metric: shown(value), "status": _status(run), "link": run.url}
+    folder = Path(run.params.get("checkpoint.directory", "runs")) / run.run_id / "model"
     if model:
         facts["model"] = f"{model.uri}, {model.name} of step {model.step:,}"
     for name, text in facts.items():
         console.print(f"[bold]{name:16}[/bold]{text}", soft_wrap=True)
-    if model:
-        dist_bp = " ".join([program("dist-bp"), "{}", model.uri, *options])
+    if model or folder.is_dir():
+        dist_bp = " ".join([program("dist-bp"), "{}", model.uri if model else str(folder), *(options if model else ())])
         console.print("[bold]next[/bold]")
         console.print(f"  {escape(dist_bp.format('evaluate'))}", soft_wrap=True)
         console.print(f"  {escape(dist_bp.format('predict'))} --input FILE --output predictions.csv", soft_wrap=True)
+    if model:
         console.print(f'  python: mlflow.pyfunc.load_model("{model.uri}").predict(rows)', soft_wrap=True)
     else:
-        console.print("it has no model in MLflow: its checkpoints are in the folder of checkpoint.directory")
+        console.print(f"it has no model in MLflow; {folder} is where it left its own", soft_wrap=True)
 
 
 def _console(stream: IO[str]) -> Console:

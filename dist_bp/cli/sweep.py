@@ -26,11 +26,8 @@ def sweep(
     """Try many values of some settings, as the configuration's sweep section says."""
     from dist_bp.cli.sweep_display import print_sweep, watch_sweep
     from dist_bp.config import load_config
-    from dist_bp.errors import UserError
     from dist_bp.sweep.run import check_sweep, run_sweep
 
-    if resume and name:
-        raise UserError("--name is for a new sweep: give --resume NAME alone")
     job_config = load_config(config, overrides or ())
     search = check_sweep(job_config)
     with watch_sweep(job_config, search.total, quiet, sys.stderr) as (watcher, observer):

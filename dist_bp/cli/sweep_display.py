@@ -128,10 +128,12 @@ def print_sweep(result: SweepResult, config: JobConfig, stream: IO[str], typed: 
     for trial in result.trials:
         if trial.cause:
             console.print(f"trial {trial.number} failed: {escape(trial.cause)}")
-    ran = max(result.ran, 1)
+    took = "no trial was left to run"
+    if ran := result.ran:
+        each, training = result.seconds / ran, result.training_seconds / ran
+        took = f"{ran} trials took {result.seconds:.1f} s ({each:.1f} s each, {training:.1f} s training)"
     rows = {
-        "sweep": f"{result.name}: {len(result.trials)} trials, {result.epochs} epochs; {result.ran} trials took "
-        f"{result.seconds:.1f} s ({result.seconds / ran:.1f} s each, {result.training_seconds / ran:.1f} s training)",
+        "sweep": f"{result.name}: {len(result.trials)} trials, {result.epochs} epochs; {took}",
         "best": f"trial {result.best.number}, {result.metric} {shown(result.best.score)}",
         "configuration": result.best_config,
         "model": result.model_uri or result.best_model,

@@ -1,6 +1,6 @@
 """A job with other values of some settings: the trials of a sweep, and whether its spaces can be such values."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,6 +13,7 @@ from dist_bp.errors import ConfigError
 
 Finding = tuple[str, str]
 """A varied key and what is wrong with its space."""
+Check = Callable[[JobConfig, Mapping[str, Any]], list[str]]
 
 
 def with_values(config: JobConfig, values: Mapping[str, Any]) -> JobConfig:
@@ -35,20 +36,22 @@ def with_values(config: JobConfig, values: Mapping[str, Any]) -> JobConfig:
         raise ConfigError([_line(problem) for problem in problems(error, JobConfig)]) from error
 
 
-def check_spaces(config: JobConfig) -> Iterator[Finding]:
+def check_spaces(config: JobConfig, wrong: Check | None = None) -> Iterator[Finding]:
     """What is wrong with the spaces of a sweep, found by trying their ends and values.
+
+    `wrong` says what is wrong with the job of such values; by default whether it is a valid configuration.
 
     A value may need others to be valid: it is wrong if it fits neither the job as it is nor one where all
     settings are varied.
     """
-    sweep = config.sweep
+    sweep, wrong = config.sweep, wrong or _wrong
     if sweep is None:
         return
     first = {key: space.probes()[0] for key, space in sweep.parameters.items()}
     for key, space in sweep.parameters.items():
         for value in space.probes():
-            alone = _wrong(config, {key: value})
-            if alone and _wrong(config, {**first, key: value}):
+            alone = wrong(config, {key: value})
+            if alone and wrong(config, {**first, key: value}):
                 yield key, f"the value {value!r}: {'; '.join(alone)}"
                 break
 

@@ -27,7 +27,8 @@ from dist_bp.config.train import TrainConfig
 _NAME = r"[A-Za-z0-9._-]+"
 
 
-def _file_name(value: str) -> str:
+def file_name(value: str) -> str:
+    """The value; raises ValueError where it cannot be part of a file's name everywhere."""
     if not re.fullmatch(_NAME, value):
         raise ValueError(f"must be made of letters, digits, '.', '_' and '-', got {value!r}")
     return value
@@ -36,7 +37,7 @@ def _file_name(value: str) -> str:
 class JobConfig(Section):
     """One training job."""
 
-    name: Annotated[str, AfterValidator(_file_name)] = Field(
+    name: Annotated[str, AfterValidator(file_name)] = Field(
         description="Name of the job: letters, digits, '.', '_' and '-'.",
         json_schema_extra={"pattern": f"^{_NAME}$"},
     )

@@ -17,6 +17,11 @@ def in_job() -> bool:
     return _JOB in os.environ
 
 
+def again() -> str:
+    """How people start this program again."""
+    return "`dist-bp submit`" if in_job() else "the same command"
+
+
 def submission_id() -> str | None:
     """The submission id of the Ray job that this process belongs to; None outside of one."""
     with suppress(ValueError, AttributeError):

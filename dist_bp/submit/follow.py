@@ -8,6 +8,8 @@ from urllib.parse import quote
 from dist_bp.submit.client import ENDED, Job, JobsClient, Unreachable
 
 LOOK_SECONDS = 5.0
+QUIET_SECONDS = 1.0
+"""After which a stream without news is taken for one that may have ended."""
 AGAIN_SECONDS = 1.0
 PATIENCE_SECONDS = 60.0
 OWN_HEAD_PATIENCE_SECONDS = 10.0
@@ -68,7 +70,7 @@ async def _chunks(client: JobsClient, name: str) -> AsyncIterator[str]:
         ):
             while True:
                 try:
-                    message = await stream.receive(timeout=LOOK_SECONDS)
+                    message = await stream.receive(timeout=QUIET_SECONDS)
                 except TimeoutError:
                     if (await asyncio.to_thread(client.job, name))["status"] in ENDED:
                         return

@@ -51,8 +51,10 @@ class Checked:
 def check_options(options: Options) -> tuple[Checked, list[str]]:
     """The options as the API wants them, and a line for each that is wrong."""
     problems: list[str] = []
-    if options.submission_id and not re.fullmatch(r"[\w.-]+", options.submission_id):
-        problems.append(f"--submission-id {options.submission_id}: use letters, digits, '_', '.' and '-' only")
+    if options.submission_id is not None and not re.fullmatch(r"[\w.-]+", options.submission_id):
+        problems.append(f"--submission-id {options.submission_id!r}: use letters, digits, '_', '.' and '-' only")
+    if options.resume == "":
+        problems.append("--resume '': say what to go on with, or leave it out")
     variables = [item.partition("=") for item in options.env]
     problems += [
         f"--env {''.join(item)}: must have the form KEY=VALUE" for item in variables if not (item[0] and item[1])

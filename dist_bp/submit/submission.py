@@ -4,13 +4,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from dist_bp.config import load_config
-from dist_bp.errors import SubmitError
+from dist_bp.checkpoint import locate
+from dist_bp.config import JobConfig, load_config
+from dist_bp.errors import SubmitError, UserError
 from dist_bp.submit.address import find_target
 from dist_bp.submit.client import JobsClient
 from dist_bp.submit.request import Options, build_request, check_options, send_packages
 from dist_bp.submit.travel import kept_here, on_this_machine, shares_files, to_another_machine
 from dist_bp.submit.upload import Upload, limit, working_directory
+from dist_bp.sweep.journal import Journal, sweep_folder
 
 
 def submit_job(
@@ -37,6 +39,7 @@ def submit_job(
         raise SubmitError(f"--submission-id {options.submission_id}: there is such a job already: give another id")
     if shares_files(session):
         travel = on_this_machine(config)
+        travel.problems += _not_there(config, options)
         if options.resume and Path(options.resume).exists():
             options = replace(options, resume=str(Path(options.resume).absolute()))
     else:
@@ -50,3 +53,17 @@ def submit_job(
     say(f"uploading {upload}")
     request = build_request(config.name, path, [*overrides, *travel.overrides], options, checked, client.target)
     return client, client.submit(send_packages(request, upload, client)), upload
+
+
+def _not_there(config: JobConfig, options: Options) -> list[str]:
+    """What is wrong with what the job should go on with, as far as it can be told before it is sent."""
+    if options.resume is None:
+        return []
+    try:
+        if options.sweep:
+            Journal(sweep_folder(config, options.resume)).read()
+        elif options.resume != "auto":
+            locate(options.resume, Path(config.checkpoint.directory))
+    except UserError as error:
+        return [f"--resume: {problem}" for problem in error.problems]
+    return []

@@ -8,10 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dist_bp.config import JobConfig
 from dist_bp.errors import UserError
 from dist_bp.sweep.trial import OVER, Trial
 
+SWEEPS = "sweeps"
 JOURNAL = "trials.jsonl"
+
+
+def sweep_folder(config: JobConfig, name: str) -> Path:
+    return Path(config.checkpoint.directory).absolute() / SWEEPS / name
 
 
 @dataclass(frozen=True)

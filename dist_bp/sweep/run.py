@@ -1,6 +1,7 @@
 """One sweep from configuration to result: parent run, trials, ranking, best model."""
 
 import time
+from collections.abc import Iterable, Mapping
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -10,15 +11,16 @@ import yaml
 from pydantic import ValidationError
 
 from dist_bp.config import JobConfig, render
-from dist_bp.config.candidates import check_spaces, with_values
+from dist_bp.config.candidates import Finding, check_spaces, with_values
+from dist_bp.config.job import file_name
 from dist_bp.errors import CapacityError, ConfigError, Interrupted, TrainingFailed, UserError
 from dist_bp.runtime.cluster import Cluster, cluster_address, local_cpus, this_machine
 from dist_bp.runtime.placement import Node, place
-from dist_bp.runtime.ray_job import announce, job_tags
+from dist_bp.runtime.ray_job import again, announce, job_tags
 from dist_bp.runtime.warden import Warden
 from dist_bp.sweep.board import Board, Watcher
 from dist_bp.sweep.describe import describe_end
-from dist_bp.sweep.journal import JOURNAL, Journal, Record
+from dist_bp.sweep.journal import JOURNAL, Journal, Record, sweep_folder
 from dist_bp.sweep.report import close_children, open_parent, publish
 from dist_bp.sweep.result import SweepResult
 from dist_bp.sweep.search import Search
@@ -32,7 +34,6 @@ from dist_bp.train.job import only_writer, tracked_run
 from dist_bp.train.observer import Observer
 from dist_bp.train.setup import prepare_job
 
-SWEEPS = "sweeps"
 CONFIG = "sweep.yaml"
 FREE = ("num_samples", "max_concurrent", "max_failures")
 """Settings of a sweep that may be others when it is resumed."""
@@ -51,15 +52,16 @@ def run_sweep(
     Ctrl-C or SIGTERM; in each case all runs are closed and no process is left.
     """
     observer = observer or Observer()
-    name = resume or name or f"{config.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    name = _name(config, resume, name)
     folder = sweep_folder(config, name)
     search = check_sweep(config)
-    record = _earlier(config, folder, search) if resume else None
-    if not resume and (folder / JOURNAL).exists():
+    record = _earlier(config, folder, search) if resume is not None else None
+    if record is None and (folder / JOURNAL).exists():
         raise UserError(f"there is a sweep {name} already: go on with --resume {name}, or choose another --name")
     observer.phase("preparing the data")
     job = prepare_job(config.model_copy(update={"sweep": None}))
     check_job(job)
+    _refuse(check_spaces(config, _misfits))
     with only_writer(folder), Interrupt() as interrupt, Warden() as warden:
         parent = record.parent if record else None
         with tracked_run(
@@ -91,21 +93,43 @@ def run_sweep(
             return publish(job, config, name, folder, board.trials, ran, search, tracker, observer, seconds)
 
 
-def sweep_folder(config: JobConfig, name: str) -> Path:
-    return Path(config.checkpoint.directory).absolute() / SWEEPS / name
-
-
 def check_sweep(config: JobConfig) -> Search:
     """The search of the configuration. Raises ConfigError or UserError where it cannot work."""
     if config.sweep is None:
         raise ConfigError("the configuration has no sweep section: say what to vary in sweep.parameters")
-    if found := [f"sweep.parameters.{key}: {message}" for key, message in check_spaces(config)]:
-        raise ConfigError(found)
+    _refuse(check_spaces(config))
     if cluster_address(config.ray.address) == "local":
         check_capacity(config, [this_machine()])
     search = Search(config.sweep, config.seed, partial(_wrong, config))
     search.propose(0, [])  # do the conditions admit anything?
     return search
+
+
+def _name(config: JobConfig, resume: str | None, name: str | None) -> str:
+    """What the sweep is called. Raises UserError for what cannot be the name of a folder."""
+    given = [(option, text) for option, text in (("--resume", resume), ("--name", name)) if text is not None]
+    if len(given) == 2:
+        raise UserError("--name is for a new sweep: give --resume NAME alone")
+    for option, text in given:
+        try:
+            return file_name(text)
+        except ValueError as error:
+            raise UserError(f"{option}: {error}") from error
+    return f"{config.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def _refuse(findings: Iterable[Finding]) -> None:
+    if found := [f"sweep.parameters.{key}: {message}" for key, message in findings]:
+        raise ConfigError(found)
+
+
+def _misfits(config: JobConfig, values: Mapping[str, Any]) -> list[str]:
+    """What is wrong with a trial once its data and network are known."""
+    try:
+        prepare_job(with_values(config, values))
+    except UserError as error:
+        return error.problems
+    return []
 
 
 def _wrong(config: JobConfig, values: dict[str, Any]) -> str | None:
@@ -218,7 +242,7 @@ def _board(
 
 def _raise_early_end(board: Board, name: str) -> None:
     if board.interrupted():
-        raise Interrupted(f"interrupted: the sweep is kept; go on with the same command and --resume {name}")
+        raise Interrupted(f"interrupted: the sweep is kept; go on with {again()} and --resume {name}")
     if board.error:
         raise board.error
     failed = [trial for trial in board.trials if trial.status == "failed"]

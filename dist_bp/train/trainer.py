@@ -9,6 +9,7 @@ from dist_bp.errors import Interrupted, TrainingFailed
 from dist_bp.ps.arena import Snapshot
 from dist_bp.ps.lease import NonFinite
 from dist_bp.runtime.base import LeaseReport, Runtime
+from dist_bp.runtime.ray_job import again
 from dist_bp.track.port import Tracker
 from dist_bp.train.interrupt import Interrupt
 from dist_bp.train.meter import EpochMeter, StepLog, scores
@@ -282,7 +283,7 @@ class Trainer:
     def _interrupted_message(self) -> str:
         return (
             f"{self._interrupt.requested} after step {self._step}: checkpoint saved; "
-            "go on with the same command and --resume auto"
+            f"go on with {again()} and --resume auto"
         )
 
     def _non_finite_message(self, found: NonFinite) -> str:

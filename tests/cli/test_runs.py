@@ -132,7 +132,7 @@ def test_the_best_run_is_told_with_its_model(run: Run, trained: dict[str, Result
     code, out, _ = run("runs", "best", "--metric", "val/loss", "--mode", "max")
     assert code == 0
     assert "trial" in out
-    assert "no model in MLflow" in out
+    assert "no model in MLflow" in out  # and a run without a folder, either
     nested = answer(run("runs", "best", "--metric", "val_loss", "--json", "--filter", "attributes.run_name = 'trial'"))
     assert nested["value"] == 9.0  # though the run that it belongs to is better
     command = next(line for line in run("runs", "best", "--metric", "val_loss")[1].splitlines() if "evaluate" in line)
@@ -152,6 +152,7 @@ def test_the_best_run_is_told_with_its_model(run: Run, trained: dict[str, Result
         (["show", "god"], "there is no run 'god': did you mean 'good'"),
         (["show", ""], "is more than one run"),
         (["compare", "good"], "at least two runs"),
+        (["compare", "good", "poor", "--output", "x.jpg"], "give a name that ends in .png"),
         (["compare", "good", "good"], "all the same run"),
         (["compare", "good", "poor", "--output", "/proc/x.png"], "cannot be written"),
         (["best", "--metric", "val_loss", "--filter", "params.seed = 'none'"], "no run has a value of val/loss and"),

@@ -231,6 +231,12 @@ def with_tests() -> dict[str, str]:
         (("sweep.metric=val_f1",), "unknown monitor 'val_f1'"),
         (("sweep=null",), "the configuration has no sweep section"),
         (("--resume", "none"), "there is no sweep in"),
+        (("--resume", ""), "--resume: must be made of letters, digits"),
+        (("--name", "../other"), "--name: must be made of letters, digits, '.', '_' and '-', got '../other'"),
+        (
+            ("sweep.parameters={model.layers.1.units: {type: choice, values: [3, 4]}}",),
+            "sweep.parameters.model.layers.1.units: the value 4: cross_entropy over 3 classes needs 3 units",
+        ),
         (("--resume", "a", "--name", "b"), "--name is for a new sweep"),
         (("sweep.conditions=[nowhere:small]",), "there is no module 'nowhere'"),
         (

@@ -46,6 +46,7 @@ def test_job_and_run_know_each_other(place: Place, finished: str) -> None:
     assert "SUCCEEDED" in shown
     assert finished in shown
     assert "test_accuracy" in place.run("jobs", "logs", "whole").stdout
+    assert "job whole has ended already" in place.run("jobs", "stop", "whole").stderr
 
 
 def test_a_killed_driver_goes_on_in_the_same_run_with_the_same_parameters(place: Place, finished: str) -> None:
