@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Ta
 
 from dist_bp.config.fields import ByType, Count, Flag, Section, Share, Text, Whole, text_or_other
 from dist_bp.config.metrics import Mode
-from dist_bp.config.space import GridSpace, Space
+from dist_bp.config.space import GridSpace, NormalSpace, Space
 
 SearchName = Literal["grid", "random", "tpe"]
 SchedulerName = Literal["none", "asha", "median", "pbt"]
@@ -169,6 +169,9 @@ class SweepConfig(Section):
             yield "scheduler pbt varies values without asking conditions: remove them"
         if self.samples * self.scheduler_options.quantile_fraction < 1:  # type: ignore[union-attr]
             yield f"scheduler pbt compares too few trials ({self.samples}): raise num_samples or quantile_fraction"
+        unbounded = [key for key, space in self.parameters.items() if isinstance(space, NormalSpace)]
+        if unbounded:
+            yield f"scheduler pbt needs spaces with ends, {', '.join(unbounded)} has none: use uniform or loguniform"
         fixed = [key for key in self.parameters if not key.startswith(("train.optimizer.", "train.clip_"))]
         if fixed:
             yield (

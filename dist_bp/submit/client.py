@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from difflib import get_close_matches
-from http.client import HTTPException
+from http.client import HTTPException, IncompleteRead
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -22,6 +22,8 @@ CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 10.0
 UPLOAD_SECONDS = 300.0
 NO_DASHBOARD = "is not Ray's dashboard: give the address of the dashboard, mostly port 8265"
+BUSY = (502, 503, 504)
+"""What a proxy says of a cluster that does not answer."""
 ENDED = ("SUCCEEDED", "FAILED", "STOPPED")
 
 Job = dict[str, Any]
@@ -124,9 +126,9 @@ class JobsClient:
     ) -> Any:
         data = json.dumps(body).encode() if isinstance(body, Mapping) else body
         kind = "application/json" if isinstance(body, Mapping) else "application/octet-stream"
-        request = urllib.request.Request(
-            self.target.address + path, data, {**self.headers, "Content-Type": kind}, method=method
-        )
+        request = urllib.request.Request(self.target.address + path, data, {"Content-Type": kind}, method=method)
+        for header, value in self.headers.items():
+            request.add_unredirected_header(header, value)  # the token is for this cluster alone
         try:
             with self._opener.open(request, timeout=seconds or self._answer_seconds) as answer:
                 text = answer.read()
@@ -135,6 +137,8 @@ class JobsClient:
         except OSError as error:
             reason = str(getattr(error, "reason", None) or error) or type(error).__name__
             raise Unreachable(self._unreachable(reason)) from error
+        except IncompleteRead as error:
+            raise Unreachable(self._unreachable("the answer broke off")) from error
         except HTTPException as error:
             raise SubmitError(self._says(NO_DASHBOARD)) from error
         try:
@@ -148,6 +152,8 @@ class JobsClient:
         if code == 403:
             source = self.target.token_source
             return SubmitError(self._says(f"refuses the token of {source}: it belongs to another cluster"))
+        if code in BUSY:
+            return Unreachable(self._unreachable(f"HTTP {code}"))
         lines = [line for line in text.splitlines() if line.strip()] or ["no reason given"]
         kind = NotFound if code == 404 else SubmitError
         return kind(self._says(f"refuses (HTTP {code}): {lines[-1].strip()}"))

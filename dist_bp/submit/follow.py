@@ -24,27 +24,36 @@ def follow(client: JobsClient, name: str, write: Callable[[str], object]) -> Job
     patience = OWN_HEAD_PATIENCE_SECONDS if client.target.is_own_head else PATIENCE_SECONDS
     seen = 0
     answered = time.monotonic()
+
+    def hear() -> None:
+        nonlocal answered
+        answered = time.monotonic()
+
     while True:
         try:
-            seen = asyncio.run(_stream(client, name, seen, write))
+            seen = asyncio.run(_stream(client, name, seen, write, hear))
             job = client.job(name)
             if job["status"] in ENDED:
                 write(client.logs(name)[seen:])
                 return job
-            answered = time.monotonic()
+            hear()
         except Unreachable:
             if time.monotonic() - answered > patience:
                 raise
         time.sleep(AGAIN_SECONDS)
 
 
-async def _stream(client: JobsClient, name: str, seen: int, write: Callable[[str], object]) -> int:
+async def _stream(
+    client: JobsClient, name: str, seen: int, write: Callable[[str], object], hear: Callable[[], None]
+) -> int:
     """Writes what comes after the first `seen` characters until the stream ends; returns what has been seen then.
+
+    `hear` is called whenever the cluster answers.
 
     A new stream begins with the first line again.
     """
     position = 0
-    async for text in _chunks(client, name):
+    async for text in _chunks(client, name, hear):
         fresh = text[max(seen - position, 0) :]
         position += len(text)
         seen = max(seen, position)
@@ -53,7 +62,7 @@ async def _stream(client: JobsClient, name: str, seen: int, write: Callable[[str
     return seen
 
 
-async def _chunks(client: JobsClient, name: str) -> AsyncIterator[str]:
+async def _chunks(client: JobsClient, name: str, hear: Callable[[], None]) -> AsyncIterator[str]:
     """Text of the stream, until it ends or breaks, or the job has ended and nothing more comes."""
     import aiohttp
 
@@ -74,7 +83,9 @@ async def _chunks(client: JobsClient, name: str) -> AsyncIterator[str]:
                 except TimeoutError:
                     if (await asyncio.to_thread(client.job, name))["status"] in ENDED:
                         return
+                    hear()
                     continue
+                hear()
                 if message.type != aiohttp.WSMsgType.TEXT:
                     return
                 yield message.data

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from dist_bp.errors import DistBpError, SubmitError
@@ -46,15 +46,18 @@ def start_head(
 
     Raises SubmitError for a port that is taken, DistBpError where Ray does not start.
     """
-    with locked():
+    with locked(), claim(DASHBOARD_PORT) as ours:
         if head := read_head():
-            if whats_wrong(head) is None:
+            problem = whats_wrong(head)
+            if problem is None:
                 return head, False
+            if not _ended(head):
+                raise DistBpError(f"the head is there, but {problem}: try again, or end it with `dist-bp cluster down`")
             _remove(head)
         taken = [number for number in (port, dashboard_port) if number and not _is_free(number)]
         if taken:
             raise SubmitError([f"port {number} is taken: give another one, or none" for number in taken])
-        dashboard_port = dashboard_port or (DASHBOARD_PORT if _is_free(DASHBOARD_PORT) else _free_port())
+        dashboard_port = dashboard_port or (DASHBOARD_PORT if ours and _is_free(DASHBOARD_PORT) else _free_port())
         head = _new_head(dashboard_port, cpus or local_cpus())
         try:
             return _start(head, port, dashboard_port), True
@@ -77,13 +80,20 @@ def stop_head(say: Callable[[str], None]) -> Head | None:
 
 def whats_wrong(head: Head) -> str | None:
     """Why the head is of no use; None where it is well."""
-    ended = [pid for pid, started in head.processes.items() if start_time(pid) != started]
-    if ended or not head.processes:
-        return f"{len(ended)} of its {len(head.processes)} processes have ended"
+    if ended := _ended(head):
+        return ended
     try:
         JobsClient(find_target(head.address, {})).connect()
     except SubmitError as error:
         return str(error)
+    return None
+
+
+def _ended(head: Head) -> str | None:
+    """Tells of processes that should be there and are not."""
+    ended = [pid for pid, started in head.processes.items() if start_time(pid) != started]
+    if ended or not head.processes:
+        return f"{len(ended)} of its {len(head.processes)} processes have ended"
     return None
 
 
@@ -212,6 +222,18 @@ def _renamed(folder: Path) -> set[int]:
 
 def _mark(head: Head) -> str:
     return f"{MARK}={head.folder}"
+
+
+@contextlib.contextmanager
+def claim(port: int) -> Iterator[bool]:
+    """Whether nobody else of this machine is about to start a head at a port, on which nothing listens yet."""
+    with socket.socket(socket.AF_UNIX) as claim:
+        try:
+            claim.bind(f"\0dist_bp-head-{port}")
+            ours = True
+        except OSError:
+            ours = False
+        yield ours
 
 
 def _is_free(port: int) -> bool:

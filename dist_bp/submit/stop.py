@@ -3,11 +3,12 @@
 import shlex
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from dist_bp.errors import DistBpError
 from dist_bp.submit import killer
-from dist_bp.submit.client import ENDED, Job, JobsClient
+from dist_bp.submit.client import ENDED, Job, JobsClient, Unreachable
 from dist_bp.submit.request import STOP_SECONDS, python
 from dist_bp.submit.state import stop_mark
 
@@ -58,8 +59,9 @@ def _kill(client: JobsClient, job: Job) -> Job:
 
 def _wait(client: JobsClient, name: str, seconds: float) -> Job:
     deadline = time.monotonic() + seconds
-    while (job := client.job(name))["status"] not in ENDED:
-        if time.monotonic() > deadline:
-            raise DistBpError(f"job {name} has not ended in {seconds:g} s: `dist-bp jobs stop {name}` again ends it")
+    while time.monotonic() < deadline:
+        with suppress(Unreachable):
+            if (job := client.job(name))["status"] in ENDED:
+                return job
         time.sleep(LOOK_SECONDS)
-    return job
+    raise DistBpError(f"job {name} has not ended in {seconds:g} s: `dist-bp jobs stop {name}` again ends it")

@@ -57,7 +57,8 @@ def on_this_machine(config: JobConfig) -> Travel:
     if tracking.artifact_location and not urlsplit(tracking.artifact_location).scheme:
         places["tracking.artifact_location"] = tracking.artifact_location
     values = {key: str(Path(place).absolute()) for key, place in places.items()}
-    values["tracking.tracking_uri"] = resolve_uri(tracking.tracking_uri)
+    if is_sqlite(uri := resolve_uri(tracking.tracking_uri)):  # another may hold a password, which everyone would see
+        values["tracking.tracking_uri"] = uri
     return Travel(overrides=[f"{key}={json.dumps(value)}" for key, value in values.items()])
 
 

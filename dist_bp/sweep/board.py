@@ -26,7 +26,6 @@ class Board:
     max_concurrent: int | None
     max_failures: int
     interrupted: Callable[[], bool]
-    failed_before: int = 0
     trials: list[Trial] = field(default_factory=list)
     given: set[int] = field(default_factory=set)
     """Numbers of the trials that this process has begun, or has gone on with."""
@@ -57,8 +56,7 @@ class Board:
 
     @property
     def failures(self) -> int:
-        """Of this process."""
-        return sum(trial.status == "failed" for trial in self.trials) - self.failed_before
+        return sum(trial.status == "failed" for trial in self.trials)
 
     @property
     def ended_early(self) -> bool:

@@ -82,7 +82,7 @@ class Follow(tune.Callback):  # type: ignore[misc]
 
     def on_trial_error(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **_: Any) -> None:
         known = self._board.of(str(trial))
-        known.cause = "its process ended or was killed"
+        known.cause = _cause(trial)
         self._board.set(known, "failed")
 
     def on_step_end(self, iteration: int, trials: list[TuneTrial], **_: Any) -> None:
@@ -100,6 +100,14 @@ class Follow(tune.Callback):  # type: ignore[misc]
         if values != trial.values:
             trial.values = dict(values)
             self._board.journal.began(trial)
+
+
+def _cause(trial: TuneTrial) -> str:
+    """Why a trial broke outside of its training: the last line of the traceback that Tune has kept, if any."""
+    lines = str(trial.get_error() or "").strip().splitlines()
+    if any("ray::" in line for line in lines[:3]):  # where a traceback of an actor begins
+        return lines[-1].strip()
+    return "its process ended or was killed"
 
 
 class Enough(tune.Stopper):  # type: ignore[misc]

@@ -64,7 +64,9 @@ class Journal:
                     trial.observe(event["epoch"], event["score"], event["metrics"], event["seconds"])
                 case "end":
                     trial = trials[event.pop("trial")]
-                    trial.curve.setdefault(event.pop("epoch"), event["score"])
+                    epoch, score = event.pop("epoch"), event["score"]
+                    if epoch and score is not None:  # else it failed before its first epoch was over
+                        trial.curve.setdefault(epoch, score)
                     for name, value in event.items():
                         setattr(trial, name, value)
         if not config:

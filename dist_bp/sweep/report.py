@@ -69,7 +69,7 @@ def publish(
     chosen = with_values(config, winner.values)
     path = folder / BEST_CONFIG
     path.write_text(render(chosen), encoding="utf-8")
-    tracker.log_artifact(path)
+    tracker.log_text(BEST_CONFIG, without_password(path.read_text(encoding="utf-8")))
     for trial in order:
         if trial.score is not None:
             tracker.log(trial.number, {"sweep/score": trial.score, "sweep/epochs": trial.epochs})

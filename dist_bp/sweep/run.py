@@ -55,19 +55,19 @@ def run_sweep(
     name = _name(config, resume, name)
     folder = sweep_folder(config, name)
     search = check_sweep(config)
-    record = _earlier(config, folder, search) if resume is not None else None
-    if record is None and (folder / JOURNAL).exists():
-        raise UserError(f"there is a sweep {name} already: go on with --resume {name}, or choose another --name")
+    _record(config, folder, search, resume)
     observer.phase("preparing the data")
     job = prepare_job(config.model_copy(update={"sweep": None}))
     check_job(job)
     _refuse(check_spaces(config, _misfits))
     with only_writer(folder), Interrupt() as interrupt, Warden() as warden:
+        record = _record(config, folder, search, resume)  # again: an earlier process may have been ending
         parent = record.parent if record else None
         with tracked_run(
             lambda: open_parent(config, name, parent, warden), observer, partial(describe_end, config, name)
         ) as get_tracker:
             observer.phase("starting Ray")
+            board: Board | None = None
             cluster = Cluster(config.ray.address, object_store_bytes(job) * concurrent(config), warden)
             try:
                 check_capacity(config, cluster.nodes)
@@ -81,12 +81,13 @@ def run_sweep(
                 before = {trial.number for trial in board.trials if trial.over}
                 started = time.monotonic()
                 observer.phase("running trials")
-                if not board.all_given:
+                if not (board.all_given or board.ended_early):
                     run_trials(absolute(config, name), board, folder)
             finally:
                 cluster.close()
-            ran = [trial for trial in board.trials if trial.number not in before]
-            close_children(tracker, ran)
+                if board:
+                    ran = [trial for trial in board.trials if trial.number not in before]
+                    close_children(tracker, ran)
             _raise_early_end(board, name)
             observer.phase("publishing")
             seconds = time.monotonic() - started
@@ -126,9 +127,13 @@ def _refuse(findings: Iterable[Finding]) -> None:
 def _misfits(config: JobConfig, values: Mapping[str, Any]) -> list[str]:
     """What is wrong with a trial once its data and network are known."""
     try:
-        prepare_job(with_values(config, values))
+        job = prepare_job(with_values(config, values))
     except UserError as error:
         return error.problems
+    if config.sweep and config.sweep.scheduler_options.type == "pbt":
+        base = prepare_job(config.model_copy(update={"sweep": None}))
+        if job.layout.optimizer != base.layout.optimizer:
+            return ["pbt copies the optimizer's state, which has other parts with this value"]
     return []
 
 
@@ -181,6 +186,16 @@ def absolute(config: JobConfig, name: str) -> JobConfig:
     checkpoint = config.checkpoint.model_copy(update={"directory": folder})
     ray = config.ray.model_copy(update={"address": cluster_address(config.ray.address)})
     return config.model_copy(update={"tracking": tracking, "checkpoint": checkpoint, "ray": ray})
+
+
+def _record(config: JobConfig, folder: Path, search: Search, resume: str | None) -> Record | None:
+    """What the sweep to go on with has done. Raises UserError where it is not this one, or a new one is there."""
+    if resume is not None:
+        return _earlier(config, folder, search)
+    if (folder / JOURNAL).exists():
+        name = folder.name
+        raise UserError(f"there is a sweep {name} already: go on with --resume {name}, or choose another --name")
+    return None
 
 
 def _earlier(config: JobConfig, folder: Path, search: Search) -> Record:
@@ -236,7 +251,6 @@ def _board(
         max_failures=config.sweep.max_failures,
         interrupted=lambda: interrupt.requested is not None,
         trials=trials,
-        failed_before=sum(trial.status == "failed" for trial in trials),
     )
 
 
@@ -248,5 +262,7 @@ def _raise_early_end(board: Board, name: str) -> None:
     failed = [trial for trial in board.trials if trial.status == "failed"]
     if board.ended_early or len(failed) == len(board.trials):
         causes = "; ".join(f"trial {trial.number}: {trial.cause}" for trial in failed[-3:])
-        bound = f"sweep.max_failures is {board.max_failures}" if board.ended_early else "that is all"
+        bound = "that is all"
+        if board.ended_early:
+            bound = f"sweep.max_failures is {board.max_failures}, with more --resume {name} goes on"
         raise TrainingFailed(f"{len(failed)} trials failed, {bound}: {causes}")

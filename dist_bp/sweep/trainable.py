@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,10 +40,10 @@ class TrainingTrial(tune.Trainable):  # type: ignore[misc]
         self._session: Session | None = None
 
     def step(self) -> dict[str, Any]:
-        if self._session is None:  # not sooner: Tune may hand over a checkpoint first
-            job = with_values(self._job, self._values)
-            self._session = Session(job, self.trial_name, self._resume, partial(decides, self._job))
         try:
+            if self._session is None:  # not sooner: Tune may hand over a checkpoint first
+                job = with_values(self._job, self._values)
+                self._session = Session(job, self.trial_name, self._resume, partial(decides, self._job))
             answer = self._session.advance(NEWS_SECONDS)
         except Exception as error:
             return {"metrics": {}, "epoch": 0, "seconds": 0.0, "failed": _one_line(error), "over": True, "done": True}
@@ -71,7 +72,8 @@ class TrainingTrial(tune.Trainable):  # type: ignore[misc]
     def _end(self) -> None:
         session, self._session = self._session, None
         if session:
-            session.stop()
+            with suppress(Exception):  # the trial is given up, and the actor is the next one's
+                session.stop()
 
 
 def _one_line(error: Exception) -> str:

@@ -168,7 +168,13 @@ class RunModels:
 
     def _delete(self, model: LoggedModel) -> None:
         """Delete a model and its files, but not one that was registered."""
-        if MLFLOW_MODEL_VERSIONS in self._client.get_logged_model(model.model_id).tags:
+        try:
+            now = self._client.get_logged_model(model.model_id)
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":  # somebody has deleted it
+                return
+            raise
+        if MLFLOW_MODEL_VERSIONS in now.tags:
             return
         uri = self._client.tracking_uri
         get_artifact_repository(model.artifact_location, tracking_uri=uri).delete_artifacts()

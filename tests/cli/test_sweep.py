@@ -172,10 +172,11 @@ def test_a_failed_trial_is_shown_with_its_cause_and_too_many_end_the_sweep(folde
     assert f"trial {last['number']} failed: {last['cause']}" in ended.stderr
     run = json.loads(ended.stdout)["run_id"]
     assert sorted(status for _, status in children(run)) == ["FAILED", "FINISHED", "FINISHED"]
-    alone = GRID.replace("1e-2, 1e-3, ", "")
-    ended = run_here("sweep", "job.yaml", *settings, alone, "sweep.max_failures=0")
+    alone = (*settings, GRID.replace("1e-2, 1e-3, ", ""), "--name", "alone")
+    ended = run_here("sweep", "job.yaml", *alone, "sweep.max_failures=0")
     assert ended.returncode == 1
-    assert "error: 1 trials failed, sweep.max_failures is 0: trial 0: the" in ended.stderr
+    too_many = "error: 1 trials failed, sweep.max_failures is 0, with more --resume alone goes on: trial 0: the"
+    assert too_many in ended.stderr
 
 
 def test_a_population_copies_weights(folder: Path, ray_session: Warden) -> None:
@@ -236,6 +237,13 @@ def with_tests() -> dict[str, str]:
         (
             ("sweep.parameters={model.layers.1.units: {type: choice, values: [3, 4]}}",),
             "sweep.parameters.model.layers.1.units: the value 4: cross_entropy over 3 classes needs 3 units",
+        ),
+        (
+            (
+                *("sweep.scheduler=pbt", "sweep.search=random", "train.optimizer={type: sgd, learning_rate: 0.1}"),
+                "sweep.parameters={train.optimizer.momentum: {type: choice, values: [0.0, 0.9]}}",
+            ),
+            "train.optimizer.momentum: the value 0.9: pbt copies the optimizer's state, which has other parts",
         ),
         (("--resume", "a", "--name", "b"), "--name is for a new sweep"),
         (("sweep.conditions=[nowhere:small]",), "there is no module 'nowhere'"),

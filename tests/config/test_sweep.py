@@ -76,6 +76,8 @@ def test_settings_that_cannot_be(problems_of, setting, problem):
 def test_what_population_based_training_cannot_do_is_said_at_once(problems_of):
     batches = "train.batch_size: {type: choice, values: [8]}"
     (line,) = problems_of(sweep("scheduler: pbt", "search: tpe", "max_concurrent: 2", parameters=(batches,)))
+    rates = "train.optimizer.learning_rate: {type: normal, mean: 0.1, sd: 0.1}"
+    assert "learning_rate has none: use uniform" in problems_of(sweep("scheduler: pbt", parameters=(rates,)))[0]
     for part in ("search tpe does not fit", "remove max_concurrent", "train.batch_size cannot change"):
         assert part in line
 

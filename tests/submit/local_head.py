@@ -82,12 +82,12 @@ class Place:
         return str(self.mlflow("select status from runs where run_uuid = ?", run)[0])
 
 
-def driver_of(job: str) -> psutil.Process | None:
-    """The process that trains, None before it is there."""
+def driver_of(job: str, command: str = "train") -> psutil.Process | None:
+    """The process that trains, or does another command; None before it is there."""
     mark = f'"job_submission_id": "{job}"'
     for process in psutil.process_iter():
         try:
-            if process.cmdline()[1:4] == ["-m", "dist_bp", "train"] and mark in str(process.environ()):
+            if process.cmdline()[1:4] == ["-m", "dist_bp", command] and mark in str(process.environ()):
                 return process
         except psutil.Error:
             continue

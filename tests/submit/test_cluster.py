@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 
+from dist_bp.submit.head import claim
 from tests.submit.local_head import Place, is_alive, processes_of
 
 
@@ -58,6 +59,13 @@ def listening_beyond_loopback(folder: str) -> list[str]:
         if connection.status == psutil.CONN_LISTEN
         and connection.laddr.ip not in ("127.0.0.1", "::1", "::ffff:127.0.0.1")
     ]
+
+
+def test_of_two_that_start_at_once_one_has_the_usual_port() -> None:
+    with claim(5) as one, claim(5) as other:
+        assert (one, other) == (True, False)
+    with claim(5) as again:
+        assert again
 
 
 def test_a_taken_port_is_refused(tmp_path: Path) -> None:

@@ -39,9 +39,31 @@ class Dashboard:
         return web.json_response({"logs": "".join(LINES)})
 
 
-@pytest.fixture
-def client() -> Iterator[JobsClient]:
-    dashboard, ready, loop = Dashboard(), threading.Event(), asyncio.new_event_loop()
+class Busy(Dashboard):
+    """The first stream lasts long; when it has ended the cluster does not answer once, and again after the second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+
+    async def tail(self, request: web.Request) -> web.WebSocketResponse:
+        self.streams += 1
+        stream = web.WebSocketResponse()
+        await stream.prepare(request)
+        for line in LINES[: 3 * self.streams]:
+            await stream.send_str(line)
+            await asyncio.sleep(0.5 / self.streams)
+        await stream.close()
+        return stream
+
+    async def job(self, request: web.Request) -> web.Response:
+        self.asked += 1
+        return web.Response(status=503) if self.asked in (1, 2) else await super().job(request)
+
+
+@pytest.fixture(params=[Dashboard])
+def client(request: pytest.FixtureRequest) -> Iterator[JobsClient]:
+    dashboard, ready, loop = request.param(), threading.Event(), asyncio.new_event_loop()
     app = web.Application()
     app.router.add_get("/api/jobs/a", dashboard.job)
     app.router.add_get("/api/jobs/a/logs", dashboard.logs)
@@ -70,6 +92,15 @@ def test_a_broken_stream_is_taken_up_where_it_ended(client: JobsClient, monkeypa
     job = following.follow(client, "a", written.append)
     assert "".join(written) == "".join(LINES)
     assert job["status"] == "FAILED"
+
+
+@pytest.mark.parametrize("client", [Busy], indirect=True)
+def test_a_long_stream_that_breaks_is_no_silence(client: JobsClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(following, "AGAIN_SECONDS", 0.1)
+    written: list[str] = []
+    assert following.follow(client, "a", written.append)["status"] == "FAILED"
+    assert "".join(written) == "".join(LINES)
 
 
 def test_silence_ends_after_the_deadline() -> None:

@@ -15,7 +15,7 @@ import pytest
 from dist_bp.checkpoint import load
 from dist_bp.submit.address import Target
 from dist_bp.submit.client import ENDED, JobsClient
-from tests.submit.local_head import ENDLESS, LONG, Place, driver_of, wait_for
+from tests.submit.local_head import DIGITS, ENDLESS, LONG, Place, driver_of, wait_for
 
 JOBS = Path(__file__).parent.parent.parent / "jobs"
 EPOCHS = [*LONG, "train.epochs=100", "checkpoint.every_epochs=5"]
@@ -111,6 +111,29 @@ def test_a_job_that_waits_for_resources_is_stopped(place: Place) -> None:
     waits = ["--submission-id", "waiting", "--entrypoint-resources", '{"nothing": 1}', "--no-wait"]
     assert place.json("submit", "digits.yaml", *waits)["status"] == "PENDING"
     assert place.json("jobs", "stop", "waiting")["status"] == "STOPPED"
+
+
+def test_a_sweep_whose_driver_is_killed_goes_on(place: Place) -> None:
+    space = "sweep.parameters={train.optimizer.learning_rate: {type: grid, values: [1e-2, 1e-3, 1e-4]}}"
+    settings = [space, "sweep.search=grid", "sweep.max_concurrent=1", "train.epochs=2", "scaling.num_workers=0"]
+    (place.folder / "sweep.yaml").write_text(
+        f"{DIGITS.read_text()}\nsweep: {{metric: val_accuracy, parameters: {{}}}}\n"
+    )
+    submit = ["submit", "sweep.yaml", "--sweep", *settings, "--submission-id", "sweep", "--retries", "1", "--no-wait"]
+    place.json(*submit)
+    driver = wait_for(lambda: driver_of("sweep", "sweep"))
+    ended = '"event": "end"'
+    wait_for(lambda: any(ended in path.read_text() for path in place.folder.glob("runs/sweeps/*/trials.jsonl")))
+    driver.kill()
+    followed = place.run("jobs", "logs", "sweep", "-f", "--json")
+    assert followed.returncode == 0, followed.stderr
+    assert "the driver was killed by SIGKILL; attempt 2 of 2 goes on with digits-" in followed.stderr
+    parent = json.loads(followed.stdout)["mlflow_run_id"]
+    below = "select count(*), count(distinct run_uuid) from tags where key = 'mlflow.parentRunId' and value = ?"
+    assert place.mlflow(below, parent) == (3, 3)
+    assert place.run_status(parent) == "FINISHED"
+    (journal,) = place.folder.glob("runs/sweeps/*/trials.jsonl")
+    assert journal.read_text().count(ended) == 3
 
 
 def test_entry_points_run_as_plain_ray_jobs(place: Place) -> None:

@@ -1,4 +1,4 @@
-"""A stop that does not reach the job."""
+"""A stop that does not reach the job, and a cluster that sends elsewhere."""
 
 import json
 import threading
@@ -45,3 +45,27 @@ def test_the_next_stop_is_graceful_too(client: JobsClient, tmp_path: Path, monke
     with pytest.raises(SubmitError, match="HTTP 404"):
         stop_job(client, "session", "a", False, lambda _: None)
     assert not stop_mark("session", "a").exists()
+
+
+def test_the_token_does_not_follow_to_another_address() -> None:
+    heard: list[str | None] = []
+
+    class Elsewhere(Vanishing):
+        def do_GET(self) -> None:
+            if self.path.startswith("/api"):
+                self.send_response(302)
+                self.send_header("Location", f"http://localhost:{self.server.server_port}/other")
+                self.end_headers()
+                return
+            heard.append(self.headers.get("Authorization"))
+            super().do_GET()
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            JobsClient(Target(f"http://127.0.0.1:{server.server_port}", "secret")).job("a")
+        finally:
+            server.shutdown()
+            thread.join()
+    assert heard == [None]

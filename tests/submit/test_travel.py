@@ -24,6 +24,11 @@ def test_on_this_machine_paths_become_absolute(make_job: JobMaker, workplace: Pa
     assert kept_here(job) == ["/my runs", "/.dist_bp/prepared", *store]
 
 
+def test_a_password_of_the_store_is_in_no_command_line(make_job: JobMaker) -> None:
+    job = make_job(tracking={"tracking_uri": "postgresql://me:secret@localhost/mlflow"})
+    assert "secret" not in str(replaced(job))
+
+
 def test_options_of_an_own_source_are_paths_where_they_name_something(make_job: JobMaker, workplace: Path) -> None:
     source = {"type": "loader:load", "file": "blobs.npz", "part": "train"}
     changed = replaced(make_job(data={"source": source}))

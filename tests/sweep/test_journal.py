@@ -29,6 +29,14 @@ def test_everything_is_read_back(tmp_path):
     assert (record.config, record.parent, record.trials) == ("name: x", "parent", trials)
 
 
+def test_a_trial_that_failed_before_its_first_epoch_was_over_has_no_curve(tmp_path):
+    journal, trials = written(tmp_path)
+    trials.append(Trial(2, {"a": 1.0, "b": [1]}, "run-2", status="failed", cause="NaN"))
+    journal.began(trials[2])
+    journal.ended(trials[2])
+    assert journal.read().trials == trials
+
+
 def test_a_trial_with_other_values_keeps_its_epochs(tmp_path):
     journal, trials = written(tmp_path)
     trials[1].values = {"a": 3.0, "b": [1]}
