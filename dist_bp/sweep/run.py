@@ -221,7 +221,15 @@ def _earlier(config: JobConfig, folder: Path, search: Search) -> Record:
 
 
 def _course(config: JobConfig) -> dict[str, object]:
+    """What must stay as it is. Files may be called by another path: a job on a cluster calls them by absolute ones."""
     data = config.model_dump(mode="json", exclude={"ray"})
+    data["tracking"]["tracking_uri"] = resolve_uri(config.tracking.tracking_uri)
+    for section, key in ((data["checkpoint"], "directory"), (data["data"], "prepared")):
+        section[key] = str(Path(section[key]).absolute())
+    source = data["data"]["source"]
+    for key, value in source.items():
+        if isinstance(value, str) and Path(value).exists():
+            source[key] = str(Path(value).absolute())
     data["sweep"] = {key: value for key, value in (data["sweep"] or {}).items() if key not in FREE}
     return data
 

@@ -152,12 +152,17 @@ def test_a_killed_sweep_goes_on_and_can_be_extended(folder: Path, ray_session: W
     assert points == []
     whole = run_here("sweep", "job.yaml", *settings, "--name", "whole", "--json")
     assert course(json.loads(whole.stdout)) == course(result)
-    more = run_here("sweep", "job.yaml", *settings[:-1], "sweep.num_samples=5", "--resume", "cut", "--json", "--quiet")
+    elsewhere = [
+        f"checkpoint.directory={Path('runs').absolute()}",
+        f"data.prepared={Path('.dist_bp/prepared').absolute()}",
+    ]
+    settings = (*settings, f"tracking.tracking_uri=sqlite:///{Path('mlflow.db').absolute()}", *elsewhere)  # as a job's
+    more = run_here("sweep", "job.yaml", *settings, "sweep.num_samples=5", "--resume", "cut", "--json", "--quiet")
     assert more.returncode == 0, more.stderr
     extended = json.loads(more.stdout)
     assert (len(extended["trials"]), extended["ran"]) == (5, 1)
     assert extended["run_id"] == result["run_id"]
-    problem = refused("job.yaml", *settings[:-1], "train.epochs=3", "--resume", "cut")
+    problem = refused("job.yaml", *settings, "sweep.num_samples=5", "train.epochs=3", "--resume", "cut")
     assert "was begun with another configuration (differs in train)" in problem
 
 

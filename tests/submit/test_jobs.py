@@ -15,7 +15,7 @@ import pytest
 from dist_bp.checkpoint import load
 from dist_bp.submit.address import Target
 from dist_bp.submit.client import ENDED, JobsClient
-from tests.submit.local_head import DIGITS, ENDLESS, LONG, Place, driver_of, wait_for
+from tests.submit.local_head import ENDLESS, LONG, Place, driver_of, wait_for
 
 JOBS = Path(__file__).parent.parent.parent / "jobs"
 EPOCHS = [*LONG, "train.epochs=100", "checkpoint.every_epochs=5"]
@@ -114,13 +114,10 @@ def test_a_job_that_waits_for_resources_is_stopped(place: Place) -> None:
 
 
 def test_a_sweep_whose_driver_is_killed_goes_on(place: Place) -> None:
-    space = "sweep.parameters={train.optimizer.learning_rate: {type: grid, values: [1e-2, 1e-3, 1e-4]}}"
-    settings = [space, "sweep.search=grid", "sweep.max_concurrent=1", "train.epochs=2", "scaling.num_workers=0"]
-    (place.folder / "sweep.yaml").write_text(
-        f"{DIGITS.read_text()}\nsweep: {{metric: val_accuracy, parameters: {{}}}}\n"
-    )
-    submit = ["submit", "sweep.yaml", "--sweep", *settings, "--submission-id", "sweep", "--retries", "1", "--no-wait"]
-    place.json(*submit)
+    rates = "train.optimizer.learning_rate: {type: grid, values: [1e-2, 1e-3, 1e-4]}"
+    sweep = f"sweep={{metric: val_accuracy, search: grid, max_concurrent: 1, parameters: {{{rates}}}}}"
+    settings = [sweep, "train.epochs=4", "scaling.num_workers=0", "--sweep"]
+    place.json("submit", "digits.yaml", *settings, "--submission-id", "sweep", "--retries", "1", "--no-wait")
     driver = wait_for(lambda: driver_of("sweep", "sweep"))
     ended = '"event": "end"'
     wait_for(lambda: any(ended in path.read_text() for path in place.folder.glob("runs/sweeps/*/trials.jsonl")))
