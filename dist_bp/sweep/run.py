@@ -83,11 +83,15 @@ def run_sweep(
                 observer.phase("running trials")
                 if not (board.all_given or board.ended_early):
                     run_trials(absolute(config, name), board, folder)
+            except Exception:
+                if board is None or not board.interrupted():  # Ray wraps what a second signal raises
+                    raise
             finally:
                 cluster.close()
                 if board:
                     ran = [trial for trial in board.trials if trial.number not in before]
                     close_children(tracker, ran)
+            assert board is not None
             _raise_early_end(board, name)
             observer.phase("publishing")
             seconds = time.monotonic() - started
