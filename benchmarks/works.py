@@ -3,14 +3,12 @@
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from dist_bp.data.shards import epoch_order
-
-Array = npt.NDArray[Any]
+from dist_bp.types import Array
 
 SAMPLES = 8192
 EPOCHS = 8

@@ -16,7 +16,7 @@ LAYERS = [
     ["runtime", "track", "serve"],
     ["ps", "build"],
     ["config", "data", "nn", "optim", "metrics", "checkpoint"],
-    ["errors", "groups", "plugins"],
+    ["errors", "groups", "messages", "plugins", "processes", "types"],
 ]
 LEVEL = {name: level for level, names in enumerate(reversed(LAYERS)) for name in names}
 ONLY_IN = {

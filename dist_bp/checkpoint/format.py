@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from safetensors.numpy import load_file, save_file
 
 from dist_bp.checkpoint.manifest import MANIFEST, FileRecord, Manifest
 from dist_bp.errors import CheckpointError
+from dist_bp.types import Array
 
-Arrays = Mapping[str, npt.NDArray[Any]]
+Arrays = Mapping[str, Array]
 
 MODEL = "model.safetensors"
 OPTIMIZER = "optimizer.safetensors"

@@ -2,18 +2,15 @@
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from dist_bp.data.inputs import Features, Inputs, absent, chunks, conform, row_at, rows_per_block
 from dist_bp.data.preprocess import Form
 from dist_bp.data.sources.base import Dataset, Samples
 from dist_bp.data.targets import target_array
 from dist_bp.errors import DataError
-
-Array = npt.NDArray[Any]
+from dist_bp.types import Array
 
 
 class Problems:

@@ -12,11 +12,9 @@ from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
-import numpy.typing as npt
 
 from dist_bp.errors import DataError
 
-Array = npt.NDArray[Any]
 SETTLED_SECONDS = 2.0
 """A file changed more recently than this could change again within one tick of its time stamp."""
 

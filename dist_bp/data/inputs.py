@@ -8,11 +8,10 @@ from difflib import get_close_matches
 from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from dist_bp.errors import DataError
+from dist_bp.types import Array
 
-Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
 Raw = Any
 """An array (samples, *shape), a pandas.DataFrame, or a list of rows: what users hand over."""

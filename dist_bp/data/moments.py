@@ -1,11 +1,8 @@
 """Statistics of columns, gathered block by block in float64, so that the data may be larger than memory."""
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from dist_bp.types import Array
 
 
 class Moments:

@@ -5,14 +5,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from dist_bp.data.inputs import Block, Features, Inputs, Raw, Shape, conform, row_at, rows_per_block
 from dist_bp.data.preprocess import Affine, Fill, FittedStep, Form, Indicators, Step
 from dist_bp.data.targets import Label, Targets
 from dist_bp.errors import DataError
+from dist_bp.types import Array
 
-Array = npt.NDArray[Any]
 FORMAT = 1
 KINDS: dict[str, type[Affine] | type[Indicators] | type[Fill]] = {
     kind.kind: kind for kind in (Affine, Indicators, Fill)

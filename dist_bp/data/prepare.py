@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from dist_bp.data.checks import check_dataset
 from dist_bp.data.files import DigestCache, digest_of
@@ -21,8 +20,8 @@ from dist_bp.data.sources import Dataset, Source
 from dist_bp.data.split import Split, split_indices
 from dist_bp.data.targets import Task, infer_task, learn_targets
 from dist_bp.errors import CapacityError, DataError
+from dist_bp.types import Array
 
-Array = npt.NDArray[Any]
 Parts = dict[str, tuple[Inputs, Array, Array]]
 """For each split: where its inputs come from, the rows of them, and its finished targets."""
 

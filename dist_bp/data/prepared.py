@@ -3,17 +3,15 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from dist_bp.data.inputs import Shape
 from dist_bp.data.pipeline import Pipeline
 from dist_bp.data.targets import Task
 from dist_bp.errors import DataError
+from dist_bp.types import Array
 
-Array = npt.NDArray[Any]
 FORMAT = 1
 SCHEMA, PIPELINE = "schema.json", "pipeline.json"
 

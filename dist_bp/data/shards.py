@@ -5,14 +5,13 @@ a slice of that order, cut into groups of a fixed size; a worker owns a contiguo
 batches and their groups are the same whatever the number of workers.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from dist_bp.groups import Group
+from dist_bp.types import Array
 
-Array = npt.NDArray[Any]
 ORDER_STREAM = 1
 """Separates the random numbers of the epochs' orders from those of the split."""
 

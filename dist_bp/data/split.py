@@ -1,14 +1,13 @@
 """Dividing the samples into training, validation and test split."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from dist_bp.errors import DataError
+from dist_bp.types import Array
 
-Array = npt.NDArray[Any]
 SplitName = Literal["train", "validation", "test"]
 SPLIT_STREAM = 0
 """Separates the random numbers of the split from those of the epochs' orders."""

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from dist_bp.data.inputs import Shape, row_at, text_of
 from dist_bp.errors import DataError
+from dist_bp.types import Array
 
-Array = npt.NDArray[Any]
 Task = Literal["classification", "regression"]
 Label = str | int | float
 FEW_SAMPLES = 20

@@ -1,13 +1,11 @@
 """What every metric is: an accumulator that can be filled in parts and merged."""
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Literal
-
-import numpy.typing as npt
+from typing import ClassVar, Literal
 
 from dist_bp.errors import ShapeError
+from dist_bp.types import Array
 
-Array = npt.NDArray[Any]
 State = dict[str, Array]
 Kind = Literal["classification", "regression"]
 

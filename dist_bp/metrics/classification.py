@@ -7,7 +7,8 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from dist_bp.errors import ShapeError
-from dist_bp.metrics.base import Array, Kind, Metric, State, misfit, ratio
+from dist_bp.metrics.base import Kind, Metric, State, misfit, ratio
+from dist_bp.types import Array
 
 
 def decide(outputs: Array, targets: Array) -> tuple[Array, Array]:

@@ -6,7 +6,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from dist_bp.metrics.base import Array, Kind, Metric, State, misfit, ratio
+from dist_bp.metrics.base import Kind, Metric, State, misfit, ratio
+from dist_bp.types import Array
 
 
 def residuals(outputs: Array, targets: Array) -> tuple[Array, Array]:

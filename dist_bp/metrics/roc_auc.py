@@ -5,7 +5,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from dist_bp.metrics.base import Array, Kind, Metric, State, misfit
+from dist_bp.metrics.base import Kind, Metric, State, misfit
+from dist_bp.types import Array
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,8 @@ from dist_bp.nn.losses import (
     balanced_class_weights,
 )
 from dist_bp.nn.model import LayerSummary, Model
-from dist_bp.nn.types import Array, Backward, Shape, Views
+from dist_bp.nn.types import Backward, Shape, Views
+from dist_bp.types import Array
 
 __all__ = [
     "ACTIVATIONS",

@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from dist_bp.errors import ConfigError
-from dist_bp.nn.types import Array
+from dist_bp.types import Array
 
 
 def logistic(x: Array, out: Array) -> None:

@@ -8,7 +8,7 @@ from dist_bp.groups import Group
 from dist_bp.nn.layer import Layer
 from dist_bp.nn.losses import Loss
 from dist_bp.nn.model import Model
-from dist_bp.nn.types import Array
+from dist_bp.types import Array
 
 
 def check_gradients(

@@ -11,7 +11,8 @@ from typing import Literal
 import numpy as np
 
 from dist_bp.errors import ConfigError
-from dist_bp.nn.types import Array, Shape
+from dist_bp.nn.types import Shape
+from dist_bp.types import Array
 
 
 class Initializer(ABC):

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from dist_bp.nn.context import Context
 from dist_bp.nn.initializers import Initializer
-from dist_bp.nn.types import Array, Backward, Shape, Views
+from dist_bp.nn.types import Backward, Shape, Views
+from dist_bp.types import Array
 
 
 @dataclass(frozen=True)

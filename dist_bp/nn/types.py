@@ -3,9 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-import numpy.typing as npt
-
-Array = npt.NDArray[Any]
+from dist_bp.types import Array
 
 # The shape of one sample: the batch axis is never part of it.
 Shape = tuple[int, ...]

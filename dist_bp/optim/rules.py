@@ -9,12 +9,13 @@ that is without their constant factor (1 - beta); the factor is folded into scal
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from dist_bp.types import Array
+
 State = dict[str, Array]
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dist_bp.optim.rules import Array, Rule, Slice
+from dist_bp.optim.rules import Rule, Slice
+from dist_bp.types import Array
 
 FLUSH_EVERY = 128
 DOT_ELEMENTS = 8192

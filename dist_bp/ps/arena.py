@@ -10,15 +10,12 @@ import mmap
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from dist_bp.errors import CapacityError
 from dist_bp.ps.layout import ArenaLayout
-
-Array = npt.NDArray[Any]
+from dist_bp.types import Array
 
 
 @dataclass(frozen=True)

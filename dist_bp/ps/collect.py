@@ -7,12 +7,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
-from dist_bp.ps.arena import Array
 from dist_bp.ps.doorbell import ABORT, Bell, Doorbell, PeerLost
 from dist_bp.ps.exchange import Message
 from dist_bp.ps.mesh import Kind, Mesh, pack, unpack
 from dist_bp.ps.modes import NO_TICKET, Async, Backup, Decision
 from dist_bp.ps.patience import Patience
+from dist_bp.types import Array
 
 Workers = Mapping[int, Doorbell]
 """The node's workers by their rank in the run."""

@@ -7,12 +7,13 @@ finite after decoding too, so that a step gone wrong is noticed.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from dist_bp.types import Array
+
 Bytes = npt.NDArray[np.uint8]
 CodecName = Literal["none", "fp16", "int8", "top_k"]
 

@@ -7,17 +7,16 @@ if there is one, the payload as it lies in memory. Links knows how frames travel
 import struct
 import time
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from dist_bp.errors import TrainingFailed
 from dist_bp.ps.compression import Codec
 from dist_bp.ps.doorbell import PeerLost
 from dist_bp.ps.links import Links
+from dist_bp.types import Array
 
-Array = npt.NDArray[Any]
 Payload = Array | bytes | bytearray | memoryview
 
 ABORT = -1

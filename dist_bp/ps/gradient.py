@@ -9,8 +9,8 @@ from dist_bp.data.shards import Batches, gather
 from dist_bp.metrics import Metric
 from dist_bp.nn import Group, Loss, Model, Views
 from dist_bp.nn.layout import aligned_zeros
-from dist_bp.ps.arena import Array
 from dist_bp.ps.lease import MetricStates
+from dist_bp.types import Array
 
 
 @dataclass(frozen=True)

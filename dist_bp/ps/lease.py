@@ -2,11 +2,9 @@
 
 import time
 from dataclasses import dataclass
-from typing import Any
 
-import numpy.typing as npt
+from dist_bp.types import Array
 
-Array = npt.NDArray[Any]
 MetricStates = dict[str, dict[str, Array]]
 
 

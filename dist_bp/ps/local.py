@@ -12,10 +12,11 @@ import numpy as np
 from dist_bp.nn import Model
 from dist_bp.nn.layout import aligned_zeros
 from dist_bp.optim import Slice, Updater
-from dist_bp.ps.arena import Arena, Array
+from dist_bp.ps.arena import Arena
 from dist_bp.ps.gradient import Gradient, Target, Weights
 from dist_bp.ps.layout import CHUNK
 from dist_bp.ps.lease import MetricStates
+from dist_bp.types import Array
 
 Rate = Callable[[int], float]
 

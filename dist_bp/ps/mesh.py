@@ -7,17 +7,14 @@ update, what a ring all-reduce moves (Patarasuk & Yuan 2009, theorem 1), in two 
 
 from collections.abc import Collection, Sequence
 from enum import IntEnum
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from dist_bp.ps.compression import Codec, ErrorFeedback
 from dist_bp.ps.exchange import Exchange, Message
 from dist_bp.ps.layout import ArenaLayout
 from dist_bp.ps.modes import Decision
-
-Array = npt.NDArray[Any]
+from dist_bp.types import Array
 
 
 class Kind(IntEnum):

@@ -9,7 +9,7 @@ from itertools import chain
 import numpy as np
 
 from dist_bp.optim import Sgd, Updater
-from dist_bp.ps.arena import Arena, Array, Snapshot
+from dist_bp.ps.arena import Arena, Snapshot
 from dist_bp.ps.collect import Aborted, Barrier, Collector, Delegate, Follower, Leader, expect
 from dist_bp.ps.compression import Codec
 from dist_bp.ps.doorbell import ABORT, Doorbell, Peer, Porch, call
@@ -20,6 +20,7 @@ from dist_bp.ps.lease_log import LeaseLog, Scores
 from dist_bp.ps.mesh import Mesh
 from dist_bp.ps.modes import policy
 from dist_bp.ps.update import Contribution, SliceUpdate
+from dist_bp.types import Array
 
 Rate = Callable[[int], float]
 

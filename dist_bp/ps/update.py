@@ -8,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from dist_bp.optim import Slice, Updater
-from dist_bp.ps.arena import Arena, Array
+from dist_bp.ps.arena import Arena
 from dist_bp.ps.layout import CHUNK, OUTER
 from dist_bp.ps.mesh import Kind, Mesh, add_up
+from dist_bp.types import Array
 
 
 class Contribution(NamedTuple):

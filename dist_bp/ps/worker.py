@@ -12,13 +12,14 @@ from dist_bp.metrics import Metric
 from dist_bp.nn import Loss, Model
 from dist_bp.nn.layout import aligned_zeros
 from dist_bp.optim import Updater
-from dist_bp.ps.arena import Arena, Array
+from dist_bp.ps.arena import Arena
 from dist_bp.ps.doorbell import ABORT, Bell, Doorbell, Peer, PeerLost, call
 from dist_bp.ps.gradient import Gradient, Target, Weights
 from dist_bp.ps.layout import ArenaLayout
 from dist_bp.ps.lease import Evaluation, Lease, MetricStates, WorkerReport, clock_offset
 from dist_bp.ps.local import LocalSteps, Rate
 from dist_bp.ps.modes import NO_TICKET
+from dist_bp.types import Array
 
 EVALUATION_ROWS = 1024
 

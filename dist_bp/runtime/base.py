@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from dist_bp.errors import DistBpError, TrainingFailed, UserError
 from dist_bp.metrics import Metric
@@ -17,8 +16,8 @@ from dist_bp.ps.doorbell import SILENT, START_SECONDS, Peer, PeerLost
 from dist_bp.ps.lease import Evaluation, Lease, MetricStates, NonFinite, ServerReport, WorkerReport
 from dist_bp.runtime.cluster import LOOPBACK
 from dist_bp.runtime.plan import RunPlan
+from dist_bp.types import Array
 
-Array = npt.NDArray[Any]
 GRACE_SECONDS = 5.0
 LEASE_SECONDS = 60.0
 

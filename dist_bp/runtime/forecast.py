@@ -16,17 +16,15 @@ Nothing is taken to overlap and every network card to be free, with a network be
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from dist_bp.errors import ConfigError
 from dist_bp.ps.compression import Codec
 from dist_bp.ps.layout import ArenaLayout
 from dist_bp.runtime.probe import ExchangeCosts
 
-Array = npt.NDArray[Any]
 Growth = Literal["weak", "strong"]
 
 

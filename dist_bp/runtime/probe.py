@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from dist_bp.ps.exchange import Exchange
 from dist_bp.runtime.cluster import LOOPBACK
 from dist_bp.runtime.memory import keep_freed_memory
+from dist_bp.types import Array
 
 SECONDS = 0.3
 ROUNDS = 5
@@ -34,7 +34,7 @@ class Party:
 
     def swap(self, generation: int, nbytes: int, messages: int, count: int) -> float:
         """Seconds of each of `count` swaps, in which both send and receive so many messages of so many bytes."""
-        array: npt.NDArray[Any] = np.ones(nbytes, np.uint8)
+        array: Array = np.ones(nbytes, np.uint8)
         into = {self._other: np.zeros_like(array) if nbytes else None}
         started = time.perf_counter()
         for step in range(count):

@@ -1,17 +1,15 @@
 """From a network's outputs to predictions as people read them."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from dist_bp.data.targets import Label, Task
+from dist_bp.types import Array
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Array = npt.NDArray[Any]
 
 
 def decode(

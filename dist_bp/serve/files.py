@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from dist_bp.data import Pipeline, read_inputs
 from dist_bp.data.files import check_files, reading
 from dist_bp.data.inputs import Raw
 from dist_bp.data.reader import TABLES
 from dist_bp.errors import UserError
+from dist_bp.types import Array
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,7 +127,7 @@ def _write_npy(path: Path, classes: Any) -> Iterator[Write]:
         def write(frame: "pd.DataFrame") -> None:
             names = [name for name in frame.columns if str(name).startswith("prediction")]
             dtype = None if classes is None else np.array(classes).dtype
-            values: npt.NDArray[Any] = np.ascontiguousarray(frame[names].to_numpy(dtype))
+            values: Array = np.ascontiguousarray(frame[names].to_numpy(dtype))
             values = values[:, 0] if len(names) == 1 else values
             first = not header
             rows = len(values) if first else header["shape"][0] + len(values)

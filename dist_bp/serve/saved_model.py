@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from dist_bp import build
 from dist_bp.checkpoint import Checkpoint, load
@@ -15,11 +14,11 @@ from dist_bp.data.inputs import Inputs, Raw, conform
 from dist_bp.metrics import Metric
 from dist_bp.nn import Context, Loss
 from dist_bp.serve.decode import decode
+from dist_bp.types import Array
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Array = npt.NDArray[Any]
 BATCH_ROWS = 1024
 
 

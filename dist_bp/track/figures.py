@@ -1,13 +1,13 @@
 """Figures of a run, drawn with Matplotlib's object interface: no window, no global state."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+
+from dist_bp.types import Array
 
 BLUE, ORANGE, GREY = "#1f5fa8", "#d9730d", "#6b7280"
 LOG_RANGE = 20.0  # a curve that spans more than this factor is drawn on a logarithmic axis
@@ -44,7 +44,7 @@ def learning_rate_curve(steps: Sequence[int], values: Sequence[float]) -> Figure
     return figure
 
 
-def confusion_matrix(counts: npt.NDArray[Any], classes: Sequence[str], title: str = "") -> Figure:
+def confusion_matrix(counts: Array, classes: Sequence[str], title: str = "") -> Figure:
     """Samples by true class (rows) and predicted class (columns).
 
     The colour is the share of the true class. Counts are written into the cells of up to 25 classes; of more,
@@ -106,7 +106,7 @@ def logarithmic_if_wide(axes: Axes, values: Sequence[float]) -> None:
         axes.set_yscale("log")
 
 
-def _write_counts(axes: Axes, counts: npt.NDArray[Any], shares: npt.NDArray[Any]) -> None:
+def _write_counts(axes: Axes, counts: Array, shares: Array) -> None:
     size = 9 if len(counts) <= 12 else 7
     for (row, column), count in np.ndenumerate(counts):
         color = "white" if shares[row, column] > 0.5 else GREY if count == 0 else "black"

@@ -5,10 +5,8 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import psutil
 
 from dist_bp.config import JobConfig
@@ -25,8 +23,8 @@ from dist_bp.runtime.ray_runtime import RayRuntime
 from dist_bp.runtime.warden import Warden
 from dist_bp.train.checks import check_memory, check_temporary_folder, object_store_bytes
 from dist_bp.train.setup import Job, prepare_job
+from dist_bp.types import Array
 
-Array = npt.NDArray[Any]
 WARM_UP_STEPS = 20
 LEASES = 5
 LEASE_SECONDS = 0.6

@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlencode
-
-import numpy.typing as npt
 
 from dist_bp.track.port import SWEEP
 from dist_bp.train.setup import Job
 from dist_bp.train.trainer import Outcome
+from dist_bp.types import Array
 
 LOSS_FIGURE = "figures/loss.png"
 CONFUSION_FIGURE = "figures/confusion_matrix.png"
@@ -23,7 +21,7 @@ class Report:
     """Metrics of the parameters that a run gives back, by monitor name; `arrays` has the confusion matrix."""
 
     metrics: dict[str, float]
-    arrays: Mapping[str, npt.NDArray[Any]]
+    arrays: Mapping[str, Array]
 
 
 def describe_begin(job: Job) -> str:

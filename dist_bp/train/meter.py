@@ -2,17 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from dist_bp.metrics import Metric
 from dist_bp.ps.lease import Evaluation, MetricStates
 from dist_bp.runtime.base import LeaseReport
 from dist_bp.train.trace import SERVER, WORKER
+from dist_bp.types import Array
 
-Array = npt.NDArray[Any]
 SHOWN_PROCESSES = 4
 """Up to so many workers or servers each have their own times in the tracker."""
 

@@ -6,9 +6,6 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import numpy.typing as npt
 
 from dist_bp.checkpoint import export_model
 from dist_bp.config import JobConfig, flatten, monitor_mode, render
@@ -26,8 +23,8 @@ from dist_bp.train.observer import Observer
 from dist_bp.train.result import Result
 from dist_bp.train.setup import Job
 from dist_bp.train.trainer import Outcome
+from dist_bp.types import Array
 
-Array = npt.NDArray[Any]
 JOURNALS = Path(".dist_bp/journal")
 
 

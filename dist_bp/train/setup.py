@@ -10,7 +10,6 @@ from operator import attrgetter
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import yaml
 from pydantic import BaseModel
 
@@ -27,8 +26,8 @@ from dist_bp.ps.layout import ArenaLayout
 from dist_bp.runtime.plan import arena_layout, state_names
 from dist_bp.track.store import without_password
 from dist_bp.train.stopping import Stopping
+from dist_bp.types import Array
 
-Array = npt.NDArray[Any]
 LOGGED_STEPS = 500
 BEST = "best/"
 COURSE = (

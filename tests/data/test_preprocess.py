@@ -3,7 +3,6 @@ import warnings
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -15,8 +14,8 @@ from dist_bp.data import Features, Impute, MinMax, OneHot, Pipeline, Scale, Stan
 from dist_bp.data.inputs import conform
 from dist_bp.data.targets import Targets
 from dist_bp.errors import DataError
+from dist_bp.types import Array
 
-Array = npt.NDArray[Any]
 REGRESSION = Targets("regression", (1,), "float64")
 MODERATE = st.floats(-1e6, 1e6, allow_subnormal=False)
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dist_bp.nn import Array, Context, Group, Layer, Loss, Model, Shape
+from dist_bp.nn import Context, Group, Layer, Loss, Model, Shape
+from dist_bp.types import Array
 
 
 def groups_of(rows: int, size: int, first: int = 0) -> list[Group]:

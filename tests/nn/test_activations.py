@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dist_bp.errors import ConfigError
-from dist_bp.nn import ACTIVATIONS, Array, activation_function
+from dist_bp.nn import ACTIVATIONS, activation_function
+from dist_bp.types import Array
 
 
 def gelu(v: float) -> float:

@@ -6,7 +6,6 @@ import pytest
 from dist_bp.nn import (
     ACTIVATIONS,
     Activation,
-    Array,
     Backward,
     BatchNorm,
     BinaryCrossEntropy,
@@ -30,6 +29,7 @@ from dist_bp.nn import (
     Views,
     check_gradients,
 )
+from dist_bp.types import Array
 from tests.nn.helpers import away_from_zero, groups_of, normal
 
 TOLERANCE = 1e-6

@@ -7,20 +7,8 @@ import numpy as np
 import pytest
 
 from dist_bp.errors import ConfigError, ShapeError
-from dist_bp.nn import (
-    Activation,
-    Array,
-    BatchNorm,
-    Dense,
-    Dropout,
-    Flatten,
-    Group,
-    Layer,
-    LayerNorm,
-    Model,
-    Reshape,
-    Residual,
-)
+from dist_bp.nn import Activation, BatchNorm, Dense, Dropout, Flatten, Group, Layer, LayerNorm, Model, Reshape, Residual
+from dist_bp.types import Array
 from tests.nn.helpers import Net, normal
 
 

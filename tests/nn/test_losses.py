@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from dist_bp.errors import ConfigError, ShapeError
 from dist_bp.nn import (
-    Array,
     BinaryCrossEntropy,
     Context,
     CrossEntropy,
@@ -19,6 +18,7 @@ from dist_bp.nn import (
     MeanSquaredError,
     balanced_class_weights,
 )
+from dist_bp.types import Array
 from tests.nn.helpers import normal
 
 

@@ -7,7 +7,6 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from dist_bp.data.shards import Batches
 from dist_bp.metrics import Accuracy
@@ -21,9 +20,7 @@ from dist_bp.ps.lease import Lease, ServerReport, WorkerReport
 from dist_bp.ps.modes import SYNC, Mode
 from dist_bp.ps.server import Server
 from dist_bp.ps.worker import Worker
-
-Array = npt.NDArray[Any]
-
+from dist_bp.types import Array
 
 MOMENTUM = Sgd(momentum=0.9)
 

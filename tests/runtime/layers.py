@@ -2,7 +2,8 @@
 
 import time
 
-from dist_bp.nn import Array, Backward, Context, Declaration, Dense, Layer, Shape, Views
+from dist_bp.nn import Backward, Context, Declaration, Dense, Layer, Shape, Views
+from dist_bp.types import Array
 
 
 class Failing(Layer):

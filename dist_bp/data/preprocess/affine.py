@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from dist_bp.data.inputs import Block
 from dist_bp.data.moments import Extremes, Moments
@@ -18,8 +17,7 @@ from dist_bp.data.preprocess.base import (
     from_json,
     to_json,
 )
-
-Array = npt.NDArray[Any]
+from dist_bp.types import Array
 
 
 @dataclass(frozen=True)

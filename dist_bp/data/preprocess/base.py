@@ -6,12 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from dist_bp.data.inputs import Block, Features, Shape, likely
 from dist_bp.errors import DataError
+from dist_bp.types import Array
 
-Array = npt.NDArray[Any]
 Blocks = Callable[[], Iterator[Block]]
 """Starts a pass over the training split, as the steps before have left it."""
 Columns = tuple[str, ...] | None

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from dist_bp.data.inputs import BLOCK_BYTES, Block, absent, likely
 from dist_bp.data.moments import PresentMean
 from dist_bp.data.preprocess.base import Blocks, Columns, FittedStep, Form, Step, from_json, to_json
 from dist_bp.errors import DataError
-
-Array = npt.NDArray[Any]
+from dist_bp.types import Array
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from dist_bp.data.files import DigestCache, check_files, reading
 from dist_bp.data.inputs import likely
 from dist_bp.data.sources.base import Dataset, Opened, Source, dataset_of_arrays, open_files
 from dist_bp.errors import DataError
-
-Array = npt.NDArray[Any]
+from dist_bp.types import Array
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from dist_bp.data.files import DigestCache, check_files, digest_of
 from dist_bp.data.inputs import Features, Raw, numeric_array
 from dist_bp.data.targets import Label, Task
 from dist_bp.errors import DataError
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 
 from dist_bp.data.files import DigestCache, check_files, reading
 from dist_bp.data.sources.base import Dataset, Opened, Source, dataset_of_arrays, open_files
 from dist_bp.errors import DataError
+from dist_bp.types import Array
 
-Array = npt.NDArray[Any]
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 GZIP_MAGIC = b"\x1f\x8b"
 GZIP_RATIO = 1032

@@ -7,7 +7,8 @@ from dist_bp.nn.activations import ActivationFunction, activation_function
 from dist_bp.nn.context import Context
 from dist_bp.nn.initializers import Constant, Initializer, initializer
 from dist_bp.nn.layer import Declaration, Layer, Parameter
-from dist_bp.nn.types import Array, Backward, Shape, Views
+from dist_bp.nn.types import Backward, Shape, Views
+from dist_bp.types import Array
 
 
 class Dense(Layer):

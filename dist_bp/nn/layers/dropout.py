@@ -5,7 +5,8 @@ import numpy as np
 from dist_bp.errors import ConfigError
 from dist_bp.nn.context import Context
 from dist_bp.nn.layer import Declaration, Layer
-from dist_bp.nn.types import Array, Backward, Shape, Views
+from dist_bp.nn.types import Backward, Shape, Views
+from dist_bp.types import Array
 
 
 class Dropout(Layer):

@@ -6,7 +6,8 @@ from dist_bp.errors import ConfigError, ShapeError
 from dist_bp.nn.context import Context
 from dist_bp.nn.initializers import Constant
 from dist_bp.nn.layer import Declaration, Layer, Parameter, Statistic
-from dist_bp.nn.types import Array, Backward, Shape, Views
+from dist_bp.nn.types import Backward, Shape, Views
+from dist_bp.types import Array
 
 
 class BatchNorm(Layer):

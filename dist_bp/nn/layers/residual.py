@@ -8,7 +8,8 @@ from dist_bp.errors import ShapeError
 from dist_bp.nn.context import Context
 from dist_bp.nn.layer import Declaration, Layer
 from dist_bp.nn.layers.sequential import Sequential
-from dist_bp.nn.types import NO_VIEWS, Array, Backward, Shape, Views
+from dist_bp.nn.types import NO_VIEWS, Backward, Shape, Views
+from dist_bp.types import Array
 
 
 class Residual(Layer):

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dist_bp.errors import ShapeError
 from dist_bp.nn.context import Context
 from dist_bp.nn.layer import Declaration, Layer
-from dist_bp.nn.types import Array, Backward, Shape, Views
+from dist_bp.nn.types import Backward, Shape, Views
+from dist_bp.types import Array
 
 
 def _reshaped(x: Array, shape: Shape) -> tuple[Array, Backward]:

@@ -4,7 +4,8 @@ from abc import ABC, abstractmethod
 from typing import ClassVar, Literal
 
 from dist_bp.nn.context import Context
-from dist_bp.nn.types import Array, Shape
+from dist_bp.nn.types import Shape
+from dist_bp.types import Array
 
 
 class Loss(ABC):

@@ -7,7 +7,8 @@ import numpy as np
 from dist_bp.errors import ConfigError, ShapeError
 from dist_bp.nn.context import Context
 from dist_bp.nn.losses.base import Loss, units
-from dist_bp.nn.types import Array, Shape
+from dist_bp.nn.types import Shape
+from dist_bp.types import Array
 
 
 class RegressionLoss(Loss):
