@@ -27,7 +27,7 @@ SOURCES: dict[str, Callable[..., data.Source]] = {
     "csv": data.CsvSource,
     "parquet": data.ParquetSource,
 }
-STEPS: dict[str, Callable[..., data.Step]] = {
+PREPROCESSORS: dict[str, Callable[..., data.Preprocessor]] = {
     "standardize": data.Standardize,
     "min_max": data.MinMax,
     "scale": data.Scale,
@@ -61,7 +61,7 @@ RULES: dict[str, Callable[..., optim.Rule]] = {
 }
 SCHEDULES: dict[str, Callable[..., optim.Schedule]] = {
     "constant": optim.Constant,
-    "step": optim.Step,
+    "step": optim.StepDecay,
     "exponential": optim.Exponential,
     "cosine": optim.Cosine,
     "linear": optim.Linear,
@@ -96,7 +96,7 @@ def prepare(config: JobConfig) -> data.Prepared:
     return data.prepare(
         build_source(config),
         data.Split(config.data.split.validation, config.data.split.test, config.data.split.stratify),
-        [_make(STEPS, step) for step in config.data.preprocess],
+        [_make(PREPROCESSORS, section) for section in config.data.preprocess],
         seed=config.seed,
         dtype=config.model.dtype,
         directory=config.data.prepared,

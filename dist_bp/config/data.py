@@ -71,7 +71,7 @@ class Impute(Section):
         return value
 
 
-Step = Annotated[Standardize | MinMax | Scale | OneHot | Impute, ByType()]
+Preprocessor = Annotated[Standardize | MinMax | Scale | OneHot | Impute, ByType()]
 
 
 class SplitConfig(Section):
@@ -103,7 +103,7 @@ class DataConfig(Section):
     source: Source = Field(description="Where the data comes from.")
     task: Task | None = Field(default=None, description="What is predicted; null: told by the targets' type.")
     split: SplitConfig = Field(default=SplitConfig(), description="How the samples are divided.")
-    preprocess: tuple[Step, ...] = Field(
+    preprocess: tuple[Preprocessor, ...] = Field(
         default=(),
         description="Steps in their order, fitted on the training split, saved with the model.",
     )

@@ -4,7 +4,7 @@ from dist_bp.data.inputs import Features
 from dist_bp.data.pipeline import Pipeline
 from dist_bp.data.prepare import prepare
 from dist_bp.data.prepared import Prepared, Schema
-from dist_bp.data.preprocess import Impute, MinMax, OneHot, Scale, Standardize, Step
+from dist_bp.data.preprocess import Impute, MinMax, OneHot, Preprocessor, Scale, Standardize
 from dist_bp.data.reader import read_inputs
 from dist_bp.data.shards import Batches, Part, epoch_order, evaluation_rows, gather, owned_groups
 from dist_bp.data.sources import (
@@ -36,6 +36,7 @@ __all__ = [
     "Part",
     "Pipeline",
     "Prepared",
+    "Preprocessor",
     "Samples",
     "Scale",
     "Schema",
@@ -43,7 +44,6 @@ __all__ = [
     "Source",
     "Split",
     "Standardize",
-    "Step",
     "Targets",
     "epoch_order",
     "evaluation_rows",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dist_bp.data.inputs import Block, Features, Inputs, Raw, Shape, conform, row_at, rows_per_block
-from dist_bp.data.preprocess import Affine, Fill, FittedStep, Form, Indicators, Step
+from dist_bp.data.preprocess import Affine, Fill, Form, Indicators, Preprocessor, Transform
 from dist_bp.data.targets import Label, Targets
 from dist_bp.errors import DataError
 from dist_bp.types import Array
@@ -19,49 +19,49 @@ KINDS: dict[str, type[Affine] | type[Indicators] | type[Fill]] = {
 
 
 class Pipeline:
-    """Fitted steps for inputs of `features`, and the coding of the targets; `dtype` is the model's."""
+    """Transforms for inputs of `features`, and the coding of the targets; `dtype` is the model's."""
 
-    def __init__(self, features: Features, steps: Sequence[FittedStep], targets: Targets, dtype: str) -> None:
+    def __init__(self, features: Features, transforms: Sequence[Transform], targets: Targets, dtype: str) -> None:
         self.features = features
-        self.steps = tuple(steps)
+        self.transforms = tuple(transforms)
         self.targets = targets
         self.dtype = dtype
         form = Form.of(features)
-        for step in steps:
-            form = step.after(form)
+        for transform in transforms:
+            form = transform.after(form)
         self._form = form
 
     @classmethod
     def fit(
         cls,
-        steps: Sequence[Step],
+        preprocessors: Sequence[Preprocessor],
         features: Features,
         inputs: Inputs,
         rows: Array,
         targets: Targets,
         dtype: str,
     ) -> "Pipeline":
-        """Learns the steps in their order from the samples `rows` of `inputs`; raises DataError.
+        """Fits the preprocessors in their order to the samples `rows` of `inputs`; raises DataError.
 
-        A categorical column that no step makes numbers of is an error.
+        A categorical column that none makes numbers of is an error.
         """
         form = Form.of(features)
-        problems = [problem for step in steps for problem in step.problems(form)]
+        problems = [problem for preprocessor in preprocessors for problem in preprocessor.problems(form)]
         if problems:
             raise DataError(problems)
         at_a_time = rows_per_block(math.prod(form.shape), len(form.texts))
-        fitted: list[FittedStep] = []
+        transforms: list[Transform] = []
 
         def blocks() -> Iterator[Block]:
             for block in inputs.blocks(rows, at_a_time):
-                yield _apply(fitted, block)
+                yield _apply(transforms, block)
 
-        for step in steps:
-            fitted.append(step.fit(form, blocks))
-            form = fitted[-1].after(form)
+        for preprocessor in preprocessors:
+            transforms.append(preprocessor.fit(form, blocks))
+            form = transforms[-1].after(form)
         if form.texts:
             raise DataError(_uncoded(form.texts, inputs, features))
-        return cls(features, fitted, targets, dtype)
+        return cls(features, transforms, targets, dtype)
 
     @property
     def input_shape(self) -> Shape:
@@ -90,7 +90,7 @@ class Pipeline:
 
     def apply(self, inputs: Inputs, rows: Array) -> Array:
         """`transform` of the samples at ascending indices `rows`."""
-        numbers = _apply(self.steps, inputs.block(rows)).numbers
+        numbers = _apply(self.transforms, inputs.block(rows)).numbers
         with np.errstate(over="ignore"):
             done = numbers.astype(self.dtype)
         if not np.isfinite(done).all():
@@ -112,7 +112,7 @@ class Pipeline:
             "format": FORMAT,
             "dtype": self.dtype,
             "features": self.features.to_dict(),
-            "steps": [{"kind": step.kind, **step.to_dict()} for step in self.steps],
+            "steps": [{"kind": transform.kind, **transform.to_dict()} for transform in self.transforms],
             "targets": self.targets.to_dict(),
         }
 
@@ -121,13 +121,15 @@ class Pipeline:
         """Raises DataError where `state` is not what `to_dict` of this version gives."""
         if state.get("format") != FORMAT:
             raise DataError(f"the pipeline has the format {state.get('format')!r}, this version reads {FORMAT}")
-        steps = [KINDS[step["kind"]].from_dict(step) for step in state["steps"]]
-        return cls(Features.from_dict(state["features"]), steps, Targets.from_dict(state["targets"]), state["dtype"])
+        transforms = [KINDS[fitted["kind"]].from_dict(fitted) for fitted in state["steps"]]
+        return cls(
+            Features.from_dict(state["features"]), transforms, Targets.from_dict(state["targets"]), state["dtype"]
+        )
 
 
-def _apply(steps: Sequence[FittedStep], block: Block) -> Block:
-    for step in steps:
-        block = step.transform(block)
+def _apply(transforms: Sequence[Transform], block: Block) -> Block:
+    for transform in transforms:
+        block = transform.transform(block)
     return block
 
 

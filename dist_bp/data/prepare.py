@@ -15,7 +15,7 @@ from dist_bp.data.files import DigestCache, digest_of
 from dist_bp.data.inputs import Inputs, Shape, chunks, rows_per_block
 from dist_bp.data.pipeline import Pipeline
 from dist_bp.data.prepared import FORMAT, Prepared, write_records
-from dist_bp.data.preprocess import Impute, Step
+from dist_bp.data.preprocess import Impute, Preprocessor
 from dist_bp.data.sources import Dataset, Source
 from dist_bp.data.split import Split, split_indices
 from dist_bp.data.targets import Task, infer_task, learn_targets
@@ -31,7 +31,7 @@ LOCK_SECONDS = 3600.0
 def prepare(
     source: Source,
     split: Split,
-    steps: Sequence[Step],
+    preprocessors: Sequence[Preprocessor],
     seed: int,
     dtype: str,
     directory: str | Path,
@@ -58,7 +58,7 @@ def prepare(
             "source": opened.digest,
             "split": asdict(split),
             "seed": seed,
-            "steps": [[step.name, asdict(step)] for step in steps],  # type: ignore[call-overload]
+            "steps": [[one.name, asdict(one)] for one in preprocessors],  # type: ignore[call-overload]
             "dtype": dtype,
             "task": task,
         }
@@ -71,7 +71,7 @@ def prepare(
             if (prepared := _found(home)) is not None:
                 return prepared
             dataset = opened.load()
-            parts, pipeline = _fit(dataset, split, steps, seed, dtype, task)
+            parts, pipeline = _fit(dataset, split, preprocessors, seed, dtype, task)
             aside = directory / f"{home.name}.partial"
             _write(aside, parts, pipeline)
             splits = {name: len(rows) for name, (_, rows, _) in parts.items()}
@@ -95,9 +95,9 @@ def _found(home: Path) -> Prepared | None:
 
 
 def _fit(
-    dataset: Dataset, split: Split, steps: Sequence[Step], seed: int, dtype: str, task: Task | None
+    dataset: Dataset, split: Split, preprocessors: Sequence[Preprocessor], seed: int, dtype: str, task: Task | None
 ) -> tuple[Parts, Pipeline]:
-    allow_missing = any(isinstance(step, Impute) for step in steps)
+    allow_missing = any(isinstance(one, Impute) for one in preprocessors)
     (inputs, targets), test = check_dataset(dataset, allow_missing)
     task = task or infer_task(targets)
     if test is not None:
@@ -110,7 +110,7 @@ def _fit(
     if test is not None:
         test_inputs, test_targets = test
         parts["test"] = test_inputs, np.arange(len(test_inputs)), coder.encode(test_targets)
-    pipeline = Pipeline.fit(steps, dataset.features, inputs, indices["train"], coder, dtype)
+    pipeline = Pipeline.fit(preprocessors, dataset.features, inputs, indices["train"], coder, dtype)
     return parts, pipeline
 
 

@@ -2,7 +2,7 @@
 
 from dist_bp.optim.plateau import Plateau
 from dist_bp.optim.rules import Adagrad, Adam, Lion, RmsProp, Rule, Sgd, Slice
-from dist_bp.optim.schedules import Constant, Cosine, Exponential, Linear, OneCycle, Schedule, Step
+from dist_bp.optim.schedules import Constant, Cosine, Exponential, Linear, OneCycle, Schedule, StepDecay
 from dist_bp.optim.updater import Updater
 
 __all__ = [
@@ -20,6 +20,6 @@ __all__ = [
     "Schedule",
     "Sgd",
     "Slice",
-    "Step",
+    "StepDecay",
     "Updater",
 ]

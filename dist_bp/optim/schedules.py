@@ -34,7 +34,7 @@ class Constant(Schedule):
 
 
 @dataclass(frozen=True)
-class Step(Schedule):
+class StepDecay(Schedule):
     """Multiplies by `factor` after every `every_steps` updates."""
 
     every_steps: int

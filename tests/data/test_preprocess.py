@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import dist_bp.data.inputs
-from dist_bp.data import Features, Impute, MinMax, OneHot, Pipeline, Scale, Standardize, Step
+from dist_bp.data import Features, Impute, MinMax, OneHot, Pipeline, Preprocessor, Scale, Standardize
 from dist_bp.data.inputs import conform
 from dist_bp.data.targets import Targets
 from dist_bp.errors import DataError
@@ -27,7 +27,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dist_bp.data.preprocess.impute.BLOCK_BYTES", 128)
 
 
-def fit(raw: Any, *steps: Step, features: Features | None = None, rows: Any = None) -> Pipeline:
+def fit(raw: Any, *steps: Preprocessor, features: Features | None = None, rows: Any = None) -> Pipeline:
     features = features or Features(raw.shape[1:])
     inputs = conform(raw, features)
     return Pipeline.fit(

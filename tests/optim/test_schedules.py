@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dist_bp.errors import ConfigError
-from dist_bp.optim import Constant, Cosine, Exponential, Linear, OneCycle, Schedule, Step
+from dist_bp.optim import Constant, Cosine, Exponential, Linear, OneCycle, Schedule, StepDecay
 
 TOTAL = 1000
 
@@ -11,7 +11,7 @@ TOTAL = 1000
 def schedules(warmup: int) -> list[Schedule]:
     return [
         Constant(warmup_steps=warmup),
-        Step(every_steps=100, factor=0.5, warmup_steps=warmup),
+        StepDecay(every_steps=100, factor=0.5, warmup_steps=warmup),
         Exponential(decay_rate=0.9, decay_steps=50, warmup_steps=warmup),
         Cosine(TOTAL, warmup_steps=warmup),
         Linear(TOTAL, warmup_steps=warmup),
@@ -23,7 +23,7 @@ def schedules(warmup: int) -> list[Schedule]:
     ("schedule", "points"),
     [
         (Constant(), {0: 1.0, 10**6: 1.0}),
-        (Step(every_steps=10, factor=0.5), {0: 1.0, 9: 1.0, 10: 0.5, 19: 0.5, 20: 0.25}),
+        (StepDecay(every_steps=10, factor=0.5), {0: 1.0, 9: 1.0, 10: 0.5, 19: 0.5, 20: 0.25}),
         (Exponential(decay_rate=0.25, decay_steps=10), {0: 1.0, 5: 0.5, 10: 0.25, 20: 0.0625}),
         (Cosine(100), {0: 1.0, 25: (1 + 0.5**0.5) / 2, 50: 0.5, 100: 0.0, 200: 0.0}),
         (Cosine(100, final=0.2), {0: 1.0, 50: 0.6, 100: 0.2}),
@@ -32,7 +32,7 @@ def schedules(warmup: int) -> list[Schedule]:
         (OneCycle(100), {0: 0.04, 15: 0.52, 30: 1.0, 65: 0.50005, 100: 1e-4, 200: 1e-4}),
         (OneCycle(10, peak_fraction=0.5, start=0.2, final=0.0), {0: 0.2, 5: 1.0, 10: 0.0}),
         (Linear(110, warmup_steps=10), {0: 0.1, 4: 0.5, 9: 1.0, 10: 1.0, 60: 0.5, 110: 0.0}),
-        (Step(every_steps=10, factor=0.5, warmup_steps=5), {4: 1.0, 14: 1.0, 15: 0.5}),
+        (StepDecay(every_steps=10, factor=0.5, warmup_steps=5), {4: 1.0, 14: 1.0, 15: 0.5}),
         (OneCycle(110, warmup_steps=10), {0: 0.004, 9: 0.04, 10: 0.04, 40: 1.0, 110: 1e-4}),
     ],
     ids=str,

@@ -1,7 +1,7 @@
 """Preprocessing steps: fitted on the training split block by block, saved with the model."""
 
 from dist_bp.data.preprocess.affine import Affine, MinMax, Scale, Standardize
-from dist_bp.data.preprocess.base import Blocks, FittedStep, Form, Step
+from dist_bp.data.preprocess.base import Blocks, Form, Preprocessor, Transform
 from dist_bp.data.preprocess.impute import Fill, Impute
 from dist_bp.data.preprocess.one_hot import Indicators, OneHot
 
@@ -9,13 +9,13 @@ __all__ = [
     "Affine",
     "Blocks",
     "Fill",
-    "FittedStep",
     "Form",
     "Impute",
     "Indicators",
     "MinMax",
     "OneHot",
+    "Preprocessor",
     "Scale",
     "Standardize",
-    "Step",
+    "Transform",
 ]

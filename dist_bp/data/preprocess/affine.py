@@ -10,9 +10,9 @@ from dist_bp.data.moments import Extremes, Moments
 from dist_bp.data.preprocess.base import (
     Blocks,
     Columns,
-    FittedStep,
     Form,
-    Step,
+    Preprocessor,
+    Transform,
     check_known,
     from_json,
     to_json,
@@ -21,7 +21,7 @@ from dist_bp.types import Array
 
 
 @dataclass(frozen=True)
-class Affine(FittedStep):
+class Affine(Transform):
     """numbers -> (numbers - offset) * factor + shift, in float64; None leaves a term out."""
 
     kind = "affine"
@@ -48,7 +48,7 @@ class Affine(FittedStep):
 
 
 @dataclass(frozen=True)
-class Standardize(Step):
+class Standardize(Preprocessor):
     """(x - mean) / standard deviation of the column; a column that is constant becomes 0."""
 
     name = "standardize"
@@ -69,7 +69,7 @@ class Standardize(Step):
 
 
 @dataclass(frozen=True)
-class MinMax(Step):
+class MinMax(Preprocessor):
     """Maps the column's smallest training value to `low`, its largest to `high`; a constant column becomes `low`."""
 
     name = "min_max"
@@ -92,7 +92,7 @@ class MinMax(Step):
 
 
 @dataclass(frozen=True)
-class Scale(Step):
+class Scale(Preprocessor):
     """x * factor."""
 
     name = "scale"

@@ -66,32 +66,32 @@ class Form:
         )
 
 
-class FittedStep(ABC):
-    """A step that has learnt what it needs; saved with the model."""
+class Transform(ABC):
+    """What a preprocessor has learnt to do to samples; saved with the model."""
 
     kind: ClassVar[str]
 
     @abstractmethod
     def transform(self, block: Block) -> Block:
-        """The block after this step; the numbers of the argument may be overwritten."""
+        """The block afterwards; the numbers of the argument may be overwritten."""
 
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:
         """What `from_dict` needs, in JSON types; floats survive bit for bit."""
 
     def after(self, form: Form) -> Form:
-        """The form of the samples this step makes from those of `form`."""
+        """The form of the samples it makes from those of `form`."""
         return form
 
 
-class Step(ABC):
-    """A step as configured; `columns` are those it works on, None for all of its kind."""
+class Preprocessor(ABC):
+    """A preprocessing step as configured; `columns` are those it works on, None for all of its kind."""
 
     name: ClassVar[str]
     columns: Columns
 
     @abstractmethod
-    def fit(self, form: Form, blocks: Blocks) -> FittedStep:
+    def fit(self, form: Form, blocks: Blocks) -> Transform:
         """Learns from the training split; raises DataError."""
 
     def problems(self, form: Form) -> list[str]:

@@ -9,13 +9,13 @@ import numpy as np
 
 from dist_bp.data.inputs import BLOCK_BYTES, Block, absent, likely
 from dist_bp.data.moments import PresentMean
-from dist_bp.data.preprocess.base import Blocks, Columns, FittedStep, Form, Step, from_json, to_json
+from dist_bp.data.preprocess.base import Blocks, Columns, Form, Preprocessor, Transform, from_json, to_json
 from dist_bp.errors import DataError
 from dist_bp.types import Array
 
 
 @dataclass(frozen=True)
-class Fill(FittedStep):
+class Fill(Transform):
     """What takes the place of a missing number (NaN: it stays missing) and of a missing category (None: likewise)."""
 
     kind = "impute"
@@ -43,7 +43,7 @@ class Fill(FittedStep):
 
 
 @dataclass(frozen=True)
-class Impute(Step):
+class Impute(Preprocessor):
     """Fills missing values, by default in every column that the strategy suits.
 
     mean and median suit numbers, most_frequent numbers and categories (the least of equally frequent ones), constant

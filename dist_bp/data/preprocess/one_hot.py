@@ -6,12 +6,12 @@ from typing import Any, Self
 import numpy as np
 
 from dist_bp.data.inputs import Block, likely
-from dist_bp.data.preprocess.base import Blocks, Columns, FittedStep, Form, Step
+from dist_bp.data.preprocess.base import Blocks, Columns, Form, Preprocessor, Transform
 from dist_bp.errors import DataError
 
 
 @dataclass(frozen=True)
-class Indicators(FittedStep):
+class Indicators(Transform):
     """Puts the indicators of each column behind the numbers; a category unseen in training is 0 in all of them."""
 
     kind = "one_hot"
@@ -45,7 +45,7 @@ class Indicators(FittedStep):
 
 
 @dataclass(frozen=True)
-class OneHot(Step):
+class OneHot(Preprocessor):
     """Indicators of the categories seen in training, in alphabetical order; one of none of them gives zeros."""
 
     name = "one_hot"
