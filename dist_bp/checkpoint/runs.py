@@ -1,12 +1,12 @@
 """The runs below one folder, and what `--resume auto|RUN|PATH` means."""
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 from dist_bp.checkpoint.manifest import MANIFEST
 from dist_bp.checkpoint.store import CheckpointStore, Found, load
 from dist_bp.errors import CheckpointError
+from dist_bp.messages import did_you_mean
 
 CHECKPOINTS = "checkpoints"
 
@@ -66,8 +66,7 @@ def locate(name: str, root: Path) -> Path:
         if path.is_dir():
             return path
     known = [run.run_id for run in find_runs(root)]
-    if likely := get_close_matches(name, known, n=1):
-        hint = f"did you mean {likely[0]}?"
-    else:
-        hint = f"the newest there are {', '.join(known[:3])}" if known else f"there are no runs in {root}"
-    raise CheckpointError(f"{name} is neither a run in {root} nor a folder: {hint}")
+    hint = did_you_mean(name, known)
+    if not hint:
+        hint = f": the newest there are {', '.join(known[:3])}" if known else f": there are no runs in {root}"
+    raise CheckpointError(f"{name} is neither a run in {root} nor a folder{hint}")

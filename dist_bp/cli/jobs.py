@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
+from dist_bp.messages import last_line
+
 if TYPE_CHECKING:
     from dist_bp.submit.client import Job, JobsClient
 
@@ -48,7 +50,7 @@ def status(name: JobId, address: Address = None, as_json: AsJson = False) -> Non
     rows = {
         "job": name,
         "status": job["status"],
-        "message": (job["message"] or "").strip().rpartition("\n")[2],
+        "message": last_line(job["message"] or ""),
         "started": f"{_when(job)}, {_took(job)}",
         "mlflow run": told.get("mlflow_run_id"),
         "command": job["entrypoint"],

@@ -23,6 +23,7 @@ from dist_bp.cli.sweep import sweep
 from dist_bp.cli.train import train
 from dist_bp.cli.ui import ui
 from dist_bp.errors import DistBpError
+from dist_bp.messages import one_line
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "train": train,
@@ -64,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except Exception as error:
         where = f"{error.__notes__[0]}: " if getattr(error, "__notes__", None) else ""
-        print(f"error: {where}{_root_cause(error)} ({_write_log()})", file=sys.stderr)
+        print(f"error: {where}{one_line(_root_cause(error))} ({_write_log()})", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -102,11 +103,10 @@ def _options(
     """Train neural networks by backpropagation on Ray, from one YAML file, tracked in MLflow."""
 
 
-def _root_cause(error: BaseException) -> str:
+def _root_cause(error: BaseException) -> BaseException:
     while error.__cause__:
         error = error.__cause__
-    first_line = str(error).strip().partition("\n")[0]
-    return f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
+    return error
 
 
 def _write_log() -> str:

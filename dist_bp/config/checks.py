@@ -9,11 +9,12 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from dist_bp.config.fields import Section, annotated, similar
+from dist_bp.config.fields import Section, annotated
 from dist_bp.config.loss import loss_task
 from dist_bp.config.metrics import metric_task, metrics_or_default, monitor_names
 from dist_bp.config.schedule import Plateau
 from dist_bp.config.sources import Task
+from dist_bp.messages import did_you_mean
 
 Lookup = Callable[[str], Any]
 Finding = tuple[str, str]
@@ -134,7 +135,7 @@ def _check_monitor(get: Lookup, path: str, monitor: str, in_use: bool) -> Iterat
     metrics = [name for task in tasks for name in metrics_or_default(get("metrics"), task)]
     allowed = list(dict.fromkeys(monitor_names(metrics)))
     if monitor not in allowed:
-        guess = similar(monitor, allowed)
+        guess = did_you_mean(monitor, allowed)
         yield path, f"unknown monitor {monitor!r}{guess} (allowed with these metrics: {', '.join(allowed)})"
     elif in_use and monitor.startswith("val_") and get("data.split.validation") == 0:
         remedy = "set data.split.validation above 0, or monitor train_loss"

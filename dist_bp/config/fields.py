@@ -1,7 +1,7 @@
 """What all configuration models share: the base class, number types, the choice of a model by its `type`."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Self, get_args
 
 from pydantic import (
@@ -115,21 +115,6 @@ Share = Annotated[float, Field(gt=0, lt=1), BeforeValidator(_number)]
 """In (0, 1)."""
 Ratio = Annotated[float, Field(ge=0, le=1), BeforeValidator(_number)]
 """In [0, 1]."""
-
-
-def nearest(word: str, allowed: Iterable[str]) -> str | None:
-    """The allowed word that was likely meant, if there is one."""
-    from difflib import get_close_matches
-
-    by_lower_case = {name.lower(): name for name in allowed}
-    guess = get_close_matches(word.lower(), list(by_lower_case), n=1)
-    return by_lower_case[guess[0]] if guess else None
-
-
-def similar(word: str, allowed: Iterable[str]) -> str:
-    """Asks for the allowed word that was likely meant, to append to a message; empty if there is none."""
-    guess = nearest(word, allowed)
-    return f": did you mean {guess!r}?" if guess else ""
 
 
 def annotated(field: FieldInfo) -> Any:

@@ -7,9 +7,10 @@ import yaml
 from pydantic import BaseModel, TypeAdapter
 
 from dist_bp.config.document import Dumper
-from dist_bp.config.fields import Section, annotated, similar
+from dist_bp.config.fields import Section, annotated
 from dist_bp.config.job import JobConfig
 from dist_bp.errors import ConfigError
+from dist_bp.messages import did_you_mean
 
 
 def render(config: JobConfig) -> str:
@@ -61,7 +62,7 @@ def json_schema(section: str | None = None) -> dict[str, Any]:
         fields = annotation.model_fields if _is_section(annotation) else {}
         if name not in fields:
             raise ConfigError(
-                f"unknown section {section!r}{similar(name, fields)} (allowed: {', '.join(fields) or 'none'})"
+                f"unknown section {section!r}{did_you_mean(name, fields)} (allowed: {', '.join(fields) or 'none'})"
             )
         title, annotation = f"{title} {name}", annotated(fields[name])
     schema = TypeAdapter(annotation).json_schema()

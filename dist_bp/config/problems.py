@@ -9,7 +9,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from dist_bp.config.document import Path
-from dist_bp.config.fields import TAG, Section, nearest, similar, type_names
+from dist_bp.config.fields import TAG, Section, type_names
+from dist_bp.messages import did_you_mean, nearest
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def _is_tag(part: str | int) -> bool:
 def _unknown(what: str, value: Any, allowed: Sequence[str]) -> str:
     if not isinstance(value, str):
         return f"must be one of {', '.join(allowed)}, got {_got(value)}"
-    return f"unknown {what} {_got(value)}{similar(value, allowed)} (allowed: {', '.join(allowed)})"
+    return f"unknown {what} {_got(value)}{did_you_mean(value, allowed)} (allowed: {', '.join(allowed)})"
 
 
 def _unknown_type(path: Path, details: ErrorDetails) -> Problem:

@@ -4,12 +4,12 @@ import math
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, cast
 
 import numpy as np
 
 from dist_bp.errors import DataError
+from dist_bp.messages import unknown_name
 from dist_bp.types import Array
 
 Shape = tuple[int, ...]
@@ -142,18 +142,8 @@ def conform(raw: Raw, features: Features) -> Inputs:
     raw = raw.set_axis([str(column) for column in raw.columns], axis=1)
     missing = [name for name in features.names if name not in raw.columns]
     if missing:
-        raise DataError([f"the data has no column {likely(name, raw.columns)}" for name in missing])
+        raise DataError([f"the data has no column {unknown_name(name, raw.columns)}" for name in missing])
     return Inputs(_numbers_of(raw, features.numeric or ()), _texts_of(raw, features.categorical))
-
-
-def likely(name: str, allowed: Sequence[str]) -> str:
-    """The name and, in brackets, the allowed one that was likely meant or else what there is."""
-    names = [str(other) for other in allowed]
-    guess = get_close_matches(name, names, n=1)
-    if guess:
-        return f"{name!r} (did you mean {guess[0]!r}?)"
-    shown = ", ".join(map(repr, names[:10])) + (", ..." if len(names) > 10 else "")
-    return f"{name!r} (there is {shown or 'none'})"
 
 
 def _frame(rows: Any, columns: list[str] | None = None) -> Any:

@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from dist_bp.data.inputs import likely, row_at
+from dist_bp.data.inputs import row_at
 from dist_bp.data.pipeline import Pipeline
 from dist_bp.data.sources.arrays import names_in_npz, read_npy, read_npz
 from dist_bp.data.sources.base import Samples
 from dist_bp.data.sources.idx import read_idx, read_labels
 from dist_bp.data.sources.tables import PARQUET, csv_table, target_values
 from dist_bp.errors import DataError
+from dist_bp.messages import unknown_name
 
 TABLES = {".csv": None, ".tsv": "\t", ".txt": None, ".parquet": None, ".pq": None}
 """Suffixes of tables, with the separator that one stands for."""
@@ -52,7 +53,7 @@ def _read_table(path: str, suffix: str, pipeline: Pipeline, target: str | None, 
     names = features.names or tuple(name for name in there if name != target)
     missing = [name for name in names if name not in there]
     if missing:
-        raise DataError([f"data file {path!r} has no column {likely(name, there)}" for name in missing])
+        raise DataError([f"data file {path!r} has no column {unknown_name(name, there)}" for name in missing])
     if target is None or target not in there:
         return Samples(table.read(path, names, features.categorical)[list(names)], None)
     frame = table.read(path, [*names, target], features.categorical)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dist_bp.errors import CapacityError, DistBpError, Interrupted, TrainingFailed
+from dist_bp.messages import first_line
 from dist_bp.runtime.placement import Bundle, Node
 from dist_bp.runtime.ray_job import in_job
 from dist_bp.runtime.warden import Warden
@@ -84,7 +85,7 @@ class Cluster:
             if isinstance(error, SystemExit):  # Ray's handler of SIGTERM
                 raise Interrupted("SIGTERM before training began") from error
             if isinstance(error, Exception) and not isinstance(error, DistBpError):  # Ray raises bare ones, too
-                raise TrainingFailed(f"Ray at {address!r} did not start or answer: {_first_line(error)}") from error
+                raise TrainingFailed(f"Ray at {address!r} did not start or answer: {first_line(error)}") from error
             raise
 
     def _start_local(self, object_store_bytes: int) -> None:
@@ -135,7 +136,3 @@ class Cluster:
         finally:
             if self._folder:
                 shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0]

@@ -17,14 +17,21 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, Literal, Self
+from typing import IO, Any, Self
+
+from dist_bp.processes import Known, alive, descendants, known, mentioning
 
 LOOK_SECONDS = 0.2
 KILL_SECONDS = 5.0
 LAST_COMMAND_SECONDS = 60
 
-Known = dict[int, str]
-"""Processes by id, with their start time."""
+START = f"""
+import sys
+sys.path.append({str(Path(__file__).parents[2])!r})
+from dist_bp.runtime.warden import main
+main()
+"""
+"""Run without the environment's packages, whose import would take longer than all else."""
 
 
 class Warden:
@@ -32,7 +39,7 @@ class Warden:
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            [sys.executable, "-S", "-E", __file__, str(os.getpid())],
+            [sys.executable, "-I", "-S", "-c", START, str(os.getpid())],
             stdin=subprocess.PIPE,
             start_new_session=True,
             text=True,
@@ -133,18 +140,16 @@ class Guard:
             found |= descendants(root)
         for folder in self._folders:
             found |= mentioning(str(folder))
-        for pid in found - self._strangers:
-            if started := start_time(pid):
-                self._known[pid] = started
+        self._known |= known(found - self._strangers)
 
     def _end_processes(self) -> None:
         deadline = time.monotonic() + KILL_SECONDS
         while time.monotonic() < deadline:
             self._look()
-            alive = [pid for pid, started in self._known.items() if start_time(pid) == started]
-            if not alive:
+            left = alive(self._known)
+            if not left:
                 return
-            for pid in alive:
+            for pid in left:
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
             time.sleep(0.05)
@@ -158,47 +163,8 @@ class Guard:
             time.sleep(0.05)
 
 
-def descendants(root: int) -> set[int]:
-    """Ids of the processes below `root`."""
-    children: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal() and (fields := _stat(int(entry.name))):
-            children.setdefault(int(fields[1]), []).append(int(entry.name))
-    found: set[int] = set()
-    queue = [root]
-    while queue:
-        new = [pid for pid in children.get(queue.pop(), []) if pid not in found]
-        found.update(new)
-        queue += new
-    return found
-
-
-def mentioning(text: str, where: Literal["cmdline", "environ"] = "cmdline") -> set[int]:
-    """Ids of the processes whose command line, or environment, holds `text`."""
-    found = set()
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            with contextlib.suppress(OSError):
-                if text.encode() in (entry / where).read_bytes():
-                    found.add(int(entry.name))
-    return found
-
-
-def start_time(pid: int) -> str | None:
-    """When a process started, in clock ticks since boot; None where there is no such process, or only its remains."""
-    fields = _stat(pid)
-    return None if fields is None or fields[0] == "Z" else fields[19]
-
-
-def _stat(pid: int) -> list[str] | None:
-    """Fields 3 (state), 4 (parent), ... of proc(5)'s stat; the command before them may hold spaces and brackets."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-
-
-if __name__ == "__main__":
+def main() -> None:
+    """The warden's process; its argument is the driver's id."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     Guard(int(sys.argv[1])).stand()

@@ -10,12 +10,12 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from difflib import get_close_matches
 from http.client import HTTPException, IncompleteRead
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from dist_bp.errors import SubmitError
+from dist_bp.messages import did_you_mean, last_line
 from dist_bp.submit.address import Target
 
 CONNECT_SECONDS = 5.0
@@ -70,9 +70,8 @@ class JobsClient:
             return answer
         except NotFound:
             known = [job["submission_id"] for job in self.jobs()]
-            likely = get_close_matches(name, known, n=1)
-            hint = f"did you mean {likely[0]}?" if likely else "`dist-bp jobs list` shows those there are"
-            raise SubmitError(f"there is no job {name} at {self.target.address}: {hint}") from None
+            hint = did_you_mean(name, known) or ": `dist-bp jobs list` shows those there are"
+            raise SubmitError(f"there is no job {name} at {self.target.address}{hint}") from None
 
     def has_job(self, name: str) -> bool:
         return any(job["submission_id"] == name for job in self.jobs())
@@ -154,9 +153,8 @@ class JobsClient:
             return SubmitError(self._says(f"refuses the token of {source}: it belongs to another cluster"))
         if code in BUSY:
             return Unreachable(self._unreachable(f"HTTP {code}"))
-        lines = [line for line in text.splitlines() if line.strip()] or ["no reason given"]
         kind = NotFound if code == 404 else SubmitError
-        return kind(self._says(f"refuses (HTTP {code}): {lines[-1].strip()}"))
+        return kind(self._says(f"refuses (HTTP {code}): {last_line(text) or 'no reason given'}"))
 
     def _unreachable(self, reason: str) -> str:
         if self.target.is_own_head:

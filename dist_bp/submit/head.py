@@ -11,11 +11,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from dist_bp.errors import DistBpError, SubmitError
+from dist_bp.messages import last_line
+from dist_bp.processes import Known, alive, descendants, known, mentioning, working_in
 from dist_bp.runtime.cluster import LOOPBACK, local_cpus
-from dist_bp.runtime.warden import Known, descendants, mentioning, start_time
 from dist_bp.submit.address import find_target
 from dist_bp.submit.client import ENDED, JobsClient, NotFound
 from dist_bp.submit.state import HEAD, TOKEN, Head, forget_stops, locked, read_head, state_folder, write_head
@@ -91,9 +93,9 @@ def whats_wrong(head: Head) -> str | None:
 
 def _ended(head: Head) -> str | None:
     """Tells of processes that should be there and are not."""
-    ended = [pid for pid, started in head.processes.items() if start_time(pid) != started]
+    ended = len(head.processes) - len(alive(head.processes))
     if ended or not head.processes:
-        return f"{len(ended)} of its {len(head.processes)} processes have ended"
+        return f"{ended} of its {len(head.processes)} processes have ended"
     return None
 
 
@@ -138,11 +140,11 @@ def _start(head: Head, port: int | None, dashboard_port: int) -> Head:
         except subprocess.TimeoutExpired as error:
             raise DistBpError(f"Ray did not start within {START_SECONDS:g} s") from error
     if code:
-        raise DistBpError(f"Ray did not start: {_last_line(log)}")
+        said = last_line(log.read_text(encoding="utf-8", errors="replace"))
+        raise DistBpError(f"Ray did not start: {said or 'it says nothing'}")
     ray_address = (head.folder / "ray" / "ray_current_cluster").read_text(encoding="utf-8").strip()
     first = mentioning(str(head.folder)) & mentioning(_mark(head), "environ")
-    processes = {pid: started for pid in first if (started := start_time(pid))}
-    head = Head(head.address, ray_address, head.folder, head.token_path, head.python, head.num_cpus, processes)
+    head = replace(head, ray_address=ray_address, processes=known(first))
     write_head(head)
     _wait_for_answer(head)
     return head
@@ -179,19 +181,19 @@ def _stop_jobs(say: Callable[[str], None]) -> None:
 
 def _remove(head: Head) -> None:
     """Ends every process of a head, first by asking, and removes its files."""
-    known: Known = {}
+    found: Known = {}
     for number, seconds in ((signal.SIGTERM, END_SECONDS), (signal.SIGKILL, END_SECONDS)):
         deadline = time.monotonic() + seconds
         asked: set[int] = set()
         while time.monotonic() < deadline:
-            known |= _processes(head, known)
-            alive = {pid for pid, started in known.items() if start_time(pid) == started}
-            if not alive:
+            found |= _processes(head, found)
+            left = alive(found)
+            if not left:
                 break
-            for pid in alive - asked:
+            for pid in left - asked:
                 with contextlib.suppress(OSError):
                     os.kill(pid, number)
-            asked |= alive
+            asked |= left
             time.sleep(0.1)
     for session in (head.folder / "ray").glob("session_*"):
         forget_stops(session.name)
@@ -200,24 +202,11 @@ def _remove(head: Head) -> None:
     (state_folder() / HEAD).unlink(missing_ok=True)
 
 
-def _processes(head: Head, known: Known) -> Known:
+def _processes(head: Head, found: Known) -> Known:
     """The head's processes: those it was remembered with, those that bear its mark, and what these have started."""
-    roots = {pid for pid, started in (head.processes | known).items() if start_time(pid) == started}
-    roots |= mentioning(_mark(head), "environ") | _renamed(head.folder)
-    found = roots.union(*(descendants(root) for root in roots)) - {os.getpid(), os.getppid()}
-    return {pid: started for pid in found if (started := start_time(pid))}
-
-
-def _renamed(folder: Path) -> set[int]:
-    """Processes to which Ray has given a title, which wipes their environment: known by the folder they work in."""
-    found = set()
-    for entry in Path("/proc").iterdir():
-        with contextlib.suppress(OSError):
-            if entry.name.isdecimal() and (entry / "comm").read_text().startswith("ray::"):
-                working_in = Path(os.readlink(entry / "cwd"))
-                if working_in == folder or folder in working_in.parents:
-                    found.add(int(entry.name))
-    return found
+    roots = alive(head.processes | found) | mentioning(_mark(head), "environ")
+    roots |= working_in(head.folder, "ray::")  # Ray gives some a title, which wipes their environment
+    return known(roots.union(*map(descendants, roots)) - {os.getpid(), os.getppid()})
 
 
 def _mark(head: Head) -> str:
@@ -250,8 +239,3 @@ def _free_port() -> int:
     with socket.socket() as test:
         test.bind((LOOPBACK, 0))
         return int(test.getsockname()[1])
-
-
-def _last_line(log: Path) -> str:
-    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    return lines[-1].strip() if lines else "it says nothing"

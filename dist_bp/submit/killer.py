@@ -11,7 +11,7 @@ import signal
 import sys
 from pathlib import Path
 
-SPARED = b"runtime/warden.py"
+SPARED = b"dist_bp.runtime.warden"
 
 
 def kill(job: str) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from dist_bp.errors import SubmitError
+from dist_bp.messages import first_line
 from dist_bp.submit.address import Target
 from dist_bp.submit.client import JobsClient
 from dist_bp.submit.upload import Upload, package
@@ -145,7 +146,7 @@ def _read_runtime_env(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise SubmitError(f"--runtime-env {path}: cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SubmitError(f"--runtime-env {path}: not valid YAML: {str(error).splitlines()[0]}") from error
+        raise SubmitError(f"--runtime-env {path}: not valid YAML: {first_line(error)}") from error
     if not isinstance(content, dict):
         raise SubmitError(f"--runtime-env {path}: must be a mapping such as pip: [numpy]")
     if "working_dir" in content:
@@ -163,7 +164,7 @@ def _read_runtime_env(path: Path) -> dict[str, Any]:
     try:
         return {**RuntimeEnv(**content).to_dict(), **own}
     except (TypeError, ValueError, OSError) as error:
-        raise SubmitError(f"--runtime-env {path}: {str(error).splitlines()[0]}") from error
+        raise SubmitError(f"--runtime-env {path}: {first_line(error)}") from error
 
 
 def _module(module: Any, client: JobsClient) -> str:

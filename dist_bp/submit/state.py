@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dist_bp.errors import DistBpError
+from dist_bp.processes import Known
 
 HEAD = "head.json"
 TOKEN = "token"
@@ -28,7 +29,7 @@ class Head:
     token_path: Path
     python: str
     num_cpus: int
-    processes: dict[int, str] = field(default_factory=dict)
+    processes: Known = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Ready for JSON."""

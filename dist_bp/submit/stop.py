@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dist_bp.errors import DistBpError
+from dist_bp.messages import last_line
 from dist_bp.submit import killer
 from dist_bp.submit.client import ENDED, Job, JobsClient, Unreachable
 from dist_bp.submit.request import STOP_SECONDS, python
@@ -43,8 +44,7 @@ def stop_job(client: JobsClient, session: str, name: str, now: bool, say: Callab
 
 def last_words(client: JobsClient, name: str) -> str:
     """The last line that a job has logged."""
-    lines = [line for line in client.logs(name).splitlines() if line.strip()]
-    return lines[-1].removeprefix("error: ") if lines else "it has logged nothing"
+    return last_line(client.logs(name)).removeprefix("error: ") or "it has logged nothing"
 
 
 def _kill(client: JobsClient, job: Job) -> Job:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from dist_bp.config import JobConfig
 from dist_bp.config.sources import CustomSource
-from dist_bp.runtime.warden import mentioning
+from dist_bp.processes import mentioning
 from dist_bp.submit.address import LOOPBACK
 from dist_bp.track.store import is_sqlite, resolve_uri, sqlite_path
 

@@ -8,6 +8,7 @@ from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.search import Searcher
 
 from dist_bp.errors import DistBpError
+from dist_bp.messages import last_line
 from dist_bp.sweep.board import Board
 from dist_bp.sweep.trial import Status, Trial
 
@@ -104,9 +105,9 @@ class Follow(tune.Callback):  # type: ignore[misc]
 
 def _cause(trial: TuneTrial) -> str:
     """Why a trial broke outside of its training: the last line of the traceback that Tune has kept, if any."""
-    lines = str(trial.get_error() or "").strip().splitlines()
-    if any("ray::" in line for line in lines[:3]):  # where a traceback of an actor begins
-        return lines[-1].strip()
+    text = str(trial.get_error() or "").strip()
+    if any("ray::" in line for line in text.splitlines()[:3]):  # where a traceback of an actor begins
+        return last_line(text)
     return "its process ended or was killed"
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from dist_bp.config import JobConfig
 from dist_bp.errors import UserError
+from dist_bp.messages import did_you_mean
 from dist_bp.sweep.trial import OVER, Trial
 
 SWEEPS = "sweeps"
@@ -109,9 +110,8 @@ class Record:
 
 
 def _others(folder: Path) -> str:
-    from dist_bp.config.fields import similar
 
     known = sorted(path.parent.name for path in folder.parent.glob(f"*/{JOURNAL}"))
     if not known:
         return ": there are none yet"
-    return similar(folder.name, known) or f": there are {', '.join(known[-5:])}"
+    return did_you_mean(folder.name, known) or f": there are {', '.join(known[-5:])}"

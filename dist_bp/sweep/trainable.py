@@ -11,7 +11,7 @@ from ray import tune
 
 from dist_bp.config import JobConfig
 from dist_bp.config.candidates import with_values
-from dist_bp.errors import DistBpError
+from dist_bp.messages import one_line
 from dist_bp.sweep.schedule import NO_NEWS, decides
 from dist_bp.sweep.session import Epoch, Session
 
@@ -46,7 +46,7 @@ class TrainingTrial(tune.Trainable):  # type: ignore[misc]
                 self._session = Session(job, self.trial_name, self._resume, partial(decides, self._job))
             answer = self._session.advance(NEWS_SECONDS)
         except Exception as error:
-            return {"metrics": {}, "epoch": 0, "seconds": 0.0, "failed": _one_line(error), "over": True, "done": True}
+            return {"metrics": {}, "epoch": 0, "seconds": 0.0, "failed": one_line(error), "over": True, "done": True}
         if answer is None:
             return dict(NO_NEWS)
         if isinstance(answer, Epoch):
@@ -74,11 +74,6 @@ class TrainingTrial(tune.Trainable):  # type: ignore[misc]
         if session:
             with suppress(Exception):  # the trial is given up, and the actor is the next one's
                 session.stop()
-
-
-def _one_line(error: Exception) -> str:
-    text = str(error).strip().partition("\n")[0]
-    return text if isinstance(error, DistBpError) else f"{type(error).__name__}: {text}"
 
 
 def _report(metrics: dict[str, float], epoch: int, seconds: float, over: bool) -> dict[str, Any]:

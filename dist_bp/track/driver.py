@@ -3,7 +3,7 @@
 import os
 import platform
 
-from dist_bp.runtime.warden import start_time
+from dist_bp.processes import start_time
 
 DRIVER = "dist_bp.driver"
 

@@ -20,6 +20,7 @@ from mlflow.store.artifact.utils.models import get_model_name_and_version
 from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
 from dist_bp.errors import TrackingError
+from dist_bp.messages import first_line
 from dist_bp.track.mlflow_packing import pack, repack
 from dist_bp.track.mlflow_store import PERMANENT, opened_store
 from dist_bp.track.port import DESCRIPTION, Checkpoints, ModelPackage, Registration
@@ -196,8 +197,7 @@ def download_model(model_uri: str, tracking_uri: str, folder: Path) -> Path:
             return Path(mlflow.artifacts.download_artifacts(location, dst_path=str(folder), tracking_uri=uri))
         except MlflowException as error:
             if error.error_code in PERMANENT:
-                reason = str(error.message).strip().splitlines()[0]
-                raise TrackingError(f"{model_uri} is not in {without_password(uri)}: {reason}") from error
+                raise TrackingError(f"{model_uri} is not in {without_password(uri)}: {first_line(error)}") from error
             raise
 
 

@@ -9,8 +9,8 @@ from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, Run, ViewType
 from mlflow.exceptions import MlflowException
 
-from dist_bp.config.fields import similar
 from dist_bp.errors import TrackingError, UserError
+from dist_bp.messages import did_you_mean, first_line
 from dist_bp.track.mlflow_store import opened_store
 from dist_bp.track.names import metric_named
 from dist_bp.track.port import PARENT
@@ -42,7 +42,7 @@ def opened_reader(tracking_uri: str, experiment: str | None) -> "Iterator[RunRea
             yield RunReader(client, [experiments[experiment]])
         else:
             names = ", ".join(sorted(experiments.keys() - {"Default"})) or "none"
-            guess = similar(experiment, experiments)
+            guess = did_you_mean(experiment, experiments)
             raise TrackingError(f"there is no experiment {experiment!r} in the store{guess} (recorded: {names})")
 
 
@@ -80,7 +80,7 @@ class RunReader:
             several = ", ".join(f"{run.short_id} ({run.name})" for run in found.values())
             raise UserError(f"{name!r} is more than one run: {several}: give more of the id")
         recent = self._search("", None, RECENT)
-        guess = similar(name, [*(run.name for run in recent), *(run.short_id for run in recent)])
+        guess = did_you_mean(name, [*(run.name for run in recent), *(run.short_id for run in recent)])
         newest = ", ".join(f"{run.short_id} ({run.name})" for run in recent[:3]) or "none"
         raise UserError(f"there is no run {name!r}{guess} (the newest: {newest})")
 
@@ -123,7 +123,7 @@ class RunReader:
                 )
             except MlflowException as error:
                 if error.error_code == "INVALID_PARAMETER_VALUE":
-                    raise UserError(f"--filter: {str(error.message).strip().splitlines()[0]}") from error
+                    raise UserError(f"--filter: {first_line(error)}") from error
                 raise
             found += [self._record(run) for run in page]
             token = page.token

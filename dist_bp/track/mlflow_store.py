@@ -10,6 +10,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from dist_bp.errors import DistBpError, TrackingError
+from dist_bp.messages import first_line
 from dist_bp.track.store import check_store, one_process, resolve_uri, without_password
 from dist_bp.track.writer import Rejected
 
@@ -64,5 +65,5 @@ def _store_errors(uri: str) -> Iterator[None]:
     except DistBpError:
         raise
     except Exception as error:
-        reason = without_password(str(error).strip().splitlines()[0] if str(error) else type(error).__name__)
+        reason = without_password(first_line(error))
         raise TrackingError(f"tracking: {without_password(uri)} cannot be used: {reason}") from error

@@ -2,9 +2,9 @@
 
 from collections.abc import Collection
 
-from dist_bp.config.fields import similar
 from dist_bp.config.metrics import Mode, monitor_mode
 from dist_bp.errors import UserError
+from dist_bp.messages import did_you_mean
 
 EPOCH_LOSS = "train/epoch_loss"
 SPLITS = ("train", "val", "test")
@@ -22,7 +22,7 @@ def metric_named(name: str, known: Collection[str]) -> str:
         if candidate in known:
             return candidate
     there = ", ".join(sorted(metric for metric in known if metric.partition("/")[0] in SPLITS)) or "none"
-    raise UserError(f"unknown metric {name!r}{similar(tracked_name(name), known)} (recorded here: {there})")
+    raise UserError(f"unknown metric {name!r}{did_you_mean(tracked_name(name), known)} (recorded here: {there})")
 
 
 def tracked_mode(name: str) -> Mode:

@@ -17,6 +17,7 @@ from urllib.error import URLError
 from urllib.parse import urlencode
 
 from dist_bp.errors import DistBpError, UserError
+from dist_bp.messages import last_line
 from dist_bp.runtime.warden import Warden
 from dist_bp.track.store import is_sqlite, sqlite_path, without_password
 
@@ -106,8 +107,8 @@ def _wait(server: Server, port: int, log: Path, given_up: Callable[[], bool]) ->
         if given_up():
             return False
         if server.poll() is not None:
-            lines = log.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
-            raise DistBpError(f"the MLflow server ended: {without_password(lines[-1].strip())}")
+            said = last_line(log.read_text(errors="replace")) or "it said nothing"
+            raise DistBpError(f"the MLflow server ended: {without_password(said)}")
         with suppress(URLError, OSError), urllib.request.urlopen(f"http://{HOST}:{port}/health", timeout=1):
             return True
         time.sleep(0.1)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
 
+from dist_bp.messages import first_line
 from dist_bp.track.journal import Journal, Point
 
 SPILL_SIZE = 1000
@@ -175,7 +176,7 @@ class BackgroundWriter:
             try:
                 self._drain()
             except Exception as error:
-                self._failure = _one_line(error)
+                self._failure = _shortened(error)
                 self._failing_since = self._failing_since or time.monotonic()
                 pause = min(shortest * 2**failures, shortest if self._closing else longest)
                 failures += 1
@@ -259,11 +260,10 @@ class BackgroundWriter:
             self._journal.compact()
 
     def _note_rejection(self, error: Exception) -> None:
-        reason = _one_line(error)
+        reason = _shortened(error)
         if reason not in self._rejections and len(self._rejections) < 3:
             self._rejections.append(reason)
 
 
-def _one_line(error: Exception) -> str:
-    text = str(error).strip() or type(error).__name__
-    return shorten(text.splitlines()[0], LINE_LENGTH, placeholder=" ...")
+def _shortened(error: Exception) -> str:
+    return shorten(first_line(error), LINE_LENGTH, placeholder=" ...")

@@ -14,6 +14,7 @@ from dist_bp.checkpoint import CHECKPOINTS, CheckpointStore, Found, resolve
 from dist_bp.config import JobConfig
 from dist_bp.config.metrics import monitor_mode
 from dist_bp.errors import CheckpointError, Interrupted
+from dist_bp.messages import first_line
 from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.plan import RunPlan
 from dist_bp.runtime.ray_job import announce
@@ -194,7 +195,7 @@ def tracked_run(
             yield lambda: opening.result(OPEN_SECONDS)
         except BaseException as error:
             status = "KILLED" if isinstance(error, Interrupted | KeyboardInterrupt) else "FAILED"
-            why = str(error).strip().partition("\n")[0] or type(error).__name__
+            why = first_line(error)
             raise
         finally:
             if opening.exception() is None:

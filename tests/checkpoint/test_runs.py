@@ -59,7 +59,7 @@ def test_damage_is_noted_or_refused_when_named_directly(tmp_path: Path) -> None:
 
 def test_an_unknown_name_gets_the_likely_spelling(tmp_path: Path) -> None:
     save(tmp_path, "digits-20250101", 1)
-    with pytest.raises(CheckpointError, match=r"did you mean digits-20250101\?"):
+    with pytest.raises(CheckpointError, match=r"did you mean 'digits-20250101'\?"):
         resolve("digits-20250110", tmp_path, "digits")
     with pytest.raises(CheckpointError, match="there are no runs in"):
         resolve("x", tmp_path / "empty", "digits")

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import psutil
 
-from dist_bp.runtime.warden import Warden, descendants, start_time
+from dist_bp.processes import descendants, start_time
+from dist_bp.runtime.warden import Warden
 
 DRIVER = """
 import subprocess, sys, time
@@ -88,7 +89,7 @@ def test_what_started_just_before_the_kill_is_known_by_the_folder_in_its_command
         driver.communicate()
 
 
-def test_a_warden_goes_with_its_driver_and_knows_only_descendants() -> None:
+def test_a_warden_goes_with_its_driver() -> None:
     with Warden() as warden:
         assert warden
         assert descendants(os.getpid())

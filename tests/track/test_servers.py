@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from dist_bp.cli.main import main
-from dist_bp.runtime.warden import mentioning
+from dist_bp.processes import mentioning
 from dist_bp.track.mlflow_reader import opened_reader
 from dist_bp.track.server import serving
 from dist_bp.train.job import run_job

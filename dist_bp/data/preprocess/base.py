@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from dist_bp.data.inputs import Block, Features, Shape, likely
+from dist_bp.data.inputs import Block, Features, Shape
 from dist_bp.errors import DataError
+from dist_bp.messages import unknown_name
 from dist_bp.types import Array
 
 Blocks = Callable[[], Iterator[Block]]
@@ -102,7 +103,7 @@ class Preprocessor(ABC):
             return [f"{self.label}: columns cannot be chosen where a sample has the shape {form.shape}"]
         categories = [name for name in self.columns if name in form.texts]
         unknown = [name for name in self.columns if name not in (*form.column_names, *form.texts)]
-        return [f"{self.label}: there is no column {likely(name, form.column_names)}" for name in unknown] + [
+        return [f"{self.label}: there is no column {unknown_name(name, form.column_names)}" for name in unknown] + [
             f"{self.label}: column {name!r} holds categories, not numbers" for name in categories
         ]
 

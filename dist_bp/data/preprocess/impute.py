@@ -7,10 +7,11 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
-from dist_bp.data.inputs import BLOCK_BYTES, Block, absent, likely
+from dist_bp.data.inputs import BLOCK_BYTES, Block, absent
 from dist_bp.data.moments import PresentMean
 from dist_bp.data.preprocess.base import Blocks, Columns, Form, Preprocessor, Transform, from_json, to_json
 from dist_bp.errors import DataError
+from dist_bp.messages import unknown_name
 from dist_bp.types import Array
 
 
@@ -81,7 +82,7 @@ class Impute(Preprocessor):
         known = form.texts if isinstance(self.value, str) else (*form.column_names, *form.texts)
         what = "categorical column" if isinstance(self.value, str) else "column"
         return [
-            f"{self.label}: there is no {what} {likely(name, known)}"
+            f"{self.label}: there is no {what} {unknown_name(name, known)}"
             for name in self.columns or ()
             if name not in known
         ]

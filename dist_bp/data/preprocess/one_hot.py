@@ -5,9 +5,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from dist_bp.data.inputs import Block, likely
+from dist_bp.data.inputs import Block
 from dist_bp.data.preprocess.base import Blocks, Columns, Form, Preprocessor, Transform
 from dist_bp.errors import DataError
+from dist_bp.messages import unknown_name
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class OneHot(Preprocessor):
             if name in form.column_names:
                 lines.append(f"{self.label}: column {name!r} holds numbers: name it in data.source.categorical")
             elif name not in form.texts:
-                lines.append(f"{self.label}: there is no categorical column {likely(name, form.texts)}")
+                lines.append(f"{self.label}: there is no categorical column {unknown_name(name, form.texts)}")
         return lines
 
 

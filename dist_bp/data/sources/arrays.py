@@ -9,9 +9,9 @@ from typing import Any, cast
 import numpy as np
 
 from dist_bp.data.files import DigestCache, check_files, reading
-from dist_bp.data.inputs import likely
 from dist_bp.data.sources.base import Dataset, Opened, Source, dataset_of_arrays, open_files
 from dist_bp.errors import DataError
+from dist_bp.messages import unknown_name
 from dist_bp.types import Array
 
 
@@ -71,7 +71,9 @@ def read_npz(path: str, *names: str) -> list[Array]:
         with _open_npz(path) as archive:
             absent = [name for name in names if name not in archive.files]
             if absent:
-                raise DataError([f"data file {path!r} has no array {likely(name, archive.files)}" for name in absent])
+                raise DataError(
+                    [f"data file {path!r} has no array {unknown_name(name, archive.files)}" for name in absent]
+                )
             return [archive[name] for name in names]
 
 

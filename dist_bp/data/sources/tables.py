@@ -10,10 +10,11 @@ from typing import Any, Literal
 import numpy as np
 
 from dist_bp.data.files import DigestCache, check_files, reading
-from dist_bp.data.inputs import Features, likely, row_at
+from dist_bp.data.inputs import Features, row_at
 from dist_bp.data.sources.base import Dataset, Opened, Samples, Source, open_files
 from dist_bp.data.targets import Task
 from dist_bp.errors import DataError
+from dist_bp.messages import unknown_name
 
 Frame = Any
 Missing = Literal["error", "drop", "impute"]
@@ -62,7 +63,7 @@ class _TableSource(Source):
         names = self._table().names(self.path)
         columns = self.features or tuple(name for name in names if name != self.target)
         problems = [
-            f"{key}: data file {path!r} has no column {likely(name, there)}"
+            f"{key}: data file {path!r} has no column {unknown_name(name, there)}"
             for path in (self.path, self.test_path)
             if path is not None
             for there in [names if path == self.path else self._table().names(path)]

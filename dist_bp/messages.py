@@ -1,0 +1,45 @@
+"""Words that messages of all parts share: what was likely meant, and an error in one line."""
+
+from collections.abc import Iterable
+
+from dist_bp.errors import DistBpError
+
+
+def nearest(word: str, allowed: Iterable[str]) -> str | None:
+    """The allowed word that was likely meant, if there is one."""
+    from difflib import get_close_matches
+
+    by_lower_case = {name.lower(): name for name in allowed}
+    guess = get_close_matches(word.lower(), list(by_lower_case), n=1)
+    return by_lower_case[guess[0]] if guess else None
+
+
+def did_you_mean(word: str, allowed: Iterable[str]) -> str:
+    """Asks for the allowed word that was likely meant, to append to a message; empty if there is none."""
+    guess = nearest(word, allowed)
+    return f": did you mean {guess!r}?" if guess else ""
+
+
+def unknown_name(name: str, allowed: Iterable[object]) -> str:
+    """The name and, in brackets, the allowed one that was likely meant or else what there is."""
+    names = [str(other) for other in allowed]
+    if guess := nearest(name, names):
+        return f"{name!r} (did you mean {guess!r}?)"
+    shown = ", ".join(map(repr, names[:10])) + (", ..." if len(names) > 10 else "")
+    return f"{name!r} (there is {shown or 'none'})"
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says, or its type where it says nothing."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+def one_line(error: BaseException) -> str:
+    """An error in one line: after its type, unless it is one of ours, which are written to be read."""
+    line, kind = first_line(error), type(error).__name__
+    return line if isinstance(error, DistBpError) or line == kind else f"{kind}: {line}"
+
+
+def last_line(text: str) -> str:
+    """The last line that is not blank: of a log or traceback, that with the reason. Empty where there is none."""
+    return text.strip().rpartition("\n")[2].strip()

@@ -1,0 +1,77 @@
+"""The processes of this machine, as /proc shows them.
+
+It imports nothing beyond the standard library: the warden, which uses it, must start in milliseconds.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Literal
+
+Known = dict[int, str]
+"""Processes by id, with their start time: an id alone is given again once its process has ended."""
+
+
+def known(pids: Iterable[int]) -> Known:
+    """Those of the processes that are alive."""
+    return {pid: started for pid in pids if (started := start_time(pid))}
+
+
+def alive(processes: Known) -> set[int]:
+    """Ids of those that have not ended."""
+    return {pid for pid, started in processes.items() if start_time(pid) == started}
+
+
+def start_time(pid: int) -> str | None:
+    """When a process started, in clock ticks since boot; None where there is no such process, or only its remains."""
+    fields = _stat(pid)
+    return None if fields is None or fields[0] == "Z" else fields[19]
+
+
+def descendants(root: int) -> set[int]:
+    """Ids of the processes below `root`."""
+    children: dict[int, list[int]] = {}
+    for entry in _entries():
+        if fields := _stat(int(entry.name)):
+            children.setdefault(int(fields[1]), []).append(int(entry.name))
+    found: set[int] = set()
+    queue = [root]
+    while queue:
+        new = [pid for pid in children.get(queue.pop(), []) if pid not in found]
+        found.update(new)
+        queue += new
+    return found
+
+
+def mentioning(text: str, where: Literal["cmdline", "environ"] = "cmdline") -> set[int]:
+    """Ids of the processes whose command line, or environment, holds `text`."""
+    found = set()
+    for entry in _entries():
+        with contextlib.suppress(OSError):
+            if text.encode() in (entry / where).read_bytes():
+                found.add(int(entry.name))
+    return found
+
+
+def working_in(folder: Path, title: str) -> set[int]:
+    """Ids of the processes with a name that begins with `title` that work in a folder or below it."""
+    found = set()
+    for entry in _entries():
+        with contextlib.suppress(OSError):
+            named = (entry / "comm").read_text().startswith(title)
+            if named and Path(os.readlink(entry / "cwd")).is_relative_to(folder):
+                found.add(int(entry.name))
+    return found
+
+
+def _entries() -> Iterator[Path]:
+    return (entry for entry in Path("/proc").iterdir() if entry.name.isdecimal())
+
+
+def _stat(pid: int) -> list[str] | None:
+    """Fields 3 (state), 4 (parent), ... of proc(5)'s stat; the command before them may hold spaces and brackets."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None

@@ -1,0 +1,36 @@
+"""What was likely meant, and errors in one line."""
+
+import pytest
+
+from dist_bp.errors import ConfigError
+from dist_bp.messages import did_you_mean, first_line, last_line, nearest, one_line, unknown_name
+
+
+def test_the_likely_word_is_found_whatever_its_case() -> None:
+    assert nearest("ReLU", ["relu", "gelu"]) == "relu"
+    assert did_you_mean("heigth", ["Height"]) == ": did you mean 'Height'?"
+    assert did_you_mean("x", ["height"]) == ""
+
+
+def test_an_unknown_name_comes_with_what_there_is() -> None:
+    assert unknown_name("heigth", ["height"]) == "'heigth' (did you mean 'height'?)"
+    assert unknown_name("x", [1, "height"]) == "'x' (there is '1', 'height')"
+    assert unknown_name("x", []) == "'x' (there is none)"
+    assert unknown_name("x", range(11)).endswith("'9', ...)")
+
+
+@pytest.mark.parametrize(
+    ("error", "first", "line"),
+    [
+        (ValueError("\n one\ntwo"), "one", "ValueError: one"),
+        (ConfigError(["one", "two"]), "one", "one"),
+        (ValueError(), "ValueError", "ValueError"),
+    ],
+)
+def test_an_error_in_one_line(error: Exception, first: str, line: str) -> None:
+    assert (first_line(error), one_line(error)) == (first, line)
+
+
+def test_the_last_line_is_not_blank() -> None:
+    assert last_line("one\n two \n\n") == "two"
+    assert last_line(" \n") == ""
