@@ -51,9 +51,17 @@ class Problem:
         inputs = generator.normal(size=(self.samples, self.features)).astype(self.dtype)
         return inputs, generator.integers(0, self.classes, self.samples)
 
+    def batches(self, workers: int = 1, rank: int = 0) -> Batches:
+        return Batches(
+            self.samples, self.batch_size, self.group_size, workers, rank, seed=3, accumulate=self.accumulate
+        )
+
 
 class LocalGroup:
-    """Servers and workers of a problem, connected and with the initial parameters committed."""
+    """Servers and workers of a problem, connected and with the initial parameters committed.
+
+    `inputs` are each worker's own, to be spoilt.
+    """
 
     def __init__(self, problem: Problem, workers: int = 1, servers: int = 1, nodes: int = 1) -> None:
         model = Model(problem.layers(), (problem.features,), problem.dtype)
@@ -96,7 +104,8 @@ class LocalGroup:
             for layout in layouts
             for index in range(servers)
         ]
-        data = problem.data()
+        data = [problem.data() for _ in range(workers)]
+        self.inputs = [inputs for inputs, _ in data]
         self.workers = [
             Worker(
                 rank,
@@ -104,16 +113,8 @@ class LocalGroup:
                 model,
                 problem.loss(),
                 {"accuracy": Accuracy()},
-                {"train": data},
-                Batches(
-                    problem.samples,
-                    problem.batch_size,
-                    problem.group_size,
-                    workers,
-                    rank,
-                    seed=3,
-                    accumulate=problem.accumulate,
-                ),
+                {"train": data[rank]},
+                problem.batches(workers, rank),
                 seed=3,
                 secret=secret,
                 timeout=problem.timeout,
@@ -179,3 +180,14 @@ def train(
         for first, last in pairwise(edges):
             group.run(first, last)
         return group.snapshot()
+
+
+def plain_pass(model: Model, parameters: Array, inputs: Array, labels: Array) -> tuple[float, Array, Array]:
+    """Sum of losses, mean gradient and outputs of a network without dropout and statistics."""
+    gradient, context = np.zeros_like(parameters), model.context(0)
+    context.begin(training=True)
+    outputs, backward = model.forward(inputs, model.layout.views(parameters), context)
+    loss, count, slope = CrossEntropy()(outputs, labels, context)
+    kept = outputs.copy()
+    backward(slope, model.layout.views(gradient))
+    return loss, gradient / count, kept

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from multiprocessing.connection import Connection
 
 import numpy as np
@@ -16,11 +16,12 @@ import pytest
 import zmq
 
 from dist_bp.errors import TrainingFailed
-from dist_bp.ps import doorbell
+from dist_bp.ps import doorbell, handshake
 from dist_bp.ps.compression import ErrorFeedback, Int8
 from dist_bp.ps.doorbell import PeerLost
 from dist_bp.ps.exchange import Exchange, PeerAborted
 from dist_bp.ps.handshake import Listener
+from dist_bp.ps.links import Links
 
 SECRET = b"s" * 32
 HOST = "127.0.0.1"
@@ -179,11 +180,17 @@ def test_a_payload_of_another_size_is_refused(mesh: Meshes, early: bool) -> None
 
 
 @pytest.mark.parametrize("head", [b"", bytes(31), bytes(33), bytes(24) + b"\1" + bytes(7)])
-def test_a_message_that_makes_no_sense_is_refused(mesh: Meshes, head: bytes) -> None:
-    sender, receiver = mesh(2)
-    sender._links.send(1, head, None)
-    with pytest.raises(PeerLost, match=r"^server on node 0 sent a message that cannot be read$"):
-        receiver.receive(SUM, 1, 0, {0: None})
+def test_a_message_that_makes_no_sense_is_refused(make: Makers, head: bytes) -> None:
+    with closing(Links(0, 2, SECRET, 10.0, encrypt=False, label="server")) as sender:
+        receiver = make(1)
+        addresses = [sender.listen(HOST), receiver.listen(HOST)]
+        with ThreadPoolExecutor(1) as pool:
+            connected = pool.submit(receiver.connect, addresses)
+            sender.connect(addresses, keep=lambda node, frames: None)
+            connected.result(timeout=20)
+        sender.send(1, head, None)
+        with pytest.raises(PeerLost, match=r"^server on node 0 sent a message that cannot be read$"):
+            receiver.receive(SUM, 1, 0, {0: None})
 
 
 def test_giving_up_reaches_all_and_concerns_one_generation(mesh: Meshes) -> None:
@@ -308,15 +315,19 @@ def test_one_who_does_not_know_the_secret_is_dropped(
 def test_a_listener_that_does_not_know_the_secret_is_no_peer(make: Makers) -> None:
     honest, impostor = make(0), make(1, secret=b"x" * 32)
     addresses = [honest.listen(HOST), impostor.listen(HOST)]
-    rejecting = Listener.answer
+
+    class Credulous(Listener):
+        """Takes whatever it hears for a proof of node 0."""
+
+        def answer(self, connection: bytes, message: bytes) -> tuple[bytes, int | None] | None:
+            return super().answer(connection, message) or (bytes(32), 0)
+
+    def listener(secret: bytes, me: int, nodes: int, address: str) -> Listener:
+        return (Credulous if me == 1 else Listener)(secret, me, nodes, address)
+
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as pool:
         patch.setattr(doorbell, "START_SECONDS", 3.0)
-
-        def credulous(self: Listener, connection: bytes, message: bytes) -> tuple[bytes, int | None] | None:
-            answer = rejecting(self, connection, message)
-            return answer or (bytes(32), 0) if self._me == 1 else answer
-
-        patch.setattr(Listener, "answer", credulous)
+        patch.setattr(handshake, "Listener", listener)
         outcome = pool.submit(impostor.connect, addresses)
         with pytest.raises(PeerLost, match="server on node 1 does not know the run's secret"):
             honest.connect(addresses)

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dist_bp.metrics import Accuracy
-from dist_bp.nn import BatchNorm, CrossEntropy, Dense, Dropout, Layer, Model
+from dist_bp.nn import BatchNorm, Dense, Dropout, Layer, Model
 from dist_bp.optim import Adam, Sgd
 from dist_bp.ps.lease import ServerReport, WorkerReport
 from dist_bp.ps.modes import COUNTED, NO_TICKET, Async, Backup, Mode
-from tests.ps.group import LocalGroup, Problem, train
+from tests.ps.group import LocalGroup, Problem, plain_pass, train
 
 SSP, BACKUP, ASYNC = Mode("ssp", staleness=2), Mode("backup", backups=1), Mode("async")
 LOCAL = Mode("local", local_steps=4)
@@ -118,8 +118,7 @@ def test_local_is_the_average_of_what_each_worker_makes_by_itself(outer: float) 
     momentum = np.zeros_like(parameters)
     inputs, labels = problem.data()
 
-    with LocalGroup(problem, workers=2) as group:
-        shares = [[group.workers[rank]._batches.parts(step)[0].rows for step in range(6)] for rank in range(2)]
+    shares = [[problem.batches(2, rank).parts(step)[0].rows for step in range(6)] for rank in range(2)]
     for first in range(0, 6, 2):
         total, moved = sum(len(shares[rank][first + h]) for rank in range(2) for h in range(2)), 0.0
         for rank in range(2):
@@ -127,23 +126,13 @@ def test_local_is_the_average_of_what_each_worker_makes_by_itself(outer: float) 
             for step in (first, first + 1):
                 rows = shares[rank][step]
                 count += len(rows)
-                own -= problem.rate * mean_gradient(model, own, inputs[rows], labels[rows])
+                own -= problem.rate * plain_pass(model, own, inputs[rows], labels[rows])[1]
             moved = moved + count / total * (parameters - own)
         momentum = outer * momentum + moved
         parameters = parameters - momentum
     mode = Mode("local", local_steps=2, outer_momentum=outer)
     got = train(replace(problem, mode=mode), workers=2, steps=6)
     np.testing.assert_allclose(got.parameters, parameters, rtol=1e-11, atol=1e-12)
-
-
-def mean_gradient(model: Model, parameters: np.ndarray, inputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    gradient = np.zeros_like(parameters)
-    context = model.context(0)
-    context.begin(training=True)
-    outputs, backward = model.forward(inputs, model.layout.views(parameters), context)
-    _, count, slope = CrossEntropy()(outputs, labels, context)
-    backward(slope, model.layout.views(gradient))
-    return gradient / count
 
 
 def test_ssp_is_never_staler_than_it_may_be_and_uses_every_sample() -> None:
@@ -230,9 +219,7 @@ def mean_losses(group: LocalGroup, following: Callable[[int], int], last: int) -
 def test_a_non_finite_loss_ends_every_mode_with_the_worker_named(mode: Mode) -> None:
     problem = Problem(mode=mode, batch_size=16, group_size=8)
     with LocalGroup(problem, workers=2, servers=2) as group:
-        gradient = group.workers[1]._gradient
-        inputs, labels = gradient._train
-        gradient._train = np.full_like(inputs, np.inf), labels
+        group.inputs[1][:] = np.inf
         servers, _ = group.run(0, 12)
     assert {report.non_finite.worker for report in servers if report.non_finite} == {1}
 

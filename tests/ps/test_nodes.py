@@ -84,9 +84,7 @@ def test_every_mode_learns_over_two_nodes(mode: Mode) -> None:
 @pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.name)
 def test_a_non_finite_loss_on_one_node_ends_the_lease_on_all(mode: Mode) -> None:
     with LocalGroup(Problem(mode=mode), workers=4, nodes=2) as group:
-        gradient = group.workers[3]._gradient
-        inputs, labels = gradient._train
-        gradient._train = np.full_like(inputs, np.inf), labels
+        group.inputs[3][:] = np.inf
         servers, _ = group.run(0, 12)
     assert {report.non_finite.worker for report in servers if report.non_finite} == {3}
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import psutil
 
-from dist_bp.processes import descendants, start_time
+from dist_bp.processes import descendants, mentioning, start_time
 from dist_bp.runtime.warden import Warden
 
 DRIVER = """
 import subprocess, sys, time
 from pathlib import Path
-from dist_bp.runtime.warden import Warden
+from dist_bp.runtime.warden import Warden, descendants, mentioning, start_time
 sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
 earlier = subprocess.Popen(sleep)
 with Warden() as warden:
@@ -89,9 +89,12 @@ def test_what_started_just_before_the_kill_is_known_by_the_folder_in_its_command
         driver.communicate()
 
 
-def test_a_warden_goes_with_its_driver() -> None:
-    with Warden() as warden:
-        assert warden
-        assert descendants(os.getpid())
-    assert start_time(os.getpid())
+def test_a_warden_goes_with_its_driver_and_knows_only_descendants() -> None:
+    before = descendants(os.getpid())
+    with Warden():
+        (warden,) = (descendants(os.getpid()) - before) & mentioning("dist_bp.runtime.warden")
+        assert start_time(warden)
+        assert os.getppid() not in descendants(os.getpid())
+        assert {os.getpid(), warden} <= descendants(os.getppid())
+    assert start_time(warden) is None
     assert start_time(2**22 + 1) is None

@@ -22,7 +22,7 @@ class Folder:
         self.scratch.mkdir()
         self.there: dict[str, int] = {}
         self.pruned_meanwhile: set[str] = set()
-        self._package = package
+        self.packed = package
 
     def stored(self) -> Sequence[StoredCheckpoint]:
         return [StoredCheckpoint(Path("runs", name), step, {"val/loss": 1 / step}) for name, step in self.there.items()]
@@ -32,7 +32,7 @@ class Folder:
             return None
         folder.mkdir()
         (folder / "factor.txt").write_text(str(checkpoint.step))
-        return replace(self._package, artifacts={"folder": folder})
+        return replace(self.packed, artifacts={"folder": folder})
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_checkpoints_that_cannot_be_packed_are_told_once(
 ) -> None:
     broken = tmp_path / "broken.py"
     broken.write_text("raise RuntimeError('no such layer')\n")
-    folder._package = replace(package, python_model=broken)
+    folder.packed = replace(package, python_model=broken)
     tracker = start()
     folder.there = {"a": 1}
     tracker.log_checkpoints(folder)

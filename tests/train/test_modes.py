@@ -1,8 +1,10 @@
 """Whole jobs in every mode of consistency: they learn what `sync` learns, and go on where they were broken off."""
 
+import math
 import secrets
 import sqlite3
 import time
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -31,6 +33,9 @@ def _workers_in_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job_module, "open_runtime", open_runtime)
 
 
+named = pytest.mark.parametrize("mode", MODES, ids=lambda mode: "-".join(map(str, mode.values())))
+
+
 def digits(make_job: Any, **sections: Any) -> Any:
     base: dict[str, Any] = {
         "data": {
@@ -46,13 +51,19 @@ def digits(make_job: Any, **sections: Any) -> Any:
     return make_job(**(base | sections))
 
 
+SYNC = 0.9648
+"""What `sync` reaches, the same at every run."""
+
+
 @pytest.mark.usefixtures("_workers_in_threads")
-def test_every_mode_reaches_the_accuracy_of_sync_on_digits(make_job: Any) -> None:
-    wanted = run_job(digits(make_job)).metrics["test_accuracy"]
-    assert wanted > 0.95
-    for mode in MODES:
-        reached = run_job(digits(make_job, parameter_server=mode)).metrics["test_accuracy"]
-        assert reached >= wanted - 0.01, mode
+def test_sync_on_digits(make_job: Any) -> None:
+    assert run_job(digits(make_job)).metrics["test_accuracy"] == pytest.approx(SYNC, abs=0.002)
+
+
+@pytest.mark.usefixtures("_workers_in_threads")
+@named
+def test_every_mode_reaches_the_accuracy_of_sync_on_digits(mode: dict[str, Any], make_job: Any) -> None:
+    assert run_job(digits(make_job, parameter_server=mode)).metrics["test_accuracy"] >= SYNC - 0.01
 
 
 @pytest.mark.usefixtures("_workers_in_threads")
@@ -68,7 +79,18 @@ def test_local_resumes_to_the_same_bits(make_job: Any) -> None:
 
 
 @pytest.mark.usefixtures("_workers_in_threads")
-def test_what_a_mode_lets_happen_is_in_the_runs_metrics(make_job: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("mode", "metric", "least", "most"),
+    [
+        (MODES[0], "system/dropped_gradients", 1, math.inf),
+        (MODES[1], "system/largest_staleness", 1, 3),
+        (MODES[2], "system/largest_staleness", 1, math.inf),
+    ],
+    ids=["backup", "ssp", "async"],
+)
+def test_what_a_mode_lets_happen_is_in_the_runs_metrics(
+    mode: dict[str, Any], metric: str, least: float, most: float, make_job: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     compute = Worker.compute
 
     def late(worker: Any, *arguments: Any, **options: Any) -> None:
@@ -77,12 +99,8 @@ def test_what_a_mode_lets_happen_is_in_the_runs_metrics(make_job: Any, monkeypat
 
     monkeypatch.setattr(Worker, "compute", late)
     train = {"epochs": 1, "optimizer": {"type": "adam", "learning_rate": 3e-3}}
-    found = {}
-    for mode in MODES[:3]:
-        run = run_job(digits(make_job, parameter_server=mode, train=train))
-        with sqlite3.connect("mlflow.db") as database:
-            rows = database.execute("select key, value from metrics where run_uuid = ?", (run.run_id,)).fetchall()
-        found[mode["mode"]] = dict(rows)
-    assert found["backup"]["system/dropped_gradients"] > 0
-    assert 0 < found["ssp"]["system/largest_staleness"] <= 3
-    assert found["async"]["system/largest_staleness"] >= 1
+    run = run_job(digits(make_job, parameter_server=mode, train=train))
+    query = "select value from metrics where run_uuid = ? and key = ?"
+    with closing(sqlite3.connect("mlflow.db")) as database:
+        ((found,),) = database.execute(query, (run.run_id, metric)).fetchall()
+    assert least <= found <= most

@@ -8,32 +8,39 @@ from typing import Any
 import pytest
 
 from dist_bp.errors import CheckpointError, TrainingFailed
-from dist_bp.track.null import NullTracker
 from dist_bp.train.saving import Saver
 
 SECONDS = 10.0
 
 
 class Store:
-    """Takes checkpoints, numbers here, as slowly as told."""
+    """Takes checkpoints, numbers here, as slowly as told; the tracker as well."""
 
     directory = Path("nowhere")
 
     def __init__(self) -> None:
         self.free = threading.Event()
         self.written: list[Any] = []
+        self.order: list[str] = []
 
     def save(self, checkpoint: Any, monitored: float | None) -> Path:
         assert self.free.wait(SECONDS)
         if checkpoint is None:
             raise CheckpointError("the disk is full")
         self.written.append((checkpoint, monitored))
+        self.order.append("checkpoint")
         return Path(str(checkpoint))
+
+    def keep_points(self) -> None:
+        self.order.append("points")
+
+    def log_checkpoints(self, models: Any) -> None:
+        self.order.append(models)
 
 
 def test_training_goes_on_while_a_checkpoint_is_written() -> None:
     store: Any = Store()
-    with Saver(store, NullTracker(), None) as saver:
+    with Saver(store, store, None) as saver:
         saver.save(1, 0.5)  # type: ignore[arg-type]
         assert store.written == []
         assert saver.newest == Path("nowhere")
@@ -45,9 +52,17 @@ def test_training_goes_on_while_a_checkpoint_is_written() -> None:
     assert store.written == [(1, 0.5), (2, None)]
 
 
+def test_points_are_kept_before_and_models_logged_after() -> None:
+    store: Any = Store()
+    store.free.set()
+    with Saver(store, store, "models") as saver:  # type: ignore[arg-type]
+        saver.save(1, None)  # type: ignore[arg-type]
+    assert store.order == ["points", "checkpoint", "models"]
+
+
 def test_leaving_waits_for_the_last_one() -> None:
     store: Any = Store()
-    with Saver(store, NullTracker(), None) as saver:
+    with Saver(store, store, None) as saver:
         saver.save(1, None)  # type: ignore[arg-type]
         threading.Timer(0.1, store.free.set).start()
     assert store.written == [(1, None)]
@@ -56,7 +71,7 @@ def test_leaving_waits_for_the_last_one() -> None:
 def test_what_could_not_be_written_ends_the_run_at_the_next_one() -> None:
     store: Any = Store()
     store.free.set()
-    with Saver(store, NullTracker(), None) as saver:
+    with Saver(store, store, None) as saver:
         saver.save(None, None)  # type: ignore[arg-type]
         with pytest.raises(TrainingFailed, match="the disk is full; then go on with --resume auto"):
             saver.save(2, None)  # type: ignore[arg-type]
@@ -66,7 +81,7 @@ def test_what_could_not_be_written_ends_the_run_at_the_next_one() -> None:
 def test_what_could_not_be_written_is_noticed_before_the_next_one() -> None:
     store: Any = Store()
     store.free.set()
-    with Saver(store, NullTracker(), None) as saver:
+    with Saver(store, store, None) as saver:
         saver.save(None, None)  # type: ignore[arg-type]
         with pytest.raises(TrainingFailed, match="the disk is full"):
             check_for(SECONDS, saver)
@@ -86,6 +101,6 @@ def test_a_run_that_fails_says_that_its_checkpoint_is_missing_too() -> None:
 
 
 def fail_while_saving(store: Any) -> None:
-    with Saver(store, NullTracker(), None) as saver:
+    with Saver(store, store, None) as saver:
         saver.save(None, None)  # type: ignore[arg-type]
         raise TrainingFailed("worker 1 died")
