@@ -79,7 +79,7 @@ def compare(
                 taken = opened[measure.group].timed(measure.method, done[measure.key], steps, members=measure.members)
                 done[measure.key] += steps
                 if block >= 0:
-                    rate = work.batch * measure.share * steps / taken
+                    rate = work.batch * measure.fraction * steps / taken
                     outcome.rates.setdefault(measure.key, []).append(rate)
     return outcome
 
@@ -97,8 +97,8 @@ def agree(outcome: Comparison, measures: Sequence[Measure], opened: dict[str, Gr
     curves: dict[str, Array] = {}
     for measure in measures:
         if measure.losses:
-            shares = opened[measure.group].ask(measure.losses, 0, CHECKED_STEPS + 1, members=measure.members)
-            curves[measure.key] = np.mean(np.asarray(shares, np.float64), axis=0)
+            found = opened[measure.group].ask(measure.losses, 0, CHECKED_STEPS + 1, members=measure.members)
+            curves[measure.key] = np.mean(np.asarray(found, np.float64), axis=0)
     same = [measure.key for measure in measures if measure.same_algorithm(outcome.work)]
     reference = REFERENCE if REFERENCE in curves else next(iter(same), None)
     if reference is None:

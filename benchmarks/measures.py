@@ -24,7 +24,7 @@ class GroupSpec:
 class Measure:
     """Samples per second of one contender.
 
-    `members` of `group` do the steps by `method`, `share` being their part of the global batch; `losses` is the method
+    `members` of `group` do the steps by `method`, `fraction` being their part of the batch; `losses` is the method
     that returns the losses of steps, where it trains at all, and `contender` its name for `--only`. The measure is
     compared as `over` / this one, and `goals` has what that ratio must reach, by the work's key.
     """
@@ -35,7 +35,7 @@ class Measure:
     group: str
     method: str = "run"
     members: tuple[int, ...] | None = None
-    share: float = 1.0
+    fraction: float = 1.0
     losses: str | None = None
     over: str = REFERENCE
     goals: dict[str, float] = field(default_factory=dict)
@@ -108,14 +108,14 @@ MEASURES = (
         goals=goals(None, 0.85, 0.88, 0.80),
     ),
     Measure("products", "matrix products, 2 processes", "gemms", "products"),
-    Measure("alone", "1 worker alone", "bound", "unsynchronised", members=(0,), share=1 / WORKERS),
+    Measure("alone", "1 worker alone", "bound", "unsynchronised", members=(0,), fraction=1 / WORKERS),
     Measure(
         "products_alone",
         "matrix products, 1 process alone",
         "gemms",
         "products",
         members=(0,),
-        share=1 / WORKERS,
+        fraction=1 / WORKERS,
         over="alone",
         goals=goals(0.85, 0.85, 0.85, 0.85),
     ),

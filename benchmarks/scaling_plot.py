@@ -15,7 +15,7 @@ def linearity(points: Sequence[Any]) -> dict[str, float]:
     """How close to linear the costs are.
 
     Over the parameters, from a million on: the slope on logarithmic scales, 1 being linear. Over the workers, for the
-    largest network: the share of the variance that a straight line explains (R^2).
+    largest network: the fraction of the variance that a straight line explains (R^2).
     """
     found: dict[str, float] = {}
     for what in COSTS:

@@ -66,8 +66,8 @@ class Inputs:
     def rows(self, step: int, rank: int = 0, size: int = 1) -> Array:
         """The share of process `rank` of `size` of the global batch of a step; the epochs begin anew after the last."""
         batch = self.order[step % len(self.order)]
-        share = len(batch) // size
-        return batch[rank * share : (rank + 1) * share]
+        rows = len(batch) // size
+        return batch[rank * rows : (rank + 1) * rows]
 
 
 def write_inputs(work: Work, folder: Path, samples: int = SAMPLES) -> None:

@@ -30,7 +30,7 @@ def decide(outputs: Array, targets: Array) -> tuple[Array, Array]:
 
 @dataclass(frozen=True)
 class Accuracy(Metric):
-    """The share of right decisions; with several labels a sample, each label counts by itself."""
+    """The fraction of right decisions; with several labels a sample, each label counts by itself."""
 
     kind: ClassVar[Kind] = "classification"
     name: ClassVar[str] = "accuracy"
@@ -49,7 +49,7 @@ class Accuracy(Metric):
 
 @dataclass(frozen=True)
 class TopK(Metric):
-    """The share of samples whose class is among the k largest logits; of equal ones the first class wins."""
+    """The fraction of samples whose class is among the k largest logits; of equal ones the first class wins."""
 
     k: int = 5
     kind: ClassVar[Kind] = "classification"

@@ -88,13 +88,13 @@ class R2(Metric):
 
     def merge(self, a: State, b: State) -> State:
         count = a["count"] + b["count"]
-        share = b["count"] / np.maximum(count, 1)
+        fraction = b["count"] / np.maximum(count, 1)
         gap = b["mean"] - a["mean"]
         return {
             "count": count,
             "residual": a["residual"] + b["residual"],
-            "mean": a["mean"] + gap * share,
-            "deviation": a["deviation"] + b["deviation"] + gap**2 * (a["count"] * share),
+            "mean": a["mean"] + gap * fraction,
+            "deviation": a["deviation"] + b["deviation"] + gap**2 * (a["count"] * fraction),
         }
 
     def result(self, state: State) -> float:

@@ -14,7 +14,7 @@ from dist_bp.nn.types import NO_VIEWS, Shape, Views
 from dist_bp.types import Array
 
 
-class Run(NamedTuple):
+class EqualGroups(NamedTuple):
     """Adjacent groups of one size: rows `rows` of the batch are groups `groups` of the context."""
 
     rows: slice
@@ -31,7 +31,7 @@ class _Frame:
         self.training = False
         self.step = 0
         self.groups: Sequence[Group] = ()
-        self.runs: Sequence[Run] | None = None
+        self.equal_groups: Sequence[EqualGroups] | None = None
         self.statistics = NO_VIEWS
         self.sums = NO_VIEWS
 
@@ -71,7 +71,7 @@ class Context:
         frame.training = training
         frame.step = step
         frame.groups = groups
-        frame.runs = None
+        frame.equal_groups = None
         frame.statistics = statistics
         frame.sums = sums
 
@@ -126,12 +126,12 @@ class Context:
         return generator
 
     @property
-    def runs(self) -> Sequence[Run]:
+    def equal_groups(self) -> Sequence[EqualGroups]:
         """The groups, adjacent ones of one size taken together, so that a layer can handle them at once."""
         frame = self._frame
-        if frame.runs is None:
-            frame.runs = _runs(frame.groups)
-        return frame.runs
+        if frame.equal_groups is None:
+            frame.equal_groups = _equal_groups(frame.groups)
+        return frame.equal_groups
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -169,14 +169,14 @@ class Context:
         return views
 
 
-def _runs(groups: Sequence[Group]) -> list[Run]:
-    runs: list[Run] = []
+def _equal_groups(groups: Sequence[Group]) -> list[EqualGroups]:
+    equal_groups: list[EqualGroups] = []
     first = 0
     for index in range(1, len(groups) + 1):
         size = groups[first].stop - groups[first].start
         if index < len(groups) and groups[index].stop - groups[index].start == size:
             continue
         rows = slice(groups[first].start, groups[index - 1].stop)
-        runs.append(Run(rows, slice(first, index), (index - first, size)))
+        equal_groups.append(EqualGroups(rows, slice(first, index), (index - first, size)))
         first = index
-    return runs
+    return equal_groups

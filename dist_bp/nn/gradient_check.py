@@ -36,8 +36,8 @@ def check_gradients(
     x = np.array(x, np.float64, order="C")
     vector, statistics = model.initialize(seed)
     vector += 0.1 * random.normal(size=vector.shape)
-    params, running = model.layout.views(vector), model.statistics.views(statistics)
-    sums = model.statistics.views(np.zeros_like(statistics))
+    params, running = model.layout.views(vector), model.statistics_layout.views(statistics)
+    sums = model.statistics_layout.views(np.zeros_like(statistics))
     direction = random.normal(size=(len(x), *model.output_shape))
     ctx = model.context(seed, needs_input_grad=True)
     ctx.begin(

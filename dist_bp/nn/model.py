@@ -26,7 +26,7 @@ class LayerSummary(NamedTuple):
 class Model:
     """Layers and where their parameters lie: immutable and without arrays, so it is shared and copied freely.
 
-    `layout` places the parameters, `statistics` the non-trainable state; `decayed` are the slices of the
+    `layout` places the parameters, `statistics_layout` the non-trainable state; `decayed` are the slices of the
     parameter vector that weight decay applies to. Raises ShapeError where the layers do not fit, naming the
     first that does not.
     """
@@ -47,14 +47,14 @@ class Model:
         self._statistics = declaration.statistics
         self.output_shape = declaration.output
         self.layout = Layout((name, item.shape) for name, item in self._parameters.items())
-        self.statistics = Layout((name, item.shape) for name, item in self._statistics.items())
+        self.statistics_layout = Layout((name, item.shape) for name, item in self._statistics.items())
         self.decayed = self.layout.slices(lambda name: self._parameters[name].decay)
 
     @property
     def statistic_momentum(self) -> Array:
         """The momentum of each element of the statistics vector, in the model's dtype."""
-        momentum = aligned_zeros(self.statistics.size, self.dtype)
-        for entry in self.statistics.entries:
+        momentum = aligned_zeros(self.statistics_layout.size, self.dtype)
+        for entry in self.statistics_layout.entries:
             momentum[entry.offset : entry.stop] = self._statistics[entry.name].momentum
         return momentum
 
@@ -77,8 +77,8 @@ class Model:
             generator = np.random.default_rng([seed, *entry.name.encode()])
             values = self._parameters[entry.name].initializer(generator, entry.shape)
             parameters[entry.offset : entry.stop] = values.reshape(-1)
-        statistics = aligned_zeros(self.statistics.size, self.dtype)
-        for entry in self.statistics.entries:
+        statistics = aligned_zeros(self.statistics_layout.size, self.dtype)
+        for entry in self.statistics_layout.entries:
             statistics[entry.offset : entry.stop] = self._statistics[entry.name].initial
         return parameters, statistics
 

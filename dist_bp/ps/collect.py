@@ -11,7 +11,7 @@ from dist_bp.ps.doorbell import ABORT, Bell, Doorbell, PeerLost
 from dist_bp.ps.exchange import Message
 from dist_bp.ps.mesh import Kind, Mesh, pack, unpack
 from dist_bp.ps.modes import NO_TICKET, Async, Backup, Decision
-from dist_bp.ps.patience import Patience
+from dist_bp.ps.spin import AdaptiveSpin
 from dist_bp.types import Array
 
 Workers = Mapping[int, Doorbell]
@@ -83,7 +83,7 @@ class Follower(Collector):
         pass  # the leader tells the workers
 
 
-class _Head(Collector):
+class _FirstServer(Collector):
     """The first server of a node: hears the workers, passes decisions on, answers those that were chosen."""
 
     def __init__(
@@ -95,7 +95,7 @@ class _Head(Collector):
         self._generation = generation
         self._chosen = chosen
         self._decision = Decision((), ())
-        self._patience = Patience()
+        self._spin = AdaptiveSpin()
 
     def collect(self, version: int) -> tuple[int, ...]:
         self._decision = self._await(version)
@@ -123,12 +123,12 @@ class _Head(Collector):
     def _news(self, kinds: Collection[Kind]) -> tuple[list[tuple[int, Bell]], list[Message]]:
         """Waits for bells of the workers or messages of these kinds; returns all that are there."""
         began = time.perf_counter()
-        until = self._patience.begin()
+        until = self._spin.begin()
         while True:
             bells = [(rank, bell) for rank, doorbell in self._workers.items() if (bell := self._look(doorbell))]
             messages = list(iter(partial(self._mesh.poll, kinds), None)) if self._mesh else []
             if bells or messages:
-                self._patience.end()
+                self._spin.end()
                 return bells, messages
             now = time.perf_counter()
             if now < until:
@@ -153,7 +153,7 @@ class _Head(Collector):
         poll.poll(1000 * (POLL_SECONDS if self._mesh else left))
 
 
-class Leader(_Head):
+class Leader(_FirstServer):
     """The first server of the first node: decides by the mode's policy."""
 
     def __init__(
@@ -184,7 +184,7 @@ class Leader(_Head):
         return decision
 
 
-class Delegate(_Head):
+class Delegate(_FirstServer):
     """The first server of another node: reports arrivals to the leader and does what it decides."""
 
     def __init__(

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from dist_bp.errors import TrainingFailed
 from dist_bp.ps.modes import NO_TICKET
-from dist_bp.ps.patience import Patience
+from dist_bp.ps.spin import AdaptiveSpin
 
 _BELL = struct.Struct("<qqq")
 _HELLO = struct.Struct("<32s8sq")
@@ -68,7 +68,7 @@ class Doorbell:
         self.peer = peer
         self.timeout = timeout
         self._connection = connection
-        self._patience = Patience()
+        self._spin = AdaptiveSpin()
         connection.settimeout(None)
         # A timeout in the kernel costs no extra system call a message, unlike Python's own.
         limit = struct.pack("ll", int(timeout), int(timeout % 1 * 1e6))
@@ -86,8 +86,8 @@ class Doorbell:
 
         Raises PeerLost when the peer dies or does not ring within the timeout.
         """
-        bell = self._look(generation, self._patience.begin()) or self._sleep(generation)
-        self._patience.end()
+        bell = self._look(generation, self._spin.begin()) or self._sleep(generation)
+        self._spin.end()
         return bell
 
     def _look(self, generation: int, until: float) -> Bell | None:
@@ -131,7 +131,7 @@ class Doorbell:
         _close(self._connection)
 
 
-class Porch:
+class Acceptor:
     """Where a server receives its peers: a listening socket that hands the arena's descriptor to each of them."""
 
     def __init__(self, secret: bytes, timeout: float) -> None:
@@ -142,12 +142,12 @@ class Porch:
         self._listener.listen(BACKLOG)
         self.address: bytes = self._listener.getsockname()
 
-    def receive(self, peers: Sequence[Peer], arena: int) -> dict[Peer, Doorbell]:
+    def accept(self, peers: Sequence[Peer], arena: int) -> dict[Peer, Doorbell]:
         """Waits until all `peers` have come; strangers are sent away. Raises PeerLost at the deadline."""
         bells: dict[Peer, Doorbell] = {}
         deadline = time.monotonic() + START_SECONDS
         while missing := [peer for peer in peers if peer not in bells]:
-            connection = self._accept(deadline, missing)
+            connection = self._next_connection(deadline, missing)
             peer = self._identify(connection, deadline)
             if peer not in missing:
                 connection.close()
@@ -156,7 +156,7 @@ class Porch:
             bells[peer] = Doorbell(connection, peer, self._timeout)
         return bells
 
-    def _accept(self, deadline: float, missing: list[Peer]) -> socket.socket:
+    def _next_connection(self, deadline: float, missing: list[Peer]) -> socket.socket:
         self._listener.settimeout(max(deadline - time.monotonic(), 0.001))
         try:
             return self._listener.accept()[0]
@@ -180,8 +180,8 @@ class Porch:
         _close(self._listener)
 
 
-def call(address: bytes, server: Peer, me: Peer, secret: bytes, timeout: float) -> tuple[Doorbell, int]:
-    """Connects to a server's porch; returns the doorbell and a descriptor of the arena (the caller's to close)."""
+def connect(address: bytes, server: Peer, me: Peer, secret: bytes, timeout: float) -> tuple[Doorbell, int]:
+    """Connects to a server; returns the doorbell and a descriptor of the arena (the caller's to close)."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     connection.settimeout(START_SECONDS)
     try:

@@ -22,7 +22,7 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class Target:
+class GradientBuffers:
     """Where a backward pass writes: flat vectors, and the layers' views of them."""
 
     gradients: Array
@@ -31,14 +31,14 @@ class Target:
     sum_views: Views
 
     @classmethod
-    def over(cls, model: Model, gradients: Array, sums: Array) -> "Target":
-        return cls(gradients, sums, model.layout.views(gradients), model.statistics.views(sums))
+    def over(cls, model: Model, gradients: Array, sums: Array) -> "GradientBuffers":
+        return cls(gradients, sums, model.layout.views(gradients), model.statistics_layout.views(sums))
 
     @classmethod
-    def private(cls, model: Model) -> "Target":
+    def private(cls, model: Model) -> "GradientBuffers":
         """In memory of its own."""
         gradients = aligned_zeros(model.layout.size, model.dtype)
-        return cls.over(model, gradients, aligned_zeros(model.statistics.size, model.dtype))
+        return cls.over(model, gradients, aligned_zeros(model.statistics_layout.size, model.dtype))
 
 
 class Gradient:
@@ -59,31 +59,31 @@ class Gradient:
         self._loss = loss
         self._metrics = metrics
         self._train = train
-        self._part = Target.private(model) if batches.accumulates else None
+        self._part = GradientBuffers.private(model) if batches.accumulates else None
         inputs, targets = train
         self._inputs = np.empty((batches.largest, *inputs.shape[1:]), inputs.dtype)
         self._targets = np.empty((batches.largest, *targets.shape[1:]), targets.dtype)
 
     def compute(
-        self, step: int, share: int, weights: Weights, target: Target, divisor: float, metrics: MetricStates
+        self, step: int, share: int, weights: Weights, buffers: GradientBuffers, divisor: float, metrics: MetricStates
     ) -> tuple[float, int]:
-        """Fills `target` with the gradient of the sum over the share's samples, divided by `divisor`.
+        """Fills `buffers` with the gradient of the sum over the share's samples, divided by `divisor`.
 
         Returns the sum of their losses and their number, and adds them to `metrics`.
         """
         total, count = 0.0, 0
         parts = self.batches.parts(step, share)
         if not parts:
-            target.gradients.fill(0)
-            target.sums.fill(0)
+            buffers.gradients.fill(0)
+            buffers.sums.fill(0)
         for number, (rows, groups) in enumerate(parts):
-            into = self._part if number and self._part else target
+            into = self._part if number and self._part else buffers
             loss, samples = self._pass(step, rows, groups, weights, into, divisor, metrics)
             total += loss
             count += samples
             if number:
-                np.add(target.gradients, into.gradients, out=target.gradients)
-                np.add(target.sums, into.sums, out=target.sums)
+                np.add(buffers.gradients, into.gradients, out=buffers.gradients)
+                np.add(buffers.sums, into.sums, out=buffers.sums)
         return total, count
 
     def _pass(
@@ -92,7 +92,7 @@ class Gradient:
         rows: Array,
         groups: Sequence[Group],
         weights: Weights,
-        target: Target,
+        buffers: GradientBuffers,
         divisor: float,
         metrics: MetricStates,
     ) -> tuple[float, int]:
@@ -100,14 +100,14 @@ class Gradient:
         gather(self._train[0], rows, inputs)
         gather(self._train[1], rows, targets)
         self.context.begin(
-            training=True, step=step, groups=groups, statistics=weights.statistics, sums=target.sum_views
+            training=True, step=step, groups=groups, statistics=weights.statistics, sums=buffers.sum_views
         )
         outputs, backward = self._model.forward(inputs, weights.parameters, self.context)
         loss, count, gradient = self._loss(outputs, targets, self.context)
         for name, state in metrics.items():
             self._metrics[name].update(state, outputs, targets)
         gradient *= 1.0 / divisor  # the smallest array of the pass: whatever follows is divided with it
-        backward(gradient, target.gradient_views)
-        if target.sums.size:
-            np.multiply(target.sums, 1.0 / divisor, out=target.sums)
+        backward(gradient, buffers.gradient_views)
+        if buffers.sums.size:
+            np.multiply(buffers.sums, 1.0 / divisor, out=buffers.sums)
         return loss, count

@@ -64,7 +64,7 @@ class ArenaLayout:
         return range(first, first + self.placement[node])
 
     def slice(self, node: int) -> tuple[int, int]:
-        """The elements of the parameter vector that a node updates: even shares that begin at a cache line."""
+        """The elements of the parameter vector that a node updates: even parts that begin at a cache line."""
         return self._cut(node), self._cut(node + 1)
 
     def _cut(self, node: int) -> int:

@@ -55,7 +55,7 @@ class ServerReport:
     """One server's side of a lease.
 
     `losses` and `counts` have an element for each global batch: sums over its samples, and their number. The others
-    have one for each update: `squares`, this server's share of the squared norm of what was applied;
+    have one for each update: `squares`, this server's part of the squared norm of what was applied;
     `learning_rates`; `staleness`, by how many versions the oldest gradient in it was behind; `times`, moments of the
     monotonic clock in seconds: begun, collected, updated, published; `clock` is as in WorkerReport. `wire_bytes` are
     what it sent to and received from other nodes. `non_finite` says at which step, and at whose loss, a NaN or

@@ -16,7 +16,7 @@ from zmq.utils.monitor import recv_monitor_message
 from dist_bp.errors import TrainingFailed
 from dist_bp.ps import doorbell, handshake
 from dist_bp.ps.doorbell import BACKLOG, PeerLost
-from dist_bp.ps.patience import Patience
+from dist_bp.ps.spin import AdaptiveSpin
 
 LOST_SECONDS = 5
 """A host that answers nothing at all for so long is taken for dead."""
@@ -35,7 +35,7 @@ class Links:
     def __init__(self, me: int, nodes: int, secret: bytes, timeout: float, encrypt: bool, label: str) -> None:
         self.timeout = timeout
         self.lost: set[int] = set()
-        self._patience = Patience()
+        self._spin = AdaptiveSpin()
         self._me, self._nodes, self._secret, self._label = me, nodes, secret, label
         self._routes: dict[int, bytes] = {}
         self._endpoints: dict[str, int] = {}
@@ -167,8 +167,8 @@ class Links:
 
     def wait(self, deadline: float, nodes: Collection[int]) -> bool:
         """Whether there is a message; False: not before the `deadline` (monotonic), or one of `nodes` was lost."""
-        found = self._look(self._patience.begin()) or self._sleep(deadline, nodes)
-        self._patience.end()
+        found = self._look(self._spin.begin()) or self._sleep(deadline, nodes)
+        self._spin.end()
         return found
 
     def _look(self, until: float) -> bool:

@@ -93,7 +93,7 @@ class Mesh:
         self._exchange.receive(kind, self.generation, version, into)
         return into
 
-    def share_slices(self, version: int, vector: Array) -> None:
+    def exchange_slices(self, version: int, vector: Array) -> None:
         """Fills `vector` (parameters,), of which this server has written its slice, with those of its counterparts."""
         start, stop = self._bounds[self.node]
         for node in self.others:

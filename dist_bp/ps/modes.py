@@ -5,7 +5,7 @@
 | `sync` | the gradients of all workers | the version before that update |
 | `backup` | the first W - b gradients (Chen et al. 2016); the late ones are dropped and never counted | that version |
 | `ssp` | the gradients of all workers (bounded delay: Ho et al. 2013, Li et al. 2014) | at most s versions older |
-| `async` | one worker's gradient (Dean et al. 2012); the learning rate follows its share of the batch | any older one |
+| `async` | one gradient (Dean et al. 2012); its fraction of the batch scales the learning rate | any older one |
 | `local` | the average of what H local steps made of the parameters (Stich 2019) | the average of the last round |
 
 Everything here is a decision, made from what has arrived and nothing else; acting on it is left to the servers.
@@ -34,7 +34,7 @@ class Mode:
     outer_momentum: float = 0.0
 
     @property
-    def led(self) -> bool:
+    def has_leader(self) -> bool:
         """Whether one server decides, in the order of arrival, which gradients make an update."""
         return self.name in ("backup", "async")
 
@@ -125,7 +125,7 @@ class Async:
 
 
 def policy(mode: Mode, workers: int, version: int, steps: int) -> Backup | Async:
-    """What decides in a lease of `steps` global batches that begins at `version`, in a led mode."""
+    """What decides in a lease of `steps` global batches that begins at `version`, in a mode that has a leader."""
     if mode.name == "backup":
         return Backup(workers - mode.backups, version)
     return Async(workers, workers * steps)

@@ -12,7 +12,7 @@ from dist_bp.optim import Sgd, Updater
 from dist_bp.ps.arena import Arena, Snapshot
 from dist_bp.ps.collect import Aborted, Barrier, Collector, Delegate, Follower, Leader, expect
 from dist_bp.ps.compression import Codec
-from dist_bp.ps.doorbell import ABORT, Doorbell, Peer, Porch, call
+from dist_bp.ps.doorbell import ABORT, Acceptor, Doorbell, Peer, connect
 from dist_bp.ps.exchange import Exchange, PeerAborted
 from dist_bp.ps.layout import ArenaLayout
 from dist_bp.ps.lease import Lease, NonFinite, ServerReport
@@ -53,7 +53,7 @@ class Server:
         self._timeout = timeout
         self._exchange = exchange
         self._mesh = Mesh(exchange, layout, index, codec) if exchange else None
-        self._porch = Porch(secret, timeout)
+        self._acceptor = Acceptor(secret, timeout)
         self._workers: dict[int, Doorbell] = {}
         self._servers: list[Doorbell] = []
         self._arena: Arena | None = None
@@ -65,7 +65,7 @@ class Server:
         """
         if self.index == 0:
             self._arena = Arena.create(self._layout)
-        return self._porch.address, self._exchange.listen(host) if self._exchange else ""
+        return self._acceptor.address, self._exchange.listen(host) if self._exchange else ""
 
     def gather(self, addresses: Sequence[bytes], meshed: Sequence[str] = ()) -> None:
         """Connects to the servers before this one and receives the workers and the servers after it.
@@ -75,7 +75,7 @@ class Server:
         node = self._layout.node
         me = self._peer(self.index)
         for other in range(self.index):
-            bell, descriptor = call(addresses[other], self._peer(other), me, self._secret, self._timeout)
+            bell, descriptor = connect(addresses[other], self._peer(other), me, self._secret, self._timeout)
             self._servers.append(bell)
             if self._arena is None:
                 self._arena = Arena(self._layout, descriptor)
@@ -83,10 +83,10 @@ class Server:
                 os.close(descriptor)
         workers = [Peer("worker", rank) for rank in self._layout.ranks(node)]
         later = [self._peer(other) for other in range(self.index + 1, self._layout.servers)]
-        bells = self._porch.receive([*workers, *later], self.arena.descriptor)
+        bells = self._acceptor.accept([*workers, *later], self.arena.descriptor)
         self._workers = {peer.rank: bells[peer] for peer in workers}
         self._servers += [bells[peer] for peer in later]
-        self._porch.close()
+        self._acceptor.close()
         if self._exchange:
             self._exchange.connect(meshed)
         self._update = SliceUpdate(self.arena, self.index, self._updater, self._statistic_momentum, self._mesh)
@@ -111,7 +111,7 @@ class Server:
     @np.errstate(all="ignore")  # a NaN ends the lease with a message of its own
     def run(self, lease: Lease) -> ServerReport:
         """Makes the updates of the lease; raises PeerLost when a worker or server dies or hangs."""
-        run = LeaseLog(lease, self._layout)
+        log = LeaseLog(lease, self._layout)
         self.arena.begun[self.index] = self.arena.committed[self.index] = lease.version
         if self._mesh:
             self._mesh.generation = lease.generation
@@ -120,23 +120,23 @@ class Server:
         before = self._wire_bytes()
         collector = self._collector(lease)
         try:
-            for _ in run.updates:
-                if not self._make(run, collector):
+            for _ in log.updates:
+                if not self._make(log, collector):
                     break
             else:
-                collector.finish(lease.version + run.done)
+                collector.finish(lease.version + log.done)
         except (Aborted, PeerAborted):
             self._abort(lease.generation)
         except BaseException:
             self.close()
             raise
         sent, received = self._wire_bytes()
-        return run.report(self.index, (sent - before[0], received - before[1]))
+        return log.report(self.index, (sent - before[0], received - before[1]))
 
     def close(self) -> None:
         for bell in (*self._workers.values(), *self._servers):
             bell.close()
-        self._porch.close()
+        self._acceptor.close()
         if self._exchange:
             self._exchange.close()
         if self._arena is not None:
@@ -145,7 +145,7 @@ class Server:
     def _collector(self, lease: Lease) -> Collector:
         layout, generation, chosen = self._layout, lease.generation, self.arena.chosen
         total = sum(layout.placement)
-        if not layout.mode.led:
+        if not layout.mode.has_leader:
             return Barrier(self._workers, generation, range(total))
         if self.index:
             return Follower(self._servers[0], generation, chosen)
@@ -154,45 +154,45 @@ class Server:
         decides = policy(layout.mode, total, lease.version, lease.steps)
         return Leader(self._workers, self._servers, self._mesh, generation, chosen, decides)
 
-    def _make(self, run: LeaseLog, collector: Collector) -> bool:
+    def _make(self, log: LeaseLog, collector: Collector) -> bool:
         """Makes the next update; False where a NaN or infinity ends the lease before it."""
-        arena, version = self.arena, run.lease.version + run.done + 1
+        arena, version = self.arena, log.lease.version + log.done + 1
         begun = time.perf_counter()
         ranks = collector.collect(version)
         collected = time.perf_counter()
         arena.begun[self.index] = version
-        made_of, losses, counts = self._scores(run, version, ranks)
-        rate = self._rate(run.step) * run.lease.rate_factor * made_of.share
+        contribution, losses, counts = self._scores(log, version, ranks)
+        rate = self._rate(log.step) * log.lease.rate_factor * contribution.fraction
         squares = math.nan
         if math.isfinite(sum(chain(*losses))):
             applied = 1.0 if self._layout.mode.name == "local" else rate  # local steps have been made with it
             squares = self._update.apply(
-                version, run.number, applied, made_of, lambda: self._total_norm(run.lease.generation, version)
+                version, log.number, applied, contribution, lambda: self._total_norm(log.lease.generation, version)
             )
         if not math.isfinite(squares):
-            self._abort(run.lease.generation)
+            self._abort(log.lease.generation)
             culprits = [rank for rank, own in zip(ranks, losses, strict=True) if not math.isfinite(sum(own))]
-            run.non_finite = NonFinite(run.step, culprits[0] if culprits else None)
+            log.non_finite = NonFinite(log.step, culprits[0] if culprits else None)
             return False
-        self._update.share(version, made_of)
+        self._update.complete(version, contribution)
         updated = time.perf_counter()
         arena.committed[self.index] = version
         collector.release(version)
-        run.staleness[run.done] = self._staleness(made_of, version)
-        run.add(losses, counts, squares, rate, (begun, collected, updated, time.perf_counter()))
+        log.staleness[log.done] = self._staleness(contribution, version)
+        log.add(losses, counts, squares, rate, (begun, collected, updated, time.perf_counter()))
         return True
 
-    def _scores(self, run: LeaseLog, version: int, ranks: tuple[int, ...]) -> tuple[Contribution, Scores, Scores]:
+    def _scores(self, log: LeaseLog, version: int, ranks: tuple[int, ...]) -> tuple[Contribution, Scores, Scores]:
         """What the update is made of, and losses and counts of its workers, in the order of ranks, and steps."""
-        arena, slot, length = self.arena, run.done % self._layout.mode.slots, run.length
-        workers, nodes = run.parts(ranks)
+        arena, slot, length = self.arena, log.done % self._layout.mode.slots, log.length
+        workers, nodes = log.parts(ranks)
         every, totals = arena.losses[:, slot, :length].tolist(), arena.counts[:, slot, :length].tolist()
         losses, counts = [every[worker] for worker in workers], [totals[worker] for worker in workers]
         expected = int(arena.expected[workers[0], slot]) if workers else 0
-        made_of = Contribution(workers, slot, nodes)
+        contribution = Contribution(workers, slot, nodes)
         if self._mesh:
             scores = [float(expected), *chain(*losses), *chain(*counts)]
-            got = self._update.gather(version, made_of, scores)
+            got = self._update.gather(version, contribution, scores)
             got[self._layout.node] = tuple(scores)
             expected = int(got[nodes[0]][0])
             parts = [np.array(got[node][1:]).reshape(2, -1, length) for node in nodes]
@@ -200,14 +200,14 @@ class Server:
             counts = np.concatenate([part[1] for part in parts]).astype(np.int64).tolist()
         count = sum(chain(*counts))
         scale = expected / count if count else 0.0  # a short last batch can leave a share empty
-        share = count / expected if self._layout.mode.name == "async" else 1.0
-        return made_of._replace(scale=scale, share=share), losses, counts
+        fraction = count / expected if self._layout.mode.name == "async" else 1.0
+        return contribution._replace(scale=scale, fraction=fraction), losses, counts
 
-    def _staleness(self, made_of: Contribution, version: int) -> int:
+    def _staleness(self, contribution: Contribution, version: int) -> int:
         """By how many versions the oldest of this node's gradients was behind."""
         if self._layout.mode.exact:
             return 0
-        sources = [int(self.arena.sources[worker, made_of.slot]) for worker in made_of.workers]
+        sources = [int(self.arena.sources[worker, contribution.slot]) for worker in contribution.workers]
         return version - 1 - min(sources, default=version - 1)
 
     def _total_norm(self, generation: int, version: int) -> float:

@@ -17,14 +17,14 @@ from dist_bp.types import Array
 class Contribution(NamedTuple):
     """Whose slots make an update: local indices of this node's workers, their slot, and all nodes that have any.
 
-    `scale` turns the sum of the slots into an average, `share` is the part of a global batch that it is over.
+    `scale` turns the sum of the slots into an average, `fraction` is the part of a global batch that it is over.
     """
 
     workers: tuple[int, ...]
     slot: int
     nodes: tuple[int, ...]
     scale: float = 1.0
-    share: float = 1.0
+    fraction: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class _Chunk:
     parameters: list[Array]
     state: list[dict[str, Array]]
 
-    def sources(self, made_of: Contribution) -> list[Array]:
-        own = [self.slots[worker][made_of.slot] for worker in made_of.workers]
-        return own + [self.sums[node] for node in made_of.nodes if node in self.sums]
+    def sources(self, contribution: Contribution) -> list[Array]:
+        own = [self.slots[worker][contribution.slot] for worker in contribution.workers]
+        return own + [self.sums[node] for node in contribution.nodes if node in self.sums]
 
 
 class SliceUpdate:
@@ -66,15 +66,15 @@ class SliceUpdate:
         kept = sum(chunk.size for chunk in self._chunks) if updater.clip_norm is not None else CHUNK
         self._means = np.empty(kept, self._layout.dtype)
 
-    def gather(self, version: int, made_of: Contribution, scores: list[float]) -> dict[int, tuple[float, ...]]:
+    def gather(self, version: int, contribution: Contribution, scores: list[float]) -> dict[int, tuple[float, ...]]:
         """Exchanges sums of slots with the other nodes; returns their scores."""
         if self._mesh is None:
             return {}
-        slots = [self._arena.gradients[worker][made_of.slot] for worker in made_of.workers]
-        return self._mesh.exchange_sums(version, slots, made_of.nodes, scores, lossy=True)
+        slots = [self._arena.gradients[worker][contribution.slot] for worker in contribution.workers]
+        return self._mesh.exchange_sums(version, slots, contribution.nodes, scores, lossy=True)
 
     def apply(
-        self, version: int, number: int, rate: float, made_of: Contribution, total_norm: Callable[[], float]
+        self, version: int, number: int, rate: float, contribution: Contribution, total_norm: Callable[[], float]
     ) -> float:
         """Makes update `number` (from 1); returns this server's part of the squared norm of the average.
 
@@ -84,11 +84,11 @@ class SliceUpdate:
         if self._updater.clip_norm is None:
             for chunk in self._chunks:
                 mean = self._means[: chunk.size]
-                squares += self._average(chunk, mean, made_of)
+                squares += self._average(chunk, mean, contribution)
                 self._update(chunk, mean, version, number, rate, 1.0)
         else:
             for chunk in self._chunks:
-                squares += self._average(chunk, self._mean(chunk), made_of)
+                squares += self._average(chunk, self._mean(chunk), contribution)
             if not math.isfinite(squares):
                 return squares
             clip = self._updater.clip_factor(total_norm())
@@ -96,22 +96,22 @@ class SliceUpdate:
                 self._update(chunk, self._mean(chunk), version, number, rate, clip)
         return squares
 
-    def share(self, version: int, made_of: Contribution) -> None:
-        """Everything but this server's slice of the parameters: what workers average, and the other nodes' slices."""
+    def complete(self, version: int, contribution: Contribution) -> None:
+        """Makes the rest of the version: what workers average, and the other nodes' slices of the parameters."""
         if self._layout.averaged:
-            self._average_states(version, made_of)
+            self._average_states(version, contribution)
         if self._index == 0 and self._layout.statistics:
-            self._average_statistics(version, made_of)
+            self._average_statistics(version, contribution)
         if self._mesh:
-            self._mesh.share_slices(version, self._parameters(version))
+            self._mesh.exchange_slices(version, self._parameters(version))
 
     def _mean(self, chunk: _Chunk) -> Array:
         start = chunk.start - self._chunks[0].start
         return self._means[start : start + chunk.size]
 
-    def _average(self, chunk: _Chunk, mean: Array, made_of: Contribution) -> float:
-        add_up(chunk.sources(made_of), mean)
-        squares = self._updater.prepare(mean, made_of.scale)
+    def _average(self, chunk: _Chunk, mean: Array, contribution: Contribution) -> float:
+        add_up(chunk.sources(contribution), mean)
+        squares = self._updater.prepare(mean, contribution.scale)
         self._arena.squares[chunk.number] = squares
         return squares
 
@@ -122,38 +122,40 @@ class SliceUpdate:
         scratch = self._scratch[:, : chunk.size]
         self._updater.apply(old, new, mean, chunk.start, number, rate, clip, scratch)
 
-    def _average_states(self, version: int, made_of: Contribution) -> None:
+    def _average_states(self, version: int, contribution: Contribution) -> None:
         for name in self._layout.averaged:
-            sources = [self._arena.states[worker][name] for worker in made_of.workers]
+            sources = [self._arena.states[worker][name] for worker in contribution.workers]
             new = self._arena.optimizer[version % 2][name]
             sums: dict[int, Array] = {}
             if self._mesh:
-                self._mesh.exchange_sums(version, sources, made_of.nodes, (), lossy=False)
+                self._mesh.exchange_sums(version, sources, contribution.nodes, (), lossy=False)
                 sums = self._mesh.incoming
             for chunk in self._chunks:
                 part = slice(chunk.start, chunk.start + chunk.size)
                 first = self._chunks[0].start
-                others = [sums[node][part.start - first : part.stop - first] for node in made_of.nodes if node in sums]
+                others = [
+                    sums[node][part.start - first : part.stop - first] for node in contribution.nodes if node in sums
+                ]
                 add_up([source[part] for source in sources] + others, new[part])
-                new[part] *= made_of.scale
+                new[part] *= contribution.scale
             if self._mesh:
-                self._mesh.share_slices(version, new)
+                self._mesh.exchange_slices(version, new)
 
-    def _average_statistics(self, version: int, made_of: Contribution) -> None:
+    def _average_statistics(self, version: int, contribution: Contribution) -> None:
         """running += (1 - momentum) * (average over the samples - running); local workers have done that already."""
         arena = self._arena
         total = np.zeros(self._layout.statistics, self._layout.dtype)
-        own = [arena.sums[worker][made_of.slot] for worker in made_of.workers]
+        own = [arena.sums[worker][contribution.slot] for worker in contribution.workers]
         if own:
             add_up(own, total)
         if self._mesh:
-            sums = self._mesh.exchange_whole(Kind.STATISTICS, version, total, made_of.nodes)
+            sums = self._mesh.exchange_whole(Kind.STATISTICS, version, total, contribution.nodes)
             if own:
                 sums[self._layout.node] = total
             total = np.zeros_like(total)
             for node in sorted(sums):
                 total += sums[node]
-        total *= made_of.scale
+        total *= contribution.scale
         versions = len(arena.statistics)
         new = arena.statistics[version % versions]
         if self._layout.mode.name == "local":
@@ -161,7 +163,7 @@ class SliceUpdate:
             return
         running = arena.statistics[(version - 1) % versions]
         total -= running
-        total *= 1 - self._statistic_momentum**made_of.share
+        total *= 1 - self._statistic_momentum**contribution.fraction
         np.add(running, total, out=new)
 
     def _parameters(self, version: int) -> Array:

@@ -13,11 +13,11 @@ from dist_bp.nn import Loss, Model
 from dist_bp.nn.layout import aligned_zeros
 from dist_bp.optim import Updater
 from dist_bp.ps.arena import Arena
-from dist_bp.ps.doorbell import ABORT, Bell, Doorbell, Peer, PeerLost, call
-from dist_bp.ps.gradient import Gradient, Target, Weights
+from dist_bp.ps.doorbell import ABORT, Bell, Doorbell, Peer, PeerLost, connect
+from dist_bp.ps.gradient import Gradient, GradientBuffers, Weights
 from dist_bp.ps.layout import ArenaLayout
 from dist_bp.ps.lease import Evaluation, Lease, MetricStates, WorkerReport, clock_offset
-from dist_bp.ps.local import LocalSteps, Rate
+from dist_bp.ps.local_steps import LocalSteps, Rate
 from dist_bp.ps.modes import NO_TICKET
 from dist_bp.types import Array
 
@@ -68,7 +68,7 @@ class Worker:
         first = self._layout.node * self._layout.servers
         for index, address in enumerate(addresses):
             server = Peer("server", first + index)
-            bell, descriptor = call(address, server, me, self._secret, self._timeout)
+            bell, descriptor = connect(address, server, me, self._secret, self._timeout)
             self._servers.append(bell)
             if self._arena is None:
                 self._arena = Arena(self._layout, descriptor)
@@ -76,11 +76,11 @@ class Worker:
                 os.close(descriptor)
         model, arena = self._model, self.arena
         self._versions = [
-            Weights(model.layout.views(parameters), model.statistics.views(statistics))
+            Weights(model.layout.views(parameters), model.statistics_layout.views(statistics))
             for parameters, statistics in zip(arena.parameters, arena.statistics, strict=True)
         ]
         slots = zip(arena.gradients[self._local], arena.sums[self._local], strict=True)
-        self._slots = [Target.over(model, gradients, sums) for gradients, sums in slots]
+        self._slots = [GradientBuffers.over(model, gradients, sums) for gradients, sums in slots]
 
     @property
     def arena(self) -> Arena:
@@ -93,7 +93,7 @@ class Worker:
         """Works through the lease; raises PeerLost when a server dies or hangs."""
         log = _Log(self._empty_states())
         try:
-            if self._layout.mode.led:
+            if self._layout.mode.has_leader:
                 self._follow_leader(lease, log)
             else:
                 self._keep_pace(lease, log)
@@ -231,8 +231,11 @@ class Worker:
     def _copy(self) -> tuple[Weights, tuple[Array, Array]]:
         model = self._model
         parameters = aligned_zeros(model.layout.size, model.dtype)
-        statistics = aligned_zeros(model.statistics.size, model.dtype)
-        return Weights(model.layout.views(parameters), model.statistics.views(statistics)), (parameters, statistics)
+        statistics = aligned_zeros(model.statistics_layout.size, model.dtype)
+        return Weights(model.layout.views(parameters), model.statistics_layout.views(statistics)), (
+            parameters,
+            statistics,
+        )
 
     @cached_property
     def _own_steps(self) -> LocalSteps:

@@ -96,15 +96,15 @@ class Runtime(ABC):
         for server in self.servers:
             node, index = divmod(server.rank, plan.servers)
             meshed = [address for _, address in addresses[index :: plan.servers]]
-            calls.append((server, "gather", (self._porches(addresses, node), meshed)))
+            calls.append((server, "gather", (self._acceptors(addresses, node), meshed)))
         for worker in self.workers:
-            calls.append((worker, "join", (self._porches(addresses, plan.node_of(worker.rank)),)))
+            calls.append((worker, "join", (self._acceptors(addresses, plan.node_of(worker.rank)),)))
         self._ask(calls, START_SECONDS + self._timeout)
         self.write(snapshot)
 
-    def _porches(self, addresses: Sequence[tuple[bytes, str]], node: int) -> list[bytes]:
+    def _acceptors(self, addresses: Sequence[tuple[bytes, str]], node: int) -> list[bytes]:
         servers = self.plan.servers
-        return [porch for porch, _ in addresses[node * servers : (node + 1) * servers]]
+        return [acceptor for acceptor, _ in addresses[node * servers : (node + 1) * servers]]
 
     def train(self, first: int, last: int, rate_factor: float, expected_seconds: float) -> LeaseReport:
         """Trains on the global batches first + 1 ... last."""
@@ -119,7 +119,7 @@ class Runtime(ABC):
         return report
 
     def evaluate(self, split: str) -> Evaluation:
-        """Loss and metrics of the committed version over a whole split, exact over all workers' shares."""
+        """Loss and metrics of the committed version over a whole split, exact over all workers' shards."""
         parts = self._ask([(worker, "evaluate", (split,)) for worker in self.workers], self._timeout * 10)
         return Evaluation(
             loss=sum(part.loss for part in parts),

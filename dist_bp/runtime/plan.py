@@ -119,7 +119,7 @@ def arena_layout(
     """The arena of a node; unless told where the workers are, all are on one."""
     return ArenaLayout(
         parameters=model.layout.size,
-        statistics=model.statistics.size,
+        statistics=model.statistics_layout.size,
         optimizer=state_names(config, updater),
         placement=placement or (max(config.scaling.num_workers, 1),),
         servers=config.scaling.servers_per_node,

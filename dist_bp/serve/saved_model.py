@@ -33,7 +33,7 @@ class SavedModel:
         self.schema = Schema.of(self.pipeline, own_test=False)
         self.model = build.build_model(config, self.schema)
         self.loss = build.build_loss(config)
-        layout, statistics, dtype = self.model.layout, self.model.statistics, self.model.dtype
+        layout, statistics, dtype = self.model.layout, self.model.statistics_layout, self.model.dtype
         self._parameters = layout.views(layout.flat(checkpoint.parameters, dtype))
         self._statistics = statistics.views(statistics.flat(checkpoint.statistics, dtype))
 

@@ -45,14 +45,14 @@ def parallel_coordinates(trials: Sequence[Trial], spaces: Mapping[str, Space], m
 
 
 def importances(found: Mapping[str, float]) -> Figure:
-    """How much each varied setting tells about the metric; the shares add up to 1."""
+    """How much each varied setting tells about the metric; the fractions add up to 1."""
     figure = Figure(figsize=(8.0, 1.2 + 0.45 * len(found)), dpi=120, layout="constrained")
     axes = figure.add_subplot()
     names = sorted(found, key=lambda name: found[name])
     bars = axes.barh([_short(name, 40) for name in names], [found[name] for name in names], color=BLUE)
     axes.bar_label(bars, fmt="%.2f", padding=3)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set(title="Importance of the parameters", xlabel="share", xlim=(0, 1.1 * max([*found.values(), 1e-9])))
+    axes.set(title="Importance of the parameters", xlabel="fraction", xlim=(0, 1.1 * max([*found.values(), 1e-9])))
     return figure
 
 

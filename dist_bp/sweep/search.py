@@ -68,7 +68,7 @@ class Search:
         raise UserError(f"sweep: none of {ATTEMPTS} draws can be tried, the last because {refusal}")
 
     def importances(self, trials: Iterable[Trial]) -> dict[str, float]:
-        """By key the share of the differences in score that the setting explains (Hutter et al., An Efficient Approach
+        """By key the part of the variance of the score that the setting explains (Hutter et al., An Efficient Approach
         for Assessing Hyperparameter Importance, 2014: fANOVA); empty where too few trials tell.
 
         Where trials were given up, all are compared at the last epoch that all have come to.

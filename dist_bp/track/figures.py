@@ -47,7 +47,7 @@ def learning_rate_curve(steps: Sequence[int], values: Sequence[float]) -> Figure
 def confusion_matrix(counts: Array, classes: Sequence[str], title: str = "") -> Figure:
     """Samples by true class (rows) and predicted class (columns).
 
-    The colour is the share of the true class. Counts are written into the cells of up to 25 classes; of more,
+    The colour is the fraction of the true class. Counts are written into the cells of up to 25 classes; of more,
     only some classes are named.
 
     Args:
@@ -56,12 +56,12 @@ def confusion_matrix(counts: Array, classes: Sequence[str], title: str = "") -> 
     """
     size = len(classes)
     totals = counts.sum(axis=1, keepdims=True)
-    shares = counts / np.maximum(totals, 1)
+    fractions = counts / np.maximum(totals, 1)
     side = float(np.clip(2.5 + 0.5 * size, 4.5, 12.0))
     figure, axes = _figure(side + 1.0, side)
-    image = axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
+    image = axes.imshow(fractions, cmap="Blues", vmin=0.0, vmax=1.0)
     if size <= MAX_LABELLED_CLASSES:
-        _write_counts(axes, counts, shares)
+        _write_counts(axes, counts, fractions)
     accuracy = np.trace(counts) / max(int(counts.sum()), 1)
     heading = f"Confusion matrix{f', {title}' if title else ''}"
     axes.set_title(f"{heading}: {int(counts.sum())} samples, accuracy {accuracy:.4f}")
@@ -73,7 +73,7 @@ def confusion_matrix(counts: Array, classes: Sequence[str], title: str = "") -> 
     axes.set_yticks(ticks, names)
     axes.spines[:].set_visible(False)
     axes.grid(visible=False)
-    figure.colorbar(image, ax=axes, label="share of the true class", shrink=0.85)
+    figure.colorbar(image, ax=axes, label="fraction of the true class", shrink=0.85)
     return figure
 
 
@@ -106,10 +106,10 @@ def logarithmic_if_wide(axes: Axes, values: Sequence[float]) -> None:
         axes.set_yscale("log")
 
 
-def _write_counts(axes: Axes, counts: Array, shares: Array) -> None:
+def _write_counts(axes: Axes, counts: Array, fractions: Array) -> None:
     size = 9 if len(counts) <= 12 else 7
     for (row, column), count in np.ndenumerate(counts):
-        color = "white" if shares[row, column] > 0.5 else GREY if count == 0 else "black"
+        color = "white" if fractions[row, column] > 0.5 else GREY if count == 0 else "black"
         axes.text(column, row, f"{int(count)}", ha="center", va="center", color=color, fontsize=size)
 
 

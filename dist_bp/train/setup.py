@@ -103,7 +103,7 @@ class Job:
         layers = [layer.model_dump(mode="json") for layer in self.config.model.layers]
         return model_digest(
             _shapes(self.model.layout),
-            _shapes(self.model.statistics),
+            _shapes(self.model.statistics_layout),
             self.config.model.dtype,
             json.dumps(layers),
         )
@@ -130,7 +130,7 @@ class Job:
         return Checkpoint(
             step=snapshot.step,
             parameters=self.model.layout.named(snapshot.parameters),
-            statistics=self.model.statistics.named(snapshot.statistics),
+            statistics=self.model.statistics_layout.named(snapshot.statistics),
             optimizer=snapshot.optimizer,
             progress=arrays,
             config=without_password(render(self.config)),
@@ -161,7 +161,7 @@ class Job:
         check_matches(
             checkpoint,
             parameters=_shapes(self.model.layout),
-            statistics=_shapes(self.model.statistics),
+            statistics=_shapes(self.model.statistics_layout),
             dtype=self.config.model.dtype,
             model_digest=self.model_digest,
             data_digest=self.prepared.digest,
@@ -171,7 +171,7 @@ class Job:
         snapshot = Snapshot(
             checkpoint.step,
             self.model.layout.flat(checkpoint.parameters, self.model.dtype),
-            self.model.statistics.flat(checkpoint.statistics, self.model.dtype),
+            self.model.statistics_layout.flat(checkpoint.statistics, self.model.dtype),
             checkpoint.optimizer,
         )
         if f"{BEST}step" not in checkpoint.progress:

@@ -35,11 +35,11 @@ class Net:
         random = np.random.default_rng(4)
         self.vector += 0.1 * random.normal(size=self.vector.shape)
         self.params = self.model.layout.views(self.vector)
-        self.statistics = self.model.statistics.views(self.running)
+        self.statistics = self.model.statistics_layout.views(self.running)
         self.grads = np.full_like(self.vector, np.nan)
         self.sums = np.full_like(self.running, np.nan)
         self.grad_views = self.model.layout.views(self.grads)
-        self.sum_views = self.model.statistics.views(self.sums)
+        self.sum_views = self.model.statistics_layout.views(self.sums)
         self.needs_input_grad = needs_input_grad
         self.ctx = self.context()
 

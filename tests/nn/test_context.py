@@ -60,7 +60,7 @@ def test_children_share_the_step() -> None:
     assert leaf.statistics["mean"] is mean
     assert leaf.sums["mean"] is total
     root.begin(training=False)
-    assert (leaf.training, leaf.groups, list(leaf.runs)) == (False, (), [])
+    assert (leaf.training, leaf.groups, list(leaf.equal_groups)) == (False, (), [])
 
 
 def draw(seed: int, path: str, step: int, group: int) -> float:
@@ -91,12 +91,12 @@ def test_runs_cover_the_groups(sizes: list[int]) -> None:
         groups=[Group(i, stop - size, stop) for i, (size, stop) in enumerate(zip(sizes, stops, strict=True))],
     )
     seen = [
-        (run.groups.start + i, run.rows.start + i * run.shape[1], run.shape[1])
-        for run in ctx.runs
-        for i in range(run.shape[0])
+        (equal.groups.start + i, equal.rows.start + i * equal.shape[1], equal.shape[1])
+        for equal in ctx.equal_groups
+        for i in range(equal.shape[0])
     ]
     assert seen == [(i, stop - size, size) for i, (size, stop) in enumerate(zip(sizes, stops, strict=True))]
-    neighbours = zip(ctx.runs, list(ctx.runs)[1:], strict=False)
+    neighbours = zip(ctx.equal_groups, list(ctx.equal_groups)[1:], strict=False)
     assert all(left.shape[1] != right.shape[1] for left, right in neighbours)
 
 

@@ -47,8 +47,8 @@ def test_batch_norm_of_groups(sizes: tuple[int, ...], shape: tuple[int, ...]) ->
                 result.outputs[group.start : group.stop, ..., feature], expected, rtol=1e-12, atol=1e-12
             )
             sums[:, feature] += size * mean, size * variance
-    np.testing.assert_allclose(net.model.statistics.views(result.sums)["0"]["mean"], sums[0], rtol=1e-12)
-    np.testing.assert_allclose(net.model.statistics.views(result.sums)["0"]["variance"], sums[1], atol=1e-12)
+    np.testing.assert_allclose(net.model.statistics_layout.views(result.sums)["0"]["mean"], sums[0], rtol=1e-12)
+    np.testing.assert_allclose(net.model.statistics_layout.views(result.sums)["0"]["variance"], sums[1], atol=1e-12)
 
 
 def test_batch_norm_of_one_row_gives_the_offset() -> None:

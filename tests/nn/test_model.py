@@ -72,7 +72,7 @@ def test_names_follow_the_configuration() -> None:
         "5.weight",
         "5.bias",
     ]
-    assert [entry.name for entry in model.statistics.entries] == [
+    assert [entry.name for entry in model.statistics_layout.entries] == [
         "2.layers.0.mean",
         "2.layers.0.variance",
         "3.mean",

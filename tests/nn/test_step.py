@@ -171,7 +171,7 @@ def test_backward_overwrites_and_inputs_stay() -> None:
     net = Net(everything(), (3, 4))
     x = normal((8, 3, 4))
     x.flags.writeable = net.vector.flags.writeable = net.running.flags.writeable = False
-    net.params, net.statistics = net.model.layout.views(net.vector), net.model.statistics.views(net.running)
+    net.params, net.statistics = net.model.layout.views(net.vector), net.model.statistics_layout.views(net.running)
     first = net.step(x, LABELS[:8], CrossEntropy())
     second = net.step(x, LABELS[:8], CrossEntropy())
     np.testing.assert_array_equal(first.grads, second.grads)

@@ -76,7 +76,7 @@ class LocalGroup:
         layouts = [
             ArenaLayout(
                 model.layout.size,
-                model.statistics.size,
+                model.statistics_layout.size,
                 names,
                 placement,
                 servers,
@@ -127,13 +127,15 @@ class LocalGroup:
         self._generation = 0
         self._version = self._step = 0
         addresses = [server.listen() for server in self.servers]
-        porches = [[porch for porch, _ in addresses[node * servers : (node + 1) * servers]] for node in range(nodes)]
+        acceptors = [
+            [acceptor for acceptor, _ in addresses[node * servers : (node + 1) * servers]] for node in range(nodes)
+        ]
         joining = []
         for number, server in enumerate(self.servers):
             meshed = [address for _, address in addresses[number % servers :: servers]]
-            joining.append(self._pool.submit(server.gather, porches[number // servers], meshed))
+            joining.append(self._pool.submit(server.gather, acceptors[number // servers], meshed))
         for worker in self.workers:
-            joining.append(self._pool.submit(worker.join, porches[worker.rank // placement[0]]))
+            joining.append(self._pool.submit(worker.join, acceptors[worker.rank // placement[0]]))
         for future in joining:
             future.result(30)
         parameters, statistics = model.initialize(11)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from dist_bp.ps import doorbell
-from dist_bp.ps.doorbell import Doorbell, Peer, PeerLost, Porch, call
+from dist_bp.ps.doorbell import Acceptor, Doorbell, Peer, PeerLost, connect
 
 SECRET = b"s" * 32
 WORKER, SERVER = Peer("worker", 1), Peer("server", 0)
@@ -23,20 +23,20 @@ def descriptor() -> Iterator[int]:
     os.close(fd)
 
 
-def connect(descriptor: int, timeout: float = 5.0) -> tuple[Doorbell, Doorbell, int]:
+def connected(descriptor: int, timeout: float = 5.0) -> tuple[Doorbell, Doorbell, int]:
     """The worker's bell, the server's bell, and the descriptor that the worker was handed."""
-    porch = Porch(SECRET, timeout)
+    acceptor = Acceptor(SECRET, timeout)
     result: list[tuple[Doorbell, int]] = []
-    caller = threading.Thread(target=lambda: result.append(call(porch.address, SERVER, WORKER, SECRET, timeout)))
+    caller = threading.Thread(target=lambda: result.append(connect(acceptor.address, SERVER, WORKER, SECRET, timeout)))
     caller.start()
-    bell = porch.receive([WORKER], descriptor)[WORKER]
+    bell = acceptor.accept([WORKER], descriptor)[WORKER]
     caller.join()
-    porch.close()
+    acceptor.close()
     return result[0][0], bell, result[0][1]
 
 
 def test_a_step_travels_each_way(descriptor: int) -> None:
-    worker, server, handed = connect(descriptor)
+    worker, server, handed = connected(descriptor)
     worker.ring(1, 7)
     assert server.wait(1).version == 7
     server.ring(1, 8)
@@ -47,7 +47,7 @@ def test_a_step_travels_each_way(descriptor: int) -> None:
 
 
 def test_the_arena_is_handed_over_without_a_name(descriptor: int) -> None:
-    worker, server, handed = connect(descriptor)
+    worker, server, handed = connected(descriptor)
     assert os.pread(handed, 5, 0) == b"hello"
     assert not os.get_inheritable(handed)
     for bell in (worker, server):
@@ -56,7 +56,7 @@ def test_the_arena_is_handed_over_without_a_name(descriptor: int) -> None:
 
 
 def test_bells_of_an_earlier_lease_are_passed_over(descriptor: int) -> None:
-    worker, server, handed = connect(descriptor)
+    worker, server, handed = connected(descriptor)
     worker.ring(1, 3)
     worker.ring(1, doorbell.ABORT)
     worker.ring(2, 4)
@@ -67,7 +67,7 @@ def test_bells_of_an_earlier_lease_are_passed_over(descriptor: int) -> None:
 
 
 def test_the_death_of_a_peer_is_noticed_at_once(descriptor: int) -> None:
-    worker, server, handed = connect(descriptor, timeout=60)
+    worker, server, handed = connected(descriptor, timeout=60)
     threading.Timer(0.1, worker.close).start()
     started = time.monotonic()
     with pytest.raises(PeerLost, match="worker 1 died"):
@@ -80,7 +80,7 @@ def test_the_death_of_a_peer_is_noticed_at_once(descriptor: int) -> None:
 
 
 def test_a_silent_peer_is_lost_at_the_deadline(descriptor: int) -> None:
-    worker, server, handed = connect(descriptor, timeout=0.2)
+    worker, server, handed = connected(descriptor, timeout=0.2)
     with pytest.raises(PeerLost, match=r"worker 1 did not answer for 0\.2 s"):
         server.wait(1)
     for bell in (worker, server):
@@ -89,7 +89,7 @@ def test_a_silent_peer_is_lost_at_the_deadline(descriptor: int) -> None:
 
 
 def test_closing_wakes_a_thread_that_waits(descriptor: int) -> None:
-    worker, server, handed = connect(descriptor, timeout=60)
+    worker, server, handed = connected(descriptor, timeout=60)
     raised: list[PeerLost] = []
 
     def wait() -> None:
@@ -109,20 +109,20 @@ def test_closing_wakes_a_thread_that_waits(descriptor: int) -> None:
 
 @pytest.mark.parametrize("secret", [b"x" * 32, b"s" * 31])
 def test_a_caller_without_the_secret_is_sent_away(descriptor: int, secret: bytes) -> None:
-    porch = Porch(SECRET, 5.0)
+    acceptor = Acceptor(SECRET, 5.0)
     stranger = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    stranger.connect(porch.address)
+    stranger.connect(acceptor.address)
     stranger.send(secret.ljust(48, b"\0"))
     friend: list[tuple[Doorbell, int]] = []
-    thread = threading.Thread(target=lambda: friend.append(call(porch.address, SERVER, WORKER, SECRET, 5.0)))
+    thread = threading.Thread(target=lambda: friend.append(connect(acceptor.address, SERVER, WORKER, SECRET, 5.0)))
     thread.start()
-    bells = porch.receive([WORKER], descriptor)
+    bells = acceptor.accept([WORKER], descriptor)
     thread.join()
     assert list(bells) == [WORKER]
     stranger.settimeout(5)
     assert stranger.recv(1) == b""
     stranger.close()
-    porch.close()
+    acceptor.close()
     bells[WORKER].close()
     friend[0][0].close()
     os.close(friend[0][1])
@@ -130,13 +130,13 @@ def test_a_caller_without_the_secret_is_sent_away(descriptor: int, secret: bytes
 
 def test_a_peer_that_never_comes_is_named(descriptor: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doorbell, "START_SECONDS", 0.2)
-    porch = Porch(SECRET, 5.0)
+    acceptor = Acceptor(SECRET, 5.0)
     with pytest.raises(PeerLost, match=r"worker 1 did not connect within 0\.2 s"):
-        porch.receive([WORKER], descriptor)
-    porch.close()
+        acceptor.accept([WORKER], descriptor)
+    acceptor.close()
 
 
 def test_no_socket_file_is_made() -> None:
-    porch = Porch(SECRET, 5.0)
-    assert porch.address.startswith(b"\0")
-    porch.close()
+    acceptor = Acceptor(SECRET, 5.0)
+    assert acceptor.address.startswith(b"\0")
+    acceptor.close()

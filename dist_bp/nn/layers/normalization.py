@@ -40,7 +40,7 @@ class BatchNorm(Layer):
         normal, y = ctx.buffer("normal", x.shape), ctx.buffer("y", x.shape)
         mean, variance = ctx.buffer("mean", per_group), ctx.buffer("variance", per_group)
         inverse = ctx.buffer("inverse", per_group)
-        for rows, groups, (number, _) in ctx.runs:
+        for rows, groups, (number, _) in ctx.equal_groups:
             block = (number, -1, features)
             inputs, centred, squares = (a[rows].reshape(block) for a in (x, normal, y))
             np.add.reduce(inputs, axis=1, keepdims=True, out=mean[groups])
@@ -61,7 +61,7 @@ class BatchNorm(Layer):
             scratch = ctx.buffer("scratch", x.shape)
             d_offset, d_gain = ctx.buffer("d_offset", per_group), ctx.buffer("d_gain", per_group)
             np.multiply(dy, normal, out=scratch)
-            for rows, groups, (number, _) in ctx.runs:
+            for rows, groups, (number, _) in ctx.equal_groups:
                 block = (number, -1, features)
                 np.add.reduce(dy[rows].reshape(block), axis=1, keepdims=True, out=d_offset[groups])
                 np.add.reduce(scratch[rows].reshape(block), axis=1, keepdims=True, out=d_gain[groups])
@@ -70,7 +70,7 @@ class BatchNorm(Layer):
             if not ctx.needs_input_grad:
                 return None
             np.multiply(inverse, params["gain"], out=inverse)
-            for rows, groups, (number, _) in ctx.runs:
+            for rows, groups, (number, _) in ctx.equal_groups:
                 block = (number, -1, features)
                 d, n, product = (a[rows].reshape(block) for a in (dy, normal, scratch))
                 d_offset[groups] /= d.shape[1]
@@ -169,7 +169,7 @@ def _inverse_root(variance: Array, epsilon: float, out: Array) -> None:
 def _group_sizes(ctx: Context) -> Array:
     """Rows of each group, as a vector to weigh the groups' statistics with."""
     sizes = ctx.buffer("sizes", (len(ctx.groups),))
-    for _, groups, (_, size) in ctx.runs:
+    for _, groups, (_, size) in ctx.equal_groups:
         sizes[groups] = size
     return sizes
 

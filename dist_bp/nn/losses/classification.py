@@ -15,7 +15,7 @@ from dist_bp.types import Array
 class CrossEntropy(Loss):
     """Softmax cross-entropy of `outputs` (n, k) and labels `targets` (n,) int64 in 0..k-1.
 
-    `label_smoothing` moves that share of the target evenly to all k classes (Szegedy et al. 2016, section
+    `label_smoothing` moves that fraction of the target evenly to all k classes (Szegedy et al. 2016, section
     7). `class_weights`, one for each class, multiply the loss of a sample by the weight of its label; the
     count stays the number of samples.
     """
@@ -117,7 +117,7 @@ class BinaryCrossEntropy(Loss):
         weight = ctx.buffer("loss.weight", outputs.shape)
         losses = ctx.buffer("loss.losses", outputs.shape)
         gradient = ctx.buffer("loss.gradient", outputs.shape)
-        share = 1.0 / outputs.shape[1]
+        scale = 1.0 / outputs.shape[1]
         np.copyto(labels, targets.reshape(outputs.shape), casting="same_kind")
         np.multiply(labels, self.positive_weight - 1.0, out=weight)
         np.add(weight, 1.0, out=weight)
@@ -138,8 +138,8 @@ class BinaryCrossEntropy(Loss):
         logistic(gradient, out=gradient)
         np.multiply(gradient, weight, out=gradient)
         np.subtract(labels, gradient, out=gradient)
-        np.multiply(gradient, share, out=gradient)
-        return float(np.add.reduce(losses, axis=None, dtype=np.float64)) * share, len(outputs), gradient
+        np.multiply(gradient, scale, out=gradient)
+        return float(np.add.reduce(losses, axis=None, dtype=np.float64)) * scale, len(outputs), gradient
 
 
 def balanced_class_weights(counts: Sequence[int]) -> tuple[float, ...]:

@@ -30,11 +30,11 @@ class RegressionLoss(Loss):
     def __call__(self, outputs: Array, targets: Array, ctx: Context) -> tuple[float, int, Array]:
         gradient = ctx.buffer("loss.gradient", outputs.shape)
         losses = ctx.buffer("loss.losses", outputs.shape)
-        share = 1.0 / outputs.shape[1]
+        scale = 1.0 / outputs.shape[1]
         np.subtract(outputs, targets.reshape(outputs.shape), out=gradient)
         self._apply(gradient, losses)
-        np.multiply(gradient, share, out=gradient)
-        return float(np.add.reduce(losses, axis=None, dtype=np.float64)) * share, len(outputs), gradient
+        np.multiply(gradient, scale, out=gradient)
+        return float(np.add.reduce(losses, axis=None, dtype=np.float64)) * scale, len(outputs), gradient
 
     @abstractmethod
     def _apply(self, errors: Array, losses: Array) -> None:

@@ -13,7 +13,7 @@ from dist_bp.nn import Model
 from dist_bp.nn.layout import aligned_zeros
 from dist_bp.optim import Slice, Updater
 from dist_bp.ps.arena import Arena
-from dist_bp.ps.gradient import Gradient, Target, Weights
+from dist_bp.ps.gradient import Gradient, GradientBuffers, Weights
 from dist_bp.ps.layout import CHUNK
 from dist_bp.ps.lease import MetricStates
 from dist_bp.types import Array
@@ -28,18 +28,18 @@ class LocalSteps:
     """
 
     def __init__(
-        self, model: Model, updater: Updater, rate: Rate, gradient: Gradient, arena: Arena, local: int
+        self, model: Model, updater: Updater, rate: Rate, gradient: Gradient, arena: Arena, worker: int
     ) -> None:
         self._updater = updater
         self._rate = rate
         self._gradient = gradient
         self._momentum = model.statistic_momentum
         self._arena = arena
-        self._worker = local
+        self._worker = worker
         self._parameters = aligned_zeros(model.layout.size, model.dtype)
-        self._statistics = aligned_zeros(model.statistics.size, model.dtype)
-        self._weights = Weights(model.layout.views(self._parameters), model.statistics.views(self._statistics))
-        self._target = Target.private(model)
+        self._statistics = aligned_zeros(model.statistics_layout.size, model.dtype)
+        self._weights = Weights(model.layout.views(self._parameters), model.statistics_layout.views(self._statistics))
+        self._buffers = GradientBuffers.private(model)
         self._scratch = np.empty((2, CHUNK), model.dtype)
 
     def round(self, version: int, steps: range, share: int, rate_factor: float, metrics: MetricStates) -> None:
@@ -69,14 +69,14 @@ class LocalSteps:
         rows = sum(len(part.rows) for part in self._gradient.batches.parts(step, share))
         if not rows:
             return 0.0, 0
-        loss, count = self._gradient.compute(step, share, self._weights, self._target, rows, metrics)
+        loss, count = self._gradient.compute(step, share, self._weights, self._buffers, rows, metrics)
         self._apply(step, self._rate(step) * rate_factor)
-        if self._target.sums.size:
-            self._statistics += (1 - self._momentum) * (self._target.sums - self._statistics)
+        if self._buffers.sums.size:
+            self._statistics += (1 - self._momentum) * (self._buffers.sums - self._statistics)
         return loss, count
 
     def _apply(self, step: int, rate: float) -> None:
-        gradients, state = self._target.gradients, self._arena.states[self._worker]
+        gradients, state = self._buffers.gradients, self._arena.states[self._worker]
         chunks = [(start, min(start + CHUNK, len(gradients))) for start in range(0, len(gradients), CHUNK)]
         squares = [self._updater.prepare(gradients[start:stop], 1.0) for start, stop in chunks]
         clip = self._updater.clip_factor(math.sqrt(math.fsum(squares)))

@@ -1,4 +1,4 @@
-"""When a wait looks again and again, and when it sleeps."""
+"""Adaptive spinning: when a wait looks again and again, and when it sleeps."""
 
 import time
 
@@ -6,7 +6,7 @@ SPIN_SECONDS = 2e-4
 """How long a waiting process looks before it sleeps, since waking one on another core takes some 40 us."""
 
 
-class Patience:
+class AdaptiveSpin:
     """Looking pays in short waits alone: who looks keeps others from the processor, and these may be whom it waits for.
 
     So a wait looks only where the one before was shorter than SPIN_SECONDS.
