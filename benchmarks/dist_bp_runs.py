@@ -30,7 +30,7 @@ from dist_bp.track.null import NullTracker
 from dist_bp.train.checks import object_store_bytes
 from dist_bp.train.job import run_job
 from dist_bp.train.observer import Observer, Progress
-from dist_bp.train.setup import Job, prepare_job
+from dist_bp.train.setup import PreparedJob, prepare_job
 
 LEASE_SECONDS = 60.0
 UPDATING = 1
@@ -74,17 +74,17 @@ def job_of(
     servers: int,
     parameter_server: Settings | None = None,
     placement: str = "packed",
-) -> Job:
+) -> PreparedJob:
     settings = configuration(work, folder, workers, servers, parameter_server)
     settings["scaling"]["placement"] = placement
     return prepare_job(JobConfig.model_validate(settings))
 
 
-def plan_of(job: Job) -> RunPlan:
+def plan_of(job: PreparedJob) -> RunPlan:
     return RunPlan(job.config, job.prepared.directory, job.total_steps, secrets.token_bytes(32))
 
 
-def start_of(job: Job, work: Work, folder: Path) -> Snapshot:
+def start_of(job: PreparedJob, work: Work, folder: Path) -> Snapshot:
     """Step 0 with the initial parameters that all contenders share."""
     vector = np.empty_like(job.initial.parameters)
     places = list(job.model.layout.named(vector).values())
@@ -214,7 +214,7 @@ class ThreadRun:
 class NodesInThreads:
     """A run on so many nodes of one worker, all threads of this process; their servers exchange slices over sockets."""
 
-    def __init__(self, job: Job, nodes: int) -> None:
+    def __init__(self, job: PreparedJob, nodes: int) -> None:
         self._runtime = ThreadRuntime(replace(plan_of(job), placement=(1,) * nodes), job.metrics)
         self._runtime.start(job.initial)
         self._done = 0

@@ -38,7 +38,7 @@ def measure(work: Work, pairs: int, steps: int) -> list[tuple[float, float]]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_inputs(work, folder, SAMPLES)
-        os.chdir(folder)  # checkpoints and journals go there
+        os.chdir(folder)  # checkpoints and spools go there
         try:
             for pair in range(pairs):
                 seconds: dict[bool, float] = {}

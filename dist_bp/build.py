@@ -16,7 +16,7 @@ from dist_bp.config.metrics import metrics_or_default, monitor_mode
 from dist_bp.config.model import Repeat
 from dist_bp.errors import ConfigError
 from dist_bp.metrics import Metric, metric
-from dist_bp.plugins import locate
+from dist_bp.plugins import import_object
 from dist_bp.ps.modes import Mode
 
 SOURCES: dict[str, Callable[..., data.Source]] = {
@@ -79,7 +79,7 @@ def _make(table: Mapping[str, Callable[..., Any]], section: Section, **changes: 
         return table[section.type](**options)  # type: ignore[attr-defined]
     options = section.options
     try:
-        return locate(section.type)(**options)
+        return import_object(section.type)(**options)
     except TypeError as error:
         raise ConfigError(f"{section.type}: {error}") from error
 

@@ -6,7 +6,7 @@ from typing import Any
 from dist_bp.errors import ConfigError
 
 
-def locate(name: str) -> Any:
+def import_object(name: str) -> Any:
     """The object at `module:Name`; raises ConfigError where there is none. What the module itself raises passes."""
     path, _, attribute = name.partition(":")
     try:

@@ -2,7 +2,7 @@
 
 from dist_bp.checkpoint.format import Checkpoint, copy_model
 from dist_bp.checkpoint.matching import check_matches, model_digest
-from dist_bp.checkpoint.runs import CHECKPOINTS, Run, find_runs, locate, open_store, resolve
+from dist_bp.checkpoint.runs import CHECKPOINTS, ResumableRun, find_runs, open_store, resolve, resolve_folder
 from dist_bp.checkpoint.store import CheckpointStore, Found, Mode, export_model, load
 
 __all__ = [
@@ -11,14 +11,14 @@ __all__ = [
     "CheckpointStore",
     "Found",
     "Mode",
-    "Run",
+    "ResumableRun",
     "check_matches",
     "copy_model",
     "export_model",
     "find_runs",
     "load",
-    "locate",
     "model_digest",
     "open_store",
     "resolve",
+    "resolve_folder",
 ]

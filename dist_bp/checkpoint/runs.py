@@ -12,7 +12,7 @@ CHECKPOINTS = "checkpoints"
 
 
 @dataclass(frozen=True)
-class Run:
+class ResumableRun:
     """A run that has a checkpoint with a readable manifest; the facts are those of its newest one."""
 
     run_id: str
@@ -30,12 +30,12 @@ def open_store(directory: Path) -> CheckpointStore:
     return CheckpointStore(directory, mode="max" if newest and newest.mode == "max" else "min")
 
 
-def find_runs(root: Path, job: str | None = None) -> list[Run]:
+def find_runs(root: Path, job: str | None = None) -> list[ResumableRun]:
     """Runs below `root`, of the named job or of all, the newest first."""
     runs = []
     for path in sorted(root.glob(f"*/{CHECKPOINTS}")):
         if newest := CheckpointStore(path).newest_manifest():
-            runs.append(Run(path.parent.name, path.parent, newest.job, newest.step, newest.created))
+            runs.append(ResumableRun(path.parent.name, path.parent, newest.job, newest.step, newest.created))
     return sorted((run for run in runs if job in (None, run.job)), key=lambda run: run.created, reverse=True)
 
 
@@ -49,7 +49,7 @@ def resolve(resume: str, root: Path, job: str) -> Found | None:
     if resume == "auto":
         runs = find_runs(root, job)
         return open_store(runs[0].path).latest() if runs else None
-    path = locate(resume, root)
+    path = resolve_folder(resume, root)
     if (path / MANIFEST).is_file() or path.name.startswith("step-"):
         return Found(path, load(path))
     if found := open_store(path).latest():
@@ -57,7 +57,7 @@ def resolve(resume: str, root: Path, job: str) -> Found | None:
     raise CheckpointError(f"{path} holds no checkpoint")
 
 
-def locate(name: str, root: Path) -> Path:
+def resolve_folder(name: str, root: Path) -> Path:
     """The folder that a run id below `root` or a path stands for.
 
     Raises CheckpointError with the likely spelling.

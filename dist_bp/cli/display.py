@@ -21,7 +21,7 @@ from dist_bp.track.store import is_server
 from dist_bp.train.observer import Observer
 from dist_bp.train.observer import Progress as Standing
 from dist_bp.train.result import Result
-from dist_bp.train.setup import Job
+from dist_bp.train.setup import PreparedJob
 
 LINE_SECONDS = 5.0
 
@@ -175,7 +175,7 @@ def program(name: str) -> str:
     return name if found and Path(found).samefile(installed) else os.path.relpath(installed)
 
 
-def print_plan(job: Job, stream: IO[str]) -> None:
+def print_plan(job: PreparedJob, stream: IO[str]) -> None:
     """What `train --dry-run` found: the data, the layers, the memory."""
     console = Console(file=stream)
     prepared = job.prepared

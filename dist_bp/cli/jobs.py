@@ -10,7 +10,7 @@ import typer
 from dist_bp.messages import last_line
 
 if TYPE_CHECKING:
-    from dist_bp.submit.client import Job, JobsClient
+    from dist_bp.submit.client import JobsClient, RayJob
 
 Address = Annotated[
     str | None,
@@ -38,7 +38,7 @@ def list_jobs(address: Address = None, as_json: AsJson = False) -> None:
         name, run = told.get("job_name") or "-", told.get("mlflow_run_id") or "-"
         print(f"{job['submission_id']:28}  {job['status']:9}  {_when(job)}  {_took(job):>8}  {name}  {run}", file=out)
     if not jobs:
-        print(f"no jobs at {client.target.address}", file=out)
+        print(f"no jobs at {client.dashboard.address}", file=out)
     if as_json:
         print(json.dumps({"jobs": [facts(job) for job in jobs]}))
 
@@ -104,7 +104,7 @@ def stop(
         print(json.dumps(facts(job) | {"last_line": words}))
 
 
-def follow_job(client: "JobsClient", name: str, as_json: bool) -> "Job":
+def follow_job(client: "JobsClient", name: str, as_json: bool) -> "RayJob":
     """Writes the log of a job until it has ended; Ctrl-C leaves the job alone and the command."""
     from dist_bp.submit.follow import follow
 
@@ -124,7 +124,7 @@ def follow_job(client: "JobsClient", name: str, as_json: bool) -> "Job":
         raise
 
 
-def end_with(job: "Job", more: dict[str, Any], as_json: bool) -> None:
+def end_with(job: "RayJob", more: dict[str, Any], as_json: bool) -> None:
     """Tells how a job ended and raises SystemExit with its code: 0 SUCCEEDED, 1 FAILED, 130 STOPPED."""
     name = job["submission_id"]
     say(f"job {name} {job['status']} after {_took(job)}")
@@ -133,7 +133,7 @@ def end_with(job: "Job", more: dict[str, Any], as_json: bool) -> None:
     sys.exit(EXIT_CODES.get(job["status"], 1))
 
 
-def facts(job: "Job") -> dict[str, Any]:
+def facts(job: "RayJob") -> dict[str, Any]:
     """What `--json` tells of a job; times in milliseconds since 1970, as Ray gives them."""
     told = job["metadata"] or {}
     return {key: job.get(key) for key in FACTS} | {"mlflow_run_id": told.get("mlflow_run_id")}
@@ -149,18 +149,18 @@ def _out(as_json: bool) -> TextIO:
 
 def _connected(address: str | None) -> "tuple[JobsClient, str]":
     """The cluster's client, and the name of its session."""
-    from dist_bp.submit.address import find_target
+    from dist_bp.submit.address import find_dashboard
     from dist_bp.submit.client import JobsClient
 
-    client = JobsClient(find_target(address))
+    client = JobsClient(find_dashboard(address))
     return client, client.connect()
 
 
-def _when(job: "Job") -> str:
+def _when(job: "RayJob") -> str:
     return f"{datetime.fromtimestamp((job['start_time'] or 0) / 1000):%Y-%m-%d %H:%M:%S}"
 
 
-def _took(job: "Job") -> str:
+def _took(job: "RayJob") -> str:
     if not job["end_time"]:
         return "running" if job["status"] == "RUNNING" else "waiting"
     return f"{(job['end_time'] - (job['start_time'] or job['end_time'])) / 1000:.0f} s"

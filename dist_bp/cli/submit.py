@@ -61,8 +61,8 @@ def submit(
         entrypoint_resources,
     )
     client, name, upload = submit_job(Path(config), overrides or (), options, address, say)
-    say(f"job {name} at {client.target.address}")
-    sent = {"address": client.target.address, "files": len(upload.files), "bytes": upload.nbytes}
+    say(f"job {name} at {client.dashboard.address}")
+    sent = {"address": client.dashboard.address, "files": len(upload.files), "bytes": upload.nbytes}
     if no_wait:
         say(f"`dist-bp jobs logs {name} -f` follows it")
         if as_json:

@@ -15,8 +15,8 @@ from rich.text import Text
 from dist_bp.cli.display import LineObserver, WarningObserver, program, serve_command
 from dist_bp.config import JobConfig, monitor_mode
 from dist_bp.config.sweep import SweepConfig
-from dist_bp.sweep.board import Watcher
 from dist_bp.sweep.result import SweepResult
+from dist_bp.sweep.study import Watcher
 from dist_bp.sweep.table import shown
 from dist_bp.sweep.trial import Status, Trial, ranked
 from dist_bp.train.observer import Observer
@@ -37,7 +37,7 @@ def watch_sweep(config: JobConfig, total: int, quiet: bool, stream: IO[str]) -> 
         yield Lines(console, sweep.metric, total), LineObserver(console)
     else:
         with Live(console=console, transient=True, refresh_per_second=4) as live:
-            yield Board(live, sweep, total), TableObserver(live)
+            yield LiveTable(live, sweep, total), TableObserver(live)
 
 
 class TableObserver(LineObserver):
@@ -74,7 +74,7 @@ class Lines:
         return f"trial {trial.number} of {self._total} {trial.status}{score} ({values})"
 
 
-class Board:
+class LiveTable:
     """The live table."""
 
     def __init__(self, live: Live, sweep: SweepConfig, total: int) -> None:

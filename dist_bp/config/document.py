@@ -71,7 +71,7 @@ class Document:
         finally:
             loader.dispose()
 
-    def locate(self, path: Sequence[str | int]) -> tuple[int, int]:
+    def position(self, path: Sequence[str | int]) -> tuple[int, int]:
         """The line (from 1) of the deepest part of `path` that the text holds, and how deep that is."""
         node = self._root
         if node is None:

@@ -56,7 +56,7 @@ def _read(path: str | Path) -> Document:
         raise ConfigError(f"{path}: the file is empty; required keys: {', '.join(_required())}")
     if not isinstance(document.data, dict):
         kind = "a list" if isinstance(document.data, list) else "a single value"
-        raise ConfigError(f"{path}:{document.locate(())[0]}: must be a mapping (key: value) at the top, got {kind}")
+        raise ConfigError(f"{path}:{document.position(())[0]}: must be a mapping (key: value) at the top, got {kind}")
     return document
 
 
@@ -83,7 +83,7 @@ def _place(problem: Problem, path: str | Path, document: Document, overrides: Se
     The value at a place is an override's if the override sets it, what it is part of, or, where the file has
     nothing, something beside it.
     """
-    line, depth = document.locate(problem.path)
+    line, depth = document.position(problem.path)
     about = _dotted(problem.about)
     candidates = [
         (override.reach(problem.path), index)

@@ -1,6 +1,6 @@
 """Saved models: raw rows in, predictions out. Needs neither Ray nor MLflow."""
 
-from dist_bp.serve.locate import find_model
+from dist_bp.serve.find import find_model
 from dist_bp.serve.saved_model import SavedModel
 from dist_bp.serve.splits import evaluate_split
 

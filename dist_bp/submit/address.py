@@ -14,7 +14,7 @@ VARIABLES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
 
 
 @dataclass(frozen=True)
-class Target:
+class Dashboard:
     """A cluster's dashboard (http://host:port without a slash at the end), and the token with where it comes from."""
 
     address: str
@@ -32,7 +32,7 @@ class Target:
         return urlsplit(self.address).hostname in LOOPBACK
 
 
-def find_target(address: str | None, environment: Mapping[str, str] = os.environ) -> Target:
+def find_dashboard(address: str | None, environment: Mapping[str, str] = os.environ) -> Dashboard:
     """The cluster at `address`; without one the local head of `cluster up`, else that of Ray's variables.
 
     Raises SubmitError where there is none, or the address is not one of a dashboard.
@@ -49,7 +49,7 @@ def find_target(address: str | None, environment: Mapping[str, str] = os.environ
     address = _normal(address)
     own = head if head and _same(address, head.address) else None
     token, source = _token(own, environment)
-    return Target(address, token, source, own)
+    return Dashboard(address, token, source, own)
 
 
 def _normal(address: str) -> str:

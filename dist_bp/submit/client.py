@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 
 from dist_bp.errors import SubmitError
 from dist_bp.messages import did_you_mean, last_line
-from dist_bp.submit.address import Target
+from dist_bp.submit.address import Dashboard
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 10.0
@@ -26,7 +26,7 @@ BUSY = (502, 503, 504)
 """What a proxy says of a cluster that does not answer."""
 ENDED = ("SUCCEEDED", "FAILED", "STOPPED")
 
-Job = dict[str, Any]
+RayJob = dict[str, Any]
 """What the API tells of a job: submission_id, status, message, entrypoint, metadata, start_time, end_time (ms), ..."""
 
 
@@ -41,13 +41,13 @@ class Unreachable(SubmitError):
 class JobsClient:
     """The jobs of one cluster. Raises SubmitError where the cluster cannot be reached or refuses."""
 
-    def __init__(self, target: Target, answer_seconds: float = ANSWER_SECONDS) -> None:
-        self.target = target
+    def __init__(self, dashboard: Dashboard, answer_seconds: float = ANSWER_SECONDS) -> None:
+        self.dashboard = dashboard
         self._answer_seconds = answer_seconds
         self.headers = _given_headers()
-        if target.token:
-            self.headers["Authorization"] = f"Bearer {target.token}"
-        proxies: dict[str, str] | None = {} if target.is_loopback else None
+        if dashboard.token:
+            self.headers["Authorization"] = f"Bearer {dashboard.token}"
+        proxies: dict[str, str] | None = {} if dashboard.is_loopback else None
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler(proxies))
 
     def connect(self) -> str:
@@ -63,20 +63,20 @@ class JobsClient:
         """Starts a job; returns its submission id. Raises SubmitError where the id is taken."""
         return str(self._ask("POST", "/api/jobs/", request, UPLOAD_SECONDS)["submission_id"])
 
-    def job(self, name: str) -> Job:
+    def job(self, name: str) -> RayJob:
         """Raises SubmitError, with the likely id, where there is no such job."""
         try:
-            answer: Job = self._ask("GET", f"/api/jobs/{quote(name, safe='')}")
+            answer: RayJob = self._ask("GET", f"/api/jobs/{quote(name, safe='')}")
             return answer
         except NotFound:
             known = [job["submission_id"] for job in self.jobs()]
             hint = did_you_mean(name, known) or ": `dist-bp jobs list` shows those there are"
-            raise SubmitError(f"there is no job {name} at {self.target.address}{hint}") from None
+            raise SubmitError(f"there is no job {name} at {self.dashboard.address}{hint}") from None
 
     def has_job(self, name: str) -> bool:
         return any(job["submission_id"] == name for job in self.jobs())
 
-    def jobs(self) -> list[Job]:
+    def jobs(self) -> list[RayJob]:
         """All submitted jobs, the newest first."""
         jobs = [job for job in self._ask("GET", "/api/jobs/") if job["type"] == "SUBMISSION"]
         return sorted(jobs, key=lambda job: job["start_time"] or 0, reverse=True)
@@ -101,8 +101,8 @@ class JobsClient:
 
     def _check_reachable(self) -> None:
         """In a thread, since looking up a name cannot be given a deadline."""
-        parts = urlsplit(self.target.address)
-        if not self.target.is_loopback and urllib.request.getproxies().get(parts.scheme):
+        parts = urlsplit(self.dashboard.address)
+        if not self.dashboard.is_loopback and urllib.request.getproxies().get(parts.scheme):
             return
         port = parts.port or (443 if parts.scheme == "https" else 80)
         failure = [f"no answer within {CONNECT_SECONDS:g} s"]
@@ -125,7 +125,7 @@ class JobsClient:
     ) -> Any:
         data = json.dumps(body).encode() if isinstance(body, Mapping) else body
         kind = "application/json" if isinstance(body, Mapping) else "application/octet-stream"
-        request = urllib.request.Request(self.target.address + path, data, {"Content-Type": kind}, method=method)
+        request = urllib.request.Request(self.dashboard.address + path, data, {"Content-Type": kind}, method=method)
         for header, value in self.headers.items():
             request.add_unredirected_header(header, value)  # the token is for this cluster alone
         try:
@@ -149,7 +149,7 @@ class JobsClient:
         if code == 401:
             return SubmitError(self._says("asks for a token: set RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"))
         if code == 403:
-            source = self.target.token_source
+            source = self.dashboard.token_source
             return SubmitError(self._says(f"refuses the token of {source}: it belongs to another cluster"))
         if code in BUSY:
             return Unreachable(self._unreachable(f"HTTP {code}"))
@@ -157,7 +157,7 @@ class JobsClient:
         return kind(self._says(f"refuses (HTTP {code}): {last_line(text) or 'no reason given'}"))
 
     def _unreachable(self, reason: str) -> str:
-        if self.target.is_own_head:
+        if self.dashboard.is_own_head:
             return self._says(
                 f"does not answer ({reason}), so the head of `dist-bp cluster up` is dead: "
                 "`dist-bp cluster down` removes what is left of it, `dist-bp cluster up` starts another"
@@ -168,7 +168,7 @@ class JobsClient:
         )
 
     def _says(self, what: str) -> str:
-        return f"{self.target.address} {what}"
+        return f"{self.dashboard.address} {what}"
 
 
 def _given_headers() -> dict[str, str]:

@@ -5,23 +5,23 @@ import time
 from collections.abc import AsyncIterator, Callable
 from urllib.parse import quote
 
-from dist_bp.submit.client import ENDED, Job, JobsClient, Unreachable
+from dist_bp.submit.client import ENDED, JobsClient, RayJob, Unreachable
 
 LOOK_SECONDS = 5.0
 QUIET_SECONDS = 1.0
 """After which a stream without news is taken for one that may have ended."""
 AGAIN_SECONDS = 1.0
-PATIENCE_SECONDS = 60.0
-OWN_HEAD_PATIENCE_SECONDS = 10.0
+SILENT_SECONDS = 60.0
+OWN_HEAD_SILENT_SECONDS = 10.0
 
 
-def follow(client: JobsClient, name: str, write: Callable[[str], object]) -> Job:
+def follow(client: JobsClient, name: str, write: Callable[[str], object]) -> RayJob:
     """Writes the log as it comes until the job has ended; returns the job.
 
     Raises SubmitError where the cluster has not answered for a minute (the local head: 10 s), KeyboardInterrupt on
     Ctrl-C.
     """
-    patience = OWN_HEAD_PATIENCE_SECONDS if client.target.is_own_head else PATIENCE_SECONDS
+    limit = OWN_HEAD_SILENT_SECONDS if client.dashboard.is_own_head else SILENT_SECONDS
     seen = 0
     answered = time.monotonic()
 
@@ -38,7 +38,7 @@ def follow(client: JobsClient, name: str, write: Callable[[str], object]) -> Job
                 return job
             hear()
         except Unreachable:
-            if time.monotonic() - answered > patience:
+            if time.monotonic() - answered > limit:
                 raise
         time.sleep(AGAIN_SECONDS)
 
@@ -66,12 +66,12 @@ async def _chunks(client: JobsClient, name: str, hear: Callable[[], None]) -> As
     """Text of the stream, until it ends or breaks, or the job has ended and nothing more comes."""
     import aiohttp
 
-    url = f"{client.target.address}/api/jobs/{quote(name, safe='')}/logs/tail"
+    url = f"{client.dashboard.address}/api/jobs/{quote(name, safe='')}/logs/tail"
     deadlines = aiohttp.ClientTimeout(total=None, sock_connect=LOOK_SECONDS)
     try:
         async with (
             aiohttp.ClientSession(
-                headers=client.headers, timeout=deadlines, trust_env=not client.target.is_loopback
+                headers=client.headers, timeout=deadlines, trust_env=not client.dashboard.is_loopback
             ) as session,
             await asyncio.wait_for(
                 session.ws_connect(url, heartbeat=2 * LOOK_SECONDS, max_msg_size=0), LOOK_SECONDS

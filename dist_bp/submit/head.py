@@ -18,7 +18,7 @@ from dist_bp.errors import DistBpError, SubmitError
 from dist_bp.messages import last_line
 from dist_bp.processes import Known, alive, descendants, known, mentioning, working_in
 from dist_bp.runtime.cluster import LOOPBACK, local_cpus
-from dist_bp.submit.address import find_target
+from dist_bp.submit.address import find_dashboard
 from dist_bp.submit.client import ENDED, JobsClient, NotFound
 from dist_bp.submit.state import HEAD, TOKEN, Head, forget_stops, locked, read_head, state_folder, write_head
 
@@ -85,7 +85,7 @@ def whats_wrong(head: Head) -> str | None:
     if ended := _ended(head):
         return ended
     try:
-        JobsClient(find_target(head.address, {})).connect()
+        JobsClient(find_dashboard(head.address, {})).connect()
     except SubmitError as error:
         return str(error)
     return None
@@ -168,7 +168,7 @@ def _wait_for_answer(head: Head) -> None:
 def _stop_jobs(say: Callable[[str], None]) -> None:
     """Lets jobs save a checkpoint and close their runs, as far as the head still can."""
     with contextlib.suppress(SubmitError):
-        client = JobsClient(find_target(None, {}))
+        client = JobsClient(find_dashboard(None, {}))
         running = [job["submission_id"] for job in client.jobs() if job["status"] not in ENDED]
         for name in running:
             say(f"stopping job {name}")

@@ -12,7 +12,7 @@ import yaml
 
 from dist_bp.errors import SubmitError
 from dist_bp.messages import first_line
-from dist_bp.submit.address import Target
+from dist_bp.submit.address import Dashboard
 from dist_bp.submit.client import JobsClient
 from dist_bp.submit.upload import Upload, package
 
@@ -80,11 +80,11 @@ def check_options(options: Options) -> tuple[Checked, list[str]]:
 
 
 def build_request(
-    name: str, config: Path, overrides: Sequence[str], options: Options, checked: Checked, target: Target
+    name: str, config: Path, overrides: Sequence[str], options: Options, checked: Checked, dashboard: Dashboard
 ) -> dict[str, Any]:
     """All but the packages of the runtime environment, which `send_packages` adds."""
     request = {
-        "entrypoint": _entry_point(config, overrides, options, python(target, checked.runtime_env)),
+        "entrypoint": _entry_point(config, overrides, options, python(dashboard, checked.runtime_env)),
         "submission_id": options.submission_id,
         "runtime_env": checked.runtime_env,
         "metadata": {"job_name": name, "config": config.as_posix()},
@@ -100,7 +100,7 @@ def send_packages(request: dict[str, Any], upload: Upload, client: JobsClient) -
     """The request with the working directory and modules, which are sent; dist_bp is, where it may be missing."""
     runtime_env = dict(request["runtime_env"])
     modules = [_module(module, client) for module in runtime_env.get("py_modules", ())]
-    if not client.target.is_own_head and not _brings_dist_bp(runtime_env):
+    if not client.dashboard.is_own_head and not _brings_dist_bp(runtime_env):
         modules.append(package(PACKAGE).send(client))
     runtime_env["working_dir"] = upload.send(client)
     if modules:
@@ -109,10 +109,10 @@ def send_packages(request: dict[str, Any], upload: Upload, client: JobsClient) -
     return request | {"runtime_env": runtime_env}
 
 
-def python(target: Target, runtime_env: Mapping[str, Any]) -> str:
+def python(dashboard: Dashboard, runtime_env: Mapping[str, Any]) -> str:
     """The interpreter of the job: that of the local head, unless the job brings another."""
-    if target.head and not any(key in runtime_env for key in _OWN_PYTHON):
-        return target.head.python
+    if dashboard.head and not any(key in runtime_env for key in _OWN_PYTHON):
+        return dashboard.head.python
     return "python"
 
 

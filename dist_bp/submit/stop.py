@@ -9,7 +9,7 @@ from pathlib import Path
 from dist_bp.errors import DistBpError
 from dist_bp.messages import last_line
 from dist_bp.submit import killer
-from dist_bp.submit.client import ENDED, Job, JobsClient, Unreachable
+from dist_bp.submit.client import ENDED, JobsClient, RayJob, Unreachable
 from dist_bp.submit.request import STOP_SECONDS, python
 from dist_bp.submit.state import stop_mark
 
@@ -17,7 +17,7 @@ LOOK_SECONDS = 0.3
 KILL_SECONDS = 60.0
 
 
-def stop_job(client: JobsClient, session: str, name: str, now: bool, say: Callable[[str], None]) -> Job:
+def stop_job(client: JobsClient, session: str, name: str, now: bool, say: Callable[[str], None]) -> RayJob:
     """Asks a job to stop, waits until it has ended and returns it.
 
     Where it has been asked before, has not started, or `now`, it is ended at once.
@@ -47,17 +47,17 @@ def last_words(client: JobsClient, name: str) -> str:
     return last_line(client.logs(name)).removeprefix("error: ") or "it has logged nothing"
 
 
-def _kill(client: JobsClient, job: Job) -> Job:
+def _kill(client: JobsClient, job: RayJob) -> RayJob:
     """The Jobs API can only ask a job to stop, so a small job of the same cluster kills its processes."""
     name = job["submission_id"]
     client.stop(name)
     text = Path(killer.__file__).read_text(encoding="utf-8")
-    command = [python(client.target, {}), "-c", text, name, *filter(None, [job["driver_node_id"]])]
+    command = [python(client.dashboard, {}), "-c", text, name, *filter(None, [job["driver_node_id"]])]
     client.submit({"entrypoint": shlex.join(command), "metadata": {"job_name": f"stop {name}"}})
     return _wait(client, name, KILL_SECONDS)
 
 
-def _wait(client: JobsClient, name: str, seconds: float) -> Job:
+def _wait(client: JobsClient, name: str, seconds: float) -> RayJob:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with suppress(Unreachable):

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from dist_bp.checkpoint import locate
+from dist_bp.checkpoint import resolve_folder
 from dist_bp.config import JobConfig, load_config
 from dist_bp.errors import SubmitError, UserError
-from dist_bp.submit.address import find_target
+from dist_bp.submit.address import find_dashboard
 from dist_bp.submit.client import JobsClient
 from dist_bp.submit.request import Options, build_request, check_options, send_packages
 from dist_bp.submit.travel import kept_here, on_this_machine, shares_files, to_another_machine
@@ -33,7 +33,7 @@ def submit_job(
     if problems:
         raise SubmitError(problems)
     path = path.resolve().relative_to(here)
-    client = JobsClient(find_target(address))
+    client = JobsClient(find_dashboard(address))
     session = client.connect()
     if options.submission_id and client.has_job(options.submission_id):
         raise SubmitError(f"--submission-id {options.submission_id}: there is such a job already: give another id")
@@ -43,7 +43,7 @@ def submit_job(
         if options.resume and Path(options.resume).exists():
             options = replace(options, resume=str(Path(options.resume).absolute()))
     else:
-        travel = to_another_machine(config, client.target.address, options.retries)
+        travel = to_another_machine(config, client.dashboard.address, options.retries)
     if travel.problems:
         raise SubmitError(travel.problems)
     for line in travel.warnings:
@@ -51,7 +51,7 @@ def submit_job(
     upload = working_directory(path, [*kept_here(config), *checked.runtime_env.get("excludes", ())])
     upload.check(limit())
     say(f"uploading {upload}")
-    request = build_request(config.name, path, [*overrides, *travel.overrides], options, checked, client.target)
+    request = build_request(config.name, path, [*overrides, *travel.overrides], options, checked, client.dashboard)
     return client, client.submit(send_packages(request, upload, client)), upload
 
 
@@ -63,7 +63,7 @@ def _not_there(config: JobConfig, options: Options) -> list[str]:
         if options.sweep:
             Journal(sweep_folder(config, options.resume)).read()
         elif options.resume != "auto":
-            locate(options.resume, Path(config.checkpoint.directory))
+            resolve_folder(options.resume, Path(config.checkpoint.directory))
     except UserError as error:
         return [f"--resume: {problem}" for problem in error.problems]
     return []

@@ -1,4 +1,4 @@
-"""What Ray Tune asks and tells while it runs trials, passed on to the board."""
+"""What Ray Tune asks and tells while it runs trials, passed on to the study."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ from ray.tune.search import Searcher
 
 from dist_bp.errors import DistBpError
 from dist_bp.messages import last_line
-from dist_bp.sweep.board import Board
+from dist_bp.sweep.study import Study
 from dist_bp.sweep.trial import Status, Trial
 
 STATES: dict[str, Status] = {
@@ -22,20 +22,20 @@ STATES: dict[str, Status] = {
 class Proposals(Searcher):  # type: ignore[misc]
     """Tune asks for a trial; `arguments` makes the trainable's configuration."""
 
-    def __init__(self, board: Board, arguments: Callable[[Trial], dict[str, Any]]) -> None:
+    def __init__(self, study: Study, arguments: Callable[[Trial], dict[str, Any]]) -> None:
         super().__init__()
-        self._board = board
+        self._study = study
         self._arguments = arguments
 
     def suggest(self, trial_id: str) -> Any:
-        board = self._board
-        if board.full:
+        study = self._study
+        if study.full:
             return None
         try:
-            trial = None if board.ended_early else board.next()
+            trial = None if study.ended_early else study.next()
             return {"trial": self._arguments(trial)} if trial else Searcher.FINISHED
         except DistBpError as error:  # Tune would print a traceback and go on asking
-            board.error = error
+            study.error = error
             return Searcher.FINISHED
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
@@ -51,17 +51,17 @@ class Proposals(Searcher):  # type: ignore[misc]
         """See `save`."""
 
 
-class Follow(tune.Callback):  # type: ignore[misc]
-    """Brings the board up to date."""
+class StudyCallback(tune.Callback):  # type: ignore[misc]
+    """Brings the study up to date."""
 
-    def __init__(self, board: Board, metric: str) -> None:
-        self._board = board
+    def __init__(self, study: Study, metric: str) -> None:
+        self._study = study
         self._metric = metric
 
     def on_trial_result(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, result: dict[str, Any], **_: Any
     ) -> None:
-        known = self._board.of(str(trial))
+        known = self._study.of(str(trial))
         if "failed" in result or result.get("idle"):
             return
         score = float(result.get(self._metric, "nan"))
@@ -69,38 +69,38 @@ class Follow(tune.Callback):  # type: ignore[misc]
             known.curve.setdefault(result["epoch"], score)
             known.score, known.metrics, known.seconds = score, result["metrics"], result["seconds"]
         else:
-            self._board.observe(known, result["epoch"], score, result["metrics"], result["seconds"])
+            self._study.observe(known, result["epoch"], score, result["metrics"], result["seconds"])
 
     def on_trial_complete(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **_: Any) -> None:
-        known = self._board.of(str(trial))
+        known = self._study.of(str(trial))
         if failure := trial.last_result.get("failed"):
             known.cause = failure
-            self._board.set(known, "failed")
+            self._study.set(known, "failed")
         elif trial.last_result.get("over"):
-            self._board.set(known, "finished")
+            self._study.set(known, "finished")
         else:
-            self._board.set(known, "waiting" if self._board.ended_early else "stopped")
+            self._study.set(known, "waiting" if self._study.ended_early else "stopped")
 
     def on_trial_error(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **_: Any) -> None:
-        known = self._board.of(str(trial))
+        known = self._study.of(str(trial))
         known.cause = _cause(trial)
-        self._board.set(known, "failed")
+        self._study.set(known, "failed")
 
     def on_step_end(self, iteration: int, trials: list[TuneTrial], **_: Any) -> None:
         for trial in trials:
-            known = self._board.of(str(trial))
-            if known.over or self._board.ended_early:
+            known = self._study.of(str(trial))
+            if known.over or self._study.ended_early:
                 continue
             self._adopt_values(known, trial.config["trial"]["values"])
             status = STATES.get(trial.status, known.status)
             if known.status != status:
-                self._board.set(known, status)
+                self._study.set(known, status)
 
     def _adopt_values(self, trial: Trial, values: dict[str, Any]) -> None:
         """Population based training changes them."""
         if values != trial.values:
             trial.values = dict(values)
-            self._board.journal.began(trial)
+            self._study.journal.began(trial)
 
 
 def _cause(trial: TuneTrial) -> str:
@@ -111,14 +111,14 @@ def _cause(trial: TuneTrial) -> str:
     return "its process ended or was killed"
 
 
-class Enough(tune.Stopper):  # type: ignore[misc]
+class EarlyEnd(tune.Stopper):  # type: ignore[misc]
     """Ends the sweep when it was interrupted or too many trials failed."""
 
-    def __init__(self, board: Board) -> None:
-        self._board = board
+    def __init__(self, study: Study) -> None:
+        self._study = study
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         return False
 
     def stop_all(self) -> bool:
-        return self._board.ended_early
+        return self._study.ended_early

@@ -20,7 +20,7 @@ from dist_bp.track.store import without_password
 from dist_bp.train.models import tracked
 from dist_bp.train.observer import Observer
 from dist_bp.train.publish import open_tracked, registration_of
-from dist_bp.train.setup import Job
+from dist_bp.train.setup import PreparedJob
 
 PARALLEL_FIGURE = "figures/parallel_coordinates.png"
 IMPORTANCES_FIGURE = "figures/importances.png"
@@ -45,7 +45,7 @@ def close_children(tracker: Tracker, trials: Iterable[Trial]) -> None:
 
 
 def publish(
-    job: Job,
+    job: PreparedJob,
     config: JobConfig,
     name: str,
     folder: Path,
@@ -120,7 +120,7 @@ def _log_figures(
 
 
 def _log_model(
-    job: Job, chosen: JobConfig, model: Path, winner: Trial, tracker: Tracker, observer: Observer
+    job: PreparedJob, chosen: JobConfig, model: Path, winner: Trial, tracker: Tracker, observer: Observer
 ) -> str | None:
     """The best trial's model, in the parent run as well."""
     if not chosen.tracking.log_model:

@@ -18,12 +18,12 @@ from dist_bp.runtime.cluster import Cluster, cluster_address, local_cpus, this_m
 from dist_bp.runtime.placement import Node, place
 from dist_bp.runtime.ray_job import again, announce, job_tags
 from dist_bp.runtime.warden import Warden
-from dist_bp.sweep.board import Board, Watcher
 from dist_bp.sweep.describe import describe_end
 from dist_bp.sweep.journal import JOURNAL, Journal, Record, sweep_folder
 from dist_bp.sweep.report import close_children, open_parent, publish
 from dist_bp.sweep.result import SweepResult
 from dist_bp.sweep.search import Search
+from dist_bp.sweep.study import Study, Watcher
 from dist_bp.sweep.tuning import run_trials
 from dist_bp.track.origin import program
 from dist_bp.track.port import SOURCE, SWEEP, Tracker
@@ -67,7 +67,7 @@ def run_sweep(
             lambda: open_parent(config, name, parent, warden), observer, partial(describe_end, config, name)
         ) as get_tracker:
             observer.phase("starting Ray")
-            board: Board | None = None
+            study: Study | None = None
             cluster = Cluster(config.ray.address, object_store_bytes(job) * concurrent(config), warden)
             try:
                 check_capacity(config, cluster.nodes)
@@ -77,25 +77,25 @@ def run_sweep(
                 tracker = get_tracker()
                 announce(tracker.run_id or "", folder)
                 observer.run(tracker.run_id or "", tracker.run_url)
-                board = _board(config, search, folder, tracker, watcher, observer, record, interrupt)
-                before = {trial.number for trial in board.trials if trial.over}
+                study = _study(config, search, folder, tracker, watcher, observer, record, interrupt)
+                before = {trial.number for trial in study.trials if trial.over}
                 started = time.monotonic()
                 observer.phase("running trials")
-                if not (board.all_given or board.ended_early):
-                    run_trials(absolute(config, name), board, folder)
+                if not (study.all_given or study.ended_early):
+                    run_trials(absolute(config, name), study, folder)
             except Exception:
-                if board is None or not board.interrupted():  # Ray wraps what a second signal raises
+                if study is None or not study.interrupted():  # Ray wraps what a second signal raises
                     raise
             finally:
                 cluster.close()
-                if board:
-                    ran = [trial for trial in board.trials if trial.number not in before]
+                if study:
+                    ran = [trial for trial in study.trials if trial.number not in before]
                     close_children(tracker, ran)
-            assert board is not None
-            _raise_early_end(board, name)
+            assert study is not None
+            _raise_early_end(study, name)
             observer.phase("publishing")
             seconds = time.monotonic() - started
-            return publish(job, config, name, folder, board.trials, ran, search, tracker, observer, seconds)
+            return publish(job, config, name, folder, study.trials, ran, search, tracker, observer, seconds)
 
 
 def check_sweep(config: JobConfig) -> Search:
@@ -238,7 +238,7 @@ def _course(config: JobConfig) -> dict[str, object]:
     return data
 
 
-def _board(
+def _study(
     config: JobConfig,
     search: Search,
     folder: Path,
@@ -247,13 +247,13 @@ def _board(
     observer: Observer,
     record: Record | None,
     interrupt: Interrupt,
-) -> Board:
+) -> Study:
     assert config.sweep is not None
     journal = Journal(folder)
     (folder / CONFIG).write_text(render(config), encoding="utf-8")
     journal.open(render(config), tracker.run_id or "")
     trials = record.trials if record else []
-    return Board(
+    return Study(
         search,
         journal,
         new_run=lambda number: tracker.open_child(f"trial {number}"),
@@ -266,15 +266,15 @@ def _board(
     )
 
 
-def _raise_early_end(board: Board, name: str) -> None:
-    if board.interrupted():
+def _raise_early_end(study: Study, name: str) -> None:
+    if study.interrupted():
         raise Interrupted(f"interrupted: the sweep is kept; go on with {again()} and --resume {name}")
-    if board.error:
-        raise board.error
-    failed = [trial for trial in board.trials if trial.status == "failed"]
-    if board.ended_early or len(failed) == len(board.trials):
+    if study.error:
+        raise study.error
+    failed = [trial for trial in study.trials if trial.status == "failed"]
+    if study.ended_early or len(failed) == len(study.trials):
         causes = "; ".join(f"trial {trial.number}: {trial.cause}" for trial in failed[-3:])
         bound = "that is all"
-        if board.ended_early:
-            bound = f"sweep.max_failures is {board.max_failures}, with more --resume {name} goes on"
+        if study.ended_early:
+            bound = f"sweep.max_failures is {study.max_failures}, with more --resume {name} goes on"
         raise TrainingFailed(f"{len(failed)} trials failed, {bound}: {causes}")

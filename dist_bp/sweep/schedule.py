@@ -11,9 +11,9 @@ from dist_bp.config import JobConfig
 from dist_bp.config.metrics import monitor_mode
 from dist_bp.config.space import Range, Space
 from dist_bp.config.sweep import Asha, Median, Pbt, SweepConfig
-from dist_bp.sweep.board import Board
 from dist_bp.sweep.halving import Halving
 from dist_bp.sweep.median import MedianRule
+from dist_bp.sweep.study import Study
 
 CONTINUE: str = TrialScheduler.CONTINUE
 PAUSE: str = TrialScheduler.PAUSE
@@ -22,17 +22,17 @@ NO_NEWS = {"idle": True, "done": False}
 """The result of a trial that trains and has nothing to tell."""
 
 
-def make_scheduler(config: JobConfig, board: Board) -> TrialScheduler:
-    """The scheduler of the sweep; `board` has the epochs of an earlier process, which count but in a population."""
+def make_scheduler(config: JobConfig, study: Study) -> TrialScheduler:
+    """The scheduler of the sweep; `study` has the epochs of an earlier process, which count but in a population."""
     sweep = config.sweep
     assert sweep is not None
     mode = monitor_mode(sweep.metric, sweep.mode)
     match sweep.scheduler_options:
         case Asha() as options:
-            return HalvingScheduler(sweep.metric, _halving(config, options), board)
+            return HalvingScheduler(sweep.metric, _halving(config, options), study)
         case Median() as options:
             rule = MedianRule(mode, options.grace_period, options.min_samples_required)
-            return MedianScheduler(sweep.metric, rule, board)
+            return MedianScheduler(sweep.metric, rule, study)
         case Pbt() as options:
             random.seed(config.seed)  # Tune draws from the global generator
             return _population_based(sweep, options, mode)
@@ -63,23 +63,23 @@ def _halving(config: JobConfig, options: Asha) -> Halving:
 class MedianScheduler(FIFOScheduler):  # type: ignore[misc]
     """The median stopping rule."""
 
-    def __init__(self, metric: str, rule: MedianRule, board: Board) -> None:
+    def __init__(self, metric: str, rule: MedianRule, study: Study) -> None:
         super().__init__()
         self._score_name = metric
         self._rule = rule
-        self._board = board
-        _replay(board, rule)
+        self._study = study
+        _replay(study, rule)
 
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
         if result.get("idle"):
             return CONTINUE
-        number, epoch = self._board.of(str(trial)).number, result["epoch"]
+        number, epoch = self._study.of(str(trial)).number, result["epoch"]
         self._rule.observe(number, epoch, result[self._score_name])
         return STOP if self._rule.gives_up(number, epoch) else CONTINUE
 
 
-def _replay(board: Board, rule: Halving | MedianRule) -> None:
-    for trial in board.trials:
+def _replay(study: Study, rule: Halving | MedianRule) -> None:
+    for trial in study.trials:
         for epoch, score in trial.curve.items():
             rule.observe(trial.number, epoch, score)
 
@@ -87,16 +87,16 @@ def _replay(board: Board, rule: Halving | MedianRule) -> None:
 class HalvingScheduler(FIFOScheduler):  # type: ignore[misc]
     """Asynchronous successive halving that pauses and promotes: Tune's own lets trials run on or ends them."""
 
-    def __init__(self, metric: str, halving: Halving, board: Board) -> None:
+    def __init__(self, metric: str, halving: Halving, study: Study) -> None:
         super().__init__()
         self._score_name = metric
         self._halving = halving
-        self._board = board
-        _replay(board, halving)
+        self._study = study
+        _replay(study, halving)
 
     def on_trial_add(self, tune_controller: Any, trial: TuneTrial) -> None:
         """A trial that an earlier process had paused stays so until it is promoted."""
-        known = self._board.of(str(trial))
+        known = self._study.of(str(trial))
         if self._halving.is_rung(known.epochs) and not self._halving.may_pass(known.number, known.epochs):
             trial.init_local_path()  # as Tune does where a trial begins
             trial.set_status(TuneTrial.PAUSED)
@@ -104,21 +104,21 @@ class HalvingScheduler(FIFOScheduler):  # type: ignore[misc]
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
         if result.get("idle"):
             return CONTINUE
-        number, epoch = self._board.of(str(trial)).number, result["epoch"]
+        number, epoch = self._study.of(str(trial)).number, result["epoch"]
         self._halving.observe(number, epoch, result[self._score_name])
         stays = self._halving.is_rung(epoch) and not self._halving.may_pass(number, epoch)
         return PAUSE if stays else CONTINUE
 
     def choose_trial_to_run(self, tune_controller: Any) -> TuneTrial | None:
-        trials = {self._board.of(str(trial)).number: trial for trial in tune_controller.get_trials()}
+        trials = {self._study.of(str(trial)).number: trial for trial in tune_controller.get_trials()}
         active = [trial for trial in trials.values() if trial.status in (TuneTrial.PENDING, TuneTrial.RUNNING)]
         paused = {
-            number: self._board.trials[number].epochs
+            number: self._study.trials[number].epochs
             for number, trial in trials.items()
             if trial.status == TuneTrial.PAUSED
         }
-        closing = not active and self._board.all_given
-        chosen = None if active and self._board.full else self._halving.promotable(paused, closing)
+        closing = not active and self._study.all_given
+        chosen = None if active and self._study.full else self._halving.promotable(paused, closing)
         if chosen is not None:
             return trials[chosen]
         if closing:

@@ -22,7 +22,7 @@ from dist_bp.config.metrics import monitor_mode
 from dist_bp.config.space import GridSpace, NormalSpace, QUniformSpace, RandIntSpace, Space
 from dist_bp.config.sweep import SweepConfig, Tpe
 from dist_bp.errors import UserError
-from dist_bp.plugins import locate
+from dist_bp.plugins import import_object
 from dist_bp.sweep.trial import Trial
 
 Condition = Callable[[dict[str, Any]], bool]
@@ -45,7 +45,7 @@ class Search:
         self._wrong = wrong
         self._sweep = sweep
         self._seed = seed
-        self._conditions: list[Condition] = [locate(name) for name in sweep.conditions]
+        self._conditions: list[Condition] = [import_object(name) for name in sweep.conditions]
         self._distributions = {key: _distribution(space) for key, space in sweep.parameters.items()}
 
     @property

@@ -1,4 +1,4 @@
-"""Ray Tune's side of a sweep: it starts and stops the trials that the board proposes."""
+"""Ray Tune's side of a sweep: it starts and stops the trials that the study proposes."""
 
 import logging
 import os
@@ -13,7 +13,7 @@ from dist_bp.checkpoint import CHECKPOINTS, open_store
 from dist_bp.config import JobConfig
 from dist_bp.config.candidates import with_values
 from dist_bp.errors import CheckpointError
-from dist_bp.sweep.board import Board
+from dist_bp.sweep.study import Study
 from dist_bp.sweep.trial import Trial
 
 TUNE = "tune"
@@ -28,8 +28,8 @@ SWITCHES = {
 }
 
 
-def run_trials(job: JobConfig, board: Board, folder: Path) -> None:
-    """Runs all that the board has to propose, several trials at a time as CPUs allow.
+def run_trials(job: JobConfig, study: Study, folder: Path) -> None:
+    """Runs all that the study has to propose, several trials at a time as CPUs allow.
 
     `job` is what trials vary; `folder` is for Tune's files. Ray must be connected.
     """
@@ -37,24 +37,24 @@ def run_trials(job: JobConfig, board: Board, folder: Path) -> None:
     from ray import tune
     from ray.tune.schedulers import PopulationBasedTraining
 
-    from dist_bp.sweep.callbacks import Enough, Follow, Proposals
+    from dist_bp.sweep.callbacks import EarlyEnd, Proposals, StudyCallback
     from dist_bp.sweep.schedule import make_scheduler
     from dist_bp.sweep.trainable import TrainingTrial
 
     assert job.sweep is not None
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # trials, failures and results are told by the board
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # trials, failures and results are told by the study
     trainable = tune.with_parameters(TrainingTrial, job=job, folder=Path.cwd())
 
     def arguments(trial: Trial) -> dict[str, Any]:
-        return {"values": trial.values, "run_id": trial.run_id, "resume": newest_checkpoint(job, trial, board.warn)}
+        return {"values": trial.values, "run_id": trial.run_id, "resume": newest_checkpoint(job, trial, study.warn)}
 
-    scheduler = make_scheduler(job, board)
+    scheduler = make_scheduler(job, study)
     if isinstance(scheduler, PopulationBasedTraining):  # which takes no searcher
-        population = [arguments(trial) for trial in board.population()]
+        population = [arguments(trial) for trial in study.population()]
         source: dict[str, Any] = {"num_samples": 1}
         space = {"trial": tune.grid_search(population)}
     else:
-        source = {"num_samples": -1, "search_alg": Proposals(board, arguments)}
+        source = {"num_samples": -1, "search_alg": Proposals(study, arguments)}
         space = {}
     tuner = tune.Tuner(
         tune.with_resources(trainable, lambda config: _bundles(with_values(job, config["trial"]["values"]))),
@@ -69,8 +69,8 @@ def run_trials(job: JobConfig, board: Board, folder: Path) -> None:
         run_config=tune.RunConfig(
             name=TUNE,
             storage_path=str(folder),
-            stop=Enough(board),
-            callbacks=[Follow(board, job.sweep.metric)],
+            stop=EarlyEnd(study),
+            callbacks=[StudyCallback(study, job.sweep.metric)],
             verbose=0,
         ),
     )

@@ -22,12 +22,12 @@ from mlflow.utils.validation import (
 
 from dist_bp.errors import TrackingError
 from dist_bp.track.driver import DRIVER, identity
-from dist_bp.track.journal import Journal, Point
 from dist_bp.track.mlflow_models import RunModels
 from dist_bp.track.mlflow_store import attempt, opened_store
 from dist_bp.track.origin import origin_tags
 from dist_bp.track.port import PARENT, Checkpoints, ModelPackage, Registration, RunStatus, Tracker, TrackingSettings
 from dist_bp.track.sampler import Sampler
+from dist_bp.track.spool import Point, Spool
 from dist_bp.track.store import is_sqlite, run_url, sqlite_path, without_password
 from dist_bp.track.writer import BackgroundWriter, Rejected
 
@@ -86,7 +86,7 @@ def open_tracker(
 class MlflowTracker:
     """Records one MLflow run; see `Tracker`. Made by `open_tracker`.
 
-    Of a resumed run, values at steps that the store or the journal already holds are not recorded again.
+    Of a resumed run, values at steps that the store or the spool already holds are not recorded again.
     """
 
     def __init__(self, client: MlflowClient, run: Run, settings: TrackingSettings) -> None:
@@ -94,9 +94,9 @@ class MlflowTracker:
         self.run_url: str = run_url(client.tracking_uri, run.info.experiment_id, self.run_id)
         self._client = client
         self._experiment_id: str = run.info.experiment_id
-        journal = Journal(settings.journal_folder / f"{self.run_id}.jsonl")
-        self._last_steps = _last_steps(run, journal)
-        self._writer = BackgroundWriter(self._write, journal)
+        spool = Spool(settings.spool_folder / f"{self.run_id}.jsonl")
+        self._last_steps = _last_steps(run, spool)
+        self._writer = BackgroundWriter(self._write, spool)
         self._models = RunModels(
             client, self._experiment_id, self.run_id, _of_models(run.data.params), self._writer.write_points
         )
@@ -294,9 +294,9 @@ def _tags(tags: Mapping[str, str]) -> list[RunTag]:
     return [RunTag(name, value[:MAX_TAG_VAL_LENGTH]) for name, value in tags.items()]
 
 
-def _last_steps(run: Run, journal: Journal) -> dict[str, int]:
-    """The last step of each metric that the run or its journal holds."""
+def _last_steps(run: Run, spool: Spool) -> dict[str, int]:
+    """The last step of each metric that the run or its spool holds."""
     last = {metric.key: int(metric.step) for metric in run.data._metric_objs}
-    for point in journal:
+    for point in spool:
         last[point.name] = max(point.step, last.get(point.name, -1))
     return last

@@ -28,7 +28,7 @@ class TrackingSettings:
 
     tracking_uri: str
     experiment: str
-    journal_folder: Path  # where points wait that the store does not take
+    spool_folder: Path  # where points wait that the store does not take
     run_name: str | None = None
     artifact_location: str | None = None  # of a new experiment; None: `mlartifacts` beside an SQLite store
     system_metrics: bool = True

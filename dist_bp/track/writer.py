@@ -10,7 +10,7 @@ from pathlib import Path
 from textwrap import shorten
 
 from dist_bp.messages import first_line
-from dist_bp.track.journal import Journal, Point
+from dist_bp.track.spool import Point, Spool
 
 SPILL_SIZE = 1000
 LINE_LENGTH = 200
@@ -22,10 +22,10 @@ class Rejected(Exception):
 
 @dataclass(frozen=True)
 class Unwritten:
-    """What the store did not get: points kept in the journal, points lost, tasks not done, and why."""
+    """What the store did not get: points kept in the spool, points lost, tasks not done, and why."""
 
-    journaled: int
-    journal: Path
+    spooled: int
+    spool: Path
     lost: int
     tasks: tuple[str, ...]
     reasons: tuple[str, ...]
@@ -33,8 +33,8 @@ class Unwritten:
     def lines(self) -> list[str]:
         """One line for each kind of loss; none if everything was written."""
         lines = []
-        if self.journaled:
-            lines.append(f"{self.journaled} metric values wait in {self.journal} and are sent when the run is resumed")
+        if self.spooled:
+            lines.append(f"{self.spooled} metric values wait in {self.spool} and are sent when the run is resumed")
         if self.lost:
             lines.append(f"{self.lost} metric values are lost")
         if self.tasks:
@@ -47,14 +47,14 @@ class Unwritten:
 class BackgroundWriter:
     """Writes points and runs tasks in one thread, in the order given, for as long as it takes.
 
-    Points wait in memory; beyond `capacity` the oldest move to the journal, which is always emptied before
+    Points wait in memory; beyond `capacity` the oldest move to the spool, which is always emptied before
     newer points are written. A batch that fails is tried again with growing pauses. So what is waiting is,
-    oldest first: the batch being written, the journal, the queue.
+    oldest first: the batch being written, the spool, the queue.
 
     Args:
         write: stores a batch; may be called again with the same batch after it failed. Raises `Rejected` if
             trying again is useless, anything else if the store may recover.
-        journal: where points wait beyond the memory; what an earlier process left there is written first.
+        spool: where points wait beyond the memory; what an earlier process left there is written first.
         interval: seconds between two rounds of writing.
         batch_size: the most points of one batch.
         capacity: the most points in memory.
@@ -64,7 +64,7 @@ class BackgroundWriter:
     def __init__(
         self,
         write: Callable[[Sequence[Point]], None],
-        journal: Journal,
+        spool: Spool,
         *,
         interval: float = 1.0,
         batch_size: int = 1000,
@@ -72,7 +72,7 @@ class BackgroundWriter:
         pauses: tuple[float, float] = (0.5, 15.0),
     ) -> None:
         self._write = write
-        self._journal = journal
+        self._spool = spool
         self._interval = interval
         self._batch_size = batch_size
         self._capacity = capacity
@@ -81,8 +81,8 @@ class BackgroundWriter:
         self._tasks: deque[tuple[str, Callable[[], object]]] = deque()
         self._later: dict[str, tuple[float, Callable[[], object]]] = {}
         self._batch: list[Point] = []
-        self._batch_in_journal = False
-        self._lock = threading.Lock()  # the batch, the journal, the queue's old end; never held for the store
+        self._batch_in_spool = False
+        self._lock = threading.Lock()  # the batch, the spool, the queue's old end; never held for the store
         self._wake = threading.Event()
         self._closing = False
         self._abandoned = False
@@ -121,13 +121,13 @@ class BackgroundWriter:
         self._later[name] = (due, task)
 
     def keep(self) -> None:
-        """Move the points in memory to the journal, so that they survive this process."""
+        """Move the points in memory to the spool, so that they survive this process."""
         with self._lock:
             if self._abandoned:
                 return
-            if self._batch and not self._batch_in_journal:
-                self._batch_in_journal = self._journal.prepend(self._batch) == 0
-            self._lost += self._journal.append(self._take(len(self._queue)))
+            if self._batch and not self._batch_in_spool:
+                self._batch_in_spool = self._spool.prepend(self._batch) == 0
+            self._lost += self._spool.append(self._take(len(self._queue)))
 
     def write_points(self) -> None:
         """Write the points given so far, for a task that needs them in the store."""
@@ -141,7 +141,7 @@ class BackgroundWriter:
         return 0.0 if since is None else time.monotonic() - since
 
     def close(self, patience: float, stall: float) -> Unwritten:
-        """Write everything; points that remain go to the journal.
+        """Write everything; points that remain go to the spool.
 
         Takes as long as the store takes batches. Gives up when it has been failing for `patience` seconds, or
         has neither taken anything nor failed for `stall` seconds.
@@ -160,8 +160,8 @@ class BackgroundWriter:
         self._wake.set()
         reasons = self._rejections if self._failure is None else [*self._rejections, self._failure]
         return Unwritten(
-            journaled=len(self._journal),
-            journal=self._journal.path,
+            spooled=len(self._spool),
+            spool=self._spool.path,
             lost=self._lost,
             tasks=(*self._failed_tasks, *(name for name, _ in list(self._tasks)), *list(self._later)),
             reasons=tuple(reasons),
@@ -225,9 +225,9 @@ class BackgroundWriter:
             if self._abandoned:
                 return []
             if not self._batch:
-                self._batch_in_journal = len(self._journal) > 0
+                self._batch_in_spool = len(self._spool) > 0
                 self._batch = (
-                    self._journal.peek(self._batch_size) if self._batch_in_journal else self._take(self._batch_size)
+                    self._spool.peek(self._batch_size) if self._batch_in_spool else self._take(self._batch_size)
                 )
             return self._batch
 
@@ -235,8 +235,8 @@ class BackgroundWriter:
         with self._lock:
             if self._abandoned:
                 return
-            if self._batch_in_journal:
-                self._journal.discard(len(self._batch))
+            if self._batch_in_spool:
+                self._spool.discard(len(self._batch))
             self._batch = []
             self._last_progress = time.monotonic()
 
@@ -245,19 +245,19 @@ class BackgroundWriter:
 
     def _waiting(self) -> bool:
         with self._lock:
-            return bool(self._batch or len(self._journal) or self._queue or self._tasks or self._later)
+            return bool(self._batch or len(self._spool) or self._queue or self._tasks or self._later)
 
     def _spill(self) -> None:
         with self._lock:
-            self._lost += self._journal.append(self._take(SPILL_SIZE))
+            self._lost += self._spool.append(self._take(SPILL_SIZE))
 
     def _keep_remaining_points(self) -> None:
-        if self._batch and not self._batch_in_journal:
-            self._lost += self._journal.prepend(self._batch)
+        if self._batch and not self._batch_in_spool:
+            self._lost += self._spool.prepend(self._batch)
         self._batch = []
-        self._lost += self._journal.append(self._take(len(self._queue)))
+        self._lost += self._spool.append(self._take(len(self._queue)))
         with suppress(OSError):
-            self._journal.compact()
+            self._spool.compact()
 
     def _note_rejection(self, error: Exception) -> None:
         reason = _shortened(error)

@@ -22,7 +22,7 @@ from dist_bp.runtime.probe import measure_exchange
 from dist_bp.runtime.ray_runtime import RayRuntime
 from dist_bp.runtime.warden import Warden
 from dist_bp.train.checks import check_memory, check_temporary_folder, object_store_bytes
-from dist_bp.train.setup import Job, prepare_job
+from dist_bp.train.setup import PreparedJob, prepare_job
 from dist_bp.types import Array
 
 WARM_UP_STEPS = 20
@@ -114,7 +114,7 @@ def _halved(config: JobConfig) -> JobConfig:
     return config.model_copy(update={"train": halved})
 
 
-def _run(job: Job, warden: Warden) -> tuple[list[LeaseReport], dict[str, int]]:
+def _run(job: PreparedJob, warden: Warden) -> tuple[list[LeaseReport], dict[str, int]]:
     """Some leases of the job, and the largest memory that a worker and a server have for themselves."""
     plan = RunPlan(job.config, job.prepared.directory.resolve(), job.total_steps, secrets.token_bytes(32))
     with RayRuntime(plan, job.metrics, Cluster("there", 0, warden)) as runtime:

@@ -12,12 +12,12 @@ from dist_bp.errors import CapacityError
 from dist_bp.runtime.cluster import OBJECT_STORE_BYTES, check_address, cluster_address, this_machine
 from dist_bp.runtime.placement import place
 from dist_bp.track.store import check_store, resolve_uri
-from dist_bp.train.setup import Job
+from dist_bp.train.setup import PreparedJob
 
 TEMPORARY_BYTES = 64 * 2**20
 
 
-def check_job(job: Job) -> None:
+def check_job(job: PreparedJob) -> None:
     """Raises CapacityError, CheckpointError or TrackingError where the job cannot run or be recorded here."""
     config = job.config
     check_store(resolve_uri(config.tracking.tracking_uri))
@@ -42,7 +42,7 @@ def idle_on_one_node(config: JobConfig) -> list[str]:
     ]
 
 
-def check_checkpoints(job: Job) -> None:
+def check_checkpoints(job: PreparedJob) -> None:
     settings = job.config.checkpoint
     folder = Path(settings.directory)
     existed = folder.exists()
@@ -62,7 +62,7 @@ def check_temporary_folder() -> None:
         )
 
 
-def object_store_bytes(job: Job) -> int:
+def object_store_bytes(job: PreparedJob) -> int:
     """What Ray needs for snapshots: the best, the one being written, one on its way to the driver and one back."""
     slots = len(job.layout.optimizer)
     return 4 * (1 + slots) * job.layout.parameters * job.model.dtype.itemsize + OBJECT_STORE_BYTES

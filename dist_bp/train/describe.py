@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from dist_bp.track.port import SWEEP
-from dist_bp.train.setup import Job
+from dist_bp.train.setup import PreparedJob
 from dist_bp.train.trainer import Outcome
 from dist_bp.types import Array
 
@@ -24,12 +24,12 @@ class Report:
     arrays: Mapping[str, Array]
 
 
-def describe_begin(job: Job) -> str:
+def describe_begin(job: PreparedJob) -> str:
     """What is trained on what."""
     return page([_title(job), _facts(job)])
 
 
-def describe_end(job: Job, run_id: str, status: str, why: str) -> str:
+def describe_end(job: PreparedJob, run_id: str, status: str, why: str) -> str:
     """Why a run ended before its time, and how to go on."""
     ended = f"**{status.capitalize()}**: {why}"
     command = f"train config.yaml --resume {run_id}"
@@ -39,7 +39,7 @@ def describe_end(job: Job, run_id: str, status: str, why: str) -> str:
     return page([_title(job), ended, _facts(job), go_on, _repeat(job)])
 
 
-def describe_result(job: Job, run_id: str, outcome: Outcome, report: Report) -> str:
+def describe_result(job: PreparedJob, run_id: str, outcome: Outcome, report: Report) -> str:
     """What came out: metrics, how training went, the figures, how to repeat it."""
     best = outcome.snapshot.step
     kept = f", the parameters of step {best:,} kept as the best" if best != outcome.step else ""
@@ -58,13 +58,13 @@ def page(paragraphs: list[str]) -> str:
     return "\n\n".join(paragraphs)
 
 
-def _title(job: Job) -> str:
+def _title(job: PreparedJob) -> str:
     source = job.config.data.source
     what = getattr(source, "name", None) or getattr(source, "path", None)
     return f"**{job.config.name}**: {job.config.loss.type} on {source.type} {what}".removesuffix(" None")
 
 
-def _facts(job: Job) -> str:
+def _facts(job: PreparedJob) -> str:
     config, train = job.config, job.config.train
     layers = " → ".join(f"{layer.kind} {' x '.join(map(str, layer.output_shape))}" for layer in job.model.summary())
     sizes = ", ".join(f"{size:,} {name}" for name, size in job.splits.items())
@@ -96,7 +96,7 @@ def figure(title: str, path: str, run_id: str) -> str:
     return f"![{title}](get-artifact?{urlencode({'path': path, 'run_uuid': run_id})})"
 
 
-def _repeat(job: Job) -> str:
+def _repeat(job: PreparedJob) -> str:
     if sweep := job.config.tracking.tags.get(SWEEP):
         return f"A trial of the sweep {sweep}; its whole configuration is among the artifacts."
     bits = ", bit for bit" if job.config.parameter_server.mode in REPEATABLE else ""

@@ -27,7 +27,7 @@ from dist_bp.train.models import CheckpointModels
 from dist_bp.train.observer import Observer
 from dist_bp.train.publish import evaluate, open_run, publish
 from dist_bp.train.result import Result
-from dist_bp.train.setup import Job, prepare_job
+from dist_bp.train.setup import PreparedJob, prepare_job
 from dist_bp.train.steering import Steering
 from dist_bp.train.trace import TraceFile
 from dist_bp.train.trainer import Trainer
@@ -72,7 +72,7 @@ def run_job(
 
 
 def _run(
-    job: Job,
+    job: PreparedJob,
     found: Found | None,
     run_id: str | None,
     observer: Observer,
@@ -116,7 +116,7 @@ def _run(
         return publish(job, tracker, folder, models, outcome, report, observer)
 
 
-def find_checkpoint(job: Job, resume: str | None) -> Found | None:
+def find_checkpoint(job: PreparedJob, resume: str | None) -> Found | None:
     """The checkpoint to go on from; raises CheckpointError where it is damaged or of another job."""
     if resume is None:
         return None
@@ -126,16 +126,16 @@ def find_checkpoint(job: Job, resume: str | None) -> Found | None:
     return found
 
 
-def run_folder(job: Job, run_id: str) -> Path:
+def run_folder(job: PreparedJob, run_id: str) -> Path:
     return Path(job.config.checkpoint.directory) / run_id
 
 
-def open_store(job: Job, folder: Path) -> CheckpointStore:
+def open_store(job: PreparedJob, folder: Path) -> CheckpointStore:
     settings = job.config.checkpoint
     return CheckpointStore(folder / CHECKPOINTS, settings.keep, monitor_mode(settings.monitor, settings.mode))
 
 
-def open_runtime(job: Job, warden: Warden) -> Runtime:
+def open_runtime(job: PreparedJob, warden: Warden) -> Runtime:
     """The runtime of the configuration: Ray actors, or threads where it asks for no worker process."""
     plan = RunPlan(job.config, job.prepared.directory.resolve(), job.total_steps, secrets.token_bytes(32))
     if job.config.scaling.num_workers == 0:
@@ -154,13 +154,13 @@ def open_runtime(job: Job, warden: Warden) -> Runtime:
 
 
 @contextmanager
-def only_writer(folder: Path, patience: float = 0.0) -> Iterator[None]:
+def only_writer(folder: Path, wait_seconds: float = 0.0) -> Iterator[None]:
     """Holds the folder of a run; raises CheckpointError where another process trains that run, and goes on to do so
-    for `patience` seconds."""
+    for `wait_seconds` seconds."""
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + wait_seconds
         while not _locked(descriptor):
             if time.monotonic() >= deadline:
                 taken = f"the run in {folder} is being trained by another process"

@@ -21,14 +21,14 @@ from dist_bp.train.meter import scores
 from dist_bp.train.models import CheckpointModels, tracked
 from dist_bp.train.observer import Observer
 from dist_bp.train.result import Result
-from dist_bp.train.setup import Job
+from dist_bp.train.setup import PreparedJob
 from dist_bp.train.trainer import Outcome
 from dist_bp.types import Array
 
-JOURNALS = Path(".dist_bp/journal")
+SPOOLS = Path(".dist_bp/journal")  # the folder keeps its name: points of earlier versions may wait there
 
 
-def open_run(job: Job, run_id: str | None, warden: Warden) -> Tracker:
+def open_run(job: PreparedJob, run_id: str | None, warden: Warden) -> Tracker:
     """Opens the MLflow run, a new one without `run_id`, and tells it what the job is."""
     config = job.config
     tracker = open_tracked(config, describe_begin(job), {}, run_id, warden)
@@ -54,7 +54,7 @@ def open_tracked(
         TrackingSettings(
             tracking_uri=settings.tracking_uri,
             experiment=settings.experiment or config.name,
-            journal_folder=JOURNALS,
+            spool_folder=SPOOLS,
             run_name=settings.run_name,
             artifact_location=settings.artifact_location,
             system_metrics=settings.system_metrics,
@@ -70,7 +70,7 @@ def open_tracked(
     return tracker
 
 
-def evaluate(job: Job, runtime: Runtime, outcome: Outcome) -> Report:
+def evaluate(job: PreparedJob, runtime: Runtime, outcome: Outcome) -> Report:
     """Training and validation metrics of the epoch that the parameters come from, and those on the test split."""
     kept = next((row for row in outcome.history if row["step"] == outcome.snapshot.step), {})
     metrics = {name: value for name, value in kept.items() if name not in ("epoch", "step")}
@@ -83,7 +83,7 @@ def evaluate(job: Job, runtime: Runtime, outcome: Outcome) -> Report:
 
 
 def publish(
-    job: Job,
+    job: PreparedJob,
     tracker: Tracker,
     run_folder: Path,
     models: CheckpointModels | None,
@@ -137,7 +137,7 @@ def registration_of(config: JobConfig, metrics: Mapping[str, float]) -> Registra
     return Registration(name, settings.monitor, value, mode) if name else None
 
 
-def log_figures(job: Job, tracker: Tracker, outcome: Outcome, report: Report) -> None:
+def log_figures(job: PreparedJob, tracker: Tracker, outcome: Outcome, report: Report) -> None:
     from dist_bp.track import figures
 
     history = outcome.history

@@ -43,7 +43,7 @@ COURSE = (
 
 
 @dataclass(frozen=True)
-class Job:
+class PreparedJob:
     """One training job, checked: the layers fit each other, the data and the loss."""
 
     config: JobConfig
@@ -184,7 +184,7 @@ def _shown(value: object) -> str:
     return value.model_dump_json(exclude_defaults=True) if isinstance(value, BaseModel) else str(value)
 
 
-def prepare_job(config: JobConfig) -> Job:
+def prepare_job(config: JobConfig) -> PreparedJob:
     """Prepares the data and builds all that the job consists of; raises UserError where something does not fit."""
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # last, so that no file here hides a library; for `module:Class` of the user's own
@@ -193,7 +193,7 @@ def prepare_job(config: JobConfig) -> Job:
     model = build.build_model(config, schema)
     loss = build.build_loss(config, build.class_counts(prepared))
     metrics = build.build_metrics(config, schema)
-    job = Job(config, prepared, model, loss, metrics, build.build_updater(config, model))
+    job = PreparedJob(config, prepared, model, loss, metrics, build.build_updater(config, model))
     problems: list[str] = []
     for check in (_check_outputs, _check_batch, _check_schedule):
         try:
@@ -205,7 +205,7 @@ def prepare_job(config: JobConfig) -> Job:
     return job
 
 
-def _check_outputs(job: Job) -> None:
+def _check_outputs(job: PreparedJob) -> None:
     """Raises ShapeError where the last layer does not fit the loss, or the metrics do not fit the targets."""
     model, schema = job.model, job.prepared.schema
     job.loss.check(model.output_shape, len(schema.classes) if schema.classes else None, schema.target_shape)
@@ -214,7 +214,7 @@ def _check_outputs(job: Job) -> None:
         metric.update(metric.empty(), outputs, targets)
 
 
-def _check_batch(job: Job) -> None:
+def _check_batch(job: PreparedJob) -> None:
     samples, batch = job.splits["train"], job.config.train.batch_size
     if batch > samples:
         raise ConfigError(
@@ -223,7 +223,7 @@ def _check_batch(job: Job) -> None:
         )
 
 
-def _check_schedule(job: Job) -> None:
+def _check_schedule(job: PreparedJob) -> None:
     """Raises ConfigError where the warm-up does not fit into the job's steps."""
     build.build_schedule(job.config, job.total_steps)
 

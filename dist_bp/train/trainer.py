@@ -16,7 +16,7 @@ from dist_bp.train.meter import EpochMeter, StepLog, scores
 from dist_bp.train.models import CheckpointModels, tracked
 from dist_bp.train.observer import Observer, Progress
 from dist_bp.train.saving import Saver
-from dist_bp.train.setup import Job
+from dist_bp.train.setup import PreparedJob
 from dist_bp.train.steering import Steering
 from dist_bp.train.straggler import StragglerWatch
 from dist_bp.train.trace import TraceFile
@@ -47,7 +47,7 @@ class Trainer:
 
     def __init__(
         self,
-        job: Job,
+        job: PreparedJob,
         runtime: Runtime,
         tracker: Tracker,
         store: CheckpointStore,

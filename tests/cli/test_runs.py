@@ -40,7 +40,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> I
     results = {}
     for name, changes in (("good", ["train.epochs=40"]), ("poor", ["train.epochs=2", "tracking.log_model=false"])):
         results[name] = run_job(load_config("job.yaml", [*IN_PROCESS, *changes, f"tracking.run_name={name}"]))
-    settings = TrackingSettings("sqlite:///mlflow.db", "cli", Path("journal"), "trial", system_metrics=False)
+    settings = TrackingSettings("sqlite:///mlflow.db", "cli", Path("spool"), "trial", system_metrics=False)
     child = open_tracker(settings, {"train.epochs": "1"}, "", {PARENT: results["poor"].run_id})
     child.log(1, {"val/accuracy": float("nan"), "val/loss": 9.0})
     child.finish("FAILED")

@@ -17,15 +17,15 @@ from dist_bp.runtime.cluster import Cluster
 from dist_bp.runtime.plan import RunPlan
 from dist_bp.runtime.ray_runtime import RayRuntime
 from dist_bp.runtime.threads import ThreadRuntime
-from dist_bp.train.setup import Job, prepare_job
+from dist_bp.train.setup import PreparedJob, prepare_job
 from tests.conftest import JobMaker, shared_memory_files
 
 
-def plan_of(job: Job) -> RunPlan:
+def plan_of(job: PreparedJob) -> RunPlan:
     return RunPlan(job.config, job.prepared.directory.resolve(), job.total_steps, secrets.token_bytes(32))
 
 
-def trained(runtime: Runtime, job: Job, steps: int) -> Snapshot:
+def trained(runtime: Runtime, job: PreparedJob, steps: int) -> Snapshot:
     with runtime:
         runtime.start(job.initial)
         runtime.train(0, steps // 2, 1.0, 10.0)

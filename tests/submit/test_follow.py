@@ -9,13 +9,13 @@ import pytest
 from aiohttp import web
 
 from dist_bp.submit import follow as following
-from dist_bp.submit.address import Target
+from dist_bp.submit.address import Dashboard
 from dist_bp.submit.client import JobsClient, Unreachable
 
 LINES = [f"line {number} äöü\n" for number in range(6)]
 
 
-class Dashboard:
+class FakeDashboard:
     """Streams begin with the first line and end early, the second is never answered; the job ends after the third."""
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Dashboard:
         return web.json_response({"logs": "".join(LINES)})
 
 
-class Busy(Dashboard):
+class Busy(FakeDashboard):
     """The first stream lasts long; when it has ended the cluster does not answer once, and again after the second."""
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class Busy(Dashboard):
         return web.Response(status=503) if self.asked in (1, 2) else await super().job(request)
 
 
-@pytest.fixture(params=[Dashboard])
+@pytest.fixture(params=[FakeDashboard])
 def client(request: pytest.FixtureRequest) -> Iterator[JobsClient]:
     dashboard, ready, loop = request.param(), threading.Event(), asyncio.new_event_loop()
     app = web.Application()
@@ -81,7 +81,7 @@ def client(request: pytest.FixtureRequest) -> Iterator[JobsClient]:
     thread = threading.Thread(target=serve)
     thread.start()
     assert ready.wait(10)
-    yield JobsClient(Target(f"http://127.0.0.1:{runner.addresses[0][1]}"), answer_seconds=5)
+    yield JobsClient(Dashboard(f"http://127.0.0.1:{runner.addresses[0][1]}"), answer_seconds=5)
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
 
@@ -108,6 +108,6 @@ def test_silence_ends_after_the_deadline() -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        client = JobsClient(Target(f"http://127.0.0.1:{silent.getsockname()[1]}"), answer_seconds=0.5)
+        client = JobsClient(Dashboard(f"http://127.0.0.1:{silent.getsockname()[1]}"), answer_seconds=0.5)
         with pytest.raises(Unreachable, match="does not answer"):
             client.connect()

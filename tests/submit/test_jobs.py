@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from dist_bp.checkpoint import load
-from dist_bp.submit.address import Target
+from dist_bp.submit.address import Dashboard
 from dist_bp.submit.client import ENDED, JobsClient
 from tests.submit.local_head import ENDLESS, LONG, Place, driver_of, wait_for
 
@@ -136,7 +136,7 @@ def test_a_sweep_whose_driver_is_killed_goes_on(place: Place) -> None:
 def test_entry_points_run_as_plain_ray_jobs(place: Place) -> None:
     """As `ray job submit -- python jobs/train.py CONFIG` does."""
     head = place.head()
-    client = JobsClient(Target(head["address"], Path(head["token_path"]).read_text()))
+    client = JobsClient(Dashboard(head["address"], Path(head["token_path"]).read_text()))
     settings = "train.epochs=3 tracking.log_model=false tracking.tracking_uri=sqlite:///mlflow.db"
     entry = f"cd {place.folder} && python {JOBS}/train.py digits.yaml {settings}"
     name = client.submit({"entrypoint": entry, "submission_id": "plain"})

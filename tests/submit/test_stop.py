@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dist_bp.errors import SubmitError
-from dist_bp.submit.address import Target
+from dist_bp.submit.address import Dashboard
 from dist_bp.submit.client import JobsClient
 from dist_bp.submit.state import stop_mark
 from dist_bp.submit.stop import stop_job
@@ -35,7 +35,7 @@ def client() -> Iterator[JobsClient]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Vanishing) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield JobsClient(Target(f"http://127.0.0.1:{server.server_port}"))
+        yield JobsClient(Dashboard(f"http://127.0.0.1:{server.server_port}"))
         server.shutdown()
         thread.join()
 
@@ -64,7 +64,7 @@ def test_the_token_does_not_follow_to_another_address() -> None:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            JobsClient(Target(f"http://127.0.0.1:{server.server_port}", "secret")).job("a")
+            JobsClient(Dashboard(f"http://127.0.0.1:{server.server_port}", "secret")).job("a")
         finally:
             server.shutdown()
             thread.join()

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import pytest
 
 from dist_bp.config.sweep import SweepConfig
-from dist_bp.sweep.board import Board
-from dist_bp.sweep.callbacks import Follow
+from dist_bp.sweep.callbacks import StudyCallback
 from dist_bp.sweep.journal import Journal
 from dist_bp.sweep.search import Search
+from dist_bp.sweep.study import Study
 
 
 @pytest.mark.parametrize(
@@ -18,18 +18,18 @@ from dist_bp.sweep.search import Search
 def test_a_trial_that_the_end_of_the_sweep_cuts_off_is_not_over(tmp_path, interrupted, error, status):
     spaces = {"x": {"type": "choice", "values": [1, 2]}}
     search = Search(SweepConfig.model_validate({"parameters": spaces}), 0)
-    board = Board(
+    study = Study(
         search, Journal(tmp_path), lambda number: "run", lambda trials: None, print, None, 3, lambda: interrupted
     )
-    board.error = error
-    board.journal.open("name: x", "parent")
-    trial = board.next()
+    study.error = error
+    study.journal.open("name: x", "parent")
+    trial = study.next()
 
     class Ended(SimpleNamespace):
         def __str__(self):
             return "run"
 
-    Follow(board, "val_loss").on_trial_complete(0, [], Ended(last_result={"over": False}))
+    StudyCallback(study, "val_loss").on_trial_complete(0, [], Ended(last_result={"over": False}))
     assert trial.status == status
-    (read,) = board.journal.read().trials
+    (read,) = study.journal.read().trials
     assert read.over is (status == "stopped")

@@ -40,7 +40,7 @@ def start(uri: str, tmp_path: Path) -> Iterator[Open]:
         **options: Any,
     ) -> Tracker:
         chosen: dict[str, Any] = {"system_metrics": False} | options
-        settings = TrackingSettings(uri, "digits", tmp_path / "journal", **chosen)
+        settings = TrackingSettings(uri, "digits", tmp_path / "spool", **chosen)
         tracker = open_tracker(settings, params or {}, text, tags or {}, resume)
         trackers.append(tracker)
         return tracker

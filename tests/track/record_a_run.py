@@ -11,7 +11,7 @@ from dist_bp.track.mlflow_tracker import open_tracker
 from dist_bp.track.port import ModelPackage, TrackingSettings
 
 folder = Path(sys.argv[1])
-settings = TrackingSettings(f"sqlite:///{folder}/mlflow.db", "shared", folder / "journal")
+settings = TrackingSettings(f"sqlite:///{folder}/mlflow.db", "shared", folder / "spool")
 tracker = open_tracker(settings, {"epochs": "2"}, "epochs: 2\n", {})
 for step in range(20):
     tracker.log(step, {"train/loss": 1 / (step + 1)})

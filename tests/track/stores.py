@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from dist_bp.track.journal import Point
+from dist_bp.track.spool import Point
 from dist_bp.track.writer import Rejected
 
 

@@ -18,9 +18,9 @@ from mlflow import MlflowClient
 from dist_bp.errors import TrackingError
 from dist_bp.track import mlflow_tracker
 from dist_bp.track.figures import loss_curves
-from dist_bp.track.journal import Journal, Point
 from dist_bp.track.mlflow_tracker import open_tracker
 from dist_bp.track.port import ModelPackage, RunStatus, Tracker, TrackingSettings
+from dist_bp.track.spool import Point, Spool
 from tests.track.conftest import Open
 
 HERE = Path(__file__).parent
@@ -133,22 +133,22 @@ def test_a_resumed_run_holds_every_step_once(start: Open, client: MlflowClient) 
     assert artifact(client, second, "config.yaml").read_text() == "epochs: 5\n"
 
 
-def test_the_journal_of_a_resumed_run_is_replayed(start: Open, client: MlflowClient, tmp_path: Path) -> None:
+def test_the_spool_of_a_resumed_run_is_replayed(start: Open, client: MlflowClient, tmp_path: Path) -> None:
     first = start()
     for step in range(1, 6):
         first.log(step, {"train/loss": float(step)})
     first.finish("FAILED")
     stored = client.get_metric_history(first.run_id, "train/loss")[-1]
-    journal = Journal(tmp_path / "journal" / f"{first.run_id}.jsonl")
+    spool = Spool(tmp_path / "spool" / f"{first.run_id}.jsonl")
     again = Point(stored.key, stored.value, stored.timestamp, stored.step)
-    journal.append([again, *(Point("train/loss", float(step), 1_000 + step, step) for step in range(6, 9))])
+    spool.append([again, *(Point("train/loss", float(step), 1_000 + step, step) for step in range(6, 9))])
 
     second = start(resume=first.run_id)
     for step in range(4, 11):
         second.log(step, {"train/loss": float(step)})
     assert second.finish("FINISHED") == []
     assert history(client, second, "train/loss") == [(step, float(step)) for step in range(1, 11)]
-    assert not journal.path.exists()
+    assert not spool.path.exists()
 
 
 def test_a_store_that_goes_away_costs_nothing(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dist_bp.track.journal import Journal
+from dist_bp.track.spool import Spool
 from dist_bp.track.writer import BackgroundWriter, Rejected, Unwritten
 from tests.track.stores import FakeStore, eventually
 
@@ -23,7 +23,7 @@ def store() -> FakeStore:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return tmp_path / "journal" / "run.jsonl"
+    return tmp_path / "spool" / "run.jsonl"
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def start(store: FakeStore, path: Path) -> Iterator[Start]:
 
     def make(**options: Any) -> BackgroundWriter:
         quick: dict[str, Any] = {"interval": 0.01, "pauses": (0.005, 0.02)}
-        writer = BackgroundWriter(store.write, Journal(path), **(quick | options))
+        writer = BackgroundWriter(store.write, Spool(path), **(quick | options))
         writers.append(writer)
         return writer
 
@@ -121,7 +121,7 @@ def test_a_store_that_recovers_gets_everything_in_order(start: Start, store: Fak
     assert left.lines() == []
 
 
-def test_a_full_queue_goes_through_the_journal(start: Start, store: FakeStore, path: Path) -> None:
+def test_a_full_queue_goes_through_the_spool(start: Start, store: FakeStore, path: Path) -> None:
     writer = start(capacity=500, batch_size=100)
     store.fail = True
     for step in range(10_000):
@@ -148,20 +148,20 @@ def test_spilling_does_not_wait_for_a_store_that_hangs(start: Start, store: Fake
     assert store.steps == list(range(20_000))
 
 
-def test_points_beyond_the_journal_are_counted_as_lost(store: FakeStore, path: Path) -> None:
+def test_points_beyond_the_spool_are_counted_as_lost(store: FakeStore, path: Path) -> None:
     store.fail = True
-    writer = BackgroundWriter(store.write, Journal(path, max_bytes=5000), capacity=100, pauses=(0.01, 0.01))
+    writer = BackgroundWriter(store.write, Spool(path, max_bytes=5000), capacity=100, pauses=(0.01, 0.01))
     for step in range(5000):
         writer.log(step, {"a": 1.0})
     left = writer.close(0.05, 20.0)
     assert path.stat().st_size <= 5000
-    assert left.journaled + left.lost == 5000
+    assert left.spooled + left.lost == 5000
     assert left.lost > 0
     assert any("are lost" in line for line in left.lines())
 
 
 @pytest.mark.parametrize("capacity", [50, 100_000])
-def test_a_dead_store_leaves_the_journal_and_the_next_run_replays_it(
+def test_a_dead_store_leaves_the_spool_and_the_next_run_replays_it(
     start: Start, store: FakeStore, path: Path, capacity: int
 ) -> None:
     store.fail = True
@@ -172,7 +172,7 @@ def test_a_dead_store_leaves_the_journal_and_the_next_run_replays_it(
     begin = time.monotonic()
     left = first.close(0.1, 20.0)
     assert time.monotonic() - begin < 10
-    assert left.journaled == 1000
+    assert left.spooled == 1000
     [line] = left.lines()
     assert "1000 metric values wait in" in line
     assert str(path) in line
@@ -196,11 +196,11 @@ def test_close_gives_up_on_a_store_that_hangs(start: Start, store: FakeStore, pa
     begin = time.monotonic()
     left = writer.close(20.0, 0.2)
     assert 0.15 < time.monotonic() - begin < 10
-    assert [point.step for point in Journal(path)] == list(range(100))
+    assert [point.step for point in Spool(path)] == list(range(100))
     store.resume()
     assert eventually(lambda: len(store.batches) == 1)
     time.sleep(0.05)
-    assert len(Journal(path)) == left.journaled == 100
+    assert len(Spool(path)) == left.spooled == 100
 
 
 @pytest.mark.parametrize(("patience", "stall"), [(0.01, 0.4), (0.4, 20.0)])
@@ -321,7 +321,7 @@ def test_nothing_is_lost_or_written_twice(
     store = FakeStore()
     path = tmp_path_factory.mktemp("writer") / "run.jsonl"
     options: dict[str, Any] = {"interval": 0.001, "pauses": (0.001, 0.002), "batch_size": batch_size}
-    writer = BackgroundWriter(store.write, Journal(path), capacity=capacity, **options)
+    writer = BackgroundWriter(store.write, Spool(path), capacity=capacity, **options)
     step = 0
     for count, failing in bursts:
         store.fail = failing
@@ -331,8 +331,8 @@ def test_nothing_is_lost_or_written_twice(
         time.sleep(0.002)
     store.fail = dead_at_the_end
     left = writer.close(0.02 if dead_at_the_end else 5.0, 20.0)
-    assert [*store.steps, *(point.step for point in Journal(path))] == list(range(step))
-    assert left.journaled == step - len(store.steps)
+    assert [*store.steps, *(point.step for point in Spool(path))] == list(range(step))
+    assert left.spooled == step - len(store.steps)
     assert left.lost == 0
 
 
@@ -344,7 +344,7 @@ def test_kept_points_are_on_disk_and_written_once(start: Start, store: FakeStore
     assert eventually(lambda: store.attempts == 1)
     writer.log(5, {"a": 1.0})
     writer.keep()
-    assert [point.step for point in Journal(path)] == list(range(6))
+    assert [point.step for point in Spool(path)] == list(range(6))
     writer.log(6, {"a": 1.0})
     store.resume()
     assert close(writer).lines() == []

@@ -12,7 +12,7 @@ Watcher = Callable[[Sequence[Trial]], None]
 
 
 @dataclass
-class Board:
+class Study:
     """The trials in the order of their numbers; every change is journaled and shown.
 
     `new_run` makes the MLflow run of a trial; `warn` is told what people should know.
@@ -31,12 +31,12 @@ class Board:
     """Numbers of the trials that this process has begun, or has gone on with."""
     error: Exception | None = None
 
-    def __deepcopy__(self, memo: Any) -> "Board":
+    def __deepcopy__(self, memo: Any) -> "Study":
         return self
 
     def __reduce__(self) -> tuple[type, tuple[str]]:
         """Tune pickles all that it is given into its own folder, to restore from; sweeps go on from the journal."""
-        return str, ("the board of a sweep stays in its process",)
+        return str, ("the study of a sweep stays in its process",)
 
     @property
     def full(self) -> bool:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from dist_bp.checkpoint import locate, open_store
+from dist_bp.checkpoint import open_store, resolve_folder
 from dist_bp.checkpoint.manifest import MANIFEST
 from dist_bp.errors import CheckpointError
 
@@ -19,7 +19,7 @@ def find_model(name: str, root: Path, download: Callable[[str], Path]) -> Path:
     `name` is a checkpoint, a run's folder (its final model, or else its best checkpoint), the id of a run below
     `root`, a downloaded MLflow model, or the URI of one, which `download` fetches. Raises CheckpointError.
     """
-    path = download(name) if _URI.fullmatch(name) else locate(name, root)
+    path = download(name) if _URI.fullmatch(name) else resolve_folder(name, root)
     if (path / MANIFEST).is_file():
         return path
     if (path / EXPORTED / MANIFEST).is_file():

@@ -17,7 +17,7 @@ class Point(NamedTuple):
     step: int
 
 
-class Journal:
+class Spool:
     """A first-in, first-out queue of points in a JSON-lines file.
 
     The file exists only while points wait in it, and the next process that opens it goes on with them.
@@ -73,7 +73,7 @@ class Journal:
         try:
             waiting = list(self)
             path.unlink(missing_ok=True)
-            aside = Journal(path, self._max_bytes)
+            aside = Spool(path, self._max_bytes)
             refused = aside.append([*points, *waiting])
             if len(aside) < len(waiting):
                 return len(points)
