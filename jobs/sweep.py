@@ -6,7 +6,9 @@ import sys
 from dist_bp.cli.sweep_display import watch_sweep
 from dist_bp.config import load_config
 from dist_bp.errors import DistBpError
-from dist_bp.sweep.run import check_sweep, run_sweep
+from dist_bp.sweep.checks import check_sweep
+from dist_bp.sweep.job import SweepJob
+from dist_bp.sweep.run import run_sweep
 
 
 def main() -> int:
@@ -14,9 +16,9 @@ def main() -> int:
         print("usage: python jobs/sweep.py CONFIG [KEY=VALUE]...", file=sys.stderr)
         return 2
     try:
-        config = load_config(sys.argv[1], sys.argv[2:])
-        with watch_sweep(config, check_sweep(config).total, False, sys.stdout) as (watcher, observer):
-            result = run_sweep(config, watcher=watcher, observer=observer)
+        job = SweepJob.of(load_config(sys.argv[1], sys.argv[2:]))
+        with watch_sweep(job, check_sweep(job).total, False, sys.stdout) as (watcher, observer):
+            result = run_sweep(job, watcher=watcher, observer=observer)
     except DistBpError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

@@ -26,13 +26,15 @@ def sweep(
     """Try many values of some settings, as the configuration's sweep section says."""
     from dist_bp.cli.sweep_display import print_sweep, watch_sweep
     from dist_bp.config import load_config
-    from dist_bp.sweep.run import check_sweep, run_sweep
+    from dist_bp.sweep.checks import check_sweep
+    from dist_bp.sweep.job import SweepJob
+    from dist_bp.sweep.run import run_sweep
 
-    job_config = load_config(config, overrides or ())
-    search = check_sweep(job_config)
-    with watch_sweep(job_config, search.total, quiet, sys.stderr) as (watcher, observer):
-        result = run_sweep(job_config, resume, name, watcher, observer)
+    job = SweepJob.of(load_config(config, overrides or ()))
+    search = check_sweep(job)
+    with watch_sweep(job, search.total, quiet, sys.stderr) as (watcher, observer):
+        result = run_sweep(job, resume, name, watcher, observer)
     if not quiet:
-        print_sweep(result, job_config, sys.stderr if as_json else sys.stdout, [config, *(overrides or ())])
+        print_sweep(result, job, sys.stderr if as_json else sys.stdout, [config, *(overrides or ())])
     if as_json:
         print(json.dumps(result.as_dict()))

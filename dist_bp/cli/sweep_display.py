@@ -13,8 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dist_bp.cli.display import LineObserver, WarningObserver, program, serve_command
-from dist_bp.config import JobConfig, monitor_mode
-from dist_bp.config.sweep import SweepConfig
+from dist_bp.sweep.job import SweepJob
 from dist_bp.sweep.result import SweepResult
 from dist_bp.sweep.study import Watcher
 from dist_bp.sweep.table import shown
@@ -27,17 +26,16 @@ SHOWN = 20
 
 
 @contextmanager
-def watch_sweep(config: JobConfig, total: int, quiet: bool, stream: IO[str]) -> Iterator[tuple[Watcher, Observer]]:
+def watch_sweep(job: SweepJob, total: int, quiet: bool, stream: IO[str]) -> Iterator[tuple[Watcher, Observer]]:
     """What shows the trials, and what hears notes: a live table on a terminal, a line a trial elsewhere."""
-    assert config.sweep is not None
-    sweep, console = config.sweep, Console(file=stream)
+    console = Console(file=stream)
     if quiet:
         yield lambda trials: None, WarningObserver(console)
     elif not console.is_terminal:
-        yield Lines(console, sweep.metric, total), LineObserver(console)
+        yield Lines(console, job.metric, total), LineObserver(console)
     else:
         with Live(console=console, transient=True, refresh_per_second=4) as live:
-            yield LiveTable(live, sweep, total), TableObserver(live)
+            yield LiveTable(live, job, total), TableObserver(live)
 
 
 class TableObserver(LineObserver):
@@ -77,9 +75,9 @@ class Lines:
 class LiveTable:
     """The live table."""
 
-    def __init__(self, live: Live, sweep: SweepConfig, total: int) -> None:
+    def __init__(self, live: Live, job: SweepJob, total: int) -> None:
         self._live = live
-        self._sweep = sweep
+        self._job = job
         self._total = total
         self._started = time.monotonic()
 
@@ -87,22 +85,21 @@ class LiveTable:
         counts = Counter(trial.status for trial in trials)
         states = ", ".join(f"{count} {status}" for status, count in counts.items())
         seconds = time.monotonic() - self._started
-        table = trial_table(ranked(trials, monitor_mode(self._sweep.metric, self._sweep.mode)), self._sweep)
+        table = trial_table(ranked(trials, self._job.mode), self._job)
         title = Text(f"{len(trials)} of {self._total} trials: {states}; {seconds:.0f} s", style="bold")
         self._live.update(Group(title, table))
 
 
-def trial_table(order: Sequence[Trial], sweep: SweepConfig) -> Table:
+def trial_table(order: Sequence[Trial], job: SweepJob) -> Table:
     """The ranked trials, a line each."""
-    keys = list(sweep.parameters)
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for name in ("trial", "status", "epochs", sweep.metric):
+    for name in ("trial", "status", "epochs", job.metric):
         table.add_column(name, justify="right" if name != "status" else "left", no_wrap=True)
-    for key in keys:
+    for key in job.keys:
         table.add_column(_short(key), overflow="fold")
     for trial in order[:SHOWN]:
         cells = [str(trial.number), trial.status, str(trial.epochs), shown(trial.score)]
-        cells += [shown(trial.values[key]) for key in keys]
+        cells += [shown(trial.values[key]) for key in job.keys]
         table.add_row(*(escape(cell) for cell in cells))
     if len(order) > SHOWN:
         table.caption = f"and {len(order) - SHOWN} more"
@@ -115,16 +112,15 @@ def _short(key: str) -> str:
     return ".".join(parts[-3:] if len(parts) > 2 and parts[-2].isdecimal() else parts[-2:])
 
 
-def print_sweep(result: SweepResult, config: JobConfig, stream: IO[str], typed: Sequence[str]) -> None:
+def print_sweep(result: SweepResult, job: SweepJob, stream: IO[str], typed: Sequence[str]) -> None:
     """The closing summary: the ranking, failures with their causes, the best, and the next useful commands.
 
     `typed` is the job as given on the command line.
     """
-    assert config.sweep is not None
     console = Console(file=stream, soft_wrap=True, highlight=False)
     if not console.is_terminal:
         console.width = LOG_WIDTH
-    console.print(trial_table(result.trials, config.sweep))
+    console.print(trial_table(result.trials, job))
     for trial in result.trials:
         if trial.cause:
             console.print(f"trial {trial.number} failed: {escape(trial.cause)}")

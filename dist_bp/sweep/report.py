@@ -6,14 +6,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from dist_bp.checkpoint import export_model, load, open_store
-from dist_bp.config import JobConfig, monitor_mode, render
-from dist_bp.config.candidates import with_values
+from dist_bp.config import JobConfig, render
 from dist_bp.errors import DataError, TrainingFailed
 from dist_bp.runtime.warden import Warden
 from dist_bp.sweep import figures, table
 from dist_bp.sweep.describe import BEST_CONFIG, describe_begin, describe_result
+from dist_bp.sweep.job import SweepJob
 from dist_bp.sweep.result import SweepResult
 from dist_bp.sweep.search import Search
+from dist_bp.sweep.study import Study
 from dist_bp.sweep.trial import Trial, best, ranked
 from dist_bp.track.port import DESCRIPTION, SWEEP, Tracker
 from dist_bp.track.store import without_password
@@ -26,11 +27,11 @@ PARALLEL_FIGURE = "figures/parallel_coordinates.png"
 IMPORTANCES_FIGURE = "figures/importances.png"
 
 
-def open_parent(config: JobConfig, name: str, run_id: str | None, warden: Warden) -> Tracker:
+def open_parent(job: SweepJob, name: str, run_id: str | None, warden: Warden) -> Tracker:
     """Opens the parent run of all trials; `run_id` is that of an earlier process."""
-    tracking = config.tracking.model_copy(update={"run_name": config.tracking.run_name or name})
-    named = config.model_copy(update={"tracking": tracking})
-    return open_tracked(named, describe_begin(config, name), {SWEEP: name}, run_id, warden)
+    tracking = job.config.tracking.model_copy(update={"run_name": job.config.tracking.run_name or name})
+    named = job.config.model_copy(update={"tracking": tracking})
+    return open_tracked(named, describe_begin(job, name), {SWEEP: name}, run_id, warden)
 
 
 def close_children(tracker: Tracker, trials: Iterable[Trial]) -> None:
@@ -45,71 +46,62 @@ def close_children(tracker: Tracker, trials: Iterable[Trial]) -> None:
 
 
 def publish(
-    job: PreparedJob,
-    config: JobConfig,
+    prepared: PreparedJob,
+    job: SweepJob,
     name: str,
     folder: Path,
-    trials: Sequence[Trial],
-    ran: Sequence[Trial],
-    search: Search,
+    study: Study,
     tracker: Tracker,
     observer: Observer,
     seconds: float,
 ) -> SweepResult:
     """Logs the ranking, the figures, the best configuration and the best model."""
-    assert config.sweep is not None
-    metric, mode = config.sweep.metric, monitor_mode(config.sweep.metric, config.sweep.mode)
-    order = ranked(trials, mode)
-    winner = best(order, mode)
+    order, ran = ranked(study.trials, job.mode), study.ran
+    winner = best(order, job.mode)
     if winner is None:
-        raise TrainingFailed(f"no trial has a {metric}: {'; '.join(trial.cause for trial in order if trial.cause)}")
-    _log_table(tracker, config, name, order)
-    drawn = _log_figures(tracker, config, order, search, observer)
-    tracker.log_tags({DESCRIPTION: describe_result(config, name, order, drawn, tracker.run_id or "")})
-    chosen = with_values(config, winner.values)
+        raise TrainingFailed(f"no trial has a {job.metric}: {'; '.join(trial.cause for trial in order if trial.cause)}")
+    _log_table(tracker, job, name, order)
+    drawn = _log_figures(tracker, job, order, study.search, observer)
+    tracker.log_tags({DESCRIPTION: describe_result(job, name, order, drawn, tracker.run_id or "")})
+    chosen = job.trial(winner.values)
     path = folder / BEST_CONFIG
     path.write_text(render(chosen), encoding="utf-8")
     tracker.log_text(BEST_CONFIG, without_password(path.read_text(encoding="utf-8")))
     for trial in order:
         if trial.score is not None:
             tracker.log(trial.number, {"sweep/score": trial.score, "sweep/epochs": trial.epochs})
-    model = Path(config.checkpoint.directory).absolute() / winner.run_id / "model"
+    model = Path(job.config.checkpoint.directory).absolute() / winner.run_id / "model"
     return SweepResult(
         name=name,
         run_id=tracker.run_id or "",
         status="FINISHED",
-        metric=metric,
-        mode=mode,
+        metric=job.metric,
+        mode=job.mode,
         trials=order,
-        epochs=sum(trial.epochs for trial in trials),
+        epochs=sum(trial.epochs for trial in order),
         ran=len(ran),
         seconds=seconds,
         training_seconds=sum(trial.seconds for trial in ran),
         folder=str(folder),
         best_config=str(path),
         best_model=str(model),
-        model_uri=_log_model(job, chosen, model, winner, tracker, observer),
+        model_uri=_log_model(prepared, chosen, model, winner, tracker, observer),
         run_url=tracker.run_url,
-        tracking_uri=without_password(config.tracking.tracking_uri),
+        tracking_uri=without_password(job.config.tracking.tracking_uri),
     )
 
 
-def _log_table(tracker: Tracker, config: JobConfig, name: str, order: Sequence[Trial]) -> None:
-    assert config.sweep is not None
-    metric, keys = config.sweep.metric, list(config.sweep.parameters)
-    names, content = table.columns(metric, keys), table.rows(order, metric, keys)
+def _log_table(tracker: Tracker, job: SweepJob, name: str, order: Sequence[Trial]) -> None:
+    names, content = table.columns(job.metric, job.keys), table.rows(order, job.metric, job.keys)
     tracker.log_text("trials.csv", table.as_csv(content, names))
     tracker.log_text("trials.html", table.as_html(content, names, f"Sweep {name}"))
 
 
 def _log_figures(
-    tracker: Tracker, config: JobConfig, order: Sequence[Trial], search: Search, observer: Observer
+    tracker: Tracker, job: SweepJob, order: Sequence[Trial], search: Search, observer: Observer
 ) -> dict[str, str]:
     """Draws what there is to be drawn; returns where it is, by title."""
-    sweep = config.sweep
-    assert sweep is not None
-    mode = monitor_mode(sweep.metric, sweep.mode)
-    drawn = figures.parallel_coordinates(order, sweep.parameters, sweep.metric, mode)
+    drawn = figures.parallel_coordinates(order, job.sweep.parameters, job.metric, job.mode)
     tracker.log_figure(PARALLEL_FIGURE, drawn)
     found = search.importances(order)
     if not found:
@@ -120,7 +112,7 @@ def _log_figures(
 
 
 def _log_model(
-    job: PreparedJob, chosen: JobConfig, model: Path, winner: Trial, tracker: Tracker, observer: Observer
+    prepared: PreparedJob, chosen: JobConfig, model: Path, winner: Trial, tracker: Tracker, observer: Observer
 ) -> str | None:
     """The best trial's model, in the parent run as well."""
     if not chosen.tracking.log_model:
@@ -132,7 +124,7 @@ def _log_model(
     metrics = load(model, for_resuming=False).metrics  # of a trial that was given up, the best epoch's
     with TemporaryDirectory() as scratch:
         try:
-            package = Packager(job.prepared, Path(scratch)).package(model)
+            package = Packager(prepared.prepared, Path(scratch)).package(model)
             named = replace(package, tags={SWEEP: winner.run_id, "dist_bp.epochs": str(winner.epochs)})
             uri = tracker.log_model(named, winner.number, tracked(metrics))
         except DataError as error:

@@ -7,11 +7,10 @@ from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import FIFOScheduler, PopulationBasedTraining, TrialScheduler
 
-from dist_bp.config import JobConfig
-from dist_bp.config.metrics import monitor_mode
 from dist_bp.config.space import Range, Space
-from dist_bp.config.sweep import Asha, Median, Pbt, SweepConfig
+from dist_bp.config.sweep import Asha, Median, Pbt
 from dist_bp.sweep.halving import Halving
+from dist_bp.sweep.job import SweepJob
 from dist_bp.sweep.median import MedianRule
 from dist_bp.sweep.study import Study
 
@@ -22,30 +21,26 @@ NO_NEWS = {"idle": True, "done": False}
 """The result of a trial that trains and has nothing to tell."""
 
 
-def make_scheduler(config: JobConfig, study: Study) -> TrialScheduler:
+def make_scheduler(job: SweepJob, study: Study) -> TrialScheduler:
     """The scheduler of the sweep; `study` has the epochs of an earlier process, which count but in a population."""
-    sweep = config.sweep
-    assert sweep is not None
-    mode = monitor_mode(sweep.metric, sweep.mode)
-    match sweep.scheduler_options:
+    match job.sweep.scheduler_options:
         case Asha() as options:
-            return HalvingScheduler(sweep.metric, _halving(config, options), study)
+            return HalvingScheduler(job.metric, _halving(job, options), study)
         case Median() as options:
-            rule = MedianRule(mode, options.grace_period, options.min_samples_required)
-            return MedianScheduler(sweep.metric, rule, study)
+            rule = MedianRule(job.mode, options.grace_period, options.min_samples_required)
+            return MedianScheduler(job.metric, rule, study)
         case Pbt() as options:
-            random.seed(config.seed)  # Tune draws from the global generator
-            return _population_based(sweep, options, mode)
+            random.seed(job.config.seed)  # Tune draws from the global generator
+            return _population_based(job, options)
         case _:
             return FIFOScheduler()
 
 
-def decides(config: JobConfig, epoch: int) -> bool:
+def decides(job: SweepJob, epoch: int) -> bool:
     """Whether the scheduler has something to decide after this epoch, so that a trial must wait for it."""
-    assert config.sweep is not None
-    match config.sweep.scheduler_options:
+    match job.sweep.scheduler_options:
         case Asha() as options:
-            return _halving(config, options).is_rung(epoch)
+            return _halving(job, options).is_rung(epoch)
         case Pbt() as options:
             return epoch % options.perturbation_interval == 0
         case Median():
@@ -54,10 +49,8 @@ def decides(config: JobConfig, epoch: int) -> bool:
             return False
 
 
-def _halving(config: JobConfig, options: Asha) -> Halving:
-    assert config.sweep is not None
-    mode = monitor_mode(config.sweep.metric, config.sweep.mode)
-    return Halving(mode, options.grace_period, options.reduction_factor, config.train.epochs)
+def _halving(job: SweepJob, options: Asha) -> Halving:
+    return Halving(job.mode, options.grace_period, options.reduction_factor, job.config.train.epochs)
 
 
 class MedianScheduler(FIFOScheduler):  # type: ignore[misc]
@@ -137,20 +130,20 @@ class Population(PopulationBasedTraining):  # type: ignore[misc]
         return decision
 
 
-def _population_based(sweep: SweepConfig, options: Pbt, mode: str) -> Population:
+def _population_based(job: SweepJob, options: Pbt) -> Population:
     def within_space(config: dict[str, Any]) -> dict[str, Any]:
         """Tune varies a number by a fifth, also beyond the ends of its space."""
         values = config["trial"]["values"]
-        for key, space in sweep.parameters.items():
+        for key, space in job.sweep.parameters.items():
             if isinstance(space, Range):
                 values[key] = space.nearest(values[key])
         return config
 
-    domains = {key: _domain(space) for key, space in sweep.parameters.items()}
+    domains = {key: _domain(space) for key, space in job.sweep.parameters.items()}
     return Population(
         time_attr="epoch",
-        metric=sweep.metric,
-        mode=mode,
+        metric=job.metric,
+        mode=job.mode,
         perturbation_interval=options.perturbation_interval,
         quantile_fraction=options.quantile_fraction,
         resample_probability=options.resample_probability,

@@ -19,9 +19,10 @@ from optuna.importance import FanovaImportanceEvaluator
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from dist_bp.config.metrics import monitor_mode
-from dist_bp.config.space import GridSpace, NormalSpace, QUniformSpace, RandIntSpace, Space
+from dist_bp.config.space import GridSpace, QUniformSpace, RandIntSpace, Space
 from dist_bp.config.sweep import SweepConfig, Tpe
-from dist_bp.errors import UserError
+from dist_bp.errors import ConfigError, UserError
+from dist_bp.messages import one_line
 from dist_bp.plugins import import_object
 from dist_bp.sweep.trial import Trial
 
@@ -108,12 +109,7 @@ class Search:
     def _refusal(self, values: dict[str, Any]) -> str | None:
         """Why the values are not to be tried; None if they are."""
         for name, condition in zip(self._sweep.conditions, self._conditions, strict=True):
-            try:
-                admitted = condition(dict(values))
-            except Exception as error:
-                reason = f"{type(error).__name__}: {error}"
-                raise UserError(f"sweep.conditions: {name} failed for {values}: {reason}") from error
-            if not admitted:
+            if not _admits(name, condition, values):
                 return f"{name} does not admit {values}"
         return self._wrong(values)
 
@@ -151,6 +147,17 @@ class Search:
         )
 
 
+def _admits(name: str, condition: Condition, values: dict[str, Any]) -> bool:
+    """Asks a condition. Raises ConfigError with its name, the values and the cause where it raises.
+
+    It is the user's function, which may raise anything; nothing but the call is guarded.
+    """
+    try:
+        return bool(condition(dict(values)))
+    except Exception as error:
+        raise ConfigError(f"sweep.conditions: {name} failed for {values}: {one_line(error)}") from error
+
+
 def _listed(space: Space) -> Sequence[Any]:
     return range(space.low, space.high) if isinstance(space, RandIntSpace) else space.probes()
 
@@ -185,7 +192,6 @@ def _encoded(space: Space, value: Any) -> Any:
         case "choice" | "grid":
             return space.values.index(value)
         case "normal":
-            assert isinstance(space, NormalSpace)
             return min(max(NormalDist(space.mean, space.sd).cdf(value), TAILS), 1 - TAILS)
         case _:
             return value

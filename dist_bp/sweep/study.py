@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Any
 
 from dist_bp.sweep.journal import Journal
@@ -9,6 +10,20 @@ from dist_bp.sweep.search import Search
 from dist_bp.sweep.trial import Status, Trial
 
 Watcher = Callable[[Sequence[Trial]], None]
+
+
+class SweepState(Enum):
+    """How a sweep is; in all states but RUNNING no trial begins, or goes on."""
+
+    RUNNING = auto()
+    COMPLETED = auto()
+    """All trials are over, and not all have failed."""
+    FAILED = auto()
+    """All trials, or more than `max_failures`, have failed."""
+    BROKEN = auto()
+    """No more trials can be proposed: `Study.error` says why."""
+    INTERRUPTED = auto()
+    """By the user or the system."""
 
 
 @dataclass
@@ -30,6 +45,9 @@ class Study:
     given: set[int] = field(default_factory=set)
     """Numbers of the trials that this process has begun, or has gone on with."""
     error: Exception | None = None
+
+    def __post_init__(self) -> None:
+        self._over_before = {trial.number for trial in self.trials if trial.over}
 
     def __deepcopy__(self, memo: Any) -> "Study":
         return self
@@ -55,12 +73,29 @@ class Study:
         return next((trial for trial in self.trials if not trial.over and trial.number not in self.given), None)
 
     @property
-    def failures(self) -> int:
-        return sum(trial.status == "failed" for trial in self.trials)
+    def failed(self) -> list[Trial]:
+        return [trial for trial in self.trials if trial.status == "failed"]
+
+    @property
+    def ran(self) -> list[Trial]:
+        """The trials that have run in this process."""
+        return [trial for trial in self.trials if trial.number not in self._over_before]
+
+    @property
+    def state(self) -> SweepState:
+        if self.interrupted():
+            return SweepState.INTERRUPTED
+        if self.error:
+            return SweepState.BROKEN
+        if len(self.failed) > self.max_failures:
+            return SweepState.FAILED
+        if len(self.trials) < self.search.total or not all(trial.over for trial in self.trials):
+            return SweepState.RUNNING
+        return SweepState.FAILED if len(self.failed) == len(self.trials) else SweepState.COMPLETED
 
     @property
     def ended_early(self) -> bool:
-        return self.interrupted() or self.error is not None or self.failures > self.max_failures
+        return self.state not in (SweepState.RUNNING, SweepState.COMPLETED)
 
     def of(self, run_id: str) -> Trial:
         """The trial with this MLflow run, by which Tune calls it."""

@@ -9,9 +9,8 @@ from typing import Any
 
 from ray import tune
 
-from dist_bp.config import JobConfig
-from dist_bp.config.candidates import with_values
 from dist_bp.messages import one_line
+from dist_bp.sweep.job import SweepJob
 from dist_bp.sweep.schedule import NO_NEWS, decides
 from dist_bp.sweep.session import Epoch, Session
 
@@ -27,7 +26,7 @@ class TrainingTrial(tune.Trainable):  # type: ignore[misc]
     trial to another, but not names.
     """
 
-    def setup(self, config: dict[str, Any], job: JobConfig, folder: Path) -> None:
+    def setup(self, config: dict[str, Any], job: SweepJob, folder: Path) -> None:
         """`folder` is the working directory of the sweep, where this node has it: paths and modules are relative."""
         if folder.is_dir():
             os.chdir(folder)
@@ -42,7 +41,7 @@ class TrainingTrial(tune.Trainable):  # type: ignore[misc]
     def step(self) -> dict[str, Any]:
         try:
             if self._session is None:  # not sooner: Tune may hand over a checkpoint first
-                job = with_values(self._job, self._values)
+                job = self._job.trial(self._values)
                 self._session = Session(job, self.trial_name, self._resume, partial(decides, self._job))
             answer = self._session.advance(NEWS_SECONDS)
         except Exception as error:

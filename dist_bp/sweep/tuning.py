@@ -11,8 +11,8 @@ from typing import Any
 
 from dist_bp.checkpoint import CHECKPOINTS, open_store
 from dist_bp.config import JobConfig
-from dist_bp.config.candidates import with_values
 from dist_bp.errors import CheckpointError
+from dist_bp.sweep.job import SweepJob
 from dist_bp.sweep.study import Study
 from dist_bp.sweep.trial import Trial
 
@@ -28,7 +28,7 @@ SWITCHES = {
 }
 
 
-def run_trials(job: JobConfig, study: Study, folder: Path) -> None:
+def run_trials(job: SweepJob, study: Study, folder: Path) -> None:
     """Runs all that the study has to propose, several trials at a time as CPUs allow.
 
     `job` is what trials vary; `folder` is for Tune's files. Ray must be connected.
@@ -41,12 +41,15 @@ def run_trials(job: JobConfig, study: Study, folder: Path) -> None:
     from dist_bp.sweep.schedule import make_scheduler
     from dist_bp.sweep.trainable import TrainingTrial
 
-    assert job.sweep is not None
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # trials, failures and results are told by the study
     trainable = tune.with_parameters(TrainingTrial, job=job, folder=Path.cwd())
 
     def arguments(trial: Trial) -> dict[str, Any]:
-        return {"values": trial.values, "run_id": trial.run_id, "resume": newest_checkpoint(job, trial, study.warn)}
+        return {
+            "values": trial.values,
+            "run_id": trial.run_id,
+            "resume": newest_checkpoint(job.config, trial, study.warn),
+        }
 
     scheduler = make_scheduler(job, study)
     if isinstance(scheduler, PopulationBasedTraining):  # which takes no searcher
@@ -57,7 +60,7 @@ def run_trials(job: JobConfig, study: Study, folder: Path) -> None:
         source = {"num_samples": -1, "search_alg": Proposals(study, arguments)}
         space = {}
     tuner = tune.Tuner(
-        tune.with_resources(trainable, lambda config: _bundles(with_values(job, config["trial"]["values"]))),
+        tune.with_resources(trainable, lambda config: _bundles(job.trial(config["trial"]["values"]))),
         param_space=space,
         tune_config=tune.TuneConfig(
             **source,
@@ -70,7 +73,7 @@ def run_trials(job: JobConfig, study: Study, folder: Path) -> None:
             name=TUNE,
             storage_path=str(folder),
             stop=EarlyEnd(study),
-            callbacks=[StudyCallback(study, job.sweep.metric)],
+            callbacks=[StudyCallback(study, job.metric)],
             verbose=0,
         ),
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dist_bp.config import JobConfig
+from dist_bp.sweep.job import SweepJob
 from dist_bp.sweep.schedule import CONTINUE, NO_NEWS, PAUSE, STOP, decides, make_scheduler
 from dist_bp.sweep.trial import Trial
 from tests.conftest import JobMaker
@@ -14,9 +14,10 @@ EPOCHS = 8
 SPACES = {"train.optimizer.learning_rate": {"type": "uniform", "low": 0.1, "high": 0.2}}
 
 
-def sweep(make_job: JobMaker, scheduler: Any) -> JobConfig:
+def sweep(make_job: JobMaker, scheduler: Any) -> SweepJob:
     settings = {"metric": "val_loss", "num_samples": 4, "scheduler": scheduler, "parameters": SPACES}
-    return make_job(train={"epochs": EPOCHS, "optimizer": {"type": "sgd", "learning_rate": 0.1}}, sweep=settings)
+    train = {"epochs": EPOCHS, "optimizer": {"type": "sgd", "learning_rate": 0.1}}
+    return SweepJob.of(make_job(train=train, sweep=settings))
 
 
 @pytest.mark.parametrize("scheduler", ["asha", "median", "pbt"])
@@ -52,7 +53,7 @@ def test_a_trial_worse_than_those_of_an_earlier_process_does_not_go_on(
     scheduler: Any, gives_up: str, make_job: JobMaker
 ) -> None:
     trials = [Trial(0, {}, "earlier", curve={1: 0.3}), Trial(1, {}, "better"), Trial(2, {}, "worse")]
-    board = SimpleNamespace(trials=trials, of=lambda run: next(trial for trial in trials if trial.run_id == run))
-    made = make_scheduler(sweep(make_job, scheduler), board)
+    study = SimpleNamespace(trials=trials, of=lambda run: next(trial for trial in trials if trial.run_id == run))
+    made = make_scheduler(sweep(make_job, scheduler), study)
     assert made.on_trial_result(None, "better", {"epoch": 1, "val_loss": 0.2}) == CONTINUE
     assert made.on_trial_result(None, "worse", {"epoch": 1, "val_loss": 0.4}) == gives_up

@@ -1,0 +1,62 @@
+"""How a sweep is: running until all is over, or until something ends it."""
+
+from pathlib import Path
+
+import pytest
+
+from dist_bp.config.sweep import SweepConfig
+from dist_bp.errors import ConfigError, UserError
+from dist_bp.sweep.job import SweepJob
+from dist_bp.sweep.journal import Journal
+from dist_bp.sweep.search import Search
+from dist_bp.sweep.study import Study, SweepState
+from dist_bp.sweep.trial import Status, Trial
+from tests.conftest import JobMaker
+
+SWEEP = {"num_samples": 3, "parameters": {"seed": {"type": "choice", "values": [1, 2]}}}
+
+
+def study_of(folder: Path, statuses: list[Status], interrupted: bool = False) -> Study:
+    trials = [Trial(number, {"seed": 1}, f"run-{number}", status) for number, status in enumerate(statuses)]
+    search = Search(SweepConfig.model_validate(SWEEP), 0)
+    return Study(search, Journal(folder), str, lambda trials: None, print, None, 1, lambda: interrupted, trials)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "state"),
+    [
+        ([], SweepState.RUNNING),
+        (["finished", "failed"], SweepState.RUNNING),
+        (["finished", "stopped", "paused"], SweepState.RUNNING),
+        (["finished", "stopped", "failed"], SweepState.COMPLETED),
+        (["failed", "failed"], SweepState.FAILED),
+    ],
+)
+def test_the_trials_tell_how_a_sweep_is(tmp_path: Path, statuses: list[Status], state: SweepState) -> None:
+    study = study_of(tmp_path, statuses)
+    assert study.state is state
+    assert study.ended_early is (state is SweepState.FAILED)
+
+
+def test_all_trials_failed_is_no_success_however_many_may(tmp_path: Path) -> None:
+    study = study_of(tmp_path, ["failed"] * 3)
+    study.max_failures = 5
+    assert study.state is SweepState.FAILED
+
+
+def test_what_ends_a_sweep_from_outside_comes_first(tmp_path: Path) -> None:
+    study = study_of(tmp_path, ["failed", "failed"])
+    study.error = UserError("a condition failed")
+    assert study.state is SweepState.BROKEN
+    assert study_of(tmp_path, ["failed", "failed"], interrupted=True).state is SweepState.INTERRUPTED
+
+
+def test_what_ran_here_is_told_from_what_had_ended_before(tmp_path: Path) -> None:
+    study = study_of(tmp_path, ["finished", "waiting"])
+    study.set(study.trials[1], "failed")
+    assert [trial.number for trial in study.ran] == [1]
+
+
+def test_a_job_without_a_sweep_is_told_what_is_missing(make_job: JobMaker) -> None:
+    with pytest.raises(ConfigError, match=r"has no sweep section: say what to vary in sweep\.parameters"):
+        SweepJob.of(make_job())
