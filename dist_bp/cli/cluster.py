@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dist_bp.cli.options import AsJson
+
 if TYPE_CHECKING:
     from dist_bp.submit.state import Head
-
-AsJson = Annotated[bool, typer.Option("--json", help="Last line of standard output: one JSON object.")]
 
 
 def up(

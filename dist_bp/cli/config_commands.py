@@ -4,14 +4,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dist_bp.cli.options import ConfigPath, Overrides
+
 if TYPE_CHECKING:
     from dist_bp.config import JobConfig
-
-ConfigPath = Annotated[str, typer.Argument(metavar="CONFIG", help="The YAML file of the job.")]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="[KEY=VALUE]...", help="Settings that replace the file's: train.epochs=20."),
-]
 
 
 def validate(config: ConfigPath, overrides: Overrides = None) -> None:

@@ -3,10 +3,11 @@
 import json
 import sys
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dist_bp.cli.options import AsJson, text_stream
 from dist_bp.messages import last_line
 
 if TYPE_CHECKING:
@@ -19,9 +20,6 @@ Address = Annotated[
         help="The cluster's dashboard; default: that of `cluster up`, else RAY_API_SERVER_ADDRESS or RAY_ADDRESS.",
     ),
 ]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Last line of standard output: one JSON object; the rest on standard error.")
-]
 JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's submission id.")]
 
 EXIT_CODES = {"SUCCEEDED": 0, "STOPPED": 130}
@@ -32,7 +30,7 @@ def list_jobs(address: Address = None, as_json: AsJson = False) -> None:
     """List the jobs of a cluster, the newest first."""
     client = _connected(address)[0]
     jobs = client.jobs()
-    out = _out(as_json)
+    out = text_stream(as_json)
     for job in jobs:
         told = job["metadata"] or {}
         name, run = told.get("job_name") or "-", told.get("mlflow_run_id") or "-"
@@ -57,7 +55,7 @@ def status(name: JobId, address: Address = None, as_json: AsJson = False) -> Non
     }
     for key, value in rows.items():
         if value:
-            print(f"{key:12}{value}", file=_out(as_json))
+            print(f"{key:12}{value}", file=text_stream(as_json))
     if as_json:
         print(json.dumps(facts(job)))
 
@@ -75,7 +73,7 @@ def logs(
     job = client.job(name)
     if follow:
         end_with(follow_job(client, name, as_json), {}, as_json)
-    print(client.logs(name), end="", file=_out(as_json))
+    print(client.logs(name), end="", file=text_stream(as_json))
     if as_json:
         print(json.dumps(facts(job)))
 
@@ -99,7 +97,7 @@ def stop(
         say(f"job {name} goes on stopping; `dist-bp jobs stop {name}` again ends it at once")
         raise
     words = last_words(client, name)
-    print(f"{job['status']}: {words}", file=_out(as_json))
+    print(f"{job['status']}: {words}", file=text_stream(as_json))
     if as_json:
         print(json.dumps(facts(job) | {"last_line": words}))
 
@@ -108,7 +106,7 @@ def follow_job(client: "JobsClient", name: str, as_json: bool) -> "RayJob":
     """Writes the log of a job until it has ended; Ctrl-C leaves the job alone and the command."""
     from dist_bp.submit.follow import follow
 
-    out = _out(as_json)
+    out = text_stream(as_json)
 
     def write(text: str) -> None:
         out.write(text)
@@ -141,10 +139,6 @@ def facts(job: "RayJob") -> dict[str, Any]:
 
 def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
-
-
-def _out(as_json: bool) -> TextIO:
-    return sys.stderr if as_json else sys.stdout
 
 
 def _connected(address: str | None) -> "tuple[JobsClient, str]":

@@ -1,13 +1,14 @@
 """`evaluate` and `predict`: a saved model on other data."""
 
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from dist_bp.cli.options import AsJson, text_stream
 
 if TYPE_CHECKING:
     from dist_bp.config import JobConfig
@@ -19,7 +20,7 @@ ModelName = Annotated[
         metavar="MODEL", help="A checkpoint, a run's folder or id, or an MLflow URI such as models:/m-1234."
     ),
 ]
-ConfigPath = Annotated[
+JobFile = Annotated[
     Path | None,
     typer.Option(
         "--config", metavar="FILE", help="A job that says where data, runs and MLflow are now, if they moved."
@@ -34,10 +35,8 @@ def evaluate(
     ] = None,
     targets: Annotated[str | None, typer.Option(metavar="FILE", help="The targets of a .npy or idx file.")] = None,
     split: Annotated[str, typer.Option(help="Without --data: this split of the job's own data.")] = "test",
-    config: ConfigPath = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Last line of standard output: one JSON object, the result.")
-    ] = False,
+    config: JobFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Measure a model on a file, or on a split of the data it was trained on."""
     from dist_bp.serve import evaluate_split
@@ -62,7 +61,7 @@ def predict(
     input: Annotated[str, typer.Option(metavar="FILE", help="csv, parquet, npy, npz or idx.")],
     output: Annotated[Path, typer.Option(metavar="FILE", help="csv, parquet, or npy with predictions alone.")],
     force: Annotated[bool, typer.Option("--force", help="Replace the output file if it exists.")] = False,
-    config: ConfigPath = None,
+    config: JobFile = None,
 ) -> None:
     """Predict a file of raw rows, block by block."""
     from dist_bp.errors import DataError
@@ -137,4 +136,4 @@ def _print_table(facts: dict[str, str], scores: dict[str, float], as_json: bool)
     table.add_column(overflow="fold")
     for name, value in {**facts, **{name: f"{score:.4f}" for name, score in scores.items()}}.items():
         table.add_row(name, value)
-    Console(file=sys.stderr if as_json else sys.stdout).print(table)
+    Console(file=text_stream(as_json)).print(table)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from dist_bp.cli.config_commands import ConfigPath, Overrides
+from dist_bp.cli.options import AsJson, ConfigPath, Overrides, text_stream
 from dist_bp.errors import Interrupted, UserError
 
 if TYPE_CHECKING:
@@ -33,9 +33,7 @@ def plan(
         Literal["weak", "strong"],
         typer.Option("--scaling", help="weak: the batch grows with the nodes. strong: it stays."),
     ] = "weak",
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Last line of standard output: one JSON object, all figures.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Predict step time, traffic, memory and efficiency on many nodes.
 
@@ -57,7 +55,7 @@ def plan(
     except KeyboardInterrupt:
         raise Interrupted("interrupted while measuring: there is no prediction") from None
     found = predict(load, costs, Network(bandwidth, latency * 1e-6), counts, growth)
-    out = sys.stderr if as_json else sys.stdout
+    out = text_stream(as_json)
     for line in (*describe(load, costs, nic, latency), "", *table(found), "", *memory(found)):
         print(line, file=out)
     if as_json:

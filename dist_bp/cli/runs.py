@@ -1,7 +1,6 @@
 """`runs list|show|compare|best`: what was trained, read back from MLflow."""
 
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from dist_bp.cli.options import AsJson, text_stream
 from dist_bp.errors import UserError
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ Filter = Annotated[
         "--filter", metavar="TEXT", help="As in MLflow: 'metrics.`val/accuracy` > 0.9 and params.seed = \"7\"'."
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Last line of standard output: one JSON object.")]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, the beginning of it, or its name.")]
 
 
@@ -51,7 +50,7 @@ def list_runs(
     with _reader(config, tracking_uri, experiment) as reader:
         order = _sort(reader, sort) if sort else None
         runs = reader.with_parents(reader.runs(filter_text, order, limit))
-    print_runs(runs, order.metric if order else None, _stream(as_json))
+    print_runs(runs, order.metric if order else None, text_stream(as_json))
     if as_json:
         print(json.dumps({"runs": [_facts(run) for run in runs]}))
 
@@ -70,7 +69,7 @@ def show(
         found = reader.find(run)
         models = _models_of(reader, found)
         artifacts = reader.artifacts(found.run_id)
-    print_run(found, models, artifacts, _stream(as_json))
+    print_run(found, models, artifacts, text_stream(as_json))
     if as_json:
         print(json.dumps(_facts(found) | {"models": [_model_facts(model) for model in models], "artifacts": artifacts}))
 
@@ -110,7 +109,7 @@ def compare(
     except OSError as error:
         raise UserError(f"--output {output}: cannot be written: {error.strerror or error}") from error
     metrics, params = metric_rows(found), differing_params(found)
-    print_comparison(found, metrics, params, [output, page], _stream(as_json))
+    print_comparison(found, metrics, params, [output, page], text_stream(as_json))
     if as_json:
         facts = {name: [None if v is None else finite({name: v})[name] for v in row] for name, row in metrics.items()}
         ids = [run.run_id for run in found]
@@ -137,7 +136,7 @@ def best(
         sign = 1 if (mode or tracked_mode(name)) == "min" else -1
         found, value, model = _best(reader, name, sign, filter_text)
     options = ["--config", str(config)] if config else []
-    print_best(found, name, value, model, options, _stream(as_json))
+    print_best(found, name, value, model, options, text_stream(as_json))
     if as_json:
         uri = model.uri if model else None
         print(json.dumps({"run_id": found.run_id, "metric": name, "value": value, "model_uri": uri, "url": found.url}))
@@ -210,7 +209,3 @@ def _model_facts(model: "ModelRecord") -> dict[str, Any]:
     from dist_bp.train.result import finite
 
     return asdict(model) | {"metrics": finite(model.metrics)}
-
-
-def _stream(as_json: bool) -> Any:
-    return sys.stderr if as_json else sys.stdout

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from dist_bp.cli.config_commands import ConfigPath, Overrides
-from dist_bp.cli.jobs import Address, AsJson, end_with, facts, follow_job, say
+from dist_bp.cli.jobs import Address, end_with, facts, follow_job, say
+from dist_bp.cli.options import AsJson, ConfigPath, Overrides
 
 Env = Annotated[
     list[str] | None, typer.Option("--env", metavar="KEY=VALUE", help="Environment variable of the job; repeatable.")

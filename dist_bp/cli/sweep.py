@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dist_bp.cli.config_commands import ConfigPath, Overrides
+from dist_bp.cli.options import AsJson, ConfigPath, Overrides, Quiet, text_stream
 
 
 def sweep(
@@ -18,10 +18,8 @@ def sweep(
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="Name of a new sweep; default: job and time.")
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Last line of standard output: one JSON object, the result.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors and the JSON result.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Try many values of some settings, as the configuration's sweep section says."""
     from dist_bp.cli.sweep_display import print_sweep, watch_sweep
@@ -35,6 +33,6 @@ def sweep(
     with watch_sweep(job, search.total, quiet, sys.stderr) as (watcher, observer):
         result = run_sweep(job, resume, name, watcher, observer)
     if not quiet:
-        print_sweep(result, job, sys.stderr if as_json else sys.stdout, [config, *(overrides or ())])
+        print_sweep(result, job, text_stream(as_json), [config, *(overrides or ())])
     if as_json:
         print(json.dumps(result.as_dict()))

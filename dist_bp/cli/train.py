@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from dist_bp.cli.config_commands import ConfigPath, Overrides
+from dist_bp.cli.options import AsJson, ConfigPath, Overrides, Quiet, text_stream
 
 if TYPE_CHECKING:
     from dist_bp.config import JobConfig
@@ -30,17 +30,15 @@ def train(
         Path | None,
         typer.Option(metavar="FILE", help="Write what every process did at each step, to open in ui.perfetto.dev."),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Last line of standard output: one JSON object, the result.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors and the JSON result.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train the network of a configuration."""
     from dist_bp.cli.display import print_result, watch
     from dist_bp.config import load_config
 
     job_config = load_config(config, overrides or ())
-    out = sys.stderr if as_json else sys.stdout
+    out = text_stream(as_json)
     if dry_run:
         _check(job_config, resume, None if quiet else out)
         return

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dist_bp.cli.config_commands import Overrides
+from dist_bp.cli.options import Overrides
 
 
 def ui(

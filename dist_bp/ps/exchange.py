@@ -53,8 +53,8 @@ class Exchange:
     `encrypt`, CURVE (CurveZMQ, RFC 26 of ZeroMQ) encrypts and authenticates everything; without it the data are open to
     whoever can read or change the network's packets. `label` names a peer in errors: "server on node 2".
 
-    `bytes_sent` and `bytes_received` count payloads as they were on the wire, `overhead_sent` the heads; what ZeroMQ,
-    TCP and IP add is not counted. Not to be used by two threads, nor after a fork.
+    `bytes_sent` and `bytes_received` count payloads as they were on the wire, without their heads and what ZeroMQ, TCP
+    and IP add. Not to be used by two threads, nor after a fork.
     """
 
     def __init__(
@@ -62,7 +62,6 @@ class Exchange:
     ) -> None:
         self.bytes_sent = 0
         self.bytes_received = 0
-        self.overhead_sent = 0
         self._others = tuple(node for node in range(nodes) if node != me)
         self._timeout = timeout
         self._links = Links(me, nodes, secret, timeout, encrypt, label)
@@ -98,7 +97,6 @@ class Exchange:
             head += struct.pack(f"<{len(scalars)}d", *scalars)
         self._links.send(node, head, body if nbytes else None)
         self.bytes_sent += nbytes
-        self.overhead_sent += len(head)
 
     def receive(
         self, kind: int, generation: int, step: int, into: Mapping[int, Array | None], codec: Codec | None = None

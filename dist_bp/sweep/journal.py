@@ -11,7 +11,7 @@ from typing import Any
 from dist_bp.config import JobConfig
 from dist_bp.errors import UserError
 from dist_bp.messages import did_you_mean
-from dist_bp.sweep.trial import OVER, Trial
+from dist_bp.sweep.trial import Trial
 
 SWEEPS = "sweeps"
 JOURNAL = "trials.jsonl"
@@ -104,13 +104,8 @@ class Record:
     parent: str
     trials: list[Trial]
 
-    @property
-    def unfinished(self) -> list[Trial]:
-        return [trial for trial in self.trials if trial.status not in OVER]
-
 
 def _others(folder: Path) -> str:
-
     known = sorted(path.parent.name for path in folder.parent.glob(f"*/{JOURNAL}"))
     if not known:
         return ": there are none yet"

@@ -34,16 +34,6 @@ def loss_curves(
     return figure
 
 
-def learning_rate_curve(steps: Sequence[int], values: Sequence[float]) -> Figure:
-    """Learning rate of each step."""
-    figure, axes = _figure(8.0, 3.2)
-    axes.plot(steps, values, color=BLUE, linewidth=1.8)
-    axes.set_ylim(bottom=0)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set(title="Learning rate", xlabel="step", ylabel="learning rate")
-    return figure
-
-
 def confusion_matrix(counts: Array, classes: Sequence[str], title: str = "") -> Figure:
     """Samples by true class (rows) and predicted class (columns).
 

@@ -96,7 +96,7 @@ def test_a_broken_stream_is_taken_up_where_it_ended(client: JobsClient, monkeypa
 
 @pytest.mark.parametrize("client", [Busy], indirect=True)
 def test_a_long_stream_that_breaks_is_no_silence(client: JobsClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(following, "PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(following, "SILENT_SECONDS", 1.0)
     monkeypatch.setattr(following, "AGAIN_SECONDS", 0.1)
     written: list[str] = []
     assert following.follow(client, "a", written.append)["status"] == "FAILED"

@@ -6,7 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from dist_bp.track.figures import confusion_matrix, learning_rate_curve, loss_curves
+from dist_bp.track.figures import confusion_matrix, loss_curves
 
 
 def pixels(figure: Figure) -> Any:
@@ -50,7 +50,7 @@ def test_one_epoch_without_validation_is_drawn() -> None:
     pixels(figure)
 
 
-def test_confusion_matrix_shows_counts_and_shares_of_the_true_class() -> None:
+def test_confusion_matrix_shows_counts_and_fractions_of_the_true_class() -> None:
     counts = np.array([[8, 2, 0], [1, 0, 1], [0, 0, 0]])
     figure = confusion_matrix(counts, ["cat", "dog", "owl"], "test split")
     axes = figure.axes[0]
@@ -68,11 +68,3 @@ def test_many_classes_are_drawn_without_counts_and_with_some_names() -> None:
     assert texts(figure) == []
     assert 10 < len(figure.axes[0].get_yticks()) <= 25
     assert max(pixels(figure).shape) < 2000
-
-
-def test_learning_rate_curve() -> None:
-    figure = learning_rate_curve([0, 10, 20], [0.0, 0.1, 0.05])
-    [line] = figure.axes[0].get_lines()
-    assert line.get_xydata().tolist() == [[0, 0.0], [10, 0.1], [20, 0.05]]
-    assert figure.axes[0].get_xlabel() == "step"
-    pixels(figure)
