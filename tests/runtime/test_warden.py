@@ -14,7 +14,7 @@ from dist_bp.runtime.warden import Warden
 DRIVER = """
 import subprocess, sys, time
 from pathlib import Path
-from dist_bp.runtime.warden import Warden, descendants, mentioning, start_time
+from dist_bp.runtime.warden import Warden
 sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
 earlier = subprocess.Popen(sleep)
 with Warden() as warden:
