@@ -1,10 +1,12 @@
-"""The pages are true as far as a test can tell: links, pictures, configurations, commands, paths and the code shown."""
+"""The pages are true as far as a test can tell: links, pictures, settings, commands, paths and the code shown."""
 
+import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -12,7 +14,7 @@ import yaml
 from typer.core import TyperCommand, TyperGroup
 
 from dist_bp.cli.main import _app
-from dist_bp.config import JobConfig, load_config
+from dist_bp.config import JobConfig, json_schema, load_config
 from dist_bp.train.setup import prepare_job
 
 ROOT = Path(__file__).parent.parent
@@ -32,6 +34,8 @@ OPTION = re.compile(r"(?<![\w-])(--?[a-z][a-z-]*)")
 COMMAND = re.compile(r"\bdist-bp ([a-z]+(?:\|[a-z]+)*)([^#\n]*)")
 WHOLE = {"name", "data"}
 """The keys that tell a whole configuration from a part of one."""
+TAGS = {"ray.submission_id"}
+"""Tags in MLflow that look like settings."""
 OF_OTHERS = {"-m", "--working-dir", "--help"}
 """Options of Python, of Ray's command line and of every command."""
 
@@ -95,6 +99,36 @@ def test_configurations_are_valid(page: Path, tmp_path: Path) -> None:
             path = tmp_path / f"{number}.yaml"
             path.write_text(text, encoding="utf-8")
             load_config(path)
+
+
+def knows(schema: dict[str, Any], node: Any, keys: Sequence[str]) -> bool:
+    """Whether a part of the JSON Schema has a setting at these keys, whatever the type beside it."""
+    if not isinstance(node, dict):
+        return bool(node)
+    if "$ref" in node:
+        return knows(schema, schema["$defs"][node["$ref"].rpartition("/")[2]], keys)
+    if not keys:
+        return True
+    inner = [part for union in ("anyOf", "oneOf", "allOf") for part in node.get(union, ())]
+    if any(knows(schema, part, keys) for part in inner):
+        return True
+    here = [node["items"]] if keys[0].isdecimal() and "items" in node else []
+    here += [found for found in (node.get("properties", {}).get(keys[0]),) if found is not None]
+    return any(knows(schema, part, keys[1:]) for part in here)
+
+
+@each_page
+def test_settings_exist(page: Path) -> None:
+    schema = json_schema()
+    pieces = INLINE.findall(prose(page)) + [line for line in prose(page).splitlines() if line.startswith("    ")]
+    sections = "|".join(JobConfig.model_fields)
+    for piece in pieces:
+        for name in re.findall(rf"(?<![\w./-])((?:{sections})(?:\.\w+)+)(?![\w/])", piece):
+            if not re.search(r"\.(py|yaml|safetensors)$", name) and name not in TAGS:
+                assert knows(schema, schema, name.split(".")), f"{page.name}: {piece.strip()}: there is no {name}"
+        if re.fullmatch(r"\{type: .*\}", piece):
+            kind = yaml.safe_load(piece)["type"]
+            assert ":" in kind or f'"{kind}"' in json.dumps(schema), f"{page.name}: there is no type {kind}"
 
 
 def commands() -> dict[str, set[str]]:
