@@ -55,14 +55,16 @@ class Session:
             self._orders.put("go")
             self.waiting = False
         answer = self._hear(seconds)
-        assert not isinstance(answer, Path)
+        if isinstance(answer, Path):
+            raise RuntimeError("the job saved a checkpoint that nobody asked for")
         return answer
 
     def save(self) -> Path:
         """The folder of a checkpoint of the epoch that `advance` returned last."""
         self._orders.put("save")
         answer = self._hear()
-        assert isinstance(answer, Path)
+        if not isinstance(answer, Path):
+            raise RuntimeError("the job did not save when it was asked to")
         return answer
 
     def stop(self) -> None:
