@@ -445,17 +445,20 @@ def test_not_a_mapping(problems_of, text, problem):
     assert problems_of(text) == [problem]
 
 
-def test_files_that_cannot_be_read(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("none.yaml", "there is no such file"),
+        (".", "this is a directory, not a configuration file"),
+        ("binary.yaml", "this is not UTF-8 text (byte 6): not a YAML file?"),
+    ],
+)
+def test_files_that_cannot_be_read(tmp_path, monkeypatch, path, problem):
     monkeypatch.chdir(tmp_path)
     Path("binary.yaml").write_bytes(b"name: \xff\xfe")
-    for path, problem in {
-        "none.yaml": "none.yaml: there is no such file",
-        ".": ".: this is a directory, not a configuration file",
-        "binary.yaml": "binary.yaml: this is not UTF-8 text (byte 6): not a YAML file?",
-    }.items():
-        with pytest.raises(ConfigError) as caught:
-            load_config(path)
-        assert caught.value.problems == [problem]
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert caught.value.problems == [f"{path}: {problem}"]
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_key(file):

@@ -1,6 +1,7 @@
 """Options of the parameter server's modes: each belongs to one."""
 
 import pytest
+import yaml
 
 from dist_bp.config import load_config
 from dist_bp.errors import ConfigError
@@ -18,7 +19,8 @@ from tests.config.conftest import BASE
     ],
 )
 def test_every_mode_is_accepted_with_its_options(file, section):
-    assert load_config(file(f"{BASE}parameter_server: {section}\n")).parameter_server.mode in section
+    loaded = load_config(file(f"{BASE}parameter_server: {section}\n")).parameter_server
+    assert loaded.model_dump(exclude_unset=True) == yaml.safe_load(section)
 
 
 @pytest.mark.parametrize(

@@ -67,14 +67,16 @@ def test_arrays(table: Prepared) -> None:
     assert read_inputs("x.npy", table.pipeline).targets is None
 
 
-def test_files_that_cannot_be_read(table: Prepared) -> None:
-    cases = {
-        "d.xls": "the format is told by the suffix",
-        "none.csv": "not found",
-        "d.csv": "no column 'n'",
-        "gap.csv": "missing in row 1",
-    }
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("d.xls", "the format is told by the suffix"),
+        ("none.csv", "not found"),
+        ("d.csv", "no column 'n'"),
+        ("gap.csv", "missing in row 1"),
+    ],
+)
+def test_files_that_cannot_be_read(table: Prepared, path: str, message: str) -> None:
     Path("gap.csv").write_text("n,flag,ok\n1,no,p\n2,no,\n")
-    for path, message in cases.items():
-        with pytest.raises(DataError, match=message):
-            read_inputs(path, table.pipeline)
+    with pytest.raises(DataError, match=message):
+        read_inputs(path, table.pipeline)

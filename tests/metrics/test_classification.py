@@ -97,12 +97,12 @@ def test_each_sample_of_a_constant_output_ties_to_the_first_class() -> None:
 @pytest.mark.parametrize("name", ["accuracy", "f1_macro", "confusion_matrix", "roc_auc", "top_2"])
 def test_outputs_that_do_not_fit_the_targets_are_refused(name: str, rows: int) -> None:
     measured = metric(name, classes=4)
-    with pytest.raises(ShapeError):
+    with pytest.raises(ShapeError, match=r"4 output units do not fit .*\(3,\)|top_2 needs one .* label a sample"):
         measured.update(measured.empty(), np.zeros((rows, 4)), np.zeros((rows, 3)))
 
 
-def test_metrics_of_one_label_refuse_several() -> None:
-    for name in ("confusion_matrix", "top_2"):
-        measured = metric(name, classes=4)
-        with pytest.raises(ShapeError, match=f"{name} needs one"):
-            measured.update(measured.empty(), np.zeros((5, 4)), np.zeros((5, 4)))
+@pytest.mark.parametrize("name", ["confusion_matrix", "top_2"])
+def test_metrics_of_one_label_refuse_several(name: str) -> None:
+    measured = metric(name, classes=4)
+    with pytest.raises(ShapeError, match=f"{name} needs one"):
+        measured.update(measured.empty(), np.zeros((5, 4)), np.zeros((5, 4)))

@@ -55,9 +55,12 @@ def test_r2_of_constant_targets() -> None:
     assert measure("r2", both + np.array([1.0, 0.0]), both) == 0.5
 
 
-def test_undefined_results_are_nan() -> None:
-    for name in ORACLES:
-        assert math.isnan(measure(name, np.zeros((0, 2)), np.zeros((0, 2))))
+@pytest.mark.parametrize("name", ORACLES)
+def test_without_samples_there_is_no_result(name: str) -> None:
+    assert math.isnan(measure(name, np.zeros((0, 2)), np.zeros((0, 2))))
+
+
+def test_r2_of_one_sample_is_nan() -> None:
     assert math.isnan(measure("r2", np.zeros((1, 2)), np.zeros((1, 2))))
 
 

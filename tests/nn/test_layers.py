@@ -152,18 +152,18 @@ def test_misfits(layers: list[Layer], shape: tuple[int, ...], message: str) -> N
 
 
 @pytest.mark.parametrize(
-    "make",
+    ("make", "message"),
     [
-        lambda: Dense(0),
-        lambda: Dropout(1.0),
-        lambda: BatchNorm(momentum=1.5),
-        lambda: BatchNorm(epsilon=0.0),
-        lambda: LayerNorm(epsilon=-1.0),
-        lambda: Activation("relu", alpha=0.2),
+        (lambda: Dense(0), "dense needs at least 1 unit, got 0"),
+        (lambda: Dropout(1.0), "dropout needs a rate of at least 0 and below 1, got 1.0"),
+        (lambda: BatchNorm(momentum=1.5), "batch_norm needs a momentum from 0 to 1, got 1.5"),
+        (lambda: BatchNorm(epsilon=0.0), "batch_norm needs an epsilon above 0, got 0.0"),
+        (lambda: LayerNorm(epsilon=-1.0), "layer_norm needs an epsilon above 0, got -1.0"),
+        (lambda: Activation("relu", alpha=0.2), "relu takes no alpha"),
     ],
 )
-def test_hyperparameters_out_of_range(make: Callable[[], Layer]) -> None:
-    with pytest.raises(ConfigError):
+def test_hyperparameters_out_of_range(make: Callable[[], Layer], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         make()
 
 

@@ -1,6 +1,7 @@
 """Losses against formulas written out sample by sample."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -80,19 +81,19 @@ def huber(error: float, delta: float) -> float:
 
 
 @pytest.mark.parametrize("rows", [0, 1, 5])
-def test_regression(rows: int) -> None:
+@pytest.mark.parametrize(
+    ("loss", "one"),
+    [(MeanSquaredError(), lambda e: e * e), (MeanAbsoluteError(), abs), (Huber(0.6), lambda e: huber(e, 0.6))],
+    ids=["mse", "mae", "huber"],
+)
+def test_regression(loss: Loss, one: Callable[[float], float], rows: int) -> None:
     outputs, targets = normal((rows, 3)), normal((rows, 3), seed=1)
     errors = list((outputs - targets).flat)
-    for loss, one in (
-        (MeanSquaredError(), lambda e: e * e),
-        (MeanAbsoluteError(), abs),
-        (Huber(0.6), lambda e: huber(e, 0.6)),
-    ):
-        value, count, _ = call(loss, outputs, targets)
-        assert value == pytest.approx(math.fsum(map(one, errors)) / 3, rel=1e-12, abs=1e-15)
-        assert count == rows
-        flat = call(loss, outputs[:, :1].copy(), targets[:, 0])[0]
-        assert flat == pytest.approx(math.fsum(map(one, errors[::3])), rel=1e-12, abs=1e-15)
+    value, count, _ = call(loss, outputs, targets)
+    assert value == pytest.approx(math.fsum(map(one, errors)) / 3, rel=1e-12, abs=1e-15)
+    assert count == rows
+    flat = call(loss, outputs[:, :1].copy(), targets[:, 0])[0]
+    assert flat == pytest.approx(math.fsum(map(one, errors[::3])), rel=1e-12, abs=1e-15)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

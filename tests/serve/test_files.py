@@ -66,15 +66,15 @@ def test_a_missing_column_is_named(table: Path, model: SavedModel, tmp_path: Pat
             model.predict(next(read_blocks(str(tmp_path / name), model.pipeline)))
 
 
-def test_damaged_files_are_one_line(model: SavedModel, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["bad.csv", "bad.parquet", "bad.npy", "bad.docx", "absent.csv", "absent.parquet"])
+def test_damaged_files_are_one_line(model: SavedModel, tmp_path: Path, name: str) -> None:
     (tmp_path / "bad.csv").write_text('size,colour,weight\n1,2,3\n1,2,3,4,5,6\n"')
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 but no more")
     (tmp_path / "bad.npy").write_bytes(b"")
     (tmp_path / "bad.docx").write_bytes(b"")
-    for name in ("bad.csv", "bad.parquet", "bad.npy", "bad.docx", "absent.csv", "absent.parquet"):
-        with pytest.raises(DataError, match=name.replace(".", r"\.")) as caught:
-            list(read_blocks(str(tmp_path / name), model.pipeline))
-        assert len(caught.value.problems) == 1
+    with pytest.raises(DataError, match=name.replace(".", r"\.")) as caught:
+        list(read_blocks(str(tmp_path / name), model.pipeline))
+    assert len(caught.value.problems) == 1
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".npy"])
@@ -120,13 +120,11 @@ def test_an_existing_file_stays_unless_forced(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["out.csv"]
 
 
-def test_an_output_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
-    for path, message in (
-        (tmp_path / "out.xlsx", "told by the suffix"),
-        (tmp_path / "no" / "out.csv", "cannot be written"),
-    ):
-        with pytest.raises(UserError, match=message), prediction_file(path, False) as write:
-            write(pd.DataFrame({"prediction": [1]}))
+@pytest.mark.parametrize(("name", "message"), [("out.xlsx", "told by the suffix"), ("no/out.csv", "cannot be written")])
+def test_an_output_that_cannot_be_written_is_one_line(tmp_path: Path, name: str, message: str) -> None:
+    with pytest.raises(UserError, match=message) as caught, prediction_file(tmp_path / name, False) as write:
+        write(pd.DataFrame({"prediction": [1]}))
+    assert len(caught.value.problems) == 1
 
 
 LIMITED = """
