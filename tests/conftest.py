@@ -1,6 +1,7 @@
 """One private Ray for all tests of a session that need one, and small jobs to run."""
 
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from dist_bp.config import JobConfig
 from dist_bp.runtime.cluster import Cluster
@@ -16,9 +18,13 @@ from dist_bp.runtime.warden import Warden
 
 
 def pytest_configure() -> None:
-    """A shell that starts the tests in the background has them ignore Ctrl-C, and all commands that they start."""
+    """What the process of the tests has from its parent and its libraries, and tests do not want.
+
+    A shell that starts the tests in the background has them ignore Ctrl-C, and all commands that they start.
+    """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    threadpool_limits(1, user_api="blas")  # the threads of two tests at a time would wait for each other, busily
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +58,12 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     MlflowClient(f"sqlite:///{path}")
     return path
+
+
+@pytest.fixture
+def database(workplace: Path, empty_database: Path) -> Path:
+    """The store that jobs record in by default, with its tables."""
+    return Path(shutil.copy(empty_database, workplace / "mlflow.db"))
 
 
 JobMaker = Callable[..., JobConfig]

@@ -11,7 +11,8 @@ import pytest
 
 from dist_bp.cli.plan import bytes_a_second, steps_to
 from dist_bp.errors import UserError
-from tests.cli.test_train import COMMAND, dist_bp, folder
+from tests.cli.test_train import COMMAND, folder
+from tests.commands import run_here
 
 __all__ = ["folder"]
 
@@ -33,9 +34,9 @@ def test_powers_of_two_and_the_number_asked_for() -> None:
     assert steps_to(256) == [1, 2, 4, 8, 16, 32, 64, 128, 256]
 
 
-@pytest.mark.usefixtures("folder")
-def test_a_plan_is_measured_here_and_leaves_nothing_behind() -> None:
-    ended = dist_bp("plan", "job.yaml", "--nodes", "6", "--nic", "25Gb", "--json", "parameter_server.compression=fp16")
+@pytest.mark.usefixtures("folder", "ray_session")
+def test_a_plan_is_measured_here() -> None:
+    ended = run_here("plan", "job.yaml", "--nodes", "6", "--nic", "25Gb", "--json", "parameter_server.compression=fp16")
     assert ended.returncode == 0, ended.stderr
     (line,) = ended.stdout.splitlines()
     found = json.loads(line)
@@ -53,19 +54,21 @@ def test_a_plan_is_measured_here_and_leaves_nothing_behind() -> None:
 
 
 @pytest.mark.usefixtures("folder")
-def test_what_a_plan_refuses_before_it_starts_anything() -> None:
-    overlapping = dist_bp("plan", "job.yaml", "parameter_server={mode: ssp, max_staleness: 1}")
-    assert overlapping.returncode == 2
-    assert overlapping.stderr.startswith("error: parameter_server.mode: only sync can be predicted, not ssp")
-    crowded = dist_bp("plan", "job.yaml", "scaling.num_workers=40", "train.batch_size=80", "train.group_size=1")
-    assert crowded.returncode == 2
-    assert "error: the job needs 40 CPUs" in crowded.stderr
-    spread = dist_bp("plan", "job.yaml", "--nodes", "4", "--scaling", "strong")
-    assert spread.returncode == 2
-    assert spread.stderr.startswith("error: 16 samples make 2 groups of 8, too few for 4 workers: plan fewer nodes")
-    tiny = dist_bp("plan", "job.yaml", "train.batch_size=2", "train.group_size=1")
-    assert tiny.returncode == 2
-    assert "error: train.batch_size: half of 2 leaves some of 2 workers without a sample" in tiny.stderr
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["parameter_server={mode: ssp, max_staleness: 1}"], "parameter_server.mode: only sync can be predicted, not"),
+        (["scaling.num_workers=40", "train.batch_size=80", "train.group_size=1"], "the job needs 40 CPUs"),
+        (["--nodes", "4", "--scaling", "strong"], "16 samples make 2 groups of 8, too few for 4 workers: plan fewer"),
+        (["train.batch_size=2", "train.group_size=1"], "train.batch_size: half of 2 leaves some of 2 workers without"),
+    ],
+    ids=["mode", "processors", "nodes", "batch"],
+)
+def test_what_a_plan_refuses_before_it_starts_anything(arguments: list[str], problem: str) -> None:
+    refused = run_here("plan", "job.yaml", *arguments)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.startswith(f"error: {problem}")
+    assert len(refused.stderr.splitlines()) == 1
 
 
 @pytest.mark.usefixtures("folder")

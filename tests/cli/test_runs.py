@@ -23,7 +23,8 @@ from dist_bp.track.mlflow_tracker import open_tracker
 from dist_bp.track.port import PARENT, TrackingSettings
 from dist_bp.train.job import run_job
 from dist_bp.train.result import Result
-from tests.cli.test_train import COMMAND, CONFIG, dist_bp
+from tests.cli.test_train import COMMAND, CONFIG
+from tests.commands import run_here
 
 Run = Callable[..., tuple[int, str, str]]
 IN_PROCESS = ["scaling.num_workers=0", "scaling.servers_per_node=1"]
@@ -198,10 +199,10 @@ def test_the_pages_are_served_until_the_command_ends(trained: dict[str, Result],
             assert page == f"runs: http://127.0.0.1:{ports[end]}/#/experiments/1/runs?workflowType=machine_learning"
             families.append(psutil.Process(process.pid).children(recursive=True))
             assert sum("mlflow" in " ".join(child.cmdline()) for child in families[-1]) == 2
-        taken = dist_bp("ui", "job.yaml", "--port", str(ports[signal.SIGINT]))
+        taken = run_here("ui", "job.yaml", "--port", str(ports[signal.SIGINT]))
         assert taken.returncode == 2
         assert re.fullmatch(r"error: --port \d+: cannot be used \(Address already in use\): .*\n", taken.stderr)
-        served = dist_bp("ui", "job.yaml", f"tracking.tracking_uri=http://127.0.0.1:{ports[signal.SIGINT]}")
+        served = run_here("ui", "job.yaml", f"tracking.tracking_uri=http://127.0.0.1:{ports[signal.SIGINT]}")
         assert served.stdout.startswith("served already: http://127.0.0.1:")
         assert "/#/experiments/1/runs?" in served.stdout
         figure = f"get-artifact?path=figures%2Floss.png&run_uuid={trained['good'].run_id}"
@@ -222,7 +223,7 @@ def test_the_pages_are_served_until_the_command_ends(trained: dict[str, Result],
 
 
 def test_a_store_that_is_not_there_is_not_served(trained: dict[str, Result]) -> None:
-    ended = dist_bp("ui", "job.yaml", "tracking.tracking_uri=sqlite:///none.db")
+    ended = run_here("ui", "job.yaml", "tracking.tracking_uri=sqlite:///none.db")
     assert (ended.returncode, ended.stdout) == (2, "")
     assert re.fullmatch(r"error: there is no store .*none.db: train first.*\n", ended.stderr)
     assert not Path("none.db").exists()

@@ -1,9 +1,8 @@
-"""`dist-bp train` as people type it, each in a process and an empty folder of its own."""
+"""`dist-bp train` as people type it, each in an empty folder, and in a process of its own where it ends with that."""
 
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from typing import Self
 import psutil
 import pytest
 
+from tests.commands import run_here
 from tests.conftest import shared_memory_files
 
 COMMAND = [sys.executable, "-c", "from dist_bp.cli.main import main; main()"]
@@ -43,9 +43,8 @@ ENDLESS = ["train.epochs=1000000", "checkpoint.every_epochs=50", "tracking.every
 
 
 @pytest.fixture
-def folder(workplace: Path, empty_database: Path) -> Path:
+def folder(workplace: Path, database: Path) -> Path:
     (workplace / "job.yaml").write_text(CONFIG)
-    shutil.copy(empty_database, workplace / "mlflow.db")
     return workplace
 
 
@@ -158,7 +157,7 @@ def test_a_killed_process_ends_the_command_with_its_name(folder: Path, memory_be
         assert status_of(running.run_id) == "FAILED"
         running.assert_nothing_left()
         in_process = ("scaling.num_workers=0", "train.stop.max_steps=10")
-        resumed = dist_bp("train", "job.yaml", *ENDLESS, *in_process, "--resume", "auto", "--json")
+        resumed = run_here("train", "job.yaml", *ENDLESS, *in_process, "--resume", "auto", "--json")
         assert json.loads(resumed.stdout)["run_id"] == running.run_id
 
 
@@ -183,7 +182,7 @@ def test_points_before_a_checkpoint_survive_a_killed_driver(folder: Path) -> Non
         running.end()
     last = max(int(path.name.split("-")[1]) for path in Path("runs").glob("*/checkpoints/step-*"))
     stop = f"train.stop.max_steps={last + 10}"
-    resumed = dist_bp("train", "job.yaml", *ENDLESS, *local, stop, "--resume", running.run_id, "--json")
+    resumed = run_here("train", "job.yaml", *ENDLESS, *local, stop, "--resume", running.run_id, "--json")
     assert resumed.returncode == 0, resumed.stderr
     import sqlite3
 
@@ -219,14 +218,14 @@ def titles(process: psutil.Process) -> list[str]:
 
 
 def test_a_flipped_bit_in_the_checkpoint_is_found(folder: Path) -> None:
-    ended = dist_bp("train", "job.yaml", "scaling.num_workers=0", "tracking.log_model=false", "--json", "--quiet")
+    ended = run_here("train", "job.yaml", "scaling.num_workers=0", "tracking.log_model=false", "--json", "--quiet")
     checkpoint = Path(json.loads(ended.stdout)["checkpoint"])
     file = checkpoint / "model.safetensors"
     file.write_bytes(file.read_bytes()[:-1] + b"\0")
-    refused = dist_bp("train", "job.yaml", "scaling.num_workers=0", "--resume", str(checkpoint))
+    refused = run_here("train", "job.yaml", "scaling.num_workers=0", "--resume", str(checkpoint))
     assert refused.returncode == 2
     assert re.match(r"error: .*model\.safetensors", refused.stderr), refused.stderr
-    assert dist_bp("evaluate", str(checkpoint)).returncode == 2
+    assert run_here("evaluate", str(checkpoint)).returncode == 2
 
 
 @pytest.mark.parametrize(("number", "workers"), [(signal.SIGINT, 0), (signal.SIGTERM, 2)])
@@ -273,7 +272,7 @@ def test_wrong_input_is_one_line_and_starts_nothing(
     folder: Path, arguments: list[str], changes: list[tuple[str, str]], message: str
 ) -> None:
     edited(*changes)
-    ended = dist_bp("train", *arguments)
+    ended = run_here("train", *arguments)
     assert ended.returncode == 2
     assert ended.stdout == ""
     assert re.search(message, ended.stderr), ended.stderr
@@ -283,11 +282,11 @@ def test_wrong_input_is_one_line_and_starts_nothing(
 
 
 def test_a_dry_run_shows_the_plan_and_starts_nothing(folder: Path) -> None:
-    ended = dist_bp("train", "job.yaml", "--dry-run")
+    ended = run_here("train", "job.yaml", "--dry-run")
     assert ended.returncode == 0
     for expected in ("90 train, 30 validation, 30 test", "40", "27", "67", "MiB", "30"):
         assert expected in ended.stdout
     assert runs() == 0
-    refused = dist_bp("train", "job.yaml", "--dry-run", "scaling.cpus_per_worker=500")
+    refused = run_here("train", "job.yaml", "--dry-run", "scaling.cpus_per_worker=500")
     assert refused.returncode == 2
     assert "needs 1000 CPUs" in refused.stderr

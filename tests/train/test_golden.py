@@ -1,6 +1,5 @@
 """Loss curves of whole jobs, equal to those of a reference written out in NumPy, and to recorded values."""
 
-import shutil
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,8 +88,7 @@ CURVES = {
 
 
 @pytest.mark.parametrize("curve", CURVES.values(), ids=CURVES)
-def test_every_step_has_the_loss_of_the_reference(curve: Curve, workplace: Path, empty_database: Path) -> None:
-    shutil.copy(empty_database, "mlflow.db")
+def test_every_step_has_the_loss_of_the_reference(curve: Curve, database: Path) -> None:
     inputs = np.random.default_rng(0).normal(size=(SAMPLES, 6))
     targets = curve.targets(inputs)
     np.savez("golden.npz", x=inputs, y=targets)

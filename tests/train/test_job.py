@@ -20,6 +20,8 @@ from dist_bp.train.result import Result
 from dist_bp.train.setup import prepare_job
 from tests.conftest import JobMaker
 
+pytestmark = pytest.mark.usefixtures("database")
+
 
 class StopAfter(Observer):
     """Asks for an interrupt, as Ctrl-C would, once an epoch is over."""
@@ -207,12 +209,13 @@ def test_resume_auto_without_a_checkpoint_starts_a_run(make_job: JobMaker) -> No
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_starts(
-    make_job: JobMaker, workplace: Path, sections: dict[str, Any], error: type[Exception], message: str
+    make_job: JobMaker, database: Path, sections: dict[str, Any], error: type[Exception], message: str
 ) -> None:
+    database.unlink()
     with pytest.raises(error, match=message):
         run_job(make_job(**sections))
-    assert not (workplace / "mlflow.db").exists()
-    assert not (workplace / "runs").exists() or not list((workplace / "runs").iterdir())
+    assert not database.exists()
+    assert not list(Path().glob("runs/*"))
 
 
 def test_parameters_do_not_depend_on_the_order_of_runs(make_job: JobMaker) -> None:

@@ -33,6 +33,7 @@ def _workers_in_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job_module, "open_runtime", open_runtime)
 
 
+pytestmark = pytest.mark.usefixtures("_workers_in_threads", "database")
 named = pytest.mark.parametrize("mode", MODES, ids=lambda mode: "-".join(map(str, mode.values())))
 
 
@@ -55,18 +56,15 @@ SYNC = 0.9648
 """What `sync` reaches, the same at every run."""
 
 
-@pytest.mark.usefixtures("_workers_in_threads")
 def test_sync_on_digits(make_job: Any) -> None:
     assert run_job(digits(make_job)).metrics["test_accuracy"] == pytest.approx(SYNC, abs=0.002)
 
 
-@pytest.mark.usefixtures("_workers_in_threads")
 @named
 def test_every_mode_reaches_the_accuracy_of_sync_on_digits(mode: dict[str, Any], make_job: Any) -> None:
     assert run_job(digits(make_job, parameter_server=mode)).metrics["test_accuracy"] >= SYNC - 0.01
 
 
-@pytest.mark.usefixtures("_workers_in_threads")
 def test_local_resumes_to_the_same_bits(make_job: Any) -> None:
     """Epochs of 18 steps are no multiple of the 8 local steps: rounds are cut at the same steps all the same."""
     local = {"mode": "local", "local_steps": 8, "outer_momentum": 0.3}
@@ -78,7 +76,6 @@ def test_local_resumes_to_the_same_bits(make_job: Any) -> None:
     assert resumed.parameters_sha256 == whole.parameters_sha256
 
 
-@pytest.mark.usefixtures("_workers_in_threads")
 @pytest.mark.parametrize(
     ("mode", "metric", "least", "most"),
     [

@@ -16,6 +16,8 @@ from dist_bp.train.observer import Observer
 from dist_bp.train.straggler import StragglerWatch, straggler
 from dist_bp.train.trace import TraceFile
 
+pytestmark = pytest.mark.usefixtures("database")
+
 
 def test_every_step_of_every_process_is_in_the_trace(make_job, tmp_path: Path) -> None:
     job = make_job(train={"epochs": 2})
