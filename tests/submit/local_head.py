@@ -7,11 +7,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from unittest.mock import patch
 
 import psutil
+
+from tests.commands import run_here
 
 COMMAND = [sys.executable, "-m", "dist_bp"]
 DIGITS = Path(__file__).parent.parent.parent / "configs" / "digits.yaml"
@@ -28,23 +32,29 @@ class Place:
 
     @property
     def environment(self) -> dict[str, str]:
-        """This process's own Ray must not show."""
+        """Without the variables of this process's own Ray."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
         return clean | {"XDG_STATE_HOME": str(self.state)}
 
-    def run(self, *arguments: str, timeout: float = 120, **environment: str) -> "subprocess.CompletedProcess[str]":
+    def run(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        """A command in this process, whose own Ray it does not see."""
+        with chdir(self.folder), patch.dict(os.environ, self.environment | environment, clear=True):
+            return run_here(*arguments)
+
+    def run_apart(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """A command in a process of its own."""
         return subprocess.run(
             [*COMMAND, *arguments],
             cwd=self.folder,
-            env=self.environment | environment,
+            env=self.environment,
             capture_output=True,
             text=True,
-            timeout=timeout,
+            timeout=120,
         )
 
-    def json(self, *arguments: str, timeout: float = 120) -> Any:
+    def json(self, *arguments: str) -> Any:
         """The object on the last line of standard output of a command that succeeds."""
-        ended = self.run(*arguments, "--json", timeout=timeout)
+        ended = self.run(*arguments, "--json")
         assert ended.returncode == 0, ended.stderr
         return json.loads(ended.stdout.splitlines()[-1])
 

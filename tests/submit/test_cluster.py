@@ -16,7 +16,7 @@ def test_a_head_from_up_to_down(tmp_path: Path) -> None:
     place = Place(tmp_path, tmp_path / "state")
     assert place.run("cluster", "status").returncode == 1
     assert place.run("cluster", "down").stdout == "no local head is up\n"
-    up = place.json("cluster", "up")
+    up = json.loads(place.run_apart("cluster", "up", "--json").stdout)
     folder = place.head()["folder"]
     assert stat.S_IMODE(Path(up["token_path"]).stat().st_mode) == 0o600
     again = place.run("cluster", "up")
