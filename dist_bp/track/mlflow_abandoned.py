@@ -4,8 +4,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from dist_bp.track.driver import DRIVER, is_gone
+from dist_bp.track.mlflow_store import opened_store
 from dist_bp.track.port import DESCRIPTION, PARENT, SWEEP
-from dist_bp.track.store import resolve_uri
 
 KILLED = "\n\n**Ended:** its driver was killed. `{resume}` goes on from the last checkpoint."
 
@@ -15,16 +15,16 @@ def close_abandoned(tracking_uri: str, run_id: str, driver: str) -> None:
 
     One that another process has resumed meanwhile is left alone.
     """
-    client = MlflowClient(resolve_uri(tracking_uri))
-    run = client.get_run(run_id)
-    resumed = _driven_by(run) not in (None, driver)
-    if not resumed:
-        _close(client, run)
-    nested = f"tags.`{PARENT}` = '{run_id}' AND attributes.status = 'RUNNING'"
-    for child in client.search_runs([run.info.experiment_id], nested, max_results=10_000):
-        of_child = _driven_by(child)
-        if not resumed if of_child is None else of_child == driver or is_gone(of_child):
-            _close(client, child)
+    with opened_store(tracking_uri) as client:
+        run = client.get_run(run_id)
+        resumed = _driven_by(run) not in (None, driver)
+        if not resumed:
+            _close(client, run)
+        nested = f"tags.`{PARENT}` = '{run_id}' AND attributes.status = 'RUNNING'"
+        for child in client.search_runs([run.info.experiment_id], nested, max_results=10_000):
+            of_child = _driven_by(child)
+            if not resumed if of_child is None else of_child == driver or is_gone(of_child):
+                _close(client, child)
 
 
 def _close(client: MlflowClient, run: Run) -> None:

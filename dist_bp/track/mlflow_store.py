@@ -1,7 +1,10 @@
 """The MLflow store: a client of it, and what its errors mean."""
 
 import re
+import sys
+import threading
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -29,16 +32,23 @@ _HARMLESS_WARNINGS = (
     "Operation with range is deprecated",  # pandas about MLflow's check of an example
     "Hint: Inferred schema contains integer column",  # the example's columns are whole numbers on purpose
 )
+_DATABASES = ("mlflow.store.tracking.sqlalchemy_store", "mlflow.store.model_registry.sqlalchemy_store")
+_opened: Counter[str] = Counter()
+_opened_lock = threading.Lock()
 
 
 @contextmanager
 def opened_store(tracking_uri: str) -> Iterator[MlflowClient]:
-    """A client of the store; raises TrackingError where the store cannot be used, there or in the body."""
+    """A client of the store; raises TrackingError where the store cannot be used, there or in the body.
+
+    With the last of a process that has a database open its connections to it are closed.
+    """
     for message in _HARMLESS_WARNINGS:
         warnings.filterwarnings("ignore", message=".*" + re.escape(message))
     uri = resolve_uri(tracking_uri)
-    check_store(uri)
-    with _store_errors(uri):
+    if uri not in _opened:  # the check closes SQLite's file, which would release the locks of those who have it open
+        check_store(uri)
+    with _store_errors(uri), _closed_by_the_last(uri):
         with one_process(uri):
             client = MlflowClient(uri, registry_uri=uri)
         yield client
@@ -56,6 +66,29 @@ def attempt(action: Callable[[], T]) -> T:
         raise
     except Exception as error:
         raise Rejected(f"{type(error).__name__}: {error}") from error
+
+
+@contextmanager
+def _closed_by_the_last(uri: str) -> Iterator[None]:
+    """MLflow shares a database's connections among all clients in a process, and never closes any."""
+    with _opened_lock:
+        _opened[uri] += 1
+    try:
+        yield
+    finally:
+        with _opened_lock:
+            _opened[uri] -= 1
+            if not _opened[uri]:
+                del _opened[uri]
+                _close_connections(uri)
+
+
+def _close_connections(uri: str) -> None:
+    for name in _DATABASES:
+        module = sys.modules.get(name)  # one that nobody has used takes long to import
+        engine = module.SqlAlchemyStore._engine_map.get(uri) if module else None
+        if engine:
+            engine.dispose()  # it connects again if it is used again
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import queue
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,7 +67,8 @@ def open_tracker(
     Raises:
         TrackingError: the store cannot be used, or has no such run or experiment.
     """
-    with opened_store(settings.tracking_uri) as client:
+    with ExitStack() as opened:
+        client = opened.enter_context(opened_store(settings.tracking_uri))
         if resume_run_id is None:
             run = client.create_run(
                 _experiment(client, settings), tags={DRIVER: identity()}, run_name=settings.run_name
@@ -80,19 +81,25 @@ def open_tracker(
         except Exception:
             client.set_terminated(run.info.run_id, "FAILED")
             raise
-    return MlflowTracker(client, run, settings)
+        return MlflowTracker(client, run, settings, opened.pop_all().close)
 
 
 class MlflowTracker:
     """Records one MLflow run; see `Tracker`. Made by `open_tracker`.
 
     Of a resumed run, values at steps that the store or the spool already holds are not recorded again.
+
+    Args:
+        close_store: called when the run is finished and the client no longer needed.
     """
 
-    def __init__(self, client: MlflowClient, run: Run, settings: TrackingSettings) -> None:
+    def __init__(
+        self, client: MlflowClient, run: Run, settings: TrackingSettings, close_store: Callable[[], None]
+    ) -> None:
         self.run_id: str = run.info.run_id
         self.run_url: str = run_url(client.tracking_uri, run.info.experiment_id, self.run_id)
         self._client = client
+        self._close_store = close_store
         self._experiment_id: str = run.info.experiment_id
         spool = Spool(settings.spool_folder / f"{self.run_id}.jsonl")
         self._last_steps = _last_steps(run, spool)
@@ -183,6 +190,7 @@ class MlflowTracker:
         self._submit_mirror()
         self._submit(f"status {status}", lambda: self._client.set_terminated(self.run_id, status))
         unwritten = self._writer.close(PATIENCE_SECONDS, STALL_SECONDS)
+        self._close_store()
         return [f"MLflow: {without_password(line)}" for line in unwritten.lines()]
 
     def _submit_mirror(self) -> None:

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import time
 from contextlib import redirect_stderr, redirect_stdout
@@ -20,6 +19,7 @@ from dist_bp.cli.main import main
 from dist_bp.runtime.cluster import local_cpus
 from dist_bp.runtime.warden import Warden
 from tests.cli.test_train import COMMAND, CONFIG
+from tests.database import rows
 
 SWEEP = """
 sweep:
@@ -40,11 +40,6 @@ def folder(workplace: Path, empty_database: Path) -> Path:
     (workplace / "job.yaml").write_text(CONFIG + SWEEP)
     shutil.copy(empty_database, workplace / "mlflow.db")
     return workplace
-
-
-def rows(query: str, *arguments: str) -> list[Any]:
-    with sqlite3.connect("mlflow.db") as database:
-        return database.execute(query, arguments).fetchall()
 
 
 def children(parent: str) -> list[tuple[str, str]]:

@@ -18,6 +18,7 @@ import pytest
 
 from tests.commands import run_here
 from tests.conftest import shared_memory_files
+from tests.database import rows
 
 COMMAND = [sys.executable, "-c", "from dist_bp.cli.main import main; main()"]
 CONFIG = """
@@ -54,18 +55,12 @@ def dist_bp(*arguments: str, timeout: float = 120) -> "subprocess.CompletedProce
 
 def runs() -> int:
     """Runs in the store, read without MLflow."""
-    import sqlite3
-
-    with sqlite3.connect("mlflow.db") as database:
-        return int(database.execute("select count(*) from runs").fetchone()[0])
+    return int(rows("select count(*) from runs")[0][0])
 
 
 def status_of(run_id: str) -> str:
     """The status of a run, read without MLflow."""
-    import sqlite3
-
-    with sqlite3.connect("mlflow.db") as database:
-        return str(database.execute("select status from runs where run_uuid = ?", (run_id,)).fetchone()[0])
+    return str(rows("select status from runs where run_uuid = ?", run_id)[0][0])
 
 
 def test_two_workers_and_two_servers_on_ray(folder: Path) -> None:
@@ -184,12 +179,8 @@ def test_points_before_a_checkpoint_survive_a_killed_driver(folder: Path) -> Non
     stop = f"train.stop.max_steps={last + 10}"
     resumed = run_here("train", "job.yaml", *ENDLESS, *local, stop, "--resume", running.run_id, "--json")
     assert resumed.returncode == 0, resumed.stderr
-    import sqlite3
-
-    with sqlite3.connect("mlflow.db") as database:
-        query = "select step from metrics where run_uuid = ? and key = 'train/loss' order by step"
-        steps = [step for (step,) in database.execute(query, (running.run_id,))]
-    assert steps == list(range(1, last + 11))
+    query = "select step from metrics where run_uuid = ? and key = 'train/loss' order by step"
+    assert [step for (step,) in rows(query, running.run_id)] == list(range(1, last + 11))
     assert status_of(running.run_id) == "FINISHED"
 
 

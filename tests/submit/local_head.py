@@ -2,7 +2,6 @@
 
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from unittest.mock import patch
 import psutil
 
 from tests.commands import run_here
+from tests.database import rows
 
 COMMAND = [sys.executable, "-m", "dist_bp"]
 DIGITS = Path(__file__).parent.parent.parent / "configs" / "digits.yaml"
@@ -85,8 +85,7 @@ class Place:
 
     def mlflow(self, query: str, *values: str) -> Any:
         """The first row of a query, read without MLflow."""
-        with sqlite3.connect(self.folder / "mlflow.db") as database:
-            return database.execute(query, values).fetchone()
+        return next(iter(rows(query, *values, path=self.folder / "mlflow.db")), None)
 
     def run_status(self, run: str) -> str:
         return str(self.mlflow("select status from runs where run_uuid = ?", run)[0])

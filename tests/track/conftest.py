@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
+from dist_bp.track.mlflow_store import opened_store
 from dist_bp.track.mlflow_tracker import open_tracker
 from dist_bp.track.port import ModelPackage, Tracker, TrackingSettings
 
@@ -24,8 +25,9 @@ def uri(tmp_path: Path, empty_database: Path) -> str:
 
 
 @pytest.fixture
-def client(uri: str) -> MlflowClient:
-    return MlflowClient(uri)
+def client(uri: str) -> Iterator[MlflowClient]:
+    with opened_store(uri) as client:
+        yield client
 
 
 @pytest.fixture

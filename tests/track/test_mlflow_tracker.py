@@ -21,6 +21,7 @@ from dist_bp.track.figures import loss_curves
 from dist_bp.track.mlflow_tracker import open_tracker
 from dist_bp.track.port import ModelPackage, RunStatus, Tracker, TrackingSettings
 from dist_bp.track.spool import Point, Spool
+from tests.database import rows
 from tests.track.conftest import Open
 
 HERE = Path(__file__).parent
@@ -370,7 +371,6 @@ def test_two_processes_create_the_database_together_and_quietly(tmp_path: Path) 
     outputs = [process.communicate(timeout=120)[0] for process in processes]
     assert outputs == ["", ""]
     assert [process.returncode for process in processes] == [0, 0]
-    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
-    experiment = client.get_experiment_by_name("shared")
-    assert [run.info.status for run in client.search_runs([experiment.experiment_id])] == ["FINISHED"] * 2
+    query = "select status from runs join experiments using (experiment_id) where experiments.name = 'shared'"
+    assert rows(query, path=tmp_path / "mlflow.db") == [("FINISHED",)] * 2
     assert {path.name for path in tmp_path.iterdir()} == {"artifacts", "mlartifacts", "mlflow.db"}

@@ -1,6 +1,5 @@
 """Loss curves of whole jobs, equal to those of a reference written out in NumPy, and to recorded values."""
 
-import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from dist_bp.checkpoint import load
 from dist_bp.config import JobConfig
 from dist_bp.train.job import run_job
 from dist_bp.train.setup import prepare_job
+from tests.database import rows
 from tests.train.golden import Array, Reference, Slope, Update, adam, cross_entropy, momentum, squared_error
 
 SEED, STEPS, SAMPLES, BATCH, GROUP = 11, 50, 141, 32, 8
@@ -111,7 +111,4 @@ def test_every_step_has_the_loss_of_the_reference(curve: Curve, database: Path) 
 def logged(run_id: str) -> list[float]:
     """The losses of a run's steps in the store."""
     query = "select value from metrics where run_uuid = ? and key = 'train/loss' order by step"
-    database = sqlite3.connect("mlflow.db")
-    values = [value for (value,) in database.execute(query, (run_id,))]
-    database.close()
-    return values
+    return [value for (value,) in rows(query, run_id)]

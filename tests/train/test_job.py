@@ -8,17 +8,19 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from mlflow import MlflowClient
+from mlflow.entities import Run
 
 from dist_bp.checkpoint import CheckpointStore
 from dist_bp.config import load_config
 from dist_bp.errors import CapacityError, CheckpointError, ConfigError, Interrupted, TrainingFailed
+from dist_bp.track.mlflow_store import opened_store
 from dist_bp.train.interrupt import Interrupt
 from dist_bp.train.job import only_writer, run_job
 from dist_bp.train.observer import Observer
 from dist_bp.train.result import Result
 from dist_bp.train.setup import prepare_job
 from tests.conftest import JobMaker
+from tests.database import rows
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -42,15 +44,15 @@ class StopAfter(Observer):
             self._interrupts[-1].requested = "SIGINT"
 
 
-def client_here() -> MlflowClient:
-    # The path must be absolute: MLflow keeps a connection for each text of a URI, wherever it pointed first.
-    return MlflowClient(f"sqlite:///{Path('mlflow.db').absolute()}")
+def recorded(run_id: str) -> Run:
+    with opened_store("sqlite:///mlflow.db") as client:
+        return client.get_run(run_id)
 
 
 def points(result_or_id: Result | str, name: str) -> list[tuple[int, float]]:
     run_id = result_or_id if isinstance(result_or_id, str) else result_or_id.run_id
-    history = client_here().get_metric_history(run_id, name)
-    return [(point.step, point.value) for point in history]
+    with opened_store("sqlite:///mlflow.db") as client:
+        return [(point.step, point.value) for point in client.get_metric_history(run_id, name)]
 
 
 def test_a_job_learns_and_reports(make_job: JobMaker) -> None:
@@ -62,7 +64,7 @@ def test_a_job_learns_and_reports(make_job: JobMaker) -> None:
         f"{split}_{name}" for split in ("train", "val", "test") for name in ("loss", "accuracy", "f1_macro", "roc_auc")
     } - {"train_roc_auc"}
     assert Path(result.checkpoint, "manifest.json").is_file()
-    run = client_here().get_run(result.run_id)
+    run = recorded(result.run_id)
     assert run.info.status == "FINISHED"
     assert run.data.params["train.batch_size"] == "32"
     assert run.data.metrics["test/accuracy"] == pytest.approx(result.metrics["test_accuracy"])
@@ -134,10 +136,7 @@ def test_a_diverging_run_stops_with_the_step_and_stays_finite(make_job: JobMaker
     )
     with pytest.raises(TrainingFailed, match=r"NaN or infinite at step \d+.*not applied.*learning_rate"):
         run_job(config)
-    client = client_here()
-    experiment = client.get_experiment_by_name("blobs")
-    assert experiment
-    assert [run.info.status for run in client.search_runs([experiment.experiment_id])] == ["FAILED"]
+    assert rows("select status from runs") == [("FAILED",)]
 
 
 @pytest.mark.parametrize(
@@ -228,10 +227,10 @@ def test_parameters_do_not_depend_on_the_order_of_runs(make_job: JobMaker) -> No
 def test_one_process_at_a_time_trains_a_run(make_job: JobMaker) -> None:
     config = make_job(train={"epochs": 1})
     result = run_job(config)
-    status = client_here().get_run(result.run_id).info.status
+    status = recorded(result.run_id).info.status
     with only_writer(result.run_folder), pytest.raises(CheckpointError, match="is being trained by another process"):
         run_job(config, resume="auto")
-    assert client_here().get_run(result.run_id).info.status == status == "FINISHED"
+    assert recorded(result.run_id).info.status == status == "FINISHED"
 
 
 def test_several_labels_a_sample(make_job: JobMaker, workplace: Path) -> None:
@@ -342,8 +341,9 @@ def test_a_logged_model_predicts_the_rows_of_its_training_file(make_job: JobMake
         )
     )
     assert result.model_uri
-    mlflow.set_tracking_uri(f"sqlite:///{Path('mlflow.db').absolute()}")
-    model = mlflow.pyfunc.load_model(result.model_uri)
+    with opened_store("sqlite:///mlflow.db") as client:
+        mlflow.set_tracking_uri(client.tracking_uri)
+        model = mlflow.pyfunc.load_model(result.model_uri)
     raw = pd.read_csv("people.csv")
     assert (model.predict(raw)["prediction"] == raw["healthy"]).mean() > 0.9
     whole = raw.assign(age=raw["age"].astype(float), weight=raw["weight"].round().astype(int))

@@ -1,6 +1,7 @@
 """What MLflow holds of a whole job besides curves: checkpoints as models, versions, the description."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from dist_bp.cli.main import main
 from dist_bp.config import JobConfig
 from dist_bp.errors import TrainingFailed
 from dist_bp.track import mlflow_tracker
+from dist_bp.track.mlflow_store import opened_store
 from dist_bp.train.job import run_job
 from dist_bp.train.result import Result
 from tests.conftest import JobMaker
@@ -22,10 +24,11 @@ LOGGED: dict[str, Any] = {"system_metrics": False, "log_model": True}
 
 
 @pytest.fixture
-def client(database: Path) -> MlflowClient:
+def client(database: Path) -> Iterator[MlflowClient]:
     uri = f"sqlite:///{database}"
     mlflow.set_tracking_uri(uri)
-    return MlflowClient(uri)
+    with opened_store(uri) as client:
+        yield client
 
 
 def models(client: MlflowClient, name: str, experiment: str = "1") -> list[LoggedModel]:

@@ -2,9 +2,7 @@
 
 import math
 import secrets
-import sqlite3
 import time
-from contextlib import closing
 from typing import Any
 
 import pytest
@@ -14,6 +12,7 @@ from dist_bp.runtime.plan import RunPlan
 from dist_bp.runtime.threads import ThreadRuntime
 from dist_bp.train import job as job_module
 from dist_bp.train.job import run_job
+from tests.database import rows
 
 MODES: list[dict[str, Any]] = [
     {"mode": "backup", "backup_workers": 1},
@@ -97,7 +96,5 @@ def test_what_a_mode_lets_happen_is_in_the_runs_metrics(
     monkeypatch.setattr(Worker, "compute", late)
     train = {"epochs": 1, "optimizer": {"type": "adam", "learning_rate": 3e-3}}
     run = run_job(digits(make_job, parameter_server=mode, train=train))
-    query = "select value from metrics where run_uuid = ? and key = ?"
-    with closing(sqlite3.connect("mlflow.db")) as database:
-        ((found,),) = database.execute(query, (run.run_id, metric)).fetchall()
+    ((found,),) = rows("select value from metrics where run_uuid = ? and key = ?", run.run_id, metric)
     assert least <= found <= most

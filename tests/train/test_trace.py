@@ -1,7 +1,6 @@
 """What a run shows of its processes: the trace of every step, and the straggler."""
 
 import json
-import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from dist_bp.train.meter import EpochMeter
 from dist_bp.train.observer import Observer
 from dist_bp.train.straggler import StragglerWatch, straggler
 from dist_bp.train.trace import TraceFile
+from tests.database import rows
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -37,9 +37,8 @@ def test_every_step_of_every_process_is_in_the_trace(make_job, tmp_path: Path) -
 
 def test_where_the_time_of_a_step_goes_is_in_the_runs_metrics(make_job) -> None:
     result = run_job(make_job(train={"epochs": 1}))
-    with sqlite3.connect("mlflow.db") as database:
-        rows = database.execute("select key, value from metrics where run_uuid = ?", (result.run_id,)).fetchall()
-    found = {key: value for key, value in rows if key.startswith("time/")}
+    metrics = rows("select key, value from metrics where run_uuid = ?", result.run_id)
+    found = {key: value for key, value in metrics if key.startswith("time/")}
     worker = [found[f"time/worker_0_{what}_ms"] for what in ("computing", "pushing", "waiting")]
     server = [found[f"time/server_0_{what}_ms"] for what in ("collecting", "updating", "publishing")]
     assert min(worker + server) > 0
