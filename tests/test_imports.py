@@ -1,12 +1,17 @@
-"""Imports point one way: a part of the house knows only those below it."""
+"""Imports point one way: a part of the house knows only those below it; what it has from elsewhere is declared."""
 
 import ast
+import re
+import sys
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "dist_bp"
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "dist_bp"
 
 # Each line may import from the lines below it, and from its own.
 LAYERS = [
@@ -61,3 +66,19 @@ def test_imports_point_down(path: Path) -> None:
 def test_every_part_has_a_place() -> None:
     parts = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in FILES} - {"__init__"}
     assert parts <= set(LEVEL)
+
+
+def test_what_is_imported_is_declared_and_pinned() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {distribution(line) for line in project["dependencies"]}
+    used = {name.partition(".")[0] for path in FILES for name in imports(path)} - sys.stdlib_module_names - {"dist_bp"}
+    providers = packages_distributions()
+    sources = {name: {distribution(source) for source in providers[name]} for name in used}
+    assert {name for name, of_it in sources.items() if not of_it & declared} == set()
+    assert declared - set().union(*sources.values()) == set()
+    assert declared <= {distribution(line) for line in (ROOT / "constraints.txt").read_text().splitlines()}
+
+
+def distribution(line: str) -> str:
+    """The name at the beginning of a requirement, spelled as an index compares it."""
+    return re.split(r"[^\w.-]", line, maxsplit=1)[0].lower().replace("_", "-")
