@@ -2,12 +2,9 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import time
-from contextlib import redirect_stderr, redirect_stdout
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +12,10 @@ import pytest
 import yaml
 
 from dist_bp.checkpoint import open_store
-from dist_bp.cli.main import main
 from dist_bp.runtime.cluster import local_cpus
 from dist_bp.runtime.warden import Warden
 from tests.cli.test_train import COMMAND, CONFIG
+from tests.commands import run_here
 from tests.database import rows
 
 SWEEP = """
@@ -32,13 +29,13 @@ sweep:
     model.layers.0.units: {type: choice, values: [8, 16]}
 """
 QUICK = ("train.epochs=8", "scaling.num_workers=0", "scaling.servers_per_node=1")
+PLAIN = (*QUICK, "tracking.log_model=false")
 GRID = "sweep.parameters={train.optimizer.learning_rate: {type: grid, values: [1e-2, 1e-3, 1e+38]}}"
 
 
 @pytest.fixture
-def folder(workplace: Path, empty_database: Path) -> Path:
+def folder(workplace: Path, database: Path) -> Path:
     (workplace / "job.yaml").write_text(CONFIG + SWEEP)
-    shutil.copy(empty_database, workplace / "mlflow.db")
     return workplace
 
 
@@ -49,17 +46,6 @@ def children(parent: str) -> list[tuple[str, str]]:
         "where tags.key = 'mlflow.parentRunId' and tags.value = ? order by name",
         parent,
     )
-
-
-def run_here(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    """The command in this process: with the session's Ray, if there is one."""
-    out, error, code = StringIO(), StringIO(), 0
-    with redirect_stdout(out), redirect_stderr(error):
-        try:
-            main(arguments)
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-    return subprocess.CompletedProcess(arguments, code, out.getvalue(), error.getvalue())
 
 
 def refused(*arguments: str) -> str:
@@ -129,17 +115,17 @@ def course(result: dict[str, Any]) -> list[tuple[int, str, int, float]]:
 
 
 def test_a_killed_sweep_goes_on_and_can_be_extended(folder: Path, ray_session: Warden) -> None:
-    settings = (*QUICK, "sweep.max_concurrent=1", "sweep.num_samples=4")
-    kill_after(5, *settings, "--name", "cut")
+    settings = (*PLAIN, "sweep.max_concurrent=1", "sweep.num_samples=3")
+    kill_after(3, *settings, "--name", "cut")
     resumed = run_here("sweep", "job.yaml", *settings, "--resume", "cut", "--json")
     assert resumed.returncode == 0, resumed.stderr
     result = json.loads(resumed.stdout)
     told = [(event["trial"], event["epoch"]) for event in events("cut") if event["event"] == "epoch"]
     assert len(told) == len(set(told))  # no epoch is told twice
     ends = [event["trial"] for event in events("cut") if event["event"] == "end"]
-    assert sorted(ends) == [0, 1, 2, 3]
-    assert children(result["run_id"]) == [(f"trial {number}", "FINISHED") for number in range(4)]
-    assert rows("select count(*) from tags where key = 'dist_bp.sweep' and value = 'cut'") == [(1 + 4,)]
+    assert sorted(ends) == [0, 1, 2]
+    assert children(result["run_id"]) == [(f"trial {number}", "FINISHED") for number in range(3)]
+    assert rows("select count(*) from tags where key = 'dist_bp.sweep' and value = 'cut'") == [(1 + 3,)]
     points = rows(
         "select count(*) from metrics join tags on tags.run_uuid = metrics.run_uuid where metrics.key = 'val/accuracy' "
         "and tags.key = 'mlflow.parentRunId' group by metrics.run_uuid, step having count(*) > 1"
@@ -152,18 +138,18 @@ def test_a_killed_sweep_goes_on_and_can_be_extended(folder: Path, ray_session: W
         f"data.prepared={Path('.dist_bp/prepared').absolute()}",
     ]
     settings = (*settings, f"tracking.tracking_uri=sqlite:///{Path('mlflow.db').absolute()}", *elsewhere)  # as a job's
-    more = run_here("sweep", "job.yaml", *settings, "sweep.num_samples=5", "--resume", "cut", "--json", "--quiet")
+    more = run_here("sweep", "job.yaml", *settings, "sweep.num_samples=4", "--resume", "cut", "--json", "--quiet")
     assert more.returncode == 0, more.stderr
     extended = json.loads(more.stdout)
-    assert (len(extended["trials"]), extended["ran"]) == (5, 1)
+    assert (len(extended["trials"]), extended["ran"]) == (4, 1)
     assert extended["run_id"] == result["run_id"]
-    problem = refused("job.yaml", *settings, "sweep.num_samples=5", "train.epochs=3", "--resume", "cut")
+    problem = refused("job.yaml", *settings, "sweep.num_samples=4", "train.epochs=3", "--resume", "cut")
     assert "was begun with another configuration (differs in train)" in problem
 
 
 def test_a_failed_trial_is_shown_with_its_cause_and_too_many_end_the_sweep(folder: Path, ray_session: Warden) -> None:
     sgd = "train.optimizer={type: sgd, learning_rate: 0.1}"
-    settings = (*QUICK, GRID, sgd, "sweep.search=grid", "sweep.scheduler=none", "sweep.num_samples=null")
+    settings = (*PLAIN, GRID, sgd, "sweep.search=grid", "sweep.scheduler=none", "sweep.num_samples=null")
     ended = run_here("sweep", "job.yaml", *settings, "--json")
     assert ended.returncode == 0, ended.stderr
     last = json.loads(ended.stdout)["trials"][-1]
@@ -182,7 +168,7 @@ def test_a_failed_trial_is_shown_with_its_cause_and_too_many_end_the_sweep(folde
 def test_a_population_copies_weights(folder: Path, ray_session: Warden) -> None:
     pbt = "sweep.scheduler={type: pbt, perturbation_interval: 2, quantile_fraction: 0.5}"
     space = "sweep.parameters={train.optimizer.learning_rate: {type: choice, values: [1e-6, 1e-2]}}"
-    settings = (*QUICK, pbt, space, "sweep.search=random", "sweep.num_samples=2", "seed=3", "train.epochs=6")
+    settings = (*PLAIN, pbt, space, "sweep.search=random", "sweep.num_samples=2", "seed=3", "train.epochs=6")
     settings += (f"scaling.cpus_per_worker={local_cpus()}",)  # one at a time
     ended = run_here("sweep", "job.yaml", *settings, "--name", "cut", "--json")
     assert ended.returncode == 0, ended.stderr
