@@ -231,7 +231,7 @@ class NodesInThreads:
 @contextmanager
 def local_ray(cpus: int, object_store: int) -> Iterator[None]:
     """A Ray of this machine's own that takes the machine for one with `cpus` processors."""
-    ray = import_ray(local=True)
+    ray = import_ray(own=True)
     with tempfile.TemporaryDirectory(prefix="b") as folder:
         ray.init(
             address="local",
@@ -251,7 +251,7 @@ def local_ray(cpus: int, object_store: int) -> Iterator[None]:
 @contextmanager
 def ray_of(address: str, nodes: int) -> Iterator[None]:
     """A connection to a Ray that is there, once it has so many nodes. Raises BenchmarkError."""
-    ray = import_ray(local=False)
+    ray = import_ray(own=False)
     ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
     try:
         deadline = time.monotonic() + LEASE_SECONDS

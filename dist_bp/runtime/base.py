@@ -96,15 +96,15 @@ class Runtime(ABC):
         for server in self.servers:
             node, index = divmod(server.rank, plan.servers)
             meshed = [address for _, address in addresses[index :: plan.servers]]
-            calls.append((server, "gather", (self._acceptors(addresses, node), meshed)))
+            calls.append((server, "gather", (self._node_addresses(addresses, node), meshed)))
         for worker in self.workers:
-            calls.append((worker, "join", (self._acceptors(addresses, plan.node_of(worker.rank)),)))
+            calls.append((worker, "join", (self._node_addresses(addresses, plan.node_of(worker.rank)),)))
         self._ask(calls, START_SECONDS + self._timeout)
         self.write(snapshot)
 
-    def _acceptors(self, addresses: Sequence[tuple[bytes, str]], node: int) -> list[bytes]:
+    def _node_addresses(self, addresses: Sequence[tuple[bytes, str]], node: int) -> list[bytes]:
         servers = self.plan.servers
-        return [acceptor for acceptor, _ in addresses[node * servers : (node + 1) * servers]]
+        return [address for address, _ in addresses[node * servers : (node + 1) * servers]]
 
     def train(self, first: int, last: int, rate_factor: float, expected_seconds: float) -> LeaseReport:
         """Trains on the global batches first + 1 ... last."""

@@ -49,12 +49,12 @@ def check_address(address: str) -> None:
         ) from error
 
 
-def import_ray(local: bool) -> Any:
-    """Imports Ray with the switches that it reads only once set: quiet, and a local one behind a fresh token."""
+def import_ray(own: bool) -> Any:
+    """Imports Ray with the switches that it reads only once set: quiet, and one of our own behind a fresh token."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")  # Ray would print deaths of actors; we tell them ourselves
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    if local and "ray" not in sys.modules:
+    if own and "ray" not in sys.modules:
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         if os.environ["RAY_AUTH_MODE"] == "token" and "RAY_AUTH_TOKEN_PATH" not in os.environ:
             os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))

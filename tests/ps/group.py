@@ -127,15 +127,15 @@ class LocalGroup:
         self._generation = 0
         self._version = self._step = 0
         addresses = [server.listen() for server in self.servers]
-        acceptors = [
+        reachable = [
             [acceptor for acceptor, _ in addresses[node * servers : (node + 1) * servers]] for node in range(nodes)
         ]
         joining = []
         for number, server in enumerate(self.servers):
             meshed = [address for _, address in addresses[number % servers :: servers]]
-            joining.append(self._pool.submit(server.gather, acceptors[number // servers], meshed))
+            joining.append(self._pool.submit(server.gather, reachable[number // servers], meshed))
         for worker in self.workers:
-            joining.append(self._pool.submit(worker.join, acceptors[worker.rank // placement[0]]))
+            joining.append(self._pool.submit(worker.join, reachable[worker.rank // placement[0]]))
         for future in joining:
             future.result(30)
         parameters, statistics = model.initialize(11)

@@ -35,7 +35,7 @@ def run(content: dict[str, Any], warden: Warden) -> tuple[Any, int, tuple[int, .
 
 
 def main(cases: Path, out: Path) -> None:
-    ray = import_ray(local=True)
+    ray = import_ray(own=True)
     from ray.cluster_utils import Cluster as Raylets
 
     found: dict[str, Any] = {}

@@ -13,7 +13,7 @@ from tests.submit.local_head import DIGITS, Place, is_alive, processes_of
 @pytest.fixture(scope="session", autouse=True)
 def ray_imported() -> None:
     """With the switches that the tests' own Ray needs."""
-    import_ray(local=True)
+    import_ray(own=True)
 
 
 @pytest.fixture(scope="session")
