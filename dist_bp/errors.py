@@ -26,6 +26,17 @@ class ConfigError(UserError):
     """The configuration file or an override of it is wrong."""
 
 
+class OptionError(ConfigError):
+    """One option of a component does not go with the others; `reason` is the message without the option's name."""
+
+    def __init__(self, option: str, reason: str) -> None:
+        super().__init__(f"{option}: {reason}")
+        self.option, self.reason = option, reason
+
+    def __reduce__(self) -> tuple[type["OptionError"], tuple[str, str]]:  # type: ignore[override]
+        return type(self), (self.option, self.reason)
+
+
 class ShapeError(ConfigError):
     """The layers do not fit each other, the data or the loss."""
 

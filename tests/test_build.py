@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from dist_bp.build import build_layers
+from dist_bp.config.component import construct
 from dist_bp.config.model import ModelConfig
 from dist_bp.nn import Model
 
 
 def model(*layers):
     config = ModelConfig.model_validate({"layers": layers})
-    return Model(build_layers(config.layers, config.initializer), (4,))
+    return Model([construct(layer) for layer in config.layers], (4,))
 
 
 def test_repeated_layers_are_those_written_out():

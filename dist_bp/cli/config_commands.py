@@ -17,22 +17,35 @@ def validate(config: ConfigPath, overrides: Overrides = None) -> None:
     print(f"ok: {describe(load_config(config, overrides or ()))}")
 
 
-def render(config: ConfigPath, overrides: Overrides = None) -> None:
+def render(
+    config: ConfigPath,
+    overrides: Overrides = None,
+    comments: Annotated[bool, typer.Option("--comments", help="Say above each key what it means.")] = False,
+) -> None:
     """Print the complete configuration, with all defaults."""
     from dist_bp import config as configuration
 
-    print(configuration.render(configuration.load_config(config, overrides or ())), end="")
+    print(configuration.render(configuration.load_config(config, overrides or ()), comments), end="")
 
 
 def schema(
     section: Annotated[
         str | None, typer.Argument(metavar="[SECTION]", help="Only this section, such as train.optimizer.")
     ] = None,
+    table: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Instead a table of choices in Markdown, such as layers or optimizers."),
+    ] = None,
 ) -> None:
     """Print the JSON Schema of the configuration, for editors."""
     import json
 
     from dist_bp.config import json_schema
+    from dist_bp.config.tables import table as markdown
+
+    if table is not None:
+        print(markdown(table))
+        return
 
     print(json.dumps(json_schema(section), indent=2))
 

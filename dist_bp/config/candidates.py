@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from dist_bp.config.document import Path
 from dist_bp.config.job import JobConfig
 from dist_bp.config.overrides import set_value
-from dist_bp.config.problems import Problem, problems
+from dist_bp.config.problems import Problem, lines
 from dist_bp.errors import ConfigError
 
 Finding = tuple[str, str]
@@ -33,7 +33,7 @@ def with_values(config: JobConfig, values: Mapping[str, Any]) -> JobConfig:
     try:
         return JobConfig.model_validate(data)
     except ValidationError as error:
-        raise ConfigError([_line(problem) for problem in problems(error, JobConfig)]) from error
+        raise ConfigError(lines(error)) from error
 
 
 def check_spaces(config: JobConfig, wrong: Check | None = None) -> Iterator[Finding]:
@@ -47,8 +47,8 @@ def check_spaces(config: JobConfig, wrong: Check | None = None) -> Iterator[Find
     sweep, wrong = config.sweep, wrong or _wrong
     if sweep is None:
         return
-    first = {key: space.probes()[0] for key, space in sweep.parameters.items()}
-    for key, space in sweep.parameters.items():
+    first = {key: space.probes()[0] for key, space in sweep.spaces.items()}
+    for key, space in sweep.spaces.items():
         for value in space.probes():
             alone = wrong(config, {key: value})
             if alone and wrong(config, {**first, key: value}):
@@ -76,7 +76,3 @@ def _wrong(config: JobConfig, values: Mapping[str, Any]) -> list[str]:
 def _depth(key: str) -> int:
     """A mapping is replaced before a setting within it."""
     return key.count(".")
-
-
-def _line(problem: Problem) -> str:
-    return f"{'.'.join(map(str, problem.about))}: {problem.message}"

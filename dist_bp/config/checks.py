@@ -9,12 +9,12 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from dist_bp.config.component import component_of
 from dist_bp.config.fields import Section, annotated
-from dist_bp.config.loss import loss_task
 from dist_bp.config.metrics import metric_task, metrics_or_default, monitor_names
-from dist_bp.config.schedule import Plateau
-from dist_bp.config.sources import Task
+from dist_bp.data.targets import Task
 from dist_bp.messages import did_you_mean
+from dist_bp.optim.schedules.plateau import ReduceOnPlateau
 
 Lookup = Callable[[str], Any]
 Finding = tuple[str, str]
@@ -112,6 +112,11 @@ def _loss_fits_task(get: Lookup) -> Iterator[Finding]:
         yield "loss.type", f"{loss.type} is for {wanted}, but the data's task is {task}"
 
 
+def loss_task(loss: Any) -> Task | None:
+    """What kind of problem the loss is for; None for the user's own."""
+    return getattr(component_of(loss), "kind", None)
+
+
 def _data_task(get: Lookup) -> Task | None:
     task: Task | None = get("data.task") or getattr(get("data.source"), "task", None)
     return task
@@ -153,14 +158,14 @@ def _checkpoint_monitor(get: Lookup) -> Iterator[Finding]:
 
 def _plateau_monitor(get: Lookup) -> Iterator[Finding]:
     schedule = get("train.schedule")
-    if isinstance(schedule, Plateau):
+    if component_of(schedule) is ReduceOnPlateau:
         yield from _check_monitor(get, "train.schedule.monitor", schedule.monitor, in_use=True)
 
 
 def _plateau_before_stop(get: Lookup) -> Iterator[Finding]:
     schedule, patience = get("train.schedule"), get("train.stop.patience")
     if (
-        isinstance(schedule, Plateau)
+        component_of(schedule) is ReduceOnPlateau
         and patience is not None
         and schedule.monitor == get("train.stop.monitor")
         and schedule.patience + 1 >= patience

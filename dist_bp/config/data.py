@@ -1,77 +1,16 @@
 """`data`: the source, its split, and the preprocessing fitted on the training split."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
-from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
-from dist_bp.config.fields import ByType, Flag, Fraction, Positive, Real, Section, Text, text_or_other
-from dist_bp.config.sources import Source, Task
+from dist_bp.components import PREPROCESSORS, SOURCES
+from dist_bp.config.component import Of
+from dist_bp.config.fields import Flag, Fraction, Section, Text
+from dist_bp.data.targets import Task
 
-Columns = tuple[Text, ...] | None
-FillValue = Annotated[
-    Annotated[Text, Tag("type=text")] | Annotated[Real, Tag("type=other")], Discriminator(text_or_other)
-]
-
-
-class Standardize(Section):
-    """Mean 0 and standard deviation 1."""
-
-    type: Literal["standardize"] = Field(description="Shift and scale each column to mean 0, standard deviation 1.")
-    columns: Columns = Field(default=None, description="Which columns; null: all numeric ones.")
-
-
-class MinMax(Section):
-    """A fixed range."""
-
-    type: Literal["min_max"] = Field(description="Shift and scale each column to the range low to high.")
-    low: Real = Field(default=0.0, description="What the smallest training value becomes.")
-    high: Real = Field(default=1.0, description="What the largest training value becomes.")
-    columns: Columns = Field(default=None, description="Which columns; null: all numeric ones.")
-
-    @field_validator("high")
-    @classmethod
-    def _above_low(cls, high: float, info: ValidationInfo) -> float:
-        if "low" in info.data and high <= info.data["low"]:
-            raise ValueError(f"must be greater than low ({info.data['low']:g}), got {high:g}")
-        return high
-
-
-class Scale(Section):
-    """A constant factor."""
-
-    type: Literal["scale"] = Field(description="Multiply all numbers by a constant, such as pixels by 1/255.")
-    factor: Positive = Field(default=1 / 255, description="The constant.")
-
-
-class OneHot(Section):
-    """One column for each category."""
-
-    type: Literal["one_hot"] = Field(description="Replace a categorical column by one column of 0 and 1 a category.")
-    columns: Columns = Field(default=None, description="Which columns; null: all categorical ones.")
-
-
-class Impute(Section):
-    """Values for the missing ones."""
-
-    type: Literal["impute"] = Field(description="Fill in missing values.")
-    strategy: Literal["mean", "median", "most_frequent", "constant"] = Field(
-        default="mean", description="Where the value comes from: the training split's column, or `value`."
-    )
-    value: FillValue | None = Field(default=None, description="The value of the strategy constant.")
-    columns: Columns = Field(default=None, description="Which columns; null: all that have missing values.")
-
-    @field_validator("value")
-    @classmethod
-    def _belongs_to_constant(cls, value: float | str | None, info: ValidationInfo) -> float | str | None:
-        strategy = info.data.get("strategy")
-        if strategy == "constant" and value is None:
-            raise ValueError("is required by the strategy constant")
-        if strategy in ("mean", "median", "most_frequent") and value is not None:
-            raise ValueError(f"has no effect with the strategy {strategy}: remove it, or set strategy: constant")
-        return value
-
-
-Preprocessor = Annotated[Standardize | MinMax | Scale | OneHot | Impute, ByType()]
+Source = Annotated[Any, Of(SOURCES)]
+Preprocessor = Annotated[Any, Of(PREPROCESSORS)]
 
 
 class SplitConfig(Section):

@@ -1,7 +1,6 @@
-"""What all configuration models share: the base class, number types, the choice of a model by its `type`."""
+"""What all configuration models share: the base class, and types of numbers and text."""
 
 import re
-from collections.abc import Mapping
 from typing import Annotated, Any, Self, get_args
 
 from pydantic import (
@@ -9,13 +8,16 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    GetCoreSchemaHandler,
+    ModelWrapValidatorHandler,
     Strict,
-    StringConstraints,
+    ValidationError,
     model_validator,
 )
 from pydantic.fields import FieldInfo
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+from pydantic_core.core_schema import ErrorType
+
+from dist_bp import options
 
 EXPONENT = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+$")
 """Numbers such as 1e-3, which YAML 1.1 takes for text."""
@@ -29,61 +31,28 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
-
-class Custom(Section):
-    """Something of the user's own, named `module:Name`; further keys become its keyword arguments."""
-
-    model_config = ConfigDict(extra="allow")
-
-    type: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] = Field(
-        description="module:Name of your own class or function; all further keys are its keyword arguments."
-    )
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The keyword arguments."""
-        return dict(self.model_extra or {})
-
-    @model_validator(mode="after")
-    def _options_are_arguments(self) -> Self:
-        strangers = [name for name in self.options if not name.isidentifier()]
-        if strangers:
-            raise ValueError(f"{', '.join(map(repr, strangers))} cannot be the name of a keyword argument")
-        return self
+    @model_validator(mode="wrap")
+    @classmethod
+    def _say_which_keys_there_are(cls, value: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return validate(value)
+        except ValidationError as error:
+            lines = [_with_keys(details, list(cls.model_fields)) for details in error.errors()]
+            raise ValidationError.from_exception_data(cls.__name__, lines) from None
 
 
-class ByType:
-    """Annotation of a union of sections: the key `type` alone decides which of them validates the mapping.
-
-    Each member has a field `type`: a `Literal`, or, for `Custom`, any text with a colon.
-    """
-
-    def __get_pydantic_core_schema__(self, union: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        members: dict[str, type[Section]] = {}
-        for member in get_args(union):
-            members |= dict.fromkeys(type_names(member), member)
-        return core_schema.tagged_union_schema(
-            {TAG + name: handler.generate_schema(member) for name, member in members.items()},
-            discriminator=_tag,
-            custom_error_type="unknown_type",
-            custom_error_message="unknown type",
-            custom_error_context={"allowed": ", ".join(members)},
-        )
+_PYDANTIC_ERRORS = get_args(ErrorType)
 
 
-CUSTOM = "module:Name"
-
-
-def type_names(member: type[Section]) -> tuple[str, ...]:
-    """The values of `type` that choose this section; `module:Name` stands for all names of the user's own."""
-    return (CUSTOM,) if issubclass(member, Custom) else get_args(member.model_fields["type"].annotation)
-
-
-def _tag(value: Any) -> str | None:
-    name = value.get("type") if isinstance(value, Mapping) else getattr(value, "type", None)
-    if not isinstance(name, str):
-        return None
-    return TAG + (CUSTOM if ":" in name else name)
+def _with_keys(details: ErrorDetails, keys: list[str]) -> InitErrorDetails:
+    """The same error; that of an unknown key of this very section also says which keys are known."""
+    kind: str | PydanticCustomError = details["type"]
+    context = details.get("ctx", {})
+    if kind == "extra_forbidden" and len(details["loc"]) == 1:
+        kind = PydanticCustomError("unknown_key", "unknown key", {"allowed": keys})
+    elif kind not in _PYDANTIC_ERRORS:
+        kind = PydanticCustomError(kind, details["msg"], context)  # type: ignore[arg-type]
+    return InitErrorDetails(type=kind, loc=details["loc"], input=details["input"], ctx=context)
 
 
 def text_or_other(value: Any) -> str:
@@ -91,7 +60,7 @@ def text_or_other(value: Any) -> str:
     return TAG + ("text" if isinstance(value, str) else "other")
 
 
-def _number(value: Any) -> Any:
+def number(value: Any) -> Any:
     if isinstance(value, bool):
         raise ValueError(f"must be a number, got {str(value).lower()}")
     if isinstance(value, str):
@@ -102,19 +71,13 @@ def _number(value: Any) -> Any:
 
 
 Flag = Annotated[bool, Strict()]
-Text = Annotated[str, StringConstraints(min_length=1)]
-
-Whole = Annotated[int, Field(ge=0), BeforeValidator(_number)]
-Count = Annotated[int, Field(ge=1), BeforeValidator(_number)]
-Real = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_number)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_number)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_number)]
-Fraction = Annotated[float, Field(ge=0, lt=1), BeforeValidator(_number)]
-"""In [0, 1)."""
-Share = Annotated[float, Field(gt=0, lt=1), BeforeValidator(_number)]
-"""In (0, 1)."""
-Ratio = Annotated[float, Field(ge=0, le=1), BeforeValidator(_number)]
-"""In [0, 1]."""
+Text = options.Text
+Real = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(number)]
+Whole = Annotated[options.Whole, BeforeValidator(number)]
+Count = Annotated[options.Count, BeforeValidator(number)]
+NonNegative = Annotated[options.NonNegative, Field(allow_inf_nan=False), BeforeValidator(number)]
+Positive = Annotated[options.Positive, Field(allow_inf_nan=False), BeforeValidator(number)]
+Fraction = Annotated[options.Fraction, BeforeValidator(number)]
 
 
 def annotated(field: FieldInfo) -> Any:

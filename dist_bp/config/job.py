@@ -2,15 +2,16 @@
 
 import re
 from operator import attrgetter
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from dist_bp.components import LOSSES
 from dist_bp.config.checks import findings
+from dist_bp.config.component import Of
 from dist_bp.config.data import DataConfig
 from dist_bp.config.fields import Section, Whole
-from dist_bp.config.loss import Loss
 from dist_bp.config.metrics import MetricName
 from dist_bp.config.model import ModelConfig
 from dist_bp.config.run import (
@@ -24,6 +25,7 @@ from dist_bp.config.run import (
 from dist_bp.config.sweep import SweepConfig
 from dist_bp.config.train import TrainConfig
 
+Loss = Annotated[Any, Of(LOSSES)]
 _NAME = r"[A-Za-z0-9._-]+"
 
 

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from dist_bp.config.candidates import space_problems
 from dist_bp.config.checks import findings, lookup_in
+from dist_bp.config.component import OWN_CODE
 from dist_bp.config.document import Document, Duplicate, NotYaml
 from dist_bp.config.job import JobConfig
 from dist_bp.config.overrides import Override, apply_overrides
@@ -19,17 +20,19 @@ Place = tuple[tuple[bool, int], str]
 """A problem's rank (the lines of the file, then the overrides) and its text."""
 
 
-def load_config(path: str | Path, overrides: Sequence[str] = ()) -> JobConfig:
+def load_config(path: str | Path, overrides: Sequence[str] = (), own_code: bool = True) -> JobConfig:
     """The validated configuration of a file with `key=value` overrides (dotted keys, YAML values).
 
-    Raises ConfigError with one line for each problem of the file and the overrides.
+    With `own_code` the modules of the user's own layers, losses and sources are imported, and their options checked
+    against the signatures; without, that is left to whoever builds them. Raises ConfigError with one line for each
+    problem of the file and the overrides.
     """
     document = _read(path)
     data, applied, lines = apply_overrides(document.data, overrides)
     places = [_duplicate(key, path) for key in document.duplicates]
     config = None
     try:
-        config = JobConfig.model_validate(data)
+        config = JobConfig.model_validate(data, context={OWN_CODE: own_code})
         places += [_place(problem, path, document, applied) for problem in space_problems(config)]
     except ValidationError as error:
         places += [_place(problem, path, document, applied) for problem in _all_problems(error, data)]
@@ -66,7 +69,7 @@ def _required() -> list[str]:
 
 def _all_problems(error: ValidationError, data: Any) -> list[Problem]:
     """What pydantic found, and what comparing the sections finds where pydantic did not come to that."""
-    found = list(problems(error, JobConfig))
+    found = list(problems(error))
     if all(details["type"] != "disagreement" for details in error.errors()):
         found += disagreements(list(findings(lookup_in(JobConfig, data))))
     return found

@@ -4,34 +4,20 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import BeforeValidator, StringConstraints, TypeAdapter
 from pydantic_core import PydanticCustomError
 
-from dist_bp.config.sources import Task
-
-METRIC_TASKS: dict[str, Task] = {
-    "accuracy": "classification",
-    "top_k": "classification",
-    "precision_macro": "classification",
-    "precision_micro": "classification",
-    "recall_macro": "classification",
-    "recall_micro": "classification",
-    "f1_macro": "classification",
-    "f1_micro": "classification",
-    "confusion_matrix": "classification",
-    "roc_auc": "classification",
-    "mse": "regression",
-    "mae": "regression",
-    "r2": "regression",
-}
-_TOP_K = re.compile(r"top_([1-9][0-9]*)")
+from dist_bp.components import METRICS, metric
+from dist_bp.config.component import Of, construct
+from dist_bp.data.targets import Task
+from dist_bp.errors import ConfigError
 
 Mode = Literal["min", "max"]
 
 
 def metric_task(name: str) -> Task:
     """The kind of problem that the metric of this (valid) name measures."""
-    return METRIC_TASKS["top_k" if _TOP_K.fullmatch(name) else name]
+    return metric(name).kind
 
 
 def metrics_or_default(names: Iterable[str], task: Task) -> tuple[str, ...]:
@@ -40,66 +26,42 @@ def metrics_or_default(names: Iterable[str], task: Task) -> tuple[str, ...]:
 
 
 def monitor_names(metrics: Iterable[str]) -> tuple[str, ...]:
-    """The values that can be watched when these metrics are measured.
-
-    The confusion matrix is no single number, and roc_auc is not measured on the training split.
-    """
-    scalars = [name for name in metrics if name != "confusion_matrix"]
-    on_training = [name for name in scalars if name != "roc_auc"]
+    """The values that can be watched when these metrics are measured: single numbers."""
+    scalars = [one for one in map(metric, metrics) if one.scalar]
     return (
         "train_loss",
         "val_loss",
-        *(f"val_{name}" for name in scalars),
-        *(f"train_{name}" for name in on_training),
+        *(f"val_{one.name}" for one in scalars),
+        *(f"train_{one.name}" for one in scalars if one.on_training),
     )
 
 
 def monitor_mode(monitor: str, mode: Mode | None = None) -> Mode:
-    """Whether less or more of a monitor is better; `mode` as configured, None: told by the monitor's name."""
+    """Whether less or more of a monitor is better; `mode` as configured, None: told by the loss or the metric."""
     if mode is not None:
         return mode
-    return "min" if monitor.partition("_")[2] in ("loss", "mse", "mae") else "max"
+    name = monitor.partition("_")[2]
+    try:
+        greater = name != "loss" and metric(name).greater_is_better
+    except ConfigError:
+        greater = True
+    return "max" if greater else "min"
+
+
+_AS_MAPPING = Annotated[Any, Of(METRICS)]
+_PATTERNS = [re.sub(r"\?P<\w+>", "", found.pattern) for found in METRICS.classes().values() if found.pattern]
+_AS_TEXT: Any = Literal[tuple(METRICS.rows)] | Annotated[str, StringConstraints(pattern=f"^({'|'.join(_PATTERNS)})$")]
 
 
 def _metric_name(value: Any) -> str:
     """The canonical name: {type: top_k, k: 5} is top_5, {type: accuracy} is accuracy."""
-    if isinstance(value, Mapping):
-        if value.get("type") == "top_k" and set(value) <= {"type", "k"}:
-            k = value.get("k", 5)
-            if isinstance(k, int) and not isinstance(k, bool) and k >= 1:
-                return f"top_{k}"
-            raise ValueError(f"top_k needs a whole number k of at least 1, got {k!r}")
-        if set(value) == {"type"}:
-            value = value["type"]
-    if value == "top_k":
-        return "top_5"
-    if isinstance(value, str) and (value in METRIC_TASKS or _TOP_K.fullmatch(value)):
-        return value
-    raise PydanticCustomError("unknown_metric", "unknown metric", {"allowed": ", ".join(METRIC_TASKS)})
+    if isinstance(value, Mapping) and not (set(value) == {"type"} and isinstance(value["type"], str)):
+        return construct(TypeAdapter(_AS_MAPPING).validate_python(value)).name  # type: ignore[no-any-return]
+    name = value["type"] if isinstance(value, Mapping) else value
+    try:
+        return metric(name).name
+    except (ConfigError, TypeError):
+        raise PydanticCustomError("unknown_metric", "unknown metric", {"allowed": ", ".join(METRICS.rows)}) from None
 
 
-MetricName = Annotated[
-    str,
-    BeforeValidator(_metric_name),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"enum": list(METRIC_TASKS)},
-                {"type": "string", "pattern": f"^{_TOP_K.pattern}$"},
-                {
-                    "type": "object",
-                    "properties": {
-                        "type": {"enum": list(METRIC_TASKS)},
-                        "k": {
-                            "type": "integer",
-                            "minimum": 1,
-                            "description": "How many guesses (top_k only).",
-                        },
-                    },
-                    "required": ["type"],
-                    "additionalProperties": False,
-                },
-            ]
-        }
-    ),
-]
+MetricName = Annotated[str, BeforeValidator(_metric_name, json_schema_input_type=_AS_TEXT | _AS_MAPPING)]

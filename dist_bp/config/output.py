@@ -1,21 +1,55 @@
 """A configuration as YAML, as flat parameters, and the JSON Schema of its files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
 from pydantic import BaseModel, TypeAdapter
 
-from dist_bp.config.document import Dumper
+from dist_bp.config.component import Custom, own_section
+from dist_bp.config.document import Document, Dumper, Path
 from dist_bp.config.fields import Section, annotated
 from dist_bp.config.job import JobConfig
 from dist_bp.errors import ConfigError
 from dist_bp.messages import did_you_mean
 
 
-def render(config: JobConfig) -> str:
-    """The complete configuration with all defaults; loading it gives an equal one."""
-    return _yaml(config.model_dump(), width=110)
+def render(config: JobConfig, comments: bool = False) -> str:
+    """The complete configuration with all defaults; loading it gives an equal one.
+
+    With `comments` every key has its description above it, those of the user's own components too: their modules are
+    imported. Raises ConfigError where that fails.
+    """
+    if not comments:
+        return _yaml(config.model_dump(), width=110)
+    a_line_each = _yaml(config.model_dump(), width=110, default_flow_style=False)
+    return _commented(a_line_each, dict(_descriptions(config, ())))
+
+
+def _commented(text: str, descriptions: Mapping[Path, str]) -> str:
+    document = Document(text)
+    above: dict[int, list[str]] = {}
+    for path, description in descriptions.items():
+        above.setdefault(document.position(path)[0], []).append(description)
+    written = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        indent = line[: len(line) - len(line.lstrip())]
+        written += [f"{indent}# {description}" for description in above.get(number, ())]
+        written.append(line)
+    return "\n".join(written) + "\n"
+
+
+def _descriptions(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    """What each key of a configuration means."""
+    if isinstance(value, Section):
+        fields = (own_section(value) if isinstance(value, Custom) else type(value)).model_fields
+        for name, inner in value:
+            if name in fields and (description := fields[name].description):
+                yield (*path, name), description
+            yield from _descriptions(inner, (*path, name))
+    elif isinstance(value, tuple | dict):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _descriptions(inner, (*path, key))
 
 
 def flatten(config: JobConfig) -> dict[str, str | int | float]:
@@ -39,10 +73,12 @@ def _flat(value: Any, key: str) -> Iterator[tuple[str, str | int | float]]:
     elif isinstance(value, str | int | float) and not isinstance(value, bool):
         yield key, value
     else:
-        yield (
-            key,
-            _yaml(value, default_flow_style=True, width=float("inf")).removesuffix("\n...\n").rstrip("\n"),
-        )
+        yield key, inline(value)
+
+
+def inline(value: Any) -> str:
+    """A value as YAML in one line."""
+    return _yaml(value, default_flow_style=True, width=float("inf")).removesuffix("\n...\n").rstrip("\n")
 
 
 def _yaml(value: Any, **style: Any) -> str:

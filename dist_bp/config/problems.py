@@ -3,13 +3,13 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from dist_bp.config.document import Path
-from dist_bp.config.fields import TAG, Section, type_names
+from dist_bp.config.fields import TAG
 from dist_bp.messages import did_you_mean, nearest
 
 
@@ -46,13 +46,13 @@ _MESSAGES = {
 }
 
 
-def problems(error: ValidationError, model: type[Section]) -> Iterator[Problem]:
-    """The problems behind a validation error of `model`."""
+def problems(error: ValidationError) -> Iterator[Problem]:
+    """The problems behind a validation error."""
     errors = error.errors(include_url=False)
     misspelt = {
-        (*_path(details)[:-1], nearest(str(details["loc"][-1]), _keys(model, details["loc"][:-1])))
+        (*_path(details)[:-1], nearest(str(details["loc"][-1]), details["ctx"]["allowed"]))
         for details in errors
-        if details["type"] == "extra_forbidden"
+        if details["type"] == "unknown_key"
     }
     for details in errors:
         path = _path(details)
@@ -66,9 +66,8 @@ def problems(error: ValidationError, model: type[Section]) -> Iterator[Problem]:
             case "literal_error":
                 allowed = re.findall(r"'([^']*)'", details["ctx"]["expected"])
                 yield _at(path, _unknown("value", details["input"], allowed))
-            case "extra_forbidden":
-                keys = _keys(model, details["loc"][:-1])
-                yield Problem(path, path[:-1], _unknown("key", path[-1], keys))
+            case "unknown_key":
+                yield Problem(path, path[:-1], _unknown("key", path[-1], details["ctx"]["allowed"]))
             case "disagreement":
                 yield from disagreements(details["ctx"]["findings"])
             case "too_short" if len(details["input"]) != details["ctx"]["actual_length"]:
@@ -76,6 +75,12 @@ def problems(error: ValidationError, model: type[Section]) -> Iterator[Problem]:
             case kind:
                 template = _MESSAGES.get(kind, details["msg"].replace("{", "{{").replace("}", "}}"))
                 yield _at(path, template.format(got=_got(details["input"]), **details.get("ctx", {})))
+
+
+def lines(error: ValidationError) -> list[str]:
+    """The problems behind a validation error, each with the dotted key that it is about."""
+    found = ((".".join(map(str, problem.about)), problem.message) for problem in problems(error))
+    return [f"{key}: {message}" if key else message for key, message in found]
 
 
 def disagreements(findings: Sequence[tuple[str, str]]) -> Iterator[Problem]:
@@ -110,25 +115,6 @@ def _unknown_type(path: Path, details: ErrorDetails) -> Problem:
     if "type" not in value:
         return _at((*path, "type"), f"required key is missing (allowed: {', '.join(allowed)})")
     return _at((*path, "type"), _unknown("type", value["type"], allowed))
-
-
-def _keys(model: type[Section], location: Sequence[str | int]) -> list[str]:
-    """The keys allowed at a location of a pydantic error."""
-    models = [model]
-    for part in location:
-        if _is_tag(part):
-            models = [m for m in models if str(part).removeprefix(TAG) in type_names(m)] or models
-        elif isinstance(part, str):
-            models = [inner for m in models for inner in _sections(m.model_fields[part].annotation)]
-    return list(dict.fromkeys(key for m in models for key in m.model_fields))
-
-
-def _sections(annotation: Any) -> Iterator[type[Section]]:
-    """All sections that an annotation speaks of, within unions and lists."""
-    if isinstance(annotation, type) and issubclass(annotation, Section):
-        yield annotation
-    for inner in get_args(annotation):
-        yield from _sections(inner)
 
 
 def _got(value: Any) -> str:

@@ -1,11 +1,16 @@
 """`train`: epochs and batches, the optimizer, and when to stop."""
 
+from typing import Annotated, Any
+
 from pydantic import Field, ValidationInfo, field_validator
 
+from dist_bp.components import RULES, SCHEDULES
+from dist_bp.config.component import Of
 from dist_bp.config.fields import Count, Flag, NonNegative, Positive, Real, Section, Text
 from dist_bp.config.metrics import Mode
-from dist_bp.config.optimizer import Optimizer
-from dist_bp.config.schedule import Constant, Schedule
+
+Optimizer = Annotated[Any, Of(RULES)]
+Schedule = Annotated[Any, Of(SCHEDULES)]
 
 
 class StopConfig(Section):
@@ -46,7 +51,7 @@ class TrainConfig(Section):
     accumulate: Count = Field(default=1, description="Batches whose gradients are averaged into one update.")
     shuffle: Flag = Field(default=True, description="A new order of the samples in each epoch.")
     optimizer: Optimizer = Field(description="The update rule.")
-    schedule: Schedule = Field(Constant(type="constant"), description="The learning rate over the steps.")
+    schedule: Schedule = Field(default={"type": "constant"}, description="The learning rate over the steps.")
     clip_norm: Positive | None = Field(default=None, description="Largest norm of the whole gradient; null: no limit.")
     clip_value: Positive | None = Field(
         default=None, description="Largest size of a gradient's element; null: no limit."

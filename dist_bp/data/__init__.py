@@ -4,46 +4,24 @@ from dist_bp.data.inputs import Features
 from dist_bp.data.pipeline import Pipeline
 from dist_bp.data.prepare import prepare
 from dist_bp.data.prepared import Prepared, Schema
-from dist_bp.data.preprocess import Impute, MinMax, OneHot, Preprocessor, Scale, Standardize
+from dist_bp.data.preprocess.base import Preprocessor
 from dist_bp.data.reader import read_inputs
 from dist_bp.data.shards import Batches, Part, epoch_order, evaluation_rows, gather, owned_groups
-from dist_bp.data.sources import (
-    CsvSource,
-    FunctionSource,
-    IdxSource,
-    NpySource,
-    NpzSource,
-    ParquetSource,
-    Samples,
-    SklearnSource,
-    Source,
-)
+from dist_bp.data.sources.base import Samples, Source
 from dist_bp.data.split import Split, split_indices
 from dist_bp.data.targets import Targets
 
 __all__ = [
     "Batches",
-    "CsvSource",
     "Features",
-    "FunctionSource",
-    "IdxSource",
-    "Impute",
-    "MinMax",
-    "NpySource",
-    "NpzSource",
-    "OneHot",
-    "ParquetSource",
     "Part",
     "Pipeline",
     "Prepared",
     "Preprocessor",
     "Samples",
-    "Scale",
     "Schema",
-    "SklearnSource",
     "Source",
     "Split",
-    "Standardize",
     "Targets",
     "epoch_order",
     "evaluation_rows",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from dist_bp.data.inputs import Features, Inputs, absent, chunks, conform, row_at, rows_per_block
-from dist_bp.data.preprocess import Form
+from dist_bp.data.preprocess.base import Form
 from dist_bp.data.sources.base import Dataset, Samples
 from dist_bp.data.targets import target_array
 from dist_bp.errors import DataError

@@ -15,8 +15,9 @@ from dist_bp.data.files import DigestCache, digest_of
 from dist_bp.data.inputs import Inputs, Shape, chunks, rows_per_block
 from dist_bp.data.pipeline import Pipeline
 from dist_bp.data.prepared import FORMAT, Prepared, write_records
-from dist_bp.data.preprocess import Impute, Preprocessor
-from dist_bp.data.sources import Dataset, Source
+from dist_bp.data.preprocess.base import Preprocessor
+from dist_bp.data.preprocess.impute import Impute
+from dist_bp.data.sources.base import Dataset, Source
 from dist_bp.data.split import Split, split_indices
 from dist_bp.data.targets import Task, infer_task, learn_targets
 from dist_bp.errors import CapacityError, DataError

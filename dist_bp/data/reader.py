@@ -6,8 +6,10 @@ from dist_bp.data.inputs import row_at
 from dist_bp.data.pipeline import Pipeline
 from dist_bp.data.sources.arrays import names_in_npz, read_npy, read_npz
 from dist_bp.data.sources.base import Samples
+from dist_bp.data.sources.csv import csv_table
 from dist_bp.data.sources.idx import read_idx, read_labels
-from dist_bp.data.sources.tables import PARQUET, csv_table, target_values
+from dist_bp.data.sources.parquet import PARQUET
+from dist_bp.data.sources.table import target_values
 from dist_bp.errors import DataError
 from dist_bp.messages import unknown_name
 

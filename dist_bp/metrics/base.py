@@ -1,8 +1,9 @@
 """What every metric is: an accumulator that can be filled in parts and merged."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import ClassVar, Literal
 
+from dist_bp.component import Component
 from dist_bp.errors import ShapeError
 from dist_bp.types import Array
 
@@ -10,7 +11,7 @@ State = dict[str, Array]
 Kind = Literal["classification", "regression"]
 
 
-class Metric(ABC):
+class Metric(Component):
     """Measures a network's raw `outputs` (n, units) against `targets`; holds no data itself.
 
     The state is a dict of plain arrays. Updating one state with all samples, or several with parts of them
@@ -21,6 +22,10 @@ class Metric(ABC):
     greater_is_better: ClassVar[bool] = True
     on_training: ClassVar[bool] = True
     """Whether it is cheap enough to follow on every training batch."""
+    scalar: ClassVar[bool] = True
+    """Whether the result is one number, so that it can be watched."""
+    pattern: ClassVar[str] = ""
+    """Names that say the options as well: a regular expression with a group for each, as in top_5."""
 
     @property
     @abstractmethod

@@ -1,6 +1,5 @@
 """Area under the ROC curve, exact: keeps the scores of all samples."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -9,9 +8,8 @@ from dist_bp.metrics.base import Kind, Metric, State, misfit
 from dist_bp.types import Array
 
 
-@dataclass(frozen=True)
 class RocAuc(Metric):
-    """The chance that a random positive sample scores higher than a random negative one.
+    """Area under the ROC curve: the chance that a positive sample scores higher than a negative one.
 
     One logit: of class 1. Several classes: of each class against the rest by its log-probability, averaged
     over the classes. Several labels a sample: averaged over the labels. A class that is never or always

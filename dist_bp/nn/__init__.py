@@ -6,27 +6,9 @@ from dist_bp.nn.context import Context
 from dist_bp.nn.gradient_check import check_gradients
 from dist_bp.nn.initializers import INITIALIZERS, Initializer, initializer
 from dist_bp.nn.layer import Declaration, Layer, Parameter, Statistic
-from dist_bp.nn.layers import (
-    Activation,
-    BatchNorm,
-    Dense,
-    Dropout,
-    Flatten,
-    LayerNorm,
-    Reshape,
-    Residual,
-    Sequential,
-)
+from dist_bp.nn.layers.sequential import Sequential
 from dist_bp.nn.layout import Entry, Layout, aligned_zeros
-from dist_bp.nn.losses import (
-    BinaryCrossEntropy,
-    CrossEntropy,
-    Huber,
-    Loss,
-    MeanAbsoluteError,
-    MeanSquaredError,
-    balanced_class_weights,
-)
+from dist_bp.nn.losses.base import Loss
 from dist_bp.nn.model import LayerSummary, Model
 from dist_bp.nn.types import Backward, Shape, Views
 from dist_bp.types import Array
@@ -34,40 +16,26 @@ from dist_bp.types import Array
 __all__ = [
     "ACTIVATIONS",
     "INITIALIZERS",
-    "Activation",
     "ActivationFunction",
     "Array",
     "Backward",
-    "BatchNorm",
-    "BinaryCrossEntropy",
     "Context",
-    "CrossEntropy",
     "Declaration",
-    "Dense",
-    "Dropout",
     "Entry",
-    "Flatten",
     "Group",
-    "Huber",
     "Initializer",
     "Layer",
-    "LayerNorm",
     "LayerSummary",
     "Layout",
     "Loss",
-    "MeanAbsoluteError",
-    "MeanSquaredError",
     "Model",
     "Parameter",
-    "Reshape",
-    "Residual",
     "Sequential",
     "Shape",
     "Statistic",
     "Views",
     "activation_function",
     "aligned_zeros",
-    "balanced_class_weights",
     "check_gradients",
     "initializer",
 ]

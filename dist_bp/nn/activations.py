@@ -9,11 +9,12 @@ NumPy's vector loops ask for it.
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 
-from dist_bp.errors import ConfigError
+from dist_bp.errors import ConfigError, OptionError
+from dist_bp.options import OneOf
 from dist_bp.types import Array
 
 
@@ -164,6 +165,7 @@ ACTIVATIONS: dict[str, type[ActivationFunction]] = {
     "sigmoid": Sigmoid,
     "softplus": Softplus,
 }
+ActivationName = Annotated[str, OneOf(ACTIVATIONS)]
 
 
 def activation_function(choice: str | ActivationFunction, alpha: float | None = None) -> ActivationFunction:
@@ -177,4 +179,4 @@ def activation_function(choice: str | ActivationFunction, alpha: float | None = 
         return kind()
     if kind is LeakyRelu or kind is Elu:
         return kind(alpha)
-    raise ConfigError(f"{choice} takes no alpha: leaky_relu and elu do")
+    raise OptionError("alpha", f"belongs to leaky_relu and elu, {choice} has none: remove it")

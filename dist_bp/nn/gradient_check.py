@@ -6,7 +6,7 @@ import numpy as np
 
 from dist_bp.groups import Group
 from dist_bp.nn.layer import Layer
-from dist_bp.nn.losses import Loss
+from dist_bp.nn.losses.base import Loss
 from dist_bp.nn.model import Model
 from dist_bp.types import Array
 

@@ -6,12 +6,13 @@ Values are drawn in float64 whatever the model's dtype, so that both dtypes star
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
 from dist_bp.errors import ConfigError
 from dist_bp.nn.types import Shape
+from dist_bp.options import OneOf
 from dist_bp.types import Array
 
 
@@ -22,12 +23,21 @@ class Initializer(ABC):
     def __call__(self, generator: np.random.Generator, shape: Shape) -> Array:
         """A new float64 array of `shape`."""
 
+    @property
+    @abstractmethod
+    def description(self) -> str:
+        """What is drawn, in a line."""
+
 
 @dataclass(frozen=True)
 class Constant(Initializer):
     """Every element is `value`."""
 
     value: float
+
+    @property
+    def description(self) -> str:
+        return f"Every element is {self.value:g}."
 
     def __call__(self, generator: np.random.Generator, shape: Shape) -> Array:
         return np.full(shape, self.value)
@@ -45,6 +55,11 @@ class VarianceScaling(Initializer):
     fan: Literal["in", "average"]
     distribution: Literal["uniform", "normal"]
 
+    @property
+    def description(self) -> str:
+        fan = "inputs" if self.fan == "in" else "average of inputs and outputs"
+        return f"Mean 0, variance {self.scale:g} / {fan}, {self.distribution}."
+
     def __call__(self, generator: np.random.Generator, shape: Shape) -> Array:
         fan_in, fan_out = fans(shape)
         fan = fan_in if self.fan == "in" else (fan_in + fan_out) / 2
@@ -58,6 +73,10 @@ class VarianceScaling(Initializer):
 @dataclass(frozen=True)
 class Orthogonal(Initializer):
     """Orthonormal rows or columns, whichever are fewer (Saxe et al. 2014), uniform over such matrices."""
+
+    @property
+    def description(self) -> str:
+        return "Orthonormal rows or columns, whichever are fewer."
 
     def __call__(self, generator: np.random.Generator, shape: Shape) -> Array:
         rows, columns = math.prod(shape[:-1]), shape[-1]
@@ -84,6 +103,7 @@ INITIALIZERS: dict[str, Initializer] = {
     "orthogonal": Orthogonal(),
     "zeros": Constant(0.0),
 }
+InitializerName = Annotated[str, OneOf(INITIALIZERS)]
 
 
 def initializer(choice: str | Initializer) -> Initializer:

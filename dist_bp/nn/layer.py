@@ -1,10 +1,11 @@
 """The contract of a layer."""
 
 import re
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from dist_bp.component import Component
 from dist_bp.nn.context import Context
 from dist_bp.nn.initializers import Initializer
 from dist_bp.nn.types import Backward, Shape, Views
@@ -38,13 +39,17 @@ class Declaration:
     statistics: Mapping[str, Statistic] = field(default_factory=dict)
 
 
-class Layer(ABC):
+class Layer(Component):
     """Hyperparameters only: the parameters are views of the model's vector, the memory is the context's."""
 
     @property
     def kind(self) -> str:
         """The layer's name for people: BatchNorm is "batch_norm"."""
         return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(self).__name__).lower()
+
+    def unrolled(self) -> "Sequence[Layer]":
+        """The layers that take this one's place in a row of layers."""
+        return (self,)
 
     @abstractmethod
     def declare(self, input_shape: Shape) -> Declaration:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dist_bp.optim.rules import Rule, Slice
+from dist_bp.optim.rules.base import Rule, Slice
 from dist_bp.types import Array
 
 FLUSH_EVERY = 128
@@ -17,14 +17,12 @@ DOT_ELEMENTS = 8192
 class Updater:
     """Applies `rule` to chunks [start, stop) of the flat parameter vector.
 
-    `decayed` lists the [start, stop) of the vector that weight decay shrinks. Decay is an L2 term added to
+    `decayed` lists the [start, stop) of the vector that the rule's weight decay shrinks. Decay is an L2 term added to
     the gradient after clipping, or `decoupled`: p *= 1 - lr * weight_decay (Loshchilov & Hutter 2019).
     Keeps nothing between calls but where `decayed` meets a chunk, so processes, threads and restarts agree.
     """
 
     rule: Rule
-    weight_decay: float = 0.0
-    decoupled: bool = False
     clip_value: float | None = None
     clip_norm: float | None = None
     decayed: tuple[tuple[int, int], ...] = ()
@@ -68,14 +66,14 @@ class Updater:
         """
         if clip_factor != 1.0:
             grads *= clip_factor
-        if self.weight_decay:
+        if decay := self.rule.weight_decay:
             parts = self._decayed_parts(start, len(old.params))
-            if self.decoupled:
+            if self.rule.decoupled:
                 np.copyto(new.params, old.params)
-                shrink(new.params, parts, 1 - learning_rate * self.weight_decay)
+                shrink(new.params, parts, 1 - learning_rate * decay)
                 old = Slice(new.params, old.state)
             else:
-                add_decay(grads, old.params, parts, self.weight_decay, scratch[0])
+                add_decay(grads, old.params, parts, decay, scratch[0])
         self.rule.update(old, new, grads, step, learning_rate, scratch)
         if step % FLUSH_EVERY == 0:
             for array in new.state.values():

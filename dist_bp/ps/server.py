@@ -8,7 +8,8 @@ from itertools import chain
 
 import numpy as np
 
-from dist_bp.optim import Sgd, Updater
+from dist_bp.optim import Updater
+from dist_bp.optim.rules.sgd import Sgd
 from dist_bp.ps.arena import Arena, Snapshot
 from dist_bp.ps.collect import Aborted, Barrier, Collector, Delegate, Follower, Leader, expect
 from dist_bp.ps.compression import Codec
@@ -232,4 +233,4 @@ class Server:
 
 def averaging(layout: ArenaLayout) -> Updater:
     """What makes the next parameters of the `local` mode from how far the workers have moved on average."""
-    return Updater(Sgd(momentum=layout.mode.outer_momentum))
+    return Updater(Sgd(learning_rate=1.0, momentum=layout.mode.outer_momentum))

@@ -9,6 +9,7 @@ import numpy as np
 from dist_bp import build
 from dist_bp.checkpoint import Checkpoint, load
 from dist_bp.config import JobConfig, load_config
+from dist_bp.config.component import construct
 from dist_bp.data import Pipeline, Schema
 from dist_bp.data.inputs import Inputs, Raw, conform
 from dist_bp.metrics import Metric
@@ -32,7 +33,9 @@ class SavedModel:
         self.pipeline = Pipeline.from_dict(checkpoint.pipeline)
         self.schema = Schema.of(self.pipeline, own_test=False)
         self.model = build.build_model(config, self.schema)
-        self.loss = build.build_loss(config)
+        loss: Loss = construct(config.loss)
+        self.loss = loss.for_class_counts(None)
+        self._loss_is_whole = not loss.needs_class_counts
         layout, statistics, dtype = self.model.layout, self.model.statistics_layout, self.model.dtype
         self._parameters = layout.views(layout.flat(checkpoint.parameters, dtype))
         self._statistics = statistics.views(statistics.flat(checkpoint.statistics, dtype))
@@ -67,8 +70,7 @@ class SavedModel:
         inputs = conform(raw, self.pipeline.features)
         wanted = self.pipeline.encode_targets(targets)
         blocks = ((x, wanted[start : start + len(x)]) for start, x in self._blocks(inputs, BATCH_ROWS))
-        balanced = getattr(self.config.loss, "class_weights", None) == "balanced"
-        return self._scores(blocks, metrics, None if balanced else self.loss)
+        return self._scores(blocks, metrics, self.loss if self._loss_is_whole else None)
 
     def evaluate_prepared(
         self, x: Array, y: Array, loss: Loss, metrics: Mapping[str, Metric] | None = None

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from dist_bp.config import JobConfig
-from dist_bp.config.sources import CustomSource
+from dist_bp.config.component import Custom
 from dist_bp.processes import mentioning
 from dist_bp.submit.address import LOOPBACK
 from dist_bp.track.store import is_sqlite, resolve_uri, sqlite_path
@@ -91,7 +91,7 @@ def to_another_machine(config: JobConfig, address: str, retries: int) -> Travel:
 def source_files(config: JobConfig) -> Iterator[tuple[str, str]]:
     """Keys and paths of the data's files; of a function of the user's own, the options that name something there."""
     source = config.data.source
-    if isinstance(source, CustomSource):
+    if isinstance(source, Custom):
         for name, value in source.options.items():
             if isinstance(value, str) and Path(value).exists():
                 yield f"data.source.{name}", value

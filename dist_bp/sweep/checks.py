@@ -13,6 +13,7 @@ from dist_bp.runtime.placement import Node, place
 from dist_bp.sweep.job import SweepJob
 from dist_bp.sweep.search import Search
 from dist_bp.train.setup import PreparedJob, prepare_job
+from dist_bp.tuning.schedulers import Pbt
 
 
 def check_sweep(job: SweepJob) -> Search:
@@ -33,7 +34,7 @@ def check_networks(job: SweepJob, base: PreparedJob) -> None:
             prepared = prepare_job(with_values(config, values))
         except UserError as error:
             return error.problems
-        if job.sweep.scheduler_options.type == "pbt" and prepared.layout.optimizer != base.layout.optimizer:
+        if isinstance(job.sweep.scheduler_options, Pbt) and prepared.layout.optimizer != base.layout.optimizer:
             return ["pbt copies the optimizer's state, which has other parts with this value"]
         return []
 
@@ -42,7 +43,7 @@ def check_networks(job: SweepJob, base: PreparedJob) -> None:
 
 def check_capacity(job: SweepJob, nodes: list[Node]) -> None:
     """Raises CapacityError where a trial may ask for more than there is."""
-    varied = {key: space.probes() for key, space in job.sweep.parameters.items() if key.startswith("scaling")}
+    varied = {key: space.probes() for key, space in job.sweep.spaces.items() if key.startswith("scaling")}
     for values in product(*varied.values()):
         given = dict(zip(varied, values, strict=True))
         try:

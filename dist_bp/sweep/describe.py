@@ -42,5 +42,5 @@ def _facts(job: SweepJob) -> str:
         f"`{key}`: {space.type}, {', '.join(f'{option} {value}' for option, value in space if option != 'type')}"
         for key, space in sweep.parameters.items()
     ]
-    lines.append(f"search {sweep.search_options.type}, scheduler {sweep.scheduler_options.type}")
+    lines.append(f"search {sweep.search_name}, scheduler {sweep.scheduler_name}")
     return "\n".join(f"- {line}" for line in lines)

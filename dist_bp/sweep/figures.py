@@ -11,8 +11,9 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from dist_bp.config.metrics import Mode
-from dist_bp.config.space import LogUniformSpace, Space
 from dist_bp.sweep.trial import Trial
+from dist_bp.tuning.spaces.base import Listed, Space
+from dist_bp.tuning.spaces.loguniform import LogUniformSpace
 
 LABEL = 24
 BEHIND_TEXT = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.0}
@@ -58,7 +59,7 @@ def importances(found: Mapping[str, float]) -> Figure:
 
 def _column(axes: Axes, place: int, key: str, space: Space, values: Sequence[Any]) -> list[float]:
     """Draws the axis of a setting; returns the heights of the values on it."""
-    if space.type in ("choice", "grid"):
+    if isinstance(space, Listed):
         last = max(len(space.values) - 1, 1)
         _ticks(axes, place, key, [(index / last, _short(value)) for index, value in enumerate(space.values)])
         return [space.values.index(value) / last for value in values]

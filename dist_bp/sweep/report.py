@@ -101,7 +101,7 @@ def _log_figures(
     tracker: Tracker, job: SweepJob, order: Sequence[Trial], search: Search, observer: Observer
 ) -> dict[str, str]:
     """Draws what there is to be drawn; returns where it is, by title."""
-    drawn = figures.parallel_coordinates(order, job.sweep.parameters, job.metric, job.mode)
+    drawn = figures.parallel_coordinates(order, job.sweep.spaces, job.metric, job.mode)
     tracker.log_figure(PARALLEL_FIGURE, drawn)
     found = search.importances(order)
     if not found:

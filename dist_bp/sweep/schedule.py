@@ -7,12 +7,16 @@ from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import FIFOScheduler, PopulationBasedTraining, TrialScheduler
 
-from dist_bp.config.space import Range, Space
-from dist_bp.config.sweep import Asha, Median, Pbt
 from dist_bp.sweep.halving import Halving
 from dist_bp.sweep.job import SweepJob
 from dist_bp.sweep.median import MedianRule
 from dist_bp.sweep.study import Study
+from dist_bp.tuning.schedulers import Asha, Median, Pbt
+from dist_bp.tuning.spaces.base import Listed, Range, Space
+from dist_bp.tuning.spaces.loguniform import LogUniformSpace
+from dist_bp.tuning.spaces.normal import NormalSpace
+from dist_bp.tuning.spaces.quniform import QUniformSpace
+from dist_bp.tuning.spaces.randint import RandIntSpace
 
 CONTINUE: str = TrialScheduler.CONTINUE
 PAUSE: str = TrialScheduler.PAUSE
@@ -134,12 +138,12 @@ def _population_based(job: SweepJob, options: Pbt) -> Population:
     def within_space(config: dict[str, Any]) -> dict[str, Any]:
         """Tune varies a number by a fifth, also beyond the ends of its space."""
         values = config["trial"]["values"]
-        for key, space in job.sweep.parameters.items():
+        for key, space in job.sweep.spaces.items():
             if isinstance(space, Range):
                 values[key] = space.nearest(values[key])
         return config
 
-    domains = {key: _domain(space) for key, space in job.sweep.parameters.items()}
+    domains = {key: _domain(space) for key, space in job.sweep.spaces.items()}
     return Population(
         time_attr="epoch",
         metric=job.metric,
@@ -155,16 +159,16 @@ def _population_based(job: SweepJob, options: Pbt) -> Population:
 
 def _domain(space: Space) -> Any:
     """The space in Tune's terms."""
-    match space.type:
-        case "choice" | "grid":
+    match space:
+        case Listed():
             return list(space.values)
-        case "loguniform":
+        case LogUniformSpace():
             return tune.loguniform(space.low, space.high)
-        case "quniform":
+        case QUniformSpace():
             return tune.quniform(space.low, space.high, space.q)
-        case "randint":
+        case RandIntSpace():
             return tune.randint(space.low, space.high)
-        case "normal":
+        case NormalSpace():
             return tune.randn(space.mean, space.sd)
         case _:
-            return tune.uniform(space.low, space.high)
+            return tune.uniform(*space.probes())

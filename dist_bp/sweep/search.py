@@ -7,7 +7,7 @@ would have, given the same results.
 
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cached_property
 from statistics import NormalDist
 from typing import Any
@@ -19,12 +19,18 @@ from optuna.importance import FanovaImportanceEvaluator
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from dist_bp.config.metrics import monitor_mode
-from dist_bp.config.space import GridSpace, QUniformSpace, RandIntSpace, Space
-from dist_bp.config.sweep import SweepConfig, Tpe
+from dist_bp.config.sweep import SweepConfig
 from dist_bp.errors import ConfigError, UserError
 from dist_bp.messages import one_line
 from dist_bp.plugins import import_object
 from dist_bp.sweep.trial import Trial
+from dist_bp.tuning.searches import GridSearch, Tpe
+from dist_bp.tuning.spaces.base import Listed, Space
+from dist_bp.tuning.spaces.grid import GridSpace
+from dist_bp.tuning.spaces.loguniform import LogUniformSpace
+from dist_bp.tuning.spaces.normal import NormalSpace
+from dist_bp.tuning.spaces.quniform import QUniformSpace
+from dist_bp.tuning.spaces.randint import RandIntSpace
 
 Condition = Callable[[dict[str, Any]], bool]
 ATTEMPTS = 1000
@@ -47,7 +53,7 @@ class Search:
         self._sweep = sweep
         self._seed = seed
         self._conditions: list[Condition] = [import_object(name) for name in sweep.conditions]
-        self._distributions = {key: _distribution(space) for key, space in sweep.parameters.items()}
+        self._distributions = {key: _distribution(space) for key, space in sweep.spaces.items()}
 
     @property
     def total(self) -> int:
@@ -88,14 +94,14 @@ class Search:
 
     @property
     def _grid_search(self) -> bool:
-        return self._sweep.search_options.type == "grid"
+        return isinstance(self._sweep.search_options, GridSearch)
 
     @cached_property
     def _combinations(self) -> list[dict[str, Any]]:
         """Of the spaces that are gone through one by one; a single empty one where there are none."""
         listed = {
             key: _listed(space)
-            for key, space in self._sweep.parameters.items()
+            for key, space in self._sweep.spaces.items()
             if self._grid_search or isinstance(space, GridSpace)
         }
         found = [dict(zip(listed, values, strict=True)) for values in itertools.product(*listed.values())]
@@ -118,14 +124,14 @@ class Search:
         options = self._sweep.search_options
         if isinstance(options, Tpe):
             sampler: optuna.samplers.BaseSampler = optuna.samplers.TPESampler(
-                seed=seed, constant_liar=True, **options.model_dump(exclude={"type"})
+                seed=seed, constant_liar=True, **asdict(options)
             )
             study = self._study(sampler)
             study.add_trials([self._frozen(trial) for trial in trials])
         else:
             study = self._study(optuna.samplers.RandomSampler(seed))
         drawn = study.ask(self._distributions).params
-        return {key: _decoded(space, drawn[key]) for key, space in self._sweep.parameters.items()}
+        return {key: _decoded(space, drawn[key]) for key, space in self._sweep.spaces.items()}
 
     def _study(self, sampler: optuna.samplers.BaseSampler | None) -> optuna.Study:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -141,7 +147,7 @@ class Search:
             state, value = TrialState.COMPLETE, trial.score
         elif trial.status in ("stopped", "paused", "finished"):
             state = TrialState.PRUNED
-        params = {key: _encoded(space, trial.values[key]) for key, space in self._sweep.parameters.items()}
+        params = {key: _encoded(space, trial.values[key]) for key, space in self._sweep.spaces.items()}
         return create_trial(
             state=state, value=value, params=params, distributions=self._distributions, intermediate_values=curve
         )
@@ -164,34 +170,34 @@ def _listed(space: Space) -> Sequence[Any]:
 
 def _distribution(space: Space) -> BaseDistribution:
     """The space as Optuna draws from it; of listed values the index, of a normal distribution the quantile."""
-    match space.type:
-        case "choice" | "grid":
+    match space:
+        case Listed():
             return CategoricalDistribution(range(len(space.values)))
-        case "randint":
+        case RandIntSpace():
             return IntDistribution(space.low, space.high - 1)
-        case "normal":
+        case NormalSpace():
             return FloatDistribution(TAILS, 1 - TAILS)
-        case kind:
+        case _:
             low, high = space.probes()
             step = space.q if isinstance(space, QUniformSpace) else None
-            return FloatDistribution(low, high, log=kind == "loguniform", step=step)
+            return FloatDistribution(low, high, log=isinstance(space, LogUniformSpace), step=step)
 
 
 def _decoded(space: Space, drawn: Any) -> Any:
-    match space.type:
-        case "choice" | "grid":
+    match space:
+        case Listed():
             return space.values[drawn]
-        case "normal":
+        case NormalSpace():
             return NormalDist(space.mean, space.sd).inv_cdf(drawn)
         case _:
             return drawn
 
 
 def _encoded(space: Space, value: Any) -> Any:
-    match space.type:
-        case "choice" | "grid":
+    match space:
+        case Listed():
             return space.values.index(value)
-        case "normal":
+        case NormalSpace():
             return min(max(NormalDist(space.mean, space.sd).cdf(value), TAILS), 1 - TAILS)
         case _:
             return value

@@ -225,7 +225,7 @@ def _check_batch(job: PreparedJob) -> None:
 
 def _check_schedule(job: PreparedJob) -> None:
     """Raises ConfigError where the warm-up does not fit into the job's steps."""
-    build.build_schedule(job.config, job.total_steps)
+    build.build_rate(job.config, job.total_steps)
 
 
 def _shapes(layout: Layout) -> dict[str, tuple[int, ...]]:

@@ -3,7 +3,7 @@
 import pytest
 
 from dist_bp.config import metrics_or_default, monitor_mode
-from dist_bp.config.metrics import METRIC_TASKS, monitor_names
+from dist_bp.config.metrics import metric_task, monitor_names
 
 
 @pytest.mark.parametrize(
@@ -38,4 +38,4 @@ def test_default_metrics():
     assert metrics_or_default([], "classification") == ("accuracy",)
     assert metrics_or_default([], "regression") == ("r2",)
     assert metrics_or_default(["mae"], "regression") == ("mae",)
-    assert METRIC_TASKS["mae"] == "regression"
+    assert metric_task("mae") == "regression"

@@ -62,7 +62,7 @@ def test_rendering_and_loading_gives_the_same(tmp_path, job):
     config = JobConfig.model_validate(job)
     path = tmp_path / "rendered.yaml"
     path.write_text(render(config), encoding="utf-8")
-    again = load_config(path)
+    again = load_config(path, own_code=False)
     assert again == config
     assert render(again) == render(config)
 
@@ -96,7 +96,9 @@ def test_flat_values(file):
 
 
 def test_flat_options_of_the_users_own(file):
-    flat = flatten(load_config(file(BASE), ["model.layers.0={type: 'a:B', depth: [1, {x: 2}], rate: 1e-3}"]))
+    flat = flatten(
+        load_config(file(BASE), ["model.layers.0={type: 'a:B', depth: [1, {x: 2}], rate: 1e-3}"], own_code=False)
+    )
     assert flat["model.layers.0.type"] == "a:B"
     assert flat["model.layers.0.depth"] == "[1, {x: 2}]"
     assert flat["model.layers.0.rate"] == 1e-3

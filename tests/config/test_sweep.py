@@ -4,8 +4,9 @@ import pytest
 
 from dist_bp.config import flatten, load_config, render
 from dist_bp.config.candidates import with_values
-from dist_bp.config.sweep import Asha, Tpe
 from dist_bp.errors import ConfigError
+from dist_bp.tuning.schedulers import Asha
+from dist_bp.tuning.searches import Tpe
 from tests.config.conftest import BASE
 
 RATE = "train.optimizer.learning_rate: {type: loguniform, low: 1e-4, high: 1e-1}"
@@ -19,8 +20,8 @@ def sweep(*lines: str, parameters: tuple[str, ...] = (RATE,)) -> str:
 
 def test_a_name_stands_for_its_defaults_and_a_mapping_has_options(file):
     config = load_config(file(sweep("search: tpe", "scheduler: {type: asha, reduction_factor: 2}")))
-    assert config.sweep.search_options == Tpe(type="tpe")
-    assert config.sweep.scheduler_options == Asha(type="asha", grace_period=1, reduction_factor=2)
+    assert config.sweep.search_options == Tpe()
+    assert config.sweep.scheduler_options == Asha(grace_period=1, reduction_factor=2)
     assert flatten(config)["sweep.parameters.train.optimizer.learning_rate.low"] == 1e-4
 
 

@@ -8,7 +8,10 @@ SIZE = 300 * 2**20
 LIMIT = 200 * 2**20
 CHILD = """import resource, sys
 import numpy as np
-from dist_bp.data import Batches, MinMax, NpySource, Split, Standardize, gather, prepare
+from dist_bp.data import Batches, Split, gather, prepare
+from dist_bp.data.preprocess.min_max import MinMax
+from dist_bp.data.sources.npy import NpySource
+from dist_bp.data.preprocess.standardize import Standardize
 
 resource.setrlimit(resource.RLIMIT_DATA, (LIMIT, LIMIT))
 try:

@@ -6,16 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dist_bp.data import (
-    CsvSource,
-    NpySource,
-    OneHot,
-    Prepared,
-    SklearnSource,
-    Split,
-    Standardize,
-    prepare,
-)
+from dist_bp.data import Prepared, Split, prepare
+from dist_bp.data.preprocess.one_hot import OneHot
+from dist_bp.data.preprocess.standardize import Standardize
+from dist_bp.data.sources.csv import CsvSource
+from dist_bp.data.sources.npy import NpySource
+from dist_bp.data.sources.scikit_learn import SklearnSource
 from dist_bp.errors import CapacityError, DataError
 
 RNG = np.random.default_rng(5)

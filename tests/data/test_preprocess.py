@@ -10,8 +10,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import dist_bp.data.inputs
-from dist_bp.data import Features, Impute, MinMax, OneHot, Pipeline, Preprocessor, Scale, Standardize
+from dist_bp.data import Features, Pipeline, Preprocessor
 from dist_bp.data.inputs import conform
+from dist_bp.data.preprocess.impute import Impute
+from dist_bp.data.preprocess.min_max import MinMax
+from dist_bp.data.preprocess.one_hot import OneHot
+from dist_bp.data.preprocess.scale import Scale
+from dist_bp.data.preprocess.standardize import Standardize
 from dist_bp.data.targets import Targets
 from dist_bp.errors import DataError
 from dist_bp.types import Array

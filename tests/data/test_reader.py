@@ -5,7 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dist_bp.data import CsvSource, OneHot, Prepared, SklearnSource, Split, prepare, read_inputs
+from dist_bp.data import Prepared, Split, prepare, read_inputs
+from dist_bp.data.preprocess.one_hot import OneHot
+from dist_bp.data.sources.csv import CsvSource
+from dist_bp.data.sources.scikit_learn import SklearnSource
 from dist_bp.errors import DataError
 from tests.data.test_sources import IMAGES, LABELS, idx_bytes
 
@@ -20,7 +23,7 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def table() -> Prepared:
     Path("d.csv").write_text(ROWS)
-    return prepare(CsvSource("d.csv", "ok", ";"), Split(), [OneHot()], 0, "float32", "prepared")
+    return prepare(CsvSource("d.csv", "ok", separator=";"), Split(), [OneHot()], 0, "float32", "prepared")
 
 
 def test_csv_is_read_as_in_training(table: Prepared) -> None:

@@ -8,19 +8,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dist_bp.data import (
-    CsvSource,
-    FunctionSource,
-    IdxSource,
-    NpySource,
-    NpzSource,
-    ParquetSource,
-    SklearnSource,
-    Source,
-)
+from dist_bp.data import Source
 from dist_bp.data.files import DigestCache
 from dist_bp.data.inputs import conform
-from dist_bp.data.sources import Dataset
+from dist_bp.data.sources.base import Dataset
+from dist_bp.data.sources.csv import CsvSource
+from dist_bp.data.sources.function import FunctionSource
+from dist_bp.data.sources.idx import IdxSource
+from dist_bp.data.sources.npy import NpySource
+from dist_bp.data.sources.npz import NpzSource
+from dist_bp.data.sources.parquet import ParquetSource
+from dist_bp.data.sources.scikit_learn import SklearnSource
 from dist_bp.errors import ConfigError, DataError
 
 
@@ -182,11 +180,11 @@ def test_csv_kinds_are_inferred() -> None:
 
 def test_csv_columns_can_be_chosen_and_declared() -> None:
     write_csv(CSV.replace(",", ";").replace("1;", "007;"))
-    source = CsvSource("d.csv", "price", ";", ("town", "size"), ("town", "size"))
+    source = CsvSource("d.csv", "price", ("town", "size"), ("town", "size"), separator=";")
     dataset = load(source)
     inputs = conform(dataset.samples.inputs, dataset.features)
     assert inputs.texts.tolist() == [["Bonn", "007"], ["Köln", "2.5"], ["Bonn", "3"]]
-    numeric = load(CsvSource("d.csv", "price", ";", ("size", "town"), ()))
+    numeric = load(CsvSource("d.csv", "price", ("size", "town"), (), separator=";"))
     with pytest.raises(DataError, match=r"'town' holds text, first 'Bonn' in row 0"):
         conform(numeric.samples.inputs, numeric.features)
 
@@ -215,11 +213,13 @@ def test_csv_missing_values() -> None:
 
 def test_csv_columns_that_are_not_there() -> None:
     write_csv(CSV)
-    lines = problems(CsvSource("d.csv", "prize", features=("sise", "town"), categorical=("color",)))
-    assert len(lines) == 3
+    lines = problems(CsvSource("d.csv", "prize", features=("sise", "town")))
+    assert len(lines) == 2
     assert "target: data file 'd.csv' has no column 'prize' (did you mean 'price'?)" in lines
     assert "'sise' (did you mean 'size'?)" in lines[1]
-    assert "'color' is not among the features" in lines[2]
+    assert "'color' is not among the features" in problems(CsvSource("d.csv", "price", categorical=("color",)))[0]
+    with pytest.raises(ConfigError, match=r"categorical: must be among data.source.features, which lacks 'color'"):
+        CsvSource("d.csv", "price", features=("size",), categorical=("color",))
     write_csv("a;b;y\n1;2;3\n")
     assert "is data.source.separator right?" in problems(CsvSource("d.csv", "y"))[-1]
     write_csv("y\n1\n")

@@ -2,14 +2,15 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
+from dist_bp.components import metric
 from dist_bp.errors import ShapeError
-from dist_bp.metrics import Metric, metric
+from dist_bp.metrics import Metric
 
 SCORES = {"precision": sk.precision_score, "recall": sk.recall_score, "f1": sk.f1_score}
 
 
 def measure(name: str, classes: int, outputs: np.ndarray, targets: np.ndarray) -> float | np.ndarray:
-    measured: Metric = metric(name, classes=classes)
+    measured: Metric = metric(name)
     state = measured.empty()
     measured.update(state, outputs, targets)
     return measured.result(state)
@@ -96,13 +97,13 @@ def test_each_sample_of_a_constant_output_ties_to_the_first_class() -> None:
 @pytest.mark.parametrize("rows", [0, 5])
 @pytest.mark.parametrize("name", ["accuracy", "f1_macro", "confusion_matrix", "roc_auc", "top_2"])
 def test_outputs_that_do_not_fit_the_targets_are_refused(name: str, rows: int) -> None:
-    measured = metric(name, classes=4)
+    measured = metric(name)
     with pytest.raises(ShapeError, match=r"4 output units do not fit .*\(3,\)|top_2 needs one .* label a sample"):
         measured.update(measured.empty(), np.zeros((rows, 4)), np.zeros((rows, 3)))
 
 
 @pytest.mark.parametrize("name", ["confusion_matrix", "top_2"])
 def test_metrics_of_one_label_refuse_several(name: str) -> None:
-    measured = metric(name, classes=4)
+    measured = metric(name)
     with pytest.raises(ShapeError, match=f"{name} needs one"):
         measured.update(measured.empty(), np.zeros((5, 4)), np.zeros((5, 4)))

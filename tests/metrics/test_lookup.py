@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 
-from dist_bp.errors import ConfigError
-from dist_bp.metrics import TopK, metric
+from dist_bp.components import metric
+from dist_bp.errors import ConfigError, ShapeError
+from dist_bp.metrics.top_k import TopK
 
 CLASSIFICATION = [
     "accuracy", "top_3", "precision_macro", "precision_micro", "recall_macro", "recall_micro", "f1_macro",
@@ -12,10 +14,9 @@ REGRESSION = ["mse", "mae", "r2"]
 
 @pytest.mark.parametrize("name", CLASSIFICATION)
 def test_names_of_classification(name: str) -> None:
-    assert metric(name, classes=7).name == name
-    assert metric({"type": name}, classes=7) == metric(name, classes=7)
-    assert metric(name, classes=7).kind == "classification"
-    assert metric(name, classes=7).greater_is_better
+    assert metric(name).name == name
+    assert metric(name).kind == "classification"
+    assert metric(name).greater_is_better
 
 
 @pytest.mark.parametrize("name", REGRESSION)
@@ -26,34 +27,24 @@ def test_names_of_regression(name: str) -> None:
 
 
 def test_only_scalars_of_small_state_are_followed_in_training() -> None:
-    costly = [name for name in CLASSIFICATION if not metric(name, classes=7).on_training]
+    costly = [name for name in CLASSIFICATION if not metric(name).on_training]
     assert costly == ["confusion_matrix", "roc_auc"]
+    assert [name for name in CLASSIFICATION if not metric(name).scalar] == ["confusion_matrix"]
 
 
 def test_top_k_takes_its_k() -> None:
-    assert metric({"type": "top_k", "k": 2}, classes=3) == metric("top_2", classes=3) == TopK(2)
-    assert metric("top_k", classes=10).name == "top_5"
+    assert metric("top_2") == TopK(2)
+    assert metric("top_k").name == "top_5"
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(ConfigError, match=r"there is no metric 'acuracy'") as caught:
-        metric("acuracy", classes=3)
+        metric("acuracy")
     assert all(name in str(caught.value) for name in [*CLASSIFICATION, *REGRESSION] if name != "top_3")
 
 
-@pytest.mark.parametrize("k", [0, 4])
-def test_top_k_needs_that_many_classes(k: int) -> None:
-    with pytest.raises(ConfigError, match=f"top_{k} is not defined for 3 classes"):
-        metric(f"top_{k}", classes=3)
-
-
-def test_unknown_options_are_refused() -> None:
-    with pytest.raises(ConfigError, match="the metric accuracy has no option k"):
-        metric({"type": "accuracy", "k": 3}, classes=3)
-
-
-def test_the_other_kind_of_targets_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"mse measures values, not classes: accuracy, .* do"):
-        metric("mse", classes=3)
-    with pytest.raises(ConfigError, match=r"accuracy measures classes, not values: mse, mae, r2 do"):
-        metric("accuracy")
+def test_top_k_needs_that_many_classes() -> None:
+    with pytest.raises(ShapeError, match="top_4 is not defined for 3 classes"):
+        metric("top_4").update(metric("top_4").empty(), np.zeros((2, 3)), np.zeros(2, np.int64))
+    with pytest.raises(ConfigError, match="there is no metric 'top_0'"):
+        metric("top_0")

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dist_bp.metrics import Metric, metric
+from dist_bp.components import metric
+from dist_bp.metrics import Metric
 from dist_bp.metrics.base import State
 
 ROWS, CLASSES = 60, 4
@@ -66,7 +67,7 @@ def test_merged_equals_whole(
     splits: list[list[int]],
     data: st.DataObject,
 ) -> None:
-    measured = metric(name, classes=classes)
+    measured = metric(name)
     order = data.draw(st.permutations(range(len(splits))))
     whole = measured.result(accumulate(measured, outputs, targets, []))
     result = measured.result(merged(measured, outputs, targets, splits, order))
@@ -80,7 +81,7 @@ def test_merged_equals_whole(
 def test_merging_leaves_its_arguments_alone(
     name: str, classes: int | None, outputs: np.ndarray, targets: np.ndarray
 ) -> None:
-    measured = metric(name, classes=classes)
+    measured = metric(name)
     first, second = (accumulate(measured, outputs[part], targets[part], []) for part in (slice(20), slice(20, 60)))
     before = measured.result(first), measured.result(second)
     total = measured.merge(first, second)
@@ -90,6 +91,6 @@ def test_merging_leaves_its_arguments_alone(
 
 @pytest.mark.parametrize(("name", "classes", "outputs", "targets"), cases(), ids=describe)
 def test_states_are_plain_arrays(name: str, classes: int | None, outputs: np.ndarray, targets: np.ndarray) -> None:
-    measured = metric(name, classes=classes)
+    measured = metric(name)
     for state in (measured.empty(), accumulate(measured, outputs, targets, [7, 30])):
         assert all(type(array) is np.ndarray and array.dtype != object for array in state.values())

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
+from dist_bp.components import metric
 from dist_bp.errors import ShapeError
-from dist_bp.metrics import metric
 
 ORACLES = {"mse": sk.mean_squared_error, "mae": sk.mean_absolute_error, "r2": sk.r2_score}
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from dist_bp.metrics import RocAuc
+from dist_bp.metrics.roc_auc import RocAuc
 
 
 def measure(outputs: np.ndarray, targets: np.ndarray, batch: int = 7) -> float:

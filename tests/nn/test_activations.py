@@ -74,5 +74,5 @@ def test_lookup() -> None:
     assert activation_function(silu) is silu
     with pytest.raises(ConfigError, match="no activation 'swish': use one of relu, leaky_relu, elu, gelu"):
         activation_function("swish")
-    with pytest.raises(ConfigError, match="tanh takes no alpha: leaky_relu and elu do"):
+    with pytest.raises(ConfigError, match="alpha: belongs to leaky_relu and elu, tanh has none"):
         activation_function("tanh", 0.1)

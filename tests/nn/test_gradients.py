@@ -5,30 +5,30 @@ import pytest
 
 from dist_bp.nn import (
     ACTIVATIONS,
-    Activation,
     Backward,
-    BatchNorm,
-    BinaryCrossEntropy,
     Context,
-    CrossEntropy,
     Declaration,
-    Dense,
-    Dropout,
-    Flatten,
     Group,
-    Huber,
     Layer,
-    LayerNorm,
     Loss,
-    MeanAbsoluteError,
-    MeanSquaredError,
-    Reshape,
-    Residual,
     Sequential,
     Shape,
     Views,
     check_gradients,
 )
+from dist_bp.nn.layers.activation import Activation
+from dist_bp.nn.layers.batch_norm import BatchNorm
+from dist_bp.nn.layers.dense import Dense
+from dist_bp.nn.layers.dropout import Dropout
+from dist_bp.nn.layers.flatten import Flatten
+from dist_bp.nn.layers.layer_norm import LayerNorm
+from dist_bp.nn.layers.reshape import Reshape
+from dist_bp.nn.layers.residual import Residual
+from dist_bp.nn.losses.binary_cross_entropy import BinaryCrossEntropy
+from dist_bp.nn.losses.cross_entropy import CrossEntropy
+from dist_bp.nn.losses.huber import Huber
+from dist_bp.nn.losses.mean_absolute_error import MeanAbsoluteError
+from dist_bp.nn.losses.mean_squared_error import MeanSquaredError
 from dist_bp.types import Array
 from tests.nn.helpers import away_from_zero, groups_of, normal
 

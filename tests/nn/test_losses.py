@@ -9,16 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dist_bp.errors import ConfigError, ShapeError
-from dist_bp.nn import (
-    BinaryCrossEntropy,
-    Context,
-    CrossEntropy,
-    Huber,
-    Loss,
-    MeanAbsoluteError,
-    MeanSquaredError,
-    balanced_class_weights,
-)
+from dist_bp.nn import Context, Loss
+from dist_bp.nn.losses.binary_cross_entropy import BinaryCrossEntropy
+from dist_bp.nn.losses.cross_entropy import CrossEntropy, balanced_class_weights
+from dist_bp.nn.losses.huber import Huber
+from dist_bp.nn.losses.mean_absolute_error import MeanAbsoluteError
+from dist_bp.nn.losses.mean_squared_error import MeanSquaredError
 from dist_bp.types import Array
 from tests.nn.helpers import normal
 
@@ -180,7 +176,8 @@ def test_fits() -> None:
     ("make", "message"),
     [
         (lambda: CrossEntropy(label_smoothing=1.0), "label_smoothing"),
-        (lambda: CrossEntropy(class_weights="balanced"), "class_weights"),  # type: ignore[arg-type]
+        (lambda: CrossEntropy(class_weights=[1.0, -1.0]), "class_weights: must be at least 0, got -1.0"),
+        (lambda: CrossEntropy(class_weights="balance"), "class_weights: must be one of balanced"),  # type: ignore[arg-type]
         (lambda: BinaryCrossEntropy(0.0), "positive_weight"),
         (lambda: Huber(-1.0), "delta"),
     ],

@@ -4,18 +4,13 @@ import numpy as np
 import pytest
 
 from dist_bp.errors import ConfigError, ShapeError
-from dist_bp.nn import (
-    BatchNorm,
-    Dense,
-    Dropout,
-    Flatten,
-    LayerNorm,
-    LayerSummary,
-    Layout,
-    Model,
-    Residual,
-    aligned_zeros,
-)
+from dist_bp.nn import LayerSummary, Layout, Model, aligned_zeros
+from dist_bp.nn.layers.batch_norm import BatchNorm
+from dist_bp.nn.layers.dense import Dense
+from dist_bp.nn.layers.dropout import Dropout
+from dist_bp.nn.layers.flatten import Flatten
+from dist_bp.nn.layers.layer_norm import LayerNorm
+from dist_bp.nn.layers.residual import Residual
 from tests.nn.helpers import Net, normal
 
 LAYERS = [

@@ -6,7 +6,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from dist_bp.optim import Adagrad, Adam, Lion, RmsProp, Rule, Sgd
+from dist_bp.optim import Rule
+from dist_bp.optim.rules.adagrad import Adagrad
+from dist_bp.optim.rules.adam import Adam
+from dist_bp.optim.rules.lion import Lion
+from dist_bp.optim.rules.rmsprop import RmsProp
+from dist_bp.optim.rules.sgd import Sgd
 
 
 @dataclass
@@ -70,16 +75,16 @@ def lion(beta1: float, beta2: float) -> Reference:
 
 # A large epsilon shows where it stands; the small ones are the defaults.
 PAIRS: list[tuple[Rule, Reference]] = [
-    (Sgd(), sgd(0.0, False)),
-    (Sgd(momentum=0.9), sgd(0.9, False)),
-    (Sgd(momentum=0.8, nesterov=True), sgd(0.8, True)),
-    (Adam(), adam(0.9, 0.999, 1e-8)),
-    (Adam(beta1=0.0, beta2=0.9, epsilon=0.3), adam(0.0, 0.9, 0.3)),
-    (RmsProp(), rmsprop(0.99, 1e-8, 0.0)),
-    (RmsProp(decay=0.9, epsilon=0.2, momentum=0.7), rmsprop(0.9, 0.2, 0.7)),
-    (Adagrad(), adagrad(1e-10)),
-    (Adagrad(epsilon=0.5), adagrad(0.5)),
-    (Lion(), lion(0.9, 0.99)),
-    (Lion(beta1=0.5, beta2=0.8), lion(0.5, 0.8)),
+    (Sgd(learning_rate=1.0), sgd(0.0, False)),
+    (Sgd(learning_rate=1.0, momentum=0.9), sgd(0.9, False)),
+    (Sgd(learning_rate=1.0, momentum=0.8, nesterov=True), sgd(0.8, True)),
+    (Adam(learning_rate=1.0), adam(0.9, 0.999, 1e-8)),
+    (Adam(learning_rate=1.0, beta1=0.0, beta2=0.9, epsilon=0.3), adam(0.0, 0.9, 0.3)),
+    (RmsProp(learning_rate=1.0), rmsprop(0.99, 1e-8, 0.0)),
+    (RmsProp(learning_rate=1.0, decay=0.9, epsilon=0.2, momentum=0.7), rmsprop(0.9, 0.2, 0.7)),
+    (Adagrad(learning_rate=1.0), adagrad(1e-10)),
+    (Adagrad(learning_rate=1.0, epsilon=0.5), adagrad(0.5)),
+    (Lion(learning_rate=1.0), lion(0.9, 0.99)),
+    (Lion(learning_rate=1.0, beta1=0.5, beta2=0.8), lion(0.5, 0.8)),
 ]
 RULES = [pytest.param(rule, reference, id=str(rule)) for rule, reference in PAIRS]

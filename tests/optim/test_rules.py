@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dist_bp.optim import Lion, Rule, Sgd, Slice
+from dist_bp.optim import Rule, Slice
+from dist_bp.optim.rules.lion import Lion
+from dist_bp.optim.rules.sgd import Sgd
 from tests.optim.references import PAIRS, RULES, Element, Reference
 
 SIZE, STEPS, RATE = 23, 25, 0.03
@@ -88,14 +90,14 @@ def test_state_is_named_by_the_slots(rule: Rule, reference: Reference) -> None:
 
 
 def test_plain_gradient_descent_keeps_no_state() -> None:
-    assert Sgd().slots == ()
-    assert Sgd(momentum=0.9).slots == ("momentum",)
+    assert Sgd(learning_rate=1.0).slots == ()
+    assert Sgd(learning_rate=1.0, momentum=0.9).slots == ("momentum",)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_lion_moves_by_exactly_the_learning_rate(dtype: str) -> None:
     grads = np.array([1e-20, -1e-25, 1.0, -1e18, 0.0], dtype)
-    params, rule = np.zeros(5, dtype), Lion()
+    params, rule = np.zeros(5, dtype), Lion(learning_rate=1.0)
     whole = Slice(params, rule.init(5, dtype))
     rule.update(whole, whole, grads, 1, 0.125, np.empty((2, 5), dtype))
     assert params.tolist() == [-0.125, 0.125, -0.125, 0.125, 0.0]

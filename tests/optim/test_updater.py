@@ -1,5 +1,6 @@
 import math
 import pickle
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -8,7 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
-from dist_bp.optim import Adam, Lion, RmsProp, Rule, Sgd, Slice, Updater
+from dist_bp.optim import Rule, Slice, Updater
+from dist_bp.optim.rules.adam import Adam
+from dist_bp.optim.rules.lion import Lion
+from dist_bp.optim.rules.rmsprop import RmsProp
+from dist_bp.optim.rules.sgd import Sgd
+from dist_bp.types import Array
 from tests.allocation import takes_less
 from tests.optim.references import RULES, Element, Reference
 
@@ -45,10 +51,10 @@ def expected(updater: Updater, reference: Reference, params: np.ndarray, grads: 
             grad = [g * min(1.0, updater.clip_norm / norm) for g in grad]
         for i, (e, g) in enumerate(zip(elements, grad, strict=True)):
             if any(start <= i < stop for start, stop in updater.decayed):
-                if updater.decoupled:
-                    e.p -= RATE * updater.weight_decay * e.p
+                if updater.rule.decoupled:
+                    e.p -= RATE * updater.rule.weight_decay * e.p
                 else:
-                    g += updater.weight_decay * e.p
+                    g += updater.rule.weight_decay * e.p
             reference(e, g, step, RATE)
     return [e.p for e in elements]
 
@@ -60,7 +66,7 @@ def expected(updater: Updater, reference: Reference, params: np.ndarray, grads: 
 def test_decay_and_clipping_follow_the_definition(
     rule: Rule, reference: Reference, clips: dict[str, float], decoupled: bool, dtype: str
 ) -> None:
-    updater = Updater(rule, weight_decay=0.1, decoupled=decoupled, decayed=DECAYED, **clips)
+    updater = Updater(replace(rule, weight_decay=0.1, decoupled=decoupled), decayed=DECAYED, **clips)
     params = np.linspace(-2, 2, SIZE).astype(dtype)
     grads = np.random.default_rng(7).normal(0, 8, (STEPS, SIZE)).astype(dtype)
     wanted = expected(updater, reference, params, grads, count=8)
@@ -72,8 +78,13 @@ def test_decay_and_clipping_follow_the_definition(
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.integers(1, SIZE - 1), unique=True, max_size=4), st.booleans())
 def test_chunks_give_the_same_bits_as_the_whole(cuts: list[int], decoupled: bool) -> None:
-    for rule in (Sgd(0.9), Adam(), RmsProp(), Lion()):
-        updater = Updater(rule, weight_decay=0.1, decoupled=decoupled, clip_value=0.5, decayed=DECAYED)
+    for rule in (
+        Sgd(learning_rate=1.0, momentum=0.9),
+        Adam(learning_rate=1.0),
+        RmsProp(learning_rate=1.0),
+        Lion(learning_rate=1.0),
+    ):
+        updater = Updater(replace(rule, weight_decay=0.1, decoupled=decoupled), clip_value=0.5, decayed=DECAYED)
         grads = np.random.default_rng(7).standard_normal((STEPS, SIZE)).astype("float32")
         whole, chunked = (np.linspace(-2, 2, SIZE).astype("float32") for _ in range(2))
         whole_state = train(updater, whole, grads, 4, [])
@@ -85,23 +96,23 @@ def test_chunks_give_the_same_bits_as_the_whole(cuts: list[int], decoupled: bool
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.integers(1, SIZE - 1), unique=True, max_size=4))
 def test_norm_clipping_is_exact_over_slices(cuts: list[int]) -> None:
-    updater = Updater(Sgd(), clip_norm=0.25)
+    updater = Updater(Sgd(learning_rate=1.0), clip_norm=0.25)
     params = np.zeros(SIZE)
     train(updater, params, np.random.default_rng(7).standard_normal((1, SIZE)), 1, sorted(cuts))
     assert np.linalg.norm(params) == pytest.approx(RATE * 0.25, rel=1e-14)
 
 
 def test_a_small_gradient_is_not_clipped() -> None:
-    updater = Updater(Sgd(), clip_norm=2.0)
+    updater = Updater(Sgd(learning_rate=1.0), clip_norm=2.0)
     assert updater.clip_factor(0.0) == 1.0
     assert updater.clip_factor(2.0) == 1.0
     assert updater.clip_factor(8.0) == 0.25
-    assert Updater(Sgd()).clip_factor(1e9) == 1.0
+    assert Updater(Sgd(learning_rate=1.0)).clip_factor(1e9) == 1.0
 
 
 def test_prepare_averages_clips_and_measures() -> None:
     grads = np.array([4.0, -8.0, 1.0], "float32")
-    squares = Updater(Sgd(), clip_value=1.5).prepare(grads, 0.25)
+    squares = Updater(Sgd(learning_rate=1.0), clip_value=1.5).prepare(grads, 0.25)
     assert grads.tolist() == [1.0, -1.5, 0.25]
     assert isinstance(squares, float)
     assert squares == 1.0 + 2.25 + 0.0625
@@ -110,7 +121,7 @@ def test_prepare_averages_clips_and_measures() -> None:
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_a_gradient_that_is_not_finite_shows_in_the_squares(bad: float) -> None:
     grads = np.array([1.0, bad, 2.0], "float32")
-    assert not math.isfinite(Updater(Sgd()).prepare(grads, 0.5))
+    assert not math.isfinite(Updater(Sgd(learning_rate=1.0)).prepare(grads, 0.5))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -123,21 +134,30 @@ def test_squares_do_not_depend_on_threads_or_alignment(dtype: str) -> None:
             grads = memory[offset : offset + 32768]
             grads[:] = values
             with threadpool_limits(threads):
-                seen.add(Updater(Sgd()).prepare(grads, 1.0))
+                seen.add(Updater(Sgd(learning_rate=1.0)).prepare(grads, 1.0))
     assert len(seen) == 1
     assert seen.pop() == pytest.approx(math.fsum((values.astype(float) ** 2).tolist()), rel=1e-6)
+
+
+class Keep(Rule):
+    """Changes nothing."""
+
+    slots = ("kept",)
+
+    def update(self, old: Slice, new: Slice, grads: Array, step: int, learning_rate: float, scratch: Array) -> None:
+        pass
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_subnormal_state_is_flushed_every_128_steps(dtype: str) -> None:
     normal = float(np.finfo(dtype).smallest_normal)
     values = np.array([normal / 2, -normal / 2, normal, -normal, 1.0, np.nan, 0.0], dtype)
-    updater = Updater(Sgd(momentum=1.0))
+    updater = Updater(Keep(learning_rate=1.0))
     kept = {}
     for step in (64, 127, 128, 129, 256):
-        part = Slice(np.zeros(7, dtype), {"momentum": values.copy()})
+        part = Slice(np.zeros(7, dtype), {"kept": values.copy()})
         updater.apply(part, part, np.zeros(7, dtype), 0, step, 0.1, 1.0, np.empty((2, 7), dtype))
-        kept[step] = part.state["momentum"].tobytes()
+        kept[step] = part.state["kept"].tobytes()
     flushed = np.array([0.0, 0.0, normal, -normal, 1.0, np.nan, 0.0], dtype)
     assert kept[64] == kept[127] == kept[129] == values.tobytes()
     assert kept[128] == kept[256] == flushed.tobytes()
@@ -145,7 +165,7 @@ def test_subnormal_state_is_flushed_every_128_steps(dtype: str) -> None:
 
 def test_momentum_of_a_dead_weight_ends_at_zero() -> None:
     updater, params, state = (
-        Updater(Sgd(momentum=0.9)),
+        Updater(Sgd(learning_rate=1.0, momentum=0.9)),
         np.zeros(2, "float32"),
         {"momentum": np.ones(2, "float32")},
     )
@@ -160,7 +180,7 @@ def test_momentum_of_a_dead_weight_ends_at_zero() -> None:
 @pytest.mark.parametrize(("rule", "reference"), RULES)
 def test_a_step_allocates_no_array(rule: Rule, reference: Reference) -> None:
     size = 32768
-    updater = Updater(rule, weight_decay=0.1, clip_value=0.5, clip_norm=1.0, decayed=((0, 100), (200, size)))
+    updater = Updater(replace(rule, weight_decay=0.1), clip_value=0.5, clip_norm=1.0, decayed=((0, 100), (200, size)))
     params, grads, scratch = np.ones(size), np.ones(size), np.empty((2, size))
     part = Slice(params, rule.init(size, params.dtype))
 
@@ -172,6 +192,6 @@ def test_a_step_allocates_no_array(rule: Rule, reference: Reference) -> None:
 
 
 def test_travels_between_processes() -> None:
-    updater = Updater(Adam(), weight_decay=0.1, decayed=DECAYED, clip_norm=1.0)
+    updater = Updater(Adam(learning_rate=1.0, weight_decay=0.1), decayed=DECAYED, clip_norm=1.0)
     train(updater, np.zeros(SIZE), np.ones((1, SIZE)), 1, [7])
     assert pickle.loads(pickle.dumps(updater)) == updater

@@ -2,16 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from dist_bp.data.shards import Batches
-from dist_bp.metrics import Accuracy
-from dist_bp.nn import CrossEntropy, Dense, Layer, Loss, Model
-from dist_bp.optim import Rule, Sgd, Updater
+from dist_bp.metrics.accuracy import Accuracy
+from dist_bp.nn import Layer, Loss, Model
+from dist_bp.nn.layers.dense import Dense
+from dist_bp.nn.losses.cross_entropy import CrossEntropy
+from dist_bp.optim import Rule, Updater
+from dist_bp.optim.rules.sgd import Sgd
 from dist_bp.ps.arena import Snapshot, assemble
 from dist_bp.ps.compression import CodecName, make_codec
 from dist_bp.ps.exchange import Exchange
@@ -22,7 +25,7 @@ from dist_bp.ps.server import Server
 from dist_bp.ps.worker import Worker
 from dist_bp.types import Array
 
-MOMENTUM = Sgd(momentum=0.9)
+MOMENTUM = Sgd(learning_rate=1.0, momentum=0.9)
 
 
 @dataclass
@@ -65,12 +68,8 @@ class LocalGroup:
 
     def __init__(self, problem: Problem, workers: int = 1, servers: int = 1, nodes: int = 1) -> None:
         model = Model(problem.layers(), (problem.features,), problem.dtype)
-        updater = Updater(
-            problem.rule,
-            weight_decay=problem.weight_decay,
-            clip_norm=problem.clip_norm,
-            decayed=model.decayed,
-        )
+        rule = replace(problem.rule, weight_decay=problem.weight_decay)
+        updater = Updater(rule, clip_norm=problem.clip_norm, decayed=model.decayed)
         names = (*problem.rule.slots, OUTER) if problem.mode.outer_momentum else problem.rule.slots
         placement = (workers // nodes,) * nodes
         layouts = [

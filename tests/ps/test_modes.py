@@ -11,9 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dist_bp.metrics import Accuracy
-from dist_bp.nn import BatchNorm, Dense, Dropout, Layer, Model
-from dist_bp.optim import Adam, Sgd
+from dist_bp.metrics.accuracy import Accuracy
+from dist_bp.nn import Layer, Model
+from dist_bp.nn.layers.batch_norm import BatchNorm
+from dist_bp.nn.layers.dense import Dense
+from dist_bp.nn.layers.dropout import Dropout
+from dist_bp.optim.rules.adam import Adam
+from dist_bp.optim.rules.sgd import Sgd
 from dist_bp.ps.lease import ServerReport, WorkerReport
 from dist_bp.ps.modes import COUNTED, NO_TICKET, Async, Backup, Mode
 from tests.ps.group import LocalGroup, Problem, plain_pass, train
@@ -98,7 +102,7 @@ def test_ssp_without_staleness_is_sync(servers: int) -> None:
 
 
 @pytest.mark.parametrize("servers", [1, 2])
-@pytest.mark.parametrize("rule", [Sgd(), Sgd(momentum=0.9)])
+@pytest.mark.parametrize("rule", [Sgd(learning_rate=1.0), Sgd(learning_rate=1.0, momentum=0.9)])
 def test_local_with_one_step_of_sgd_is_sync(rule: Sgd, servers: int) -> None:
     problem = Problem(layers=layers, rule=rule)
     sync = train(problem, 3, servers, steps=12)
@@ -112,7 +116,7 @@ def test_local_with_one_step_of_sgd_is_sync(rule: Sgd, servers: int) -> None:
 @pytest.mark.parametrize("outer", [0.0, 0.6])
 def test_local_is_the_average_of_what_each_worker_makes_by_itself(outer: float) -> None:
     """Three rounds of two steps of plain SGD over two workers, written out without the group."""
-    problem = Problem(rule=Sgd(), batch_size=24, rate=0.3)
+    problem = Problem(rule=Sgd(learning_rate=1.0), batch_size=24, rate=0.3)
     model = Model(problem.layers(), (problem.features,), "float64")
     parameters, _ = model.initialize(11)
     momentum = np.zeros_like(parameters)
@@ -188,7 +192,7 @@ def test_async_learning_rates_follow_the_sample_counts() -> None:
 
 
 def test_async_with_one_worker_is_sync() -> None:
-    problem = Problem(layers=layers, dtype="float32", rule=Adam(), rate=0.01)
+    problem = Problem(layers=layers, dtype="float32", rule=Adam(learning_rate=1.0), rate=0.01)
     sync, alone = train(problem, steps=15), train(replace(problem, mode=ASYNC), steps=15)
     assert alone.parameters.tobytes() == sync.parameters.tobytes()
 

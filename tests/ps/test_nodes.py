@@ -5,8 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dist_bp.nn import BatchNorm, Dense, Dropout, Layer
-from dist_bp.optim import Adam
+from dist_bp.nn import Layer
+from dist_bp.nn.layers.batch_norm import BatchNorm
+from dist_bp.nn.layers.dense import Dense
+from dist_bp.nn.layers.dropout import Dropout
+from dist_bp.optim.rules.adam import Adam
 from dist_bp.ps.compression import CodecName
 from dist_bp.ps.modes import Mode
 from tests.ps.group import LocalGroup, Problem, train
@@ -28,7 +31,7 @@ def layers() -> list[Layer]:
 @pytest.mark.parametrize("clip_norm", [None, 0.05])
 @pytest.mark.parametrize("servers", [1, 2])
 def test_two_nodes_compute_what_one_computes(servers: int, clip_norm: float | None) -> None:
-    problem = Problem(layers=layers, rule=Adam(), rate=0.01, clip_norm=clip_norm, weight_decay=1e-3)
+    problem = Problem(layers=layers, rule=Adam(learning_rate=1.0), rate=0.01, clip_norm=clip_norm, weight_decay=1e-3)
     one = train(problem, workers=4, steps=8)
     two = train(problem, workers=4, servers=servers, steps=8, nodes=2, leases=2)
     np.testing.assert_allclose(two.parameters, one.parameters, rtol=1e-9, atol=1e-12)

@@ -6,9 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dist_bp.metrics import Accuracy
-from dist_bp.nn import BatchNorm, Dense, Dropout, Layer, LayerNorm, Model
-from dist_bp.optim import Adam, Sgd
+from dist_bp.metrics.accuracy import Accuracy
+from dist_bp.nn import Layer, Model
+from dist_bp.nn.layers.batch_norm import BatchNorm
+from dist_bp.nn.layers.dense import Dense
+from dist_bp.nn.layers.dropout import Dropout
+from dist_bp.nn.layers.layer_norm import LayerNorm
+from dist_bp.optim.rules.adam import Adam
+from dist_bp.optim.rules.sgd import Sgd
 from tests.ps.group import LocalGroup, Problem, plain_pass, train
 
 
@@ -51,7 +56,7 @@ def test_in_float32_they_differ_by_rounding_only(workers: int) -> None:
 
 
 @pytest.mark.parametrize("clip_norm", [None, 0.05])
-@pytest.mark.parametrize("rule", [Sgd(momentum=0.9), Adam()])
+@pytest.mark.parametrize("rule", [Sgd(learning_rate=1.0, momentum=0.9), Adam(learning_rate=1.0)])
 def test_one_and_two_servers_give_the_same_bits(clip_norm: float | None, rule: Any) -> None:
     problem = Problem(layers=wide, dtype="float32", rule=rule, rate=0.01, clip_norm=clip_norm, weight_decay=1e-3)
     one = train(problem, workers=2, servers=1, steps=12)
@@ -95,7 +100,7 @@ def test_a_short_last_batch_can_leave_a_worker_without_samples() -> None:
 
 def test_the_update_is_that_of_textbook_gradient_descent() -> None:
     """Whole batches, no momentum: p -= rate * mean gradient, computed here without the group."""
-    problem = Problem(rule=Sgd(), batch_size=330, rate=0.5)
+    problem = Problem(rule=Sgd(learning_rate=1.0), batch_size=330, rate=0.5)
     model = Model(problem.layers(), (problem.features,), "float64")
     parameters, _ = model.initialize(11)
     for _ in range(5):
@@ -105,7 +110,7 @@ def test_the_update_is_that_of_textbook_gradient_descent() -> None:
 
 def test_reports_hold_the_exact_sums() -> None:
     """Plain gradient descent over the batches of an epoch, and what is known of each of its steps."""
-    problem = Problem(rule=Sgd())
+    problem = Problem(rule=Sgd(learning_rate=1.0))
     with LocalGroup(problem, workers=3) as group:
         servers, workers = group.run(0, 6)
     model = Model(problem.layers(), (problem.features,), "float64")

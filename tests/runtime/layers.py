@@ -2,7 +2,8 @@
 
 import time
 
-from dist_bp.nn import Backward, Context, Declaration, Dense, Layer, Shape, Views
+from dist_bp.nn import Backward, Context, Declaration, Layer, Shape, Views
+from dist_bp.nn.layers.dense import Dense
 from dist_bp.types import Array
 
 

@@ -11,9 +11,9 @@ from sklearn import datasets
 from sklearn.metrics import accuracy_score, log_loss, r2_score
 
 from dist_bp.checkpoint import load
+from dist_bp.components import metric
 from dist_bp.data import Prepared
 from dist_bp.errors import CheckpointError, DataError
-from dist_bp.metrics import metric
 from dist_bp.serve import SavedModel
 from tests.serve.samples import configuration, save
 
@@ -119,7 +119,7 @@ def test_evaluation_agrees_with_scikit_learn(iris: Path) -> None:
     assert scores["accuracy"] == accuracy_score(labels, predicted["prediction"])
     probabilities = predicted.iloc[:, 1:].to_numpy()
     assert scores["loss"] == pytest.approx(log_loss(bunch.target, probabilities), rel=1e-12)
-    top = model.evaluate(bunch.data, labels, {"top": metric("top_2", 3)})
+    top = model.evaluate(bunch.data, labels, {"top": metric("top_2")})
     rank = (probabilities > probabilities[np.arange(150), bunch.target][:, None]).sum(axis=1)
     assert top["top"] == np.mean(rank < 2)
 

@@ -134,10 +134,10 @@ def test_a_condition_that_fails_is_named():
 
 @given(value=st.floats(-3, 3))
 def test_the_nearest_value_of_a_space_is_in_it(value):
-    spaces = SweepConfig.model_validate({"parameters": SPACES}).parameters
+    spaces = SweepConfig.model_validate({"parameters": SPACES}).spaces
     assert spaces["c"].nearest(value) in (0, 0.25, 0.5, 0.75, 1)
     assert -1 <= spaces["a"].nearest(value) <= 2
-    uneven = SweepConfig.model_validate({"parameters": {"c": SPACES["c"] | {"q": 0.3}}}).parameters["c"]
+    uneven = SweepConfig.model_validate({"parameters": {"c": SPACES["c"] | {"q": 0.3}}}).spaces["c"]
     assert uneven.nearest(value) in [step * 0.3 for step in range(4)]
 
 

@@ -1,20 +1,22 @@
 """What preprocessing steps share: the form of a sample between two steps, and the two halves of a step."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
+from dist_bp.component import Component
 from dist_bp.data.inputs import Block, Features, Shape
 from dist_bp.errors import DataError
 from dist_bp.messages import unknown_name
+from dist_bp.options import Text
 from dist_bp.types import Array
 
 Blocks = Callable[[], Iterator[Block]]
 """Starts a pass over the training split, as the steps before have left it."""
-Columns = tuple[str, ...] | None
+Columns = Sequence[Text] | None
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Transform(ABC):
         return form
 
 
-class Preprocessor(ABC):
+class Preprocessor(Component):
     """A preprocessing step as configured; `columns` are those it works on, None for all of its kind."""
 
     name: ClassVar[str]

@@ -3,15 +3,16 @@
 import math
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 
 from dist_bp.data.inputs import BLOCK_BYTES, Block, absent
 from dist_bp.data.moments import PresentMean
 from dist_bp.data.preprocess.base import Blocks, Columns, Form, Preprocessor, Transform, from_json, to_json
-from dist_bp.errors import DataError
+from dist_bp.errors import DataError, OptionError
 from dist_bp.messages import unknown_name
+from dist_bp.options import Doc, Text
 from dist_bp.types import Array
 
 
@@ -45,16 +46,27 @@ class Fill(Transform):
 
 @dataclass(frozen=True)
 class Impute(Preprocessor):
-    """Fills missing values, by default in every column that the strategy suits.
+    """Fill in missing values.
 
-    mean and median suit numbers, most_frequent numbers and categories (the least of equally frequent ones), constant
-    those of the kind of `value`. The statistics are those of the training split.
+    By default in every column that the strategy suits: mean and median suit numbers, most_frequent numbers and
+    categories (the least of equally frequent ones), constant those of the kind of `value`. The
+    statistics are those of the training split.
     """
 
     name = "impute"
-    strategy: Literal["mean", "median", "most_frequent", "constant"] = "mean"
-    value: float | str | None = None
-    columns: Columns = None
+    strategy: Annotated[
+        Literal["mean", "median", "most_frequent", "constant"],
+        Doc("Where the value comes from: the training split's column, or `value`."),
+    ] = "mean"
+    value: Annotated[Text | float | None, Doc("The value of the strategy constant.")] = None
+    columns: Annotated[Columns, Doc("Which columns; null: all that have missing values.")] = None
+
+    def __post_init__(self) -> None:
+        if self.strategy == "constant" and self.value is None:
+            raise OptionError("value", "is required by the strategy constant")
+        if self.strategy != "constant" and self.value is not None:
+            reason = f"has no effect with the strategy {self.strategy}: remove it, or set strategy: constant"
+            raise OptionError("value", reason)
 
     def fit(self, form: Form, blocks: Blocks) -> Fill:
         numbers = np.full(form.shape, np.nan)

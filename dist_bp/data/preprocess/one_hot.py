@@ -1,7 +1,7 @@
 """one_hot: a column of categories becomes one column of 0 and 1 for each of them."""
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from dist_bp.data.inputs import Block
 from dist_bp.data.preprocess.base import Blocks, Columns, Form, Preprocessor, Transform
 from dist_bp.errors import DataError
 from dist_bp.messages import unknown_name
+from dist_bp.options import Doc
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,13 @@ class Indicators(Transform):
 
 @dataclass(frozen=True)
 class OneHot(Preprocessor):
-    """Indicators of the categories seen in training, in alphabetical order; one of none of them gives zeros."""
+    """Replace a categorical column by one column of 0 and 1 a category.
+
+    The categories are those seen in training, in alphabetical order; one of none of them gives zeros.
+    """
 
     name = "one_hot"
-    columns: Columns = None
+    columns: Annotated[Columns, Doc("Which columns; null: all categorical ones.")] = None
 
     def fit(self, form: Form, blocks: Blocks) -> Indicators:
         chosen = [name for name in form.texts if self.columns is None or name in self.columns]

@@ -1,16 +1,17 @@
 """What every source gives."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from dist_bp.component import Component
 from dist_bp.data.files import DigestCache, check_files, digest_of
 from dist_bp.data.inputs import Features, Raw, numeric_array
 from dist_bp.data.targets import Label, Task
-from dist_bp.errors import DataError
+from dist_bp.errors import DataError, OptionError
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Opened:
     load: Callable[[], Dataset]
 
 
-class Source(ABC):
+class Source(Component):
     """Where raw data comes from."""
 
     task: Task | None
@@ -84,3 +85,9 @@ def dataset_of_arrays(main: Sequence[Any], test: Sequence[Any] | None, what: str
             f"the test set of {what} has samples of shape {test_features.shape}, the others {features.shape}"
         )
     return Dataset(samples, features, test_samples)
+
+
+def check_pair(option: str, value: str | None, partner: str, other: str | None) -> None:
+    """Raises OptionError where only one of two options is given."""
+    if (value is None) != (other is None):
+        raise OptionError(option, f"must be given together with {partner}")

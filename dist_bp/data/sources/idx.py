@@ -10,13 +10,14 @@ import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Annotated, Any, BinaryIO
 
 import numpy as np
 
 from dist_bp.data.files import DigestCache, check_files, reading
-from dist_bp.data.sources.base import Dataset, Opened, Source, dataset_of_arrays, open_files
+from dist_bp.data.sources.base import Dataset, Opened, Source, check_pair, dataset_of_arrays, open_files
 from dist_bp.errors import DataError
+from dist_bp.options import Doc, File
 from dist_bp.types import Array
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -27,13 +28,19 @@ GZIP_RATIO = 1032
 
 @dataclass(frozen=True)
 class IdxSource(Source):
-    """A file of images (n, ...) and one of labels (n,), and two more if there is a test set of its own."""
+    """Files in the IDX format of the MNIST family, compressed (.gz) or not.
 
-    images: str
-    labels: str
-    test_images: str | None = None
-    test_labels: str | None = None
+    One of images (n, ...) and one of labels (n,), and two more if there is a test set of its own.
+    """
+
+    images: Annotated[File, Doc("File of the images.")]
+    labels: Annotated[File, Doc("File of the labels.")]
+    test_images: Annotated[File | None, Doc("File of the test set's images.")] = None
+    test_labels: Annotated[File | None, Doc("File of the test set's labels, given together with test_images.")] = None
     task = None
+
+    def __post_init__(self) -> None:
+        check_pair("test_labels", self.test_labels, "test_images", self.test_images)
 
     def open(self, cache: DigestCache) -> Opened:
         paths = (self.images, self.labels, self.test_images, self.test_labels)

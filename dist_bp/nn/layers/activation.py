@@ -1,18 +1,27 @@
 """An activation function as a layer of its own."""
 
+from typing import Annotated
+
 import numpy as np
 
-from dist_bp.nn.activations import ActivationFunction, activation_function
+from dist_bp.nn.activations import ActivationFunction, ActivationName, activation_function
 from dist_bp.nn.context import Context
 from dist_bp.nn.layer import Declaration, Layer
 from dist_bp.nn.types import Backward, Shape, Views
+from dist_bp.options import Doc, NonNegative
 from dist_bp.types import Array
 
 
 class Activation(Layer):
-    """y = f(x), elementwise. `alpha` is for leaky_relu and elu."""
+    """A function of each element."""
 
-    def __init__(self, function: str | ActivationFunction, alpha: float | None = None) -> None:
+    def __init__(
+        self,
+        function: Annotated[ActivationName | ActivationFunction, Doc("Which function.")],
+        alpha: Annotated[
+            NonNegative | None, Doc("Parameter of leaky_relu and elu; null: the function's own default.")
+        ] = None,
+    ) -> None:
         self.function = activation_function(function, alpha)
 
     def declare(self, input_shape: Shape) -> Declaration:

@@ -1,31 +1,38 @@
 """The fully connected layer."""
 
+from typing import Annotated
+
 import numpy as np
 
-from dist_bp.errors import ConfigError, ShapeError
-from dist_bp.nn.activations import ActivationFunction, activation_function
+from dist_bp.errors import ShapeError
+from dist_bp.nn.activations import ActivationFunction, ActivationName, activation_function
 from dist_bp.nn.context import Context
-from dist_bp.nn.initializers import Constant, Initializer, initializer
+from dist_bp.nn.initializers import Constant, Initializer, InitializerName, initializer
 from dist_bp.nn.layer import Declaration, Layer, Parameter
 from dist_bp.nn.types import Backward, Shape, Views
+from dist_bp.options import Count, Doc
 from dist_bp.types import Array
 
 
 class Dense(Layer):
-    """y = f(x @ weight + bias): (n, inputs) -> (n, units), weight (inputs, units).
+    """Fully connected: activation(x @ weight + bias).
 
-    The default initializer is he_uniform before a rectifier and glorot_uniform otherwise.
+    (n, inputs) -> (n, units), weight (inputs, units). The default initializer is he_uniform before a rectifier and
+    glorot_uniform otherwise.
     """
 
     def __init__(
         self,
-        units: int,
-        activation: str | ActivationFunction | None = None,
-        bias: bool = True,
-        initializer: str | Initializer | None = None,
+        units: Annotated[Count, Doc("Number of outputs.")],
+        activation: Annotated[
+            ActivationName | ActivationFunction | None, Doc("Function of the outputs; null: none.")
+        ] = None,
+        bias: Annotated[bool, Doc("Whether a bias is added.")] = True,
+        initializer: Annotated[
+            InitializerName | Initializer | None,
+            Doc("How the weights are drawn; null: model.initializer, or what suits the activation."),
+        ] = None,
     ) -> None:
-        if units < 1:
-            raise ConfigError(f"dense needs at least 1 unit, got {units}")
         self.units = units
         self.activation = None if activation is None else activation_function(activation)
         self.bias = bias

@@ -1,24 +1,25 @@
 """Dropout."""
 
+from typing import Annotated
+
 import numpy as np
 
-from dist_bp.errors import ConfigError
 from dist_bp.nn.context import Context
 from dist_bp.nn.layer import Declaration, Layer
 from dist_bp.nn.types import Backward, Shape, Views
+from dist_bp.options import Doc, Fraction
 from dist_bp.types import Array
 
 
 class Dropout(Layer):
-    """Zeroes each element with probability `rate` in training and scales the others by 1 / (1 - rate).
+    """In training, sets random elements to zero and scales up the rest.
 
-    Srivastava et al. 2014 in its inverted form: evaluation passes the input through. The mask belongs to
-    the group of samples, so it does not depend on how groups are spread over workers.
+    Zero with probability `rate`, the others times 1 / (1 - rate): Srivastava et al. 2014 in its inverted form;
+    evaluation passes the input through. The mask belongs to the group of samples, so it does not depend on how groups
+    are spread over workers.
     """
 
-    def __init__(self, rate: float) -> None:
-        if not 0.0 <= rate < 1.0:
-            raise ConfigError(f"dropout needs a rate of at least 0 and below 1, got {rate}")
+    def __init__(self, rate: Annotated[Fraction, Doc("Probability of zero, in [0, 1).")]) -> None:
         self.rate = rate
 
     def declare(self, input_shape: Shape) -> Declaration:

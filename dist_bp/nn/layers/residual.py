@@ -1,6 +1,7 @@
 """The residual connection."""
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
 
@@ -9,13 +10,20 @@ from dist_bp.nn.context import Context
 from dist_bp.nn.layer import Declaration, Layer
 from dist_bp.nn.layers.sequential import Sequential
 from dist_bp.nn.types import NO_VIEWS, Backward, Shape, Views
+from dist_bp.options import Doc, MinLen
 from dist_bp.types import Array
 
 
 class Residual(Layer):
-    """y = x + layers(x) (He et al. 2016, eq. 1); the layers keep the shape."""
+    """Adds its input to the output of its layers.
 
-    def __init__(self, layers: Sequence[Layer]) -> None:
+    y = x + layers(x) (He et al. 2016, eq. 1); the layers keep the shape.
+    """
+
+    def __init__(
+        self,
+        layers: Annotated[Sequence[Layer], MinLen(1), Doc("The layers between input and sum; they keep the shape.")],
+    ) -> None:
         self.layers = Sequential(layers)
 
     def declare(self, input_shape: Shape) -> Declaration:

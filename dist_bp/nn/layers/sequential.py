@@ -10,10 +10,14 @@ from dist_bp.types import Array
 
 
 class Sequential(Layer):
-    """Each layer's output is the next one's input; a layer's name is its index."""
+    """Each layer's output is the next one's input; a layer's name is its index.
+
+    A layer object may stand in several places: its parameters and memory are those of the place.
+    """
 
     def __init__(self, layers: Sequence[Layer]) -> None:
-        self.layers = tuple((str(index), layer) for index, layer in enumerate(layers))
+        unrolled = [inner for layer in layers for inner in layer.unrolled()]
+        self.layers = tuple((str(index), layer) for index, layer in enumerate(unrolled))
 
     def declarations(self, input_shape: Shape) -> Iterator[tuple[str, Layer, Declaration]]:
         """(name, layer, declaration) of each layer. Raises ShapeError naming the one that does not fit."""

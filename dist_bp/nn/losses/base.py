@@ -1,14 +1,16 @@
 """The contract of a loss."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
+from dist_bp.component import Component
 from dist_bp.nn.context import Context
 from dist_bp.nn.types import Shape
 from dist_bp.types import Array
 
 
-class Loss(ABC):
+class Loss(Component):
     """What training makes smaller, and how outputs become predictions (`activation`).
 
     Sums, counts and gradients of sums add up over batches and workers; whoever wants the mean divides once.
@@ -17,6 +19,12 @@ class Loss(ABC):
     name: ClassVar[str]
     kind: ClassVar[Literal["classification", "regression"]]
     activation: ClassVar[Literal["softmax", "sigmoid", "identity"]]
+    needs_class_counts: bool = False
+    """Whether the loss is known only with the classes of the training split, by `for_class_counts`."""
+
+    def for_class_counts(self, counts: Sequence[int] | None) -> "Loss":
+        """The loss for a training split with so many samples of each class; None: without what they would change."""
+        return self
 
     @abstractmethod
     def check(self, output_shape: Shape, classes: int | None, target_shape: Shape = ()) -> None:

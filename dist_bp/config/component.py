@@ -1,0 +1,200 @@
+"""Components in a configuration: the choice by `type`, the user's own, and the way from a section to the object."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Annotated, Any, Self
+
+from pydantic import ConfigDict, Field, GetCoreSchemaHandler, StringConstraints, ValidationError, model_validator
+from pydantic_core import CoreSchema, InitErrorDetails, core_schema
+
+from dist_bp.components import Kind
+from dist_bp.config.derive import ComponentSection, derive
+from dist_bp.config.fields import TAG, Section
+from dist_bp.config.problems import lines
+from dist_bp.errors import ConfigError, OptionError
+from dist_bp.plugins import import_object
+
+OWN = "module:Name"
+"""Stands for all names of the user's own."""
+OWN_CODE = "own_code"
+"""The key of the validation context that lets the user's own modules be imported, so that their options are checked."""
+
+
+class Custom(Section):
+    """Something of the user's own, named `module:Name`; further keys become its keyword arguments."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] = Field(
+        description="module:Name of your own class or function; all further keys are its keyword arguments."
+    )
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keyword arguments."""
+        return dict(self.model_extra or {})
+
+    @model_validator(mode="after")
+    def _options_are_arguments(self) -> Self:
+        strangers = [name for name in self.options if not name.isidentifier()]
+        if strangers:
+            raise ValueError(f"{', '.join(map(repr, strangers))} cannot be the name of a keyword argument")
+        return self
+
+
+class Of:
+    """Annotation of a component: the key `type` alone decides which section validates the mapping."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        members = {
+            name: core_schema.no_info_after_validator_function(_check_together, handler.generate_schema(section))
+            for name, section in sections(self.kind).items()
+        }
+        if self.kind.own:
+            members[OWN] = core_schema.with_info_after_validator_function(
+                _check_own, handler.generate_schema(custom_section(self.kind))
+            )
+        return core_schema.tagged_union_schema(
+            {TAG + name: member for name, member in members.items()},
+            discriminator=_tag,
+            custom_error_type="unknown_type",
+            custom_error_message="unknown type",
+            custom_error_context={"allowed": ", ".join(members)},
+        )
+
+
+@cache
+def section_of(component: Callable[..., Any], type_name: str) -> type[ComponentSection]:
+    """The section of a class or function. Raises ConfigError where an argument cannot be an option."""
+    section = derive(component, type_name, lambda kind: Annotated[Any, Of(kind)])
+    _COMPONENTS[section] = component
+    return section
+
+
+@cache
+def sections(kind: Kind) -> Mapping[str, type[ComponentSection]]:
+    """The section of each component of a kind, by `type`."""
+    return {name: section_of(component, name) for name, component in kind.classes().items()}
+
+
+@cache
+def custom_section(kind: Kind) -> type[Custom]:
+    """The section of the user's own components of a kind."""
+    title = "".join(word.capitalize() for word in kind.name.split())
+    doc = f"A {kind.name}, as a {kind.own}, of the user's own."
+    section = type(f"Custom{title}", (Custom,), {"__doc__": doc, "__module__": __name__})
+    _KINDS[section] = kind
+    return section
+
+
+_COMPONENTS: dict[type[Section], Callable[..., Any]] = {}
+_KINDS: dict[type[Section], Kind] = {}
+
+
+def component_of(section: Any) -> Callable[..., Any] | None:
+    """The class that a section is built to; None for the user's own."""
+    return _COMPONENTS.get(type(section))
+
+
+def construct(section: Any, **defaults: Any) -> Any:
+    """The component of a section. `defaults` are for options of that name that are null.
+
+    Raises ConfigError for the user's own where its options do not fit or its code fails.
+    """
+    if isinstance(section, Custom):
+        return _build_own(section, defaults)
+    return _COMPONENTS[type(section)](**_arguments(section, defaults))
+
+
+def own_options(section: Custom) -> dict[str, Any]:
+    """The options of the user's own code, checked against its signature. Raises ConfigError."""
+    return _arguments(_checked(section), {})
+
+
+def _build_own(section: Custom, defaults: Mapping[str, Any]) -> Any:
+    arguments = _arguments(_checked(section), defaults)
+    try:
+        return own_code(section)(**arguments)
+    except TypeError as error:
+        raise ConfigError(f"{section.type}: {error}") from error
+
+
+def _arguments(section: Section, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    given = {name: value for name, value in section if name != "type"}
+    for name, value in defaults.items():
+        if name in given and given[name] is None:
+            given[name] = value
+    return {name: _built(value, defaults) for name, value in given.items()}
+
+
+def _built(value: Any, defaults: Mapping[str, Any]) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_built(item, defaults) for item in value)
+    return construct(value, **defaults) if isinstance(value, ComponentSection | Custom) else value
+
+
+def own_code(section: Custom) -> Callable[..., Any]:
+    """The class or function that a section names. Raises ConfigError where it is nothing of the section's kind."""
+    kind, found = _KINDS[type(section)], import_object(section.type)
+    if kind.own == "function":
+        if not inspect.isfunction(found):
+            raise ConfigError(f"{section.type}: must be a function, written in Python")
+    elif not (isinstance(found, type) and issubclass(found, kind.base)):
+        base = f"{kind.base.__module__.rpartition('.')[0]}.{kind.base.__name__}"
+        raise ConfigError(f"{section.type}: is no {kind.name}: it must be a class derived from {base}")
+    return found  # type: ignore[no-any-return]
+
+
+def own_section(section: Custom) -> type[ComponentSection]:
+    """The section that the signature of the user's own code asks for. Raises ConfigError."""
+    return section_of(own_code(section), section.type)
+
+
+def _checked(section: Custom) -> ComponentSection:
+    """The options in the section derived from the signature. Raises ConfigError."""
+    try:
+        return own_section(section).model_validate({"type": section.type, **section.options})
+    except ValidationError as error:
+        raise ConfigError([f"{section.type}: {line}" for line in lines(error)]) from error
+
+
+def _check_own(section: Custom, info: core_schema.ValidationInfo) -> Custom:
+    if not (info.context or {}).get(OWN_CODE):
+        return section
+    try:
+        derived = own_section(section)
+    except ConfigError as error:
+        raise _at("type", "; ".join(error.problems).removeprefix(f"{section.type}: "), section) from error
+    derived.model_validate({"type": section.type, **section.options}, context=info.context)
+    return section
+
+
+def _check_together(section: Any) -> Any:
+    """Lets the constructor say what one option asks of another."""
+    if any(isinstance(item, Section) for _, value in section if isinstance(value, tuple) for item in value):
+        return section  # it is made of other components, which may be the user's
+    try:
+        construct(section)
+    except OptionError as error:
+        raise _at(error.option, error.reason, section) from error
+    except ConfigError as error:
+        raise ValueError("; ".join(error.problems)) from error
+    return section
+
+
+def _at(option: str, reason: str, section: Section) -> ValidationError:
+    details = InitErrorDetails(
+        type="value_error", loc=(option,), input=getattr(section, option, None), ctx={"error": ValueError(reason)}
+    )
+    return ValidationError.from_exception_data(type(section).__name__, [details])
+
+
+def _tag(value: Any) -> str | None:
+    name = value.get("type") if isinstance(value, Mapping) else getattr(value, "type", None)
+    if not isinstance(name, str):
+        return None
+    return TAG + (OWN if ":" in name else name)

@@ -1,0 +1,39 @@
+"""A fixed range."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+
+from dist_bp.data.moments import Extremes
+from dist_bp.data.preprocess.affine import Affine
+from dist_bp.data.preprocess.base import Blocks, Columns, Form, Preprocessor, check_known
+from dist_bp.errors import OptionError
+from dist_bp.options import Doc
+
+
+@dataclass(frozen=True)
+class MinMax(Preprocessor):
+    """Shift and scale each column to the range low to high; a column that is constant becomes low."""
+
+    name = "min_max"
+    low: Annotated[float, Doc("What the smallest training value becomes.")] = 0.0
+    high: Annotated[float, Doc("What the largest training value becomes.")] = 1.0
+    columns: Annotated[Columns, Doc("Which columns; null: all numeric ones.")] = None
+
+    def __post_init__(self) -> None:
+        if self.high <= self.low:
+            raise OptionError("high", f"must be greater than low ({self.low:g}), got {self.high:g}")
+
+    def fit(self, form: Form, blocks: Blocks) -> Affine:
+        extremes = Extremes()
+        for block in blocks():
+            extremes.update(block.numbers)
+        chosen = form.chosen(self.columns)
+        least = np.where(chosen, extremes.low, 0.0)
+        with np.errstate(over="ignore"):
+            extent = np.where(chosen, extremes.high - least, 1.0)
+        check_known(self.label, form, least, extent)
+        extent = np.where(extent < np.finfo(np.float64).tiny, 1.0, extent)
+        factor = np.where(chosen, (self.high - self.low) / extent, 1.0)
+        return Affine(least, factor, np.where(chosen, self.low, 0.0))

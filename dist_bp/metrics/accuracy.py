@@ -1,0 +1,27 @@
+"""Accuracy."""
+
+from typing import ClassVar
+
+import numpy as np
+
+from dist_bp.metrics.base import Kind, Metric, State, ratio
+from dist_bp.metrics.decisions import decide
+from dist_bp.types import Array
+
+
+class Accuracy(Metric):
+    """Part of the decisions that are right; with several labels a sample, each counts by itself."""
+
+    kind: ClassVar[Kind] = "classification"
+    name: ClassVar[str] = "accuracy"
+
+    def empty(self) -> State:
+        return {"correct": np.zeros(1, np.int64), "count": np.zeros(1, np.int64)}
+
+    def update(self, state: State, outputs: Array, targets: Array) -> None:
+        decided, true = decide(outputs, targets)
+        state["correct"] += np.count_nonzero(decided == true)
+        state["count"] += true.size
+
+    def result(self, state: State) -> float:
+        return ratio(state["correct"][0], state["count"][0])

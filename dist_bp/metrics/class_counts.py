@@ -1,0 +1,76 @@
+"""Metrics of counts for each class."""
+
+from abc import abstractmethod
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from dist_bp.metrics.base import Kind, Metric, State, ratio
+from dist_bp.metrics.decisions import decide
+from dist_bp.types import Array
+
+
+class ClassCounts(Metric):
+    """Keeps whole numbers of the shape (classes, ...); the first batch tells how many classes there are."""
+
+    kind: ClassVar[Kind] = "classification"
+    counts: ClassVar[tuple[str, ...]]
+
+    def empty(self) -> State:
+        return {name: np.zeros(0, np.int64) for name in self.counts}
+
+    def update(self, state: State, outputs: Array, targets: Array) -> None:
+        rows, units = outputs.shape
+        batch = self._count(outputs, targets, 2 if units == 1 and targets.shape in ((rows,), (rows, 1)) else units)
+        state.update(self.merge(state, batch))
+
+    def merge(self, a: State, b: State) -> State:
+        return {name: _sum(a[name], b[name]) for name in a}
+
+    @abstractmethod
+    def _count(self, outputs: Array, targets: Array, classes: int) -> State:
+        """The counts of one batch."""
+
+
+class ClassScore(ClassCounts):
+    """A score computed from each class's numbers of hits, predictions and occurrences.
+
+    `micro` sums the counts of all classes first; `macro` averages the scores of the classes that occur in
+    the targets or predictions, where a score without denominator is 0.
+    """
+
+    counts = ("hits", "predicted", "actual")
+    score: ClassVar[str]
+    average: ClassVar[Literal["macro", "micro"]]
+
+    @property
+    def name(self) -> str:
+        return f"{self.score}_{self.average}"
+
+    def _count(self, outputs: Array, targets: Array, classes: int) -> State:
+        decided, true = decide(outputs, targets)
+        if true.ndim == 1:
+            hits = true[decided == true]
+        else:
+            hits, decided, true = (np.nonzero(labels)[1] for labels in (decided & true, decided, true))
+        found = {"hits": hits, "predicted": decided, "actual": true}
+        return {name: np.bincount(labels, minlength=classes) for name, labels in found.items()}
+
+    def result(self, state: State) -> float:
+        numerator, denominator = self._fraction(state)
+        if self.average == "micro":
+            return ratio(numerator.sum(), denominator.sum())
+        occurs = state["predicted"] + state["actual"] > 0
+        scores = numerator[occurs] / np.maximum(denominator[occurs], 1)
+        return ratio(scores.sum(), len(scores))
+
+    @abstractmethod
+    def _fraction(self, state: State) -> tuple[Array, Array]:
+        """Numerator and denominator of the score of each class."""
+
+
+def _sum(a: Array, b: Array) -> Array:
+    """Both counts; one that is still empty has no classes yet."""
+    if a.size and b.size:
+        return np.add(a, b)
+    return (a if a.size else b).copy()

@@ -1,0 +1,42 @@
+"""Top-k accuracy."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import numpy as np
+
+from dist_bp.errors import ShapeError
+from dist_bp.metrics.base import Kind, Metric, State, ratio
+from dist_bp.options import Count, Doc
+from dist_bp.types import Array
+
+
+@dataclass(frozen=True)
+class TopK(Metric):
+    """Part of the samples whose class is among the k likeliest; of equally likely ones the first class wins."""
+
+    k: Annotated[Count, Doc("How many guesses.")] = 5
+    kind: ClassVar[Kind] = "classification"
+    pattern: ClassVar[str] = r"top_(?P<k>[1-9][0-9]*)"
+
+    @property
+    def name(self) -> str:
+        return f"top_{self.k}"
+
+    def empty(self) -> State:
+        return {"correct": np.zeros(1, np.int64), "count": np.zeros(1, np.int64)}
+
+    def update(self, state: State, outputs: Array, targets: Array) -> None:
+        rows, units = outputs.shape
+        if units == 1 or targets.shape != (rows,):
+            raise ShapeError(f"{self.name} needs one output unit for each class and one label a sample")
+        if self.k > units:
+            raise ShapeError(f"{self.name} is not defined for {units} classes: k must lie between 1 and {units}")
+        own = np.take_along_axis(outputs, targets[:, None], axis=1)
+        tied_before = (outputs == own) & (np.arange(units) < targets[:, None])
+        ahead = np.count_nonzero(~(outputs <= own) | tied_before, axis=1)
+        state["correct"] += np.count_nonzero(ahead < self.k)
+        state["count"] += rows
+
+    def result(self, state: State) -> float:
+        return ratio(state["correct"][0], state["count"][0])

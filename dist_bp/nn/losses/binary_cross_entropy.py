@@ -1,0 +1,67 @@
+"""Sigmoid cross-entropy on scores (logits) of yes or no."""
+
+from typing import Annotated
+
+import numpy as np
+
+from dist_bp.errors import ShapeError
+from dist_bp.nn.activations import logistic
+from dist_bp.nn.context import Context
+from dist_bp.nn.losses.base import Loss, units
+from dist_bp.nn.types import Shape
+from dist_bp.options import Doc, Positive
+from dist_bp.types import Array
+
+
+class BinaryCrossEntropy(Loss):
+    """Sigmoid cross-entropy of targets 0 and 1.
+
+    `outputs` are (n, k), `targets` (n, k) in 0..1, or (n,) for one unit. The losses of a sample's k labels are
+    averaged. `positive_weight` multiplies the loss of the positive ones.
+    """
+
+    name = "binary_cross_entropy"
+    kind = "classification"
+    activation = "sigmoid"
+
+    def __init__(self, positive_weight: Annotated[Positive, Doc("Factor of the positive samples.")] = 1.0) -> None:
+        self.positive_weight = positive_weight
+
+    def check(self, output_shape: Shape, classes: int | None, target_shape: Shape = ()) -> None:
+        if classes is not None and classes != 2:
+            raise ShapeError(f"binary_cross_entropy needs 2 classes, the data has {classes}: use cross_entropy")
+        wanted = target_shape or (1,)
+        if output_shape != wanted:
+            raise ShapeError(
+                f"binary_cross_entropy needs a unit in the last layer for each label, {units(wanted)}, "
+                f"it has {units(output_shape)}"
+            )
+
+    def __call__(self, outputs: Array, targets: Array, ctx: Context) -> tuple[float, int, Array]:
+        labels = ctx.buffer("loss.labels", outputs.shape)
+        weight = ctx.buffer("loss.weight", outputs.shape)
+        losses = ctx.buffer("loss.losses", outputs.shape)
+        gradient = ctx.buffer("loss.gradient", outputs.shape)
+        scale = 1.0 / outputs.shape[1]
+        np.copyto(labels, targets.reshape(outputs.shape), casting="same_kind")
+        np.multiply(labels, self.positive_weight - 1.0, out=weight)
+        np.add(weight, 1.0, out=weight)
+
+        # With w = 1 + (positive_weight - 1) * label the loss is w * softplus(-z) + (1 - label) * z.
+        np.absolute(outputs, out=losses)
+        np.negative(losses, out=losses)
+        np.exp(losses, out=losses)
+        np.log1p(losses, out=losses)
+        np.minimum(outputs, 0.0, out=gradient)
+        np.subtract(losses, gradient, out=losses)
+        np.multiply(losses, weight, out=losses)
+        np.subtract(1.0, labels, out=labels)
+        np.multiply(labels, outputs, out=gradient)
+        np.add(losses, gradient, out=losses)
+
+        np.negative(outputs, out=gradient)
+        logistic(gradient, out=gradient)
+        np.multiply(gradient, weight, out=gradient)
+        np.subtract(labels, gradient, out=gradient)
+        np.multiply(gradient, scale, out=gradient)
+        return float(np.add.reduce(losses, axis=None, dtype=np.float64)) * scale, len(outputs), gradient

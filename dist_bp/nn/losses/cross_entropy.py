@@ -1,0 +1,108 @@
+"""Softmax cross-entropy on scores (logits) of classes."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import numpy as np
+
+from dist_bp.errors import ConfigError, ShapeError
+from dist_bp.nn.context import Context
+from dist_bp.nn.losses.base import Loss, units
+from dist_bp.nn.types import Shape
+from dist_bp.options import Doc, Fraction, NonNegative
+from dist_bp.types import Array
+
+
+class CrossEntropy(Loss):
+    """Softmax cross-entropy of one class out of several.
+
+    `outputs` are (n, k), the labels `targets` (n,) int64 in 0..k-1. `label_smoothing` moves that part of the target
+    evenly to all k classes (Szegedy et al. 2016, section 7). `class_weights`, one for each class, multiply the loss
+    of a sample by the weight of its label; the count stays the number of samples.
+    """
+
+    name = "cross_entropy"
+    kind = "classification"
+    activation = "softmax"
+
+    def __init__(
+        self,
+        label_smoothing: Annotated[Fraction, Doc("Share of each target spread over all classes, in [0, 1).")] = 0.0,
+        class_weights: Annotated[
+            Literal["balanced"] | Sequence[NonNegative] | None,
+            Doc("A factor for each class's samples, or `balanced`: inverse to the class's frequency."),
+        ] = None,
+    ) -> None:
+        self.label_smoothing = label_smoothing
+        self.needs_class_counts = class_weights == "balanced"
+        self.class_weights = None if class_weights in (None, "balanced") else np.array(class_weights, np.float64)
+
+    def for_class_counts(self, counts: Sequence[int] | None) -> Loss:
+        if not self.needs_class_counts:
+            return self
+        return CrossEntropy(self.label_smoothing, balanced_class_weights(counts) if counts else None)
+
+    def check(self, output_shape: Shape, classes: int | None, target_shape: Shape = ()) -> None:
+        if classes is None:
+            raise ShapeError("cross_entropy needs class labels, the targets are numbers: use mse, mae or huber")
+        problems = []
+        if output_shape != (classes,):
+            problems.append(
+                f"cross_entropy over {classes} classes needs {classes} units in the last layer, "
+                f"it has {units(output_shape)}"
+            )
+        if self.class_weights is not None and len(self.class_weights) != classes:
+            problems.append(f"cross_entropy has {len(self.class_weights)} class_weights for {classes} classes")
+        if problems:
+            raise ShapeError(problems)
+
+    def __call__(self, outputs: Array, targets: Array, ctx: Context) -> tuple[float, int, Array]:
+        if self.needs_class_counts:
+            raise ConfigError("class_weights: balanced needs the classes' counts: use loss.for_class_counts(counts)")
+        rows, classes = outputs.shape
+        gradient = ctx.buffer("loss.gradient", outputs.shape)
+        row = ctx.buffer("loss.row", (rows, 1))
+        losses = ctx.buffer("loss.losses", (rows, 1))
+        picked = ctx.buffer("loss.picked", (rows,))
+        at = ctx.buffer("loss.at", (rows,), np.int64)
+        np.multiply(ctx.buffer("loss.range", (rows,), np.int64, _count_up), classes, out=at)
+        np.add(at, targets, out=at)
+        flat = gradient.reshape(-1)
+        hit, rest = 1.0 - self.label_smoothing, self.label_smoothing / classes
+
+        np.maximum.reduce(outputs, axis=1, keepdims=True, out=row)
+        np.subtract(outputs, row, out=gradient)
+        flat.take(at, out=picked, mode="clip")
+        np.multiply(picked, -hit, out=losses[:, 0])
+        if self.label_smoothing:
+            np.add.reduce(gradient, axis=1, keepdims=True, out=row)
+            np.multiply(row, rest, out=row)
+            np.subtract(losses, row, out=losses)
+        np.exp(gradient, out=gradient)
+        np.add.reduce(gradient, axis=1, keepdims=True, out=row)
+        np.divide(gradient, row, out=gradient)
+        np.log(row, out=row)
+        np.add(losses, row, out=losses)
+
+        flat.take(at, out=picked, mode="clip")
+        np.subtract(picked, hit, out=picked)
+        flat[at] = picked
+        if self.label_smoothing:
+            np.subtract(gradient, rest, out=gradient)
+        if self.class_weights is not None:
+            weights = ctx.buffer("loss.weights", (classes,))
+            np.copyto(weights, self.class_weights)
+            weights.take(targets, out=row[:, 0], mode="clip")
+            np.multiply(losses, row, out=losses)
+            np.multiply(gradient, row, out=gradient)
+        return float(np.add.reduce(losses, axis=None, dtype=np.float64)), rows, gradient
+
+
+def balanced_class_weights(counts: Sequence[int]) -> tuple[float, ...]:
+    """samples / (classes * samples of the class), so that classes weigh the same; 0 for absent ones."""
+    total = sum(counts)
+    return tuple(total / (len(counts) * count) if count else 0.0 for count in counts)
+
+
+def _count_up(array: Array) -> None:
+    array[:] = np.arange(len(array))

@@ -1,0 +1,7 @@
+"""One of some values."""
+
+from dist_bp.tuning.spaces.base import Listed
+
+
+class ChoiceSpace(Listed):
+    """One of some values."""
