@@ -45,22 +45,27 @@ class Option:
 @cache
 def options(component: Callable[..., Any]) -> tuple[Option, ...]:
     """The arguments of a component's constructor, or of a function, that can be given by name."""
-    function = _function(component)
-    hints = _hints(function)
-    parameters = list(inspect.signature(function).parameters.values())[function is not component :]
+    hints = _hints(_function(component))
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    return tuple(Option(p, hints.get(p.name, Any)) for p in parameters if p.kind in named)
+    return tuple(Option(p, hints.get(p.name, Any)) for p in _parameters(component) if p.kind in named)
 
 
 def takes_any_option(component: Callable[..., Any]) -> bool:
     """Whether there is a `**kwargs`, so that no name is unknown."""
-    parameters = inspect.signature(_function(component)).parameters.values()
-    return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+    return any(parameter.kind is parameter.VAR_KEYWORD for parameter in _parameters(component))
 
 
 def summary(component: Any) -> str:
     """The first paragraph of the docstring, in one line."""
     return " ".join((inspect.getdoc(component) or "").partition("\n\n")[0].split())
+
+
+def _parameters(component: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The parameters that a caller gives."""
+    function = _function(component)
+    if function is object.__init__:
+        return []  # its signature says *args and **kwargs, and it refuses both
+    return list(inspect.signature(function).parameters.values())[function is not component :]
 
 
 def _hints(function: Any) -> dict[str, Any]:

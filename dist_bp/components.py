@@ -108,8 +108,8 @@ METRICS = Kind(
         "f1_micro": "dist_bp.metrics.f1:F1Micro",
         "confusion_matrix": "dist_bp.metrics.confusion_matrix:ConfusionMatrix",
         "roc_auc": "dist_bp.metrics.roc_auc:RocAuc",
-        "mse": "dist_bp.metrics.mean_squared_error:MeanSquaredError",
-        "mae": "dist_bp.metrics.mean_absolute_error:MeanAbsoluteError",
+        "mse": "dist_bp.metrics.mse:Mse",
+        "mae": "dist_bp.metrics.mae:Mae",
         "r2": "dist_bp.metrics.r2:R2",
     },
 )

@@ -72,6 +72,12 @@ def test_yaml_becomes_the_component_and_yaml_again(kind: Kind, name: str) -> Non
     assert list(dumped) == ["type", *(option.name for option in options(kind.find(name)))]
 
 
+@EVERY
+def test_unknown_options_are_refused(kind: Kind, name: str) -> None:
+    with pytest.raises(ValidationError, match="unknown key"):
+        sections(kind)[name].model_validate({**written(kind, name), "unheard_of": 1})
+
+
 def test_there_is_no_row_for_what_is_not_there() -> None:
     assert {f"{kind.name}/{name}" for kind in KINDS for name in kind.rows} >= set(NEEDS)
 

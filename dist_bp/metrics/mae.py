@@ -8,7 +8,7 @@ from dist_bp.metrics.regression import MeanError
 from dist_bp.types import Array
 
 
-class MeanAbsoluteError(MeanError):
+class Mae(MeanError):
     """Mean of the absolute errors, over samples and outputs."""
 
     name: ClassVar[str] = "mae"

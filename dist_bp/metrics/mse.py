@@ -8,7 +8,7 @@ from dist_bp.metrics.regression import MeanError
 from dist_bp.types import Array
 
 
-class MeanSquaredError(MeanError):
+class Mse(MeanError):
     """Mean of the squared errors, over samples and outputs."""
 
     name: ClassVar[str] = "mse"
