@@ -26,7 +26,10 @@ def folders() -> Iterator[Path]:
 
 def version(python: Path) -> str | None:
     """Its version; None where it does not run or cannot make virtual environments."""
-    told = subprocess.run([python, "-c", PROBE], capture_output=True, text=True)
+    try:
+        told = subprocess.run([python, "-c", PROBE], capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
     return told.stdout.strip() if told.returncode == 0 else None
 
 

@@ -12,11 +12,12 @@ from typing import Any, get_type_hints
 from typing_extensions import Doc
 
 from dist_bp.errors import ConfigError
-from dist_bp.limits import metadata, violation
+from dist_bp.limits import metadata, metadata_within, violation
+from dist_bp.options import IsFile
 
 
 class _Checked(ABCMeta):
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+    def __call__(cls, /, *args: Any, **kwargs: Any) -> Any:
         if problems := list(_problems(cls, args, kwargs)):
             raise ConfigError([f"{cls.__name__}: {problem}" for problem in problems])
         return super().__call__(*args, **kwargs)
@@ -40,6 +41,11 @@ class Option:
         self.default = None if self.required else parameter.default
         docs = [part.documentation for part in metadata(hint) if isinstance(part, Doc)]
         self.description = docs[-1] if docs else ""
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is the path of a file of the user's."""
+        return any(isinstance(part, IsFile) for part in metadata_within(self.hint))
 
 
 @cache

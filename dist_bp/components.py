@@ -12,8 +12,8 @@ from typing import Any
 from dist_bp import data, metrics, nn, optim
 from dist_bp.errors import ConfigError
 from dist_bp.plugins import import_object
-from dist_bp.tuning.schedulers import Scheduler
-from dist_bp.tuning.searches import Search
+from dist_bp.tuning.schedulers.base import SchedulerOptions
+from dist_bp.tuning.searches.base import SearchOptions
 from dist_bp.tuning.spaces.base import Space
 
 
@@ -153,21 +153,21 @@ SPACES = Kind(
 )
 SEARCHES = Kind(
     "search",
-    Search,
+    SearchOptions,
     {
-        "grid": "dist_bp.tuning.searches:GridSearch",
-        "random": "dist_bp.tuning.searches:RandomSearch",
-        "tpe": "dist_bp.tuning.searches:Tpe",
+        "grid": "dist_bp.tuning.searches.grid:GridSearch",
+        "random": "dist_bp.tuning.searches.random:RandomSearch",
+        "tpe": "dist_bp.tuning.searches.tpe:Tpe",
     },
 )
 SCHEDULERS = Kind(
     "scheduler",
-    Scheduler,
+    SchedulerOptions,
     {
-        "none": "dist_bp.tuning.schedulers:NoScheduler",
-        "asha": "dist_bp.tuning.schedulers:Asha",
-        "median": "dist_bp.tuning.schedulers:Median",
-        "pbt": "dist_bp.tuning.schedulers:Pbt",
+        "none": "dist_bp.tuning.schedulers.none:NoScheduler",
+        "asha": "dist_bp.tuning.schedulers.asha:Asha",
+        "median": "dist_bp.tuning.schedulers.median:Median",
+        "pbt": "dist_bp.tuning.schedulers.pbt:Pbt",
     },
 )
 KINDS: tuple[Kind, ...] = (

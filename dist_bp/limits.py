@@ -1,6 +1,6 @@
 """What is wrong with a value of an annotated type."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from numbers import Integral, Real
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -20,6 +20,14 @@ def metadata(hint: Any) -> tuple[Any, ...]:
     return tuple(parts)
 
 
+def metadata_within(hint: Any) -> Iterator[Any]:
+    """What a type and the members of a union in it are annotated with."""
+    yield from metadata(hint)
+    bare = bare_type(hint)
+    for member in get_args(bare) if is_union(bare) else ():
+        yield from metadata_within(member)
+
+
 def bare_type(hint: Any) -> Any:
     """The type without what it is annotated with."""
     return get_args(hint)[0] if get_origin(hint) is Annotated else hint
@@ -32,37 +40,41 @@ def is_union(hint: Any) -> bool:
 def violation(hint: Any, value: Any) -> str | None:
     """What is wrong with a value of an annotated type; None where nothing is, or nothing can be said."""
     if get_origin(hint) is Annotated:
-        wrong = violation(get_args(hint)[0], value)
-        limits = (_limit(part, value) for part in metadata(hint))
-        return wrong or next((text for text in limits if text), None)
+        wrong = violation(bare_type(hint), value)
+        return wrong or next((text for part in metadata(hint) if (text := _limit(part, value))), None)
     if is_union(hint):
         return _violation_of_all(get_args(hint), value)
     if get_origin(hint) is Literal:
         return None if value in get_args(hint) else _not_one_of(get_args(hint), value)
-    if get_origin(hint) in (tuple, list, Sequence):
-        if isinstance(value, str) or not hasattr(value, "__iter__"):
-            return f"must be several values, got {value!r}"
-        return next((text for item in value if (text := violation(get_args(hint)[0], item))), None)
+    if (item := item_type(hint)) is not None:
+        return _violation_within(item, value)
     return _wrong_type(hint, value)
 
 
+def item_type(hint: Any) -> Any:
+    """The type of the items of a list, a sequence or a tuple of any length; None for all other types."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    several = origin in (list, Sequence) or (origin is tuple and arguments[1:] == (...,))
+    return arguments[0] if several else None
+
+
+def _violation_within(item: Any, values: Any) -> str | None:
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        return f"must be several values, got {values!r}"
+    return next((text for value in values if (text := violation(item, value))), None)
+
+
 def _violation_of_all(members: Sequence[Any], value: Any) -> str | None:
-    """A union's value must fit one member; the one that it nearly fits says what is wrong."""
-    problems = [violation(member, value) for member in members]
-    if None in problems:
-        return None
-    near = [problem for member, problem in zip(members, problems, strict=True) if _is_meant(member, value)]
-    return (near or problems)[0]
+    """A text must fit one of the texts, where there are any; all else one of the other members."""
+    meant = [member for member in members if is_text(member) == isinstance(value, str)] or members
+    problems = [violation(member, value) for member in meant]
+    return None if None in problems else next(text for text in problems if text)
 
 
-def _is_meant(member: Any, value: Any) -> bool:
-    """Whether a value that does not fit this member of a union is at least of its kind."""
-    bare = bare_type(member)
-    if get_origin(bare) is Literal:
-        return isinstance(value, str)
-    if get_origin(bare) in (tuple, list, Sequence):
-        return not isinstance(value, str) and hasattr(value, "__iter__")
-    return member is not NoneType and not _wrong_type(bare, value)
+def is_text(hint: Any) -> bool:
+    """Whether all values of a type are text."""
+    bare = bare_type(hint)
+    return bare is str or (get_origin(bare) is Literal and all(isinstance(value, str) for value in get_args(bare)))
 
 
 _TYPES: dict[Any, tuple[type, str]] = {
@@ -75,12 +87,8 @@ _TYPES: dict[Any, tuple[type, str]] = {
 
 
 def _wrong_type(hint: Any, value: Any) -> str | None:
-    if hint is Any or hint not in _TYPES:
-        return (
-            None
-            if hint is Any or not isinstance(hint, type) or isinstance(value, hint)
-            else f"must be a {hint.__name__}"
-        )
+    if hint not in _TYPES:
+        return None  # a class of its own kind may take what another form of it is written as
     kind, words = _TYPES[hint]
     fits = isinstance(value, kind) and (hint is bool or not isinstance(value, bool))
     return None if fits else f"must be {words}, got {value!r}"
@@ -96,9 +104,9 @@ def _limit(part: Any, value: Any) -> str | None:
             return f"must be at most {le:g}, got {value!r}"
         case Lt(lt) if not value < lt:
             return f"must be less than {lt:g}, got {value!r}"
-        case MinLen(least) if len(value) < least:
+        case MinLen(least) if isinstance(value, Sized) and len(value) < least:
             return "must not be empty" if least == 1 else f"must have at least {least} entries, got {len(value)}"
-        case MaxLen(most) if len(value) > most:
+        case MaxLen(most) if isinstance(value, Sized) and len(value) > most:
             return f"must have at most {most} entries, got {len(value)}"
         case OneOf(names=names) if isinstance(value, str) and value not in names:
             return _not_one_of(names, value)

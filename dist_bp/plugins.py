@@ -1,9 +1,21 @@
-"""Names of the user's own code: `module:Name` of layers, losses and data sources."""
+"""Objects by name: `module:Name` of layers, losses and data sources, the user's own too."""
 
 import importlib
+import os
+import sys
 from typing import Any
 
 from dist_bp.errors import ConfigError
+
+
+def import_own(name: str) -> Any:
+    """The object of the user's own at `module:Name`, from the environment or the working directory.
+
+    Raises ConfigError where there is none. What the module itself raises passes.
+    """
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # last, so that no file here hides a library
+    return import_object(name)
 
 
 def import_object(name: str) -> Any:

@@ -78,6 +78,16 @@ def test_unknown_options_are_refused(kind: Kind, name: str) -> None:
         sections(kind)[name].model_validate({**written(kind, name), "unheard_of": 1})
 
 
+@EVERY
+def test_what_has_a_name_has_that_of_its_row(kind: Kind, name: str) -> None:
+    found = kind.find(name)
+    own = getattr(found, "name", name)
+    if kind.name in ("loss", "preprocessing step"):
+        assert own == name
+    if kind.name == "metric" and not found.pattern:
+        assert found().name == name
+
+
 def test_there_is_no_row_for_what_is_not_there() -> None:
     assert {f"{kind.name}/{name}" for kind in KINDS for name in kind.rows} >= set(NEEDS)
 

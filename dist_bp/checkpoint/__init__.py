@@ -3,14 +3,13 @@
 from dist_bp.checkpoint.format import Checkpoint, copy_model
 from dist_bp.checkpoint.matching import check_matches, model_digest
 from dist_bp.checkpoint.runs import CHECKPOINTS, ResumableRun, find_runs, open_store, resolve, resolve_folder
-from dist_bp.checkpoint.store import CheckpointStore, Found, Mode, export_model, load
+from dist_bp.checkpoint.store import CheckpointStore, Found, export_model, load
 
 __all__ = [
     "CHECKPOINTS",
     "Checkpoint",
     "CheckpointStore",
     "Found",
-    "Mode",
     "ResumableRun",
     "check_matches",
     "copy_model",

@@ -6,7 +6,6 @@ import shutil
 from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
-from typing import Literal
 
 from dist_bp.checkpoint.format import (
     Checkpoint,
@@ -17,8 +16,8 @@ from dist_bp.checkpoint.format import (
 )
 from dist_bp.checkpoint.manifest import Manifest
 from dist_bp.errors import CheckpointError
+from dist_bp.types import Direction
 
-Mode = Literal["min", "max"]
 _NAME = re.compile(r"step-\d{9,}(-\d+)?")
 _ASIDE = ".aside-"
 
@@ -44,7 +43,7 @@ class CheckpointStore:
 
     directory: Path
     keep: int = 3
-    mode: Mode = "min"
+    mode: Direction = "min"
 
     def save(self, checkpoint: Checkpoint, monitored: float | None = None) -> Path:
         """Write the checkpoint, make it durable, prune; returns its directory.

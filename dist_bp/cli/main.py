@@ -55,8 +55,6 @@ LOGS = Path(".dist_bp/logs")
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command line (by default the process's own). Raises SystemExit with the exit code."""
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())  # last, so that no file here hides a library; for `module:Class` of the user's own
     try:
         _app()(None if arguments is None else list(arguments), prog_name="dist-bp")
     except DistBpError as error:

@@ -93,7 +93,7 @@ def opened(name: str, config: Path | None) -> "Iterator[tuple[SavedModel, JobCon
     from dist_bp.config.run import CheckpointConfig, TrackingConfig
     from dist_bp.serve import SavedModel, find_model
 
-    moved = load_config(config) if config else None
+    moved = load_config(config, own_code=False) if config else None
     checkpoints = moved.checkpoint if moved else CheckpointConfig()
     tracking = moved.tracking if moved else TrackingConfig()
     with TemporaryDirectory() as folder:

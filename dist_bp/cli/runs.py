@@ -4,12 +4,13 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dist_bp.cli.options import AsJson, text_stream
 from dist_bp.errors import UserError
+from dist_bp.types import Direction
 
 if TYPE_CHECKING:
     from dist_bp.track.mlflow_reader import RunReader, Sort
@@ -119,7 +120,7 @@ def compare(
 def best(
     metric: Annotated[str, typer.Option("--metric", metavar="METRIC", help="val_accuracy, or val/accuracy.")],
     mode: Annotated[
-        Literal["min", "max"] | None, typer.Option(help="Whether less or more is better; by default told by the name.")
+        Direction | None, typer.Option(help="Whether less or more is better; by default told by the name.")
     ] = None,
     config: Config = None,
     tracking_uri: TrackingUri = None,
@@ -170,7 +171,7 @@ def _reader(config: Path | None, tracking_uri: str | None, experiment: str | Non
     from dist_bp.config.run import TrackingConfig
     from dist_bp.track.mlflow_reader import opened_reader
 
-    job = load_config(config) if config else None
+    job = load_config(config, own_code=False) if config else None
     tracking = job.tracking if job else TrackingConfig()
     if job and experiment is None:
         experiment = tracking.experiment or job.name

@@ -24,7 +24,7 @@ def ui(
     from dist_bp.track.store import check_exists, check_store, is_server, resolve_uri
     from dist_bp.train.interrupt import Interrupt
 
-    job = load_config(config, overrides or ()) if config else None
+    job = load_config(config, overrides or (), own_code=False) if config else None
     tracking = job.tracking if job else TrackingConfig()
     experiment = (tracking.experiment or job.name) if job else None
     check_exists(tracking.tracking_uri, "name the CONFIG of the job whose store it is")

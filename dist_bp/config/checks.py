@@ -12,9 +12,9 @@ from pydantic import TypeAdapter, ValidationError
 from dist_bp.config.component import component_of
 from dist_bp.config.fields import Section, annotated
 from dist_bp.config.metrics import metric_task, metrics_or_default, monitor_names
-from dist_bp.data.targets import Task
 from dist_bp.messages import did_you_mean
 from dist_bp.optim.schedules.plateau import ReduceOnPlateau
+from dist_bp.types import Task
 
 Lookup = Callable[[str], Any]
 Finding = tuple[str, str]

@@ -3,17 +3,19 @@
 import inspect
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import ConfigDict, Field, GetCoreSchemaHandler, StringConstraints, ValidationError, model_validator
 from pydantic_core import CoreSchema, InitErrorDetails, core_schema
 
-from dist_bp.components import Kind
-from dist_bp.config.derive import ComponentSection, derive
+from dist_bp.component import takes_any_option
+from dist_bp.components import KINDS, Kind
+from dist_bp.config.derive import derive
 from dist_bp.config.fields import TAG, Section
 from dist_bp.config.problems import lines
 from dist_bp.errors import ConfigError, OptionError
-from dist_bp.plugins import import_object
+from dist_bp.messages import one_line
+from dist_bp.plugins import import_own
 
 OWN = "module:Name"
 """Stands for all names of the user's own."""
@@ -21,14 +23,35 @@ OWN_CODE = "own_code"
 """The key of the validation context that lets the user's own modules be imported, so that their options are checked."""
 
 
+class ComponentSection(Section):
+    """The options of a component and its `type`."""
+
+    # Layers contain layers: what a section is made of may not be known yet while it is defined.
+    model_config = ConfigDict(defer_build=True, protected_namespaces=())
+    __kind__: ClassVar[Kind]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return restore, (self.__kind__.name, self.type, dict(self))  # type: ignore[attr-defined]
+
+
+class OpenSection(ComponentSection):
+    """The options of a component that takes any."""
+
+    model_config = ConfigDict(extra="allow")
+
+
 class Custom(Section):
     """Something of the user's own, named `module:Name`; further keys become its keyword arguments."""
 
     model_config = ConfigDict(extra="allow")
+    __kind__: ClassVar[Kind]
 
     type: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] = Field(
         description="module:Name of your own class or function; all further keys are its keyword arguments."
     )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return restore, (self.__kind__.name, self.type, dict(self))
 
     @property
     def options(self) -> dict[str, Any]:
@@ -70,15 +93,17 @@ class Of:
 @cache
 def section_of(component: Callable[..., Any], type_name: str) -> type[ComponentSection]:
     """The section of a class or function. Raises ConfigError where an argument cannot be an option."""
-    section = derive(component, type_name, lambda kind: Annotated[Any, Of(kind)])
-    _COMPONENTS[section] = component
-    return section
+    base = OpenSection if takes_any_option(component) else ComponentSection
+    return derive(component, type_name, base, lambda kind: Annotated[Any, Of(kind)])
 
 
 @cache
 def sections(kind: Kind) -> Mapping[str, type[ComponentSection]]:
     """The section of each component of a kind, by `type`."""
-    return {name: section_of(component, name) for name, component in kind.classes().items()}
+    found = {name: section_of(component, name) for name, component in kind.classes().items()}
+    for section in found.values():
+        section.__kind__ = kind
+    return found
 
 
 @cache
@@ -86,37 +111,38 @@ def custom_section(kind: Kind) -> type[Custom]:
     """The section of the user's own components of a kind."""
     title = "".join(word.capitalize() for word in kind.name.split())
     doc = f"A {kind.name}, as a {kind.own}, of the user's own."
-    section = type(f"Custom{title}", (Custom,), {"__doc__": doc, "__module__": __name__})
-    _KINDS[section] = kind
-    return section
+    return type(f"Custom{title}", (Custom,), {"__doc__": doc, "__module__": __name__, "__kind__": kind})
 
 
-_COMPONENTS: dict[type[Section], Callable[..., Any]] = {}
-_KINDS: dict[type[Section], Kind] = {}
+def restore(kind_name: str, type_name: str, values: dict[str, Any]) -> Section:
+    """A section as another process pickled it: its class is made here, too, from the same component."""
+    kind = next(kind for kind in KINDS if kind.name == kind_name)
+    section = custom_section(kind) if ":" in type_name else sections(kind)[type_name]
+    return section.model_construct(**values)
 
 
 def component_of(section: Any) -> Callable[..., Any] | None:
     """The class that a section is built to; None for the user's own."""
-    return _COMPONENTS.get(type(section))
+    return None if isinstance(section, Custom) else section.__kind__.find(section.type)
 
 
 def construct(section: Any, **defaults: Any) -> Any:
-    """The component of a section. `defaults` are for options of that name that are null.
+    """The component of a section. `defaults` are for options of that name that are null, but of the user's own.
 
     Raises ConfigError for the user's own where its options do not fit or its code fails.
     """
     if isinstance(section, Custom):
         return _build_own(section, defaults)
-    return _COMPONENTS[type(section)](**_arguments(section, defaults))
+    return section.__kind__.find(section.type)(**_arguments(section, defaults))
 
 
 def own_options(section: Custom) -> dict[str, Any]:
     """The options of the user's own code, checked against its signature. Raises ConfigError."""
-    return _arguments(_checked(section), {})
+    return _given(_checked(section))
 
 
 def _build_own(section: Custom, defaults: Mapping[str, Any]) -> Any:
-    arguments = _arguments(_checked(section), defaults)
+    arguments = {name: _built(value, defaults) for name, value in _given(_checked(section)).items()}
     try:
         return own_code(section)(**arguments)
     except TypeError as error:
@@ -124,22 +150,26 @@ def _build_own(section: Custom, defaults: Mapping[str, Any]) -> Any:
 
 
 def _arguments(section: Section, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    given = {name: value for name, value in section if name != "type"}
+    given = _given(section)
     for name, value in defaults.items():
         if name in given and given[name] is None:
             given[name] = value
     return {name: _built(value, defaults) for name, value in given.items()}
 
 
+def _given(section: Section) -> dict[str, Any]:
+    return {name: value for name, value in section if name != "type"}
+
+
 def _built(value: Any, defaults: Mapping[str, Any]) -> Any:
-    if isinstance(value, tuple):
-        return tuple(_built(item, defaults) for item in value)
+    if isinstance(value, tuple | list):
+        return type(value)(_built(item, defaults) for item in value)
     return construct(value, **defaults) if isinstance(value, ComponentSection | Custom) else value
 
 
 def own_code(section: Custom) -> Callable[..., Any]:
     """The class or function that a section names. Raises ConfigError where it is nothing of the section's kind."""
-    kind, found = _KINDS[type(section)], import_object(section.type)
+    kind, found = section.__kind__, import_own(section.type)
     if kind.own == "function":
         if not inspect.isfunction(found):
             raise ConfigError(f"{section.type}: must be a function, written in Python")
@@ -169,13 +199,16 @@ def _check_own(section: Custom, info: core_schema.ValidationInfo) -> Custom:
         derived = own_section(section)
     except ConfigError as error:
         raise _at("type", "; ".join(error.problems).removeprefix(f"{section.type}: "), section) from error
+    except Exception as error:  # the user's module may raise anything
+        raise _at("type", f"importing it failed: {one_line(error)}", section) from error
     derived.model_validate({"type": section.type, **section.options}, context=info.context)
     return section
 
 
 def _check_together(section: Any) -> Any:
     """Lets the constructor say what one option asks of another."""
-    if any(isinstance(item, Section) for _, value in section if isinstance(value, tuple) for item in value):
+    values = [value for _, value in section]
+    if any(isinstance(item, Section) for value in values for item in (value if isinstance(value, tuple) else [value])):
         return section  # it is made of other components, which may be the user's
     try:
         construct(section)

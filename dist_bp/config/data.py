@@ -7,7 +7,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from dist_bp.components import PREPROCESSORS, SOURCES
 from dist_bp.config.component import Of
 from dist_bp.config.fields import Flag, Fraction, Section, Text
-from dist_bp.data.targets import Task
+from dist_bp.types import Task
 
 Source = Annotated[Any, Of(SOURCES)]
 Preprocessor = Annotated[Any, Of(PREPROCESSORS)]

@@ -1,42 +1,35 @@
 """The configuration section of a component, derived from its constructor: a field for each argument."""
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from types import NoneType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
-from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Strict, Tag, create_model
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Strict, Tag, create_model
 
-from dist_bp.component import Option, options, summary, takes_any_option
+from dist_bp.component import Option, options, summary
 from dist_bp.components import Kind, kind_of
 from dist_bp.config.fields import TAG, Section, number, text_or_other
 from dist_bp.errors import ConfigError
-from dist_bp.limits import bare_type, is_union, metadata
+from dist_bp.limits import bare_type, is_text, is_union, item_type, metadata, violation
 from dist_bp.options import OneOf
 
+S = TypeVar("S", bound=Section)
 Choose = Callable[[Kind], Any]
 
 
-class ComponentSection(Section):
-    """The options of a component and its `type`."""
-
-    # Layers contain layers: what a section is made of may not be known yet while it is defined.
-    model_config = ConfigDict(defer_build=True, protected_namespaces=())
-
-
-class OpenSection(ComponentSection):
-    """The options of a component that takes any."""
-
-    model_config = ConfigDict(extra="allow")
+RESERVED = frozenset(name for name in dir(Section) if name.startswith("model_"))
+"""What every section has of its own."""
 
 
 class Unwritable(Exception):
     """A type whose values cannot be written in YAML."""
 
 
-def derive(component: Callable[..., Any], type_name: str, choose: Choose) -> type[ComponentSection]:
-    """The section of a class, or of a function, that a configuration calls `type_name`.
+def derive(component: Callable[..., Any], type_name: str, base: type[S], choose: Choose) -> type[S]:
+    """The section, derived from `base`, of a class, or of a function, that a configuration calls `type_name`.
 
     `choose` gives the annotation of an option that is itself a component. Raises ConfigError where an argument has a
     name that no option can have.
@@ -44,10 +37,9 @@ def derive(component: Callable[..., Any], type_name: str, choose: Choose) -> typ
     types = FieldTypes(choose)
     fields: dict[str, Any] = {"type": (Literal[type_name], Field(description=summary(component) or None))}
     for option in options(component):
-        if option.name == "type" or option.name.startswith("_"):
+        if option.name == "type" or option.name.startswith("_") or option.name in RESERVED:
             raise ConfigError(f"{type_name}: an option cannot be called {option.name!r}: rename the argument")
         fields[option.name] = (types.of_option(option), _field(option))
-    base = OpenSection if takes_any_option(component) else ComponentSection
     name = getattr(component, "__name__", type_name)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Field name .* shadows an attribute", UserWarning)
@@ -88,14 +80,14 @@ class FieldTypes:
             return self._choose(kind)
         if hint is bool:
             return Annotated[bool, Strict()]
-        if hint in (int, float, str, Any) or get_origin(hint) is Literal:
+        if hint in (int, float, str, Any) or (get_origin(hint) is Literal and is_text(hint)):
             return hint
+        if get_origin(hint) is Literal:
+            return Annotated[Any, AfterValidator(partial(_fitting, hint))]
         if is_union(hint):
             return self._of_union(get_args(hint))
-        if get_origin(hint) in (tuple, list, Sequence):
-            return tuple[self.of(get_args(hint)[0]), ...]  # type: ignore[misc]
-        if get_origin(hint) in (dict, Mapping):
-            return dict[str, self.of(get_args(hint)[1])]  # type: ignore[misc]
+        if (item := item_type(hint)) is not None:
+            return list[self.of(item)] if get_origin(hint) is list else tuple[self.of(item), ...]  # type: ignore[misc]
         raise Unwritable
 
     def _of_union(self, members: Sequence[Any]) -> Any:
@@ -105,9 +97,11 @@ class FieldTypes:
         for member in members:
             with suppress(Unwritable):
                 if member is not NoneType:
-                    (texts if _is_text(member) else others).append(self.of(member))
+                    (texts if is_text(member) else others).append(self.of(member))
         if not texts and not others:
             raise Unwritable
+        if len(others) > 1:  # pydantic would tell of each what does not fit
+            others = [Annotated[Any, AfterValidator(partial(_fitting, _any_of(members)))]]
         written = [*texts, *others]
         if texts and others:
             tagged = [Annotated[_any_of(texts), Tag(f"{TAG}text")], Annotated[_any_of(others), Tag(f"{TAG}other")]]
@@ -115,10 +109,11 @@ class FieldTypes:
         return _any_of([*written, None] if NoneType in members else written)
 
 
+def _fitting(hint: Any, value: Any) -> Any:
+    if problem := violation(hint, value):
+        raise ValueError(problem)
+    return value
+
+
 def _any_of(types: Sequence[Any]) -> Any:
     return Union[tuple(types)]  # noqa: UP007
-
-
-def _is_text(hint: Any) -> bool:
-    bare = bare_type(hint)
-    return bare is str or (get_origin(bare) is Literal and all(isinstance(value, str) for value in get_args(bare)))

@@ -9,10 +9,8 @@ from pydantic_core import PydanticCustomError
 
 from dist_bp.components import METRICS, metric
 from dist_bp.config.component import Of, construct
-from dist_bp.data.targets import Task
 from dist_bp.errors import ConfigError
-
-Mode = Literal["min", "max"]
+from dist_bp.types import Direction, Task
 
 
 def metric_task(name: str) -> Task:
@@ -36,7 +34,7 @@ def monitor_names(metrics: Iterable[str]) -> tuple[str, ...]:
     )
 
 
-def monitor_mode(monitor: str, mode: Mode | None = None) -> Mode:
+def monitor_mode(monitor: str, mode: Direction | None = None) -> Direction:
     """Whether less or more of a monitor is better; `mode` as configured, None: told by the loss or the metric."""
     if mode is not None:
         return mode

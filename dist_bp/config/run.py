@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, StringConstraints, Tag
 
 from dist_bp.config.fields import Count, Flag, Fraction, Positive, Section, Text, Whole, text_or_other
-from dist_bp.config.metrics import Mode
+from dist_bp.types import Direction
 
 ModelName = Annotated[str, StringConstraints(pattern=r"^[^/:'\"%]+$")]
 
@@ -69,7 +69,7 @@ class CheckpointConfig(Section):
     )
     keep: Count = Field(default=3, description="How many of the best are kept, besides the last.")
     monitor: Text = Field(default="val_loss", description="Value that tells which are the best.")
-    mode: Mode | None = Field(
+    mode: Direction | None = Field(
         default=None, description="Whether less or more is better; null: told by the monitor's name."
     )
 

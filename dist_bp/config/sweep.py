@@ -8,12 +8,16 @@ from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Ta
 from dist_bp.components import SCHEDULERS, SEARCHES, SPACES, Kind
 from dist_bp.config.component import Of, construct
 from dist_bp.config.fields import TAG, Count, Section, Text, Whole, text_or_other
-from dist_bp.config.metrics import Mode
-from dist_bp.tuning.schedulers import Pbt, Scheduler
-from dist_bp.tuning.searches import GridSearch, RandomSearch, Search, Tpe
+from dist_bp.tuning.schedulers.base import SchedulerOptions
+from dist_bp.tuning.schedulers.pbt import Pbt
+from dist_bp.tuning.searches.base import SearchOptions
+from dist_bp.tuning.searches.grid import GridSearch
+from dist_bp.tuning.searches.random import RandomSearch
+from dist_bp.tuning.searches.tpe import Tpe
 from dist_bp.tuning.spaces.base import Space
 from dist_bp.tuning.spaces.grid import GridSpace
 from dist_bp.tuning.spaces.normal import NormalSpace
+from dist_bp.types import Direction
 
 
 def _by_name(kind: Kind) -> Any:
@@ -48,7 +52,7 @@ class SweepConfig(Section):
     """Which settings are varied, and how."""
 
     metric: Text = Field(default="val_loss", description="Value that trials are compared by.")
-    mode: Mode | None = Field(
+    mode: Direction | None = Field(
         default=None, description="Whether less or more is better; null: told by the metric's name."
     )
     num_samples: Count | None = Field(
@@ -86,11 +90,11 @@ class SweepConfig(Section):
         return _name(self.scheduler)
 
     @property
-    def search_options(self) -> Search:
+    def search_options(self) -> SearchOptions:
         return _built(self.search, SEARCHES)  # type: ignore[no-any-return]
 
     @property
-    def scheduler_options(self) -> Scheduler:
+    def scheduler_options(self) -> SchedulerOptions:
         return _built(self.scheduler, SCHEDULERS)  # type: ignore[no-any-return]
 
     @property
@@ -116,7 +120,7 @@ class SweepConfig(Section):
         if isinstance(scheduler, Pbt):
             yield from self._pbt_disagreements(search, scheduler)
 
-    def _pbt_disagreements(self, search: Search, scheduler: Pbt) -> Iterator[str]:
+    def _pbt_disagreements(self, search: SearchOptions, scheduler: Pbt) -> Iterator[str]:
         if not isinstance(search, RandomSearch):
             yield f"scheduler pbt varies the values itself, search {self.search_name} does not fit: remove search"
         if self.max_concurrent is not None:

@@ -7,7 +7,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from dist_bp.components import RULES, SCHEDULES
 from dist_bp.config.component import Of
 from dist_bp.config.fields import Count, Flag, NonNegative, Positive, Real, Section, Text
-from dist_bp.config.metrics import Mode
+from dist_bp.types import Direction
 
 Optimizer = Annotated[Any, Of(RULES)]
 Schedule = Annotated[Any, Of(SCHEDULES)]
@@ -17,7 +17,7 @@ class StopConfig(Section):
     """What ends training before the last epoch."""
 
     monitor: Text = Field(default="val_loss", description="Value that is watched, such as val_loss or val_accuracy.")
-    mode: Mode | None = Field(
+    mode: Direction | None = Field(
         default=None, description="Whether less or more is better; null: told by the monitor's name."
     )
     patience: Count | None = Field(
@@ -46,7 +46,7 @@ class TrainConfig(Section):
     batch_size: Count = Field(default=64, description="Samples of a batch, over all workers together.")
     group_size: Count = Field(
         default=32,
-        description="Samples of a group, the share of a batch that is never divided between workers.",
+        description="Samples of a group, the part of a batch that is never divided between workers.",
     )
     accumulate: Count = Field(default=1, description="Batches whose gradients are averaged into one update.")
     shuffle: Flag = Field(default=True, description="A new order of the samples in each epoch.")

@@ -10,9 +10,8 @@ import numpy as np
 
 from dist_bp.errors import DataError
 from dist_bp.messages import unknown_name
-from dist_bp.types import Array
+from dist_bp.types import Array, Shape
 
-Shape = tuple[int, ...]
 Raw = Any
 """An array (samples, *shape), a pandas.DataFrame, or a list of rows: what users hand over."""
 BLOCK_BYTES = 16 * 2**20

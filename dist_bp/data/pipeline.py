@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from dist_bp.data.inputs import Block, Features, Inputs, Raw, Shape, conform, row_at, rows_per_block
+from dist_bp.data.inputs import Block, Features, Inputs, Raw, conform, row_at, rows_per_block
 from dist_bp.data.preprocess.affine import Affine
 from dist_bp.data.preprocess.base import Form, Preprocessor, Transform
 from dist_bp.data.preprocess.impute import Fill
 from dist_bp.data.preprocess.one_hot import Indicators
 from dist_bp.data.targets import Label, Targets
 from dist_bp.errors import DataError
-from dist_bp.types import Array
+from dist_bp.types import Array, Shape
 
 FORMAT = 1
 KINDS: dict[str, type[Affine] | type[Indicators] | type[Fill]] = {

@@ -12,16 +12,16 @@ import numpy as np
 
 from dist_bp.data.checks import check_dataset
 from dist_bp.data.files import DigestCache, digest_of
-from dist_bp.data.inputs import Inputs, Shape, chunks, rows_per_block
+from dist_bp.data.inputs import Inputs, chunks, rows_per_block
 from dist_bp.data.pipeline import Pipeline
 from dist_bp.data.prepared import FORMAT, Prepared, write_records
 from dist_bp.data.preprocess.base import Preprocessor
 from dist_bp.data.preprocess.impute import Impute
 from dist_bp.data.sources.base import Dataset, Source
 from dist_bp.data.split import Split, split_indices
-from dist_bp.data.targets import Task, infer_task, learn_targets
+from dist_bp.data.targets import infer_task, learn_targets
 from dist_bp.errors import CapacityError, DataError
-from dist_bp.types import Array
+from dist_bp.types import Array, Shape, Task
 
 Parts = dict[str, tuple[Inputs, Array, Array]]
 """For each split: where its inputs come from, the rows of them, and its finished targets."""

@@ -6,11 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dist_bp.data.inputs import Shape
 from dist_bp.data.pipeline import Pipeline
-from dist_bp.data.targets import Task
 from dist_bp.errors import DataError
-from dist_bp.types import Array
+from dist_bp.types import Array, Shape, Task
 
 FORMAT = 1
 SCHEMA, PIPELINE = "schema.json", "pipeline.json"

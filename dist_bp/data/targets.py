@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from dist_bp.data.inputs import Shape, row_at, text_of
+from dist_bp.data.inputs import row_at, text_of
 from dist_bp.errors import DataError
-from dist_bp.types import Array
+from dist_bp.types import Array, Shape, Task
 
-Task = Literal["classification", "regression"]
 Label = str | int | float
 FEW_SAMPLES = 20
 """Below this many samples, even whole numbers that are mostly different are taken for classes."""

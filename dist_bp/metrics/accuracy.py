@@ -4,15 +4,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from dist_bp.metrics.base import Kind, Metric, State, ratio
+from dist_bp.metrics.base import Metric, State, ratio
 from dist_bp.metrics.decisions import decide
-from dist_bp.types import Array
+from dist_bp.types import Array, Task
 
 
 class Accuracy(Metric):
     """Part of the decisions that are right; with several labels a sample, each counts by itself."""
 
-    kind: ClassVar[Kind] = "classification"
+    kind: ClassVar[Task] = "classification"
     name: ClassVar[str] = "accuracy"
 
     def empty(self) -> State:

@@ -1,14 +1,13 @@
 """What every metric is: an accumulator that can be filled in parts and merged."""
 
 from abc import abstractmethod
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from dist_bp.component import Component
 from dist_bp.errors import ShapeError
-from dist_bp.types import Array
+from dist_bp.types import Array, Task
 
 State = dict[str, Array]
-Kind = Literal["classification", "regression"]
 
 
 class Metric(Component):
@@ -18,7 +17,7 @@ class Metric(Component):
     and merging these in any order, gives the same result.
     """
 
-    kind: ClassVar[Kind]
+    kind: ClassVar[Task]
     greater_is_better: ClassVar[bool] = True
     on_training: ClassVar[bool] = True
     """Whether it is cheap enough to follow on every training batch."""

@@ -5,15 +5,15 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from dist_bp.metrics.base import Kind, Metric, State, ratio
+from dist_bp.metrics.base import Metric, State, ratio
 from dist_bp.metrics.decisions import decide
-from dist_bp.types import Array
+from dist_bp.types import Array, Task
 
 
 class ClassCounts(Metric):
     """Keeps whole numbers of the shape (classes, ...); the first batch tells how many classes there are."""
 
-    kind: ClassVar[Kind] = "classification"
+    kind: ClassVar[Task] = "classification"
     counts: ClassVar[tuple[str, ...]]
 
     def empty(self) -> State:

@@ -4,9 +4,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from dist_bp.metrics.base import Kind, Metric, State
+from dist_bp.metrics.base import Metric, State
 from dist_bp.metrics.regression import residuals
-from dist_bp.types import Array
+from dist_bp.types import Array, Task
 
 
 class R2(Metric):
@@ -17,7 +17,7 @@ class R2(Metric):
     (Chan, Golub & LeVeque 1983), so a large mean cancels nothing.
     """
 
-    kind: ClassVar[Kind] = "regression"
+    kind: ClassVar[Task] = "regression"
     name: ClassVar[str] = "r2"
 
     def empty(self) -> State:

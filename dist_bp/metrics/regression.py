@@ -5,8 +5,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from dist_bp.metrics.base import Kind, Metric, State, misfit, ratio
-from dist_bp.types import Array
+from dist_bp.metrics.base import Metric, State, misfit, ratio
+from dist_bp.types import Array, Task
 
 
 def residuals(outputs: Array, targets: Array) -> tuple[Array, Array]:
@@ -21,7 +21,7 @@ def residuals(outputs: Array, targets: Array) -> tuple[Array, Array]:
 class MeanError(Metric):
     """The mean of an error over samples and outputs."""
 
-    kind: ClassVar[Kind] = "regression"
+    kind: ClassVar[Task] = "regression"
     greater_is_better: ClassVar[bool] = False
 
     def empty(self) -> State:

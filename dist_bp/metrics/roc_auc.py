@@ -4,8 +4,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from dist_bp.metrics.base import Kind, Metric, State, misfit
-from dist_bp.types import Array
+from dist_bp.metrics.base import Metric, State, misfit
+from dist_bp.types import Array, Task
 
 
 class RocAuc(Metric):
@@ -16,7 +16,7 @@ class RocAuc(Metric):
     present is left out of the average.
     """
 
-    kind: ClassVar[Kind] = "classification"
+    kind: ClassVar[Task] = "classification"
     name: ClassVar[str] = "roc_auc"
     on_training: ClassVar[bool] = False
 

@@ -10,8 +10,8 @@ from dist_bp.nn.layers.sequential import Sequential
 from dist_bp.nn.layout import Entry, Layout, aligned_zeros
 from dist_bp.nn.losses.base import Loss
 from dist_bp.nn.model import LayerSummary, Model
-from dist_bp.nn.types import Backward, Shape, Views
-from dist_bp.types import Array
+from dist_bp.nn.types import Backward, Views
+from dist_bp.types import Array, Shape
 
 __all__ = [
     "ACTIVATIONS",

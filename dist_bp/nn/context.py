@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from dist_bp.groups import Group
 from dist_bp.nn.layout import aligned_zeros
-from dist_bp.nn.types import NO_VIEWS, Shape, Views
-from dist_bp.types import Array
+from dist_bp.nn.types import NO_VIEWS, Views
+from dist_bp.types import Array, Shape
 
 
 class EqualGroups(NamedTuple):

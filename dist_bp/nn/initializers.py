@@ -11,9 +11,8 @@ from typing import Annotated, Literal
 import numpy as np
 
 from dist_bp.errors import ConfigError
-from dist_bp.nn.types import Shape
 from dist_bp.options import OneOf
-from dist_bp.types import Array
+from dist_bp.types import Array, Shape
 
 
 class Initializer(ABC):

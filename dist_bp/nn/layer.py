@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from dist_bp.component import Component
 from dist_bp.nn.context import Context
 from dist_bp.nn.initializers import Initializer
-from dist_bp.nn.types import Backward, Shape, Views
-from dist_bp.types import Array
+from dist_bp.nn.types import Backward, Views
+from dist_bp.types import Array, Shape
 
 
 @dataclass(frozen=True)

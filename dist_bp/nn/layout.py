@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dist_bp.nn.types import Shape, Views
-from dist_bp.types import Array
+from dist_bp.nn.types import Views
+from dist_bp.types import Array, Shape
 
 ALIGNMENT = 64
 

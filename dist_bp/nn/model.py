@@ -10,8 +10,8 @@ from dist_bp.nn.context import Context
 from dist_bp.nn.layer import Layer
 from dist_bp.nn.layers.sequential import Sequential
 from dist_bp.nn.layout import Layout, aligned_zeros
-from dist_bp.nn.types import Backward, Shape, Views
-from dist_bp.types import Array
+from dist_bp.nn.types import Backward, Views
+from dist_bp.types import Array, Shape
 
 
 class LayerSummary(NamedTuple):

@@ -5,9 +5,6 @@ from typing import Any
 
 from dist_bp.types import Array
 
-# The shape of one sample: the batch axis is never part of it.
-Shape = tuple[int, ...]
-
 # Named, shaped views of one flat vector, nested like the layers: a value is an Array or again Views.
 Views = dict[str, Any]
 

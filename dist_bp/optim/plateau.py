@@ -1,7 +1,9 @@
 """Lowering the learning rate when a monitored value no longer improves."""
 
 import math
-from typing import Any, Literal
+from typing import Any
+
+from dist_bp.types import Direction
 
 
 class Plateau:
@@ -16,7 +18,7 @@ class Plateau:
         factor: float = 0.5,
         patience: int = 3,
         min_factor: float = 0.0,
-        mode: Literal["min", "max"] = "min",
+        mode: Direction = "min",
     ) -> None:
         self._factor = factor
         self._patience = patience

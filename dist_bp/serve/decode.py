@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from dist_bp.data.targets import Label, Task
-from dist_bp.types import Array
+from dist_bp.data.targets import Label
+from dist_bp.types import Array, Task
 
 if TYPE_CHECKING:
     import pandas as pd

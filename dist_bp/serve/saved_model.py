@@ -45,7 +45,7 @@ class SavedModel:
         """The model in a checkpoint directory, see `find_model`; raises CheckpointError."""
         path = Path(path)
         checkpoint = load(path, for_resuming=False)
-        return cls(load_config(path / "config.yaml"), checkpoint)
+        return cls(load_config(path / "config.yaml", own_code=False), checkpoint)
 
     def predict(self, raw: Raw, batch_rows: int = BATCH_ROWS) -> "pd.DataFrame":
         """A row for each of `raw`.

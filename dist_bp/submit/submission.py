@@ -23,7 +23,8 @@ def submit_job(
     Returns the cluster's client, the submission id and what was sent. Raises ConfigError or SubmitError, a line for
     each thing to mend, before anything is sent.
     """
-    config = load_config(path, overrides)
+    # What a runtime environment brings along may not be here.
+    config = load_config(path, overrides, own_code=options.runtime_env is None)
     checked, problems = check_options(options)
     if options.sweep and config.sweep is None:
         problems.append(f"--sweep: {path} has no sweep section: say what to vary in sweep.parameters")

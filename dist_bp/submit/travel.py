@@ -6,19 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from dist_bp.component import options
+from dist_bp.components import SOURCES
 from dist_bp.config import JobConfig
 from dist_bp.config.component import Custom
 from dist_bp.processes import mentioning
 from dist_bp.submit.address import LOOPBACK
 from dist_bp.track.store import is_sqlite, resolve_uri, sqlite_path
-
-SOURCE_FILES = {
-    "npz": ("path", "test_path"),
-    "npy": ("inputs", "targets", "test_inputs", "test_targets"),
-    "idx": ("images", "labels", "test_images", "test_labels"),
-    "csv": ("path", "test_path"),
-    "parquet": ("path", "test_path"),
-}
 
 
 @dataclass
@@ -95,6 +89,7 @@ def source_files(config: JobConfig) -> Iterator[tuple[str, str]]:
         for name, value in source.options.items():
             if isinstance(value, str) and Path(value).exists():
                 yield f"data.source.{name}", value
-    for name in SOURCE_FILES.get(source.type, ()):
-        if path := getattr(source, name):
-            yield f"data.source.{name}", path
+        return
+    for option in options(SOURCES.find(source.type)):
+        if option.is_file and (path := getattr(source, option.name)):
+            yield f"data.source.{option.name}", path

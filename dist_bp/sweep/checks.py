@@ -13,7 +13,7 @@ from dist_bp.runtime.placement import Node, place
 from dist_bp.sweep.job import SweepJob
 from dist_bp.sweep.search import Search
 from dist_bp.train.setup import PreparedJob, prepare_job
-from dist_bp.tuning.schedulers import Pbt
+from dist_bp.tuning.schedulers.pbt import Pbt
 
 
 def check_sweep(job: SweepJob) -> Search:

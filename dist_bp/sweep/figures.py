@@ -10,17 +10,17 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from dist_bp.config.metrics import Mode
 from dist_bp.sweep.trial import Trial
 from dist_bp.tuning.spaces.base import Listed, Space
 from dist_bp.tuning.spaces.loguniform import LogUniformSpace
+from dist_bp.types import Direction
 
 LABEL = 24
 BEHIND_TEXT = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.0}
 BLUE = "#1f5fa8"
 
 
-def parallel_coordinates(trials: Sequence[Trial], spaces: Mapping[str, Space], metric: str, mode: Mode) -> Figure:
+def parallel_coordinates(trials: Sequence[Trial], spaces: Mapping[str, Space], metric: str, mode: Direction) -> Figure:
     """A line a trial through an axis for each varied setting and one for the metric, coloured by the metric."""
     figure = Figure(figsize=(2.2 * (len(spaces) + 1) + 1.5, 4.8), dpi=120, layout="constrained")
     axes = figure.add_subplot()

@@ -8,14 +8,14 @@ Li et al., A System for Massively Parallel Hyperparameter Tuning (2020), algorit
 import math
 from dataclasses import dataclass, field
 
-from dist_bp.config.metrics import Mode
+from dist_bp.types import Direction
 
 
 @dataclass
 class Halving:
     """The rungs and who stands where. `last` is the epoch at which trials end by themselves: no rung."""
 
-    mode: Mode
+    mode: Direction
     first: int
     factor: int
     last: int

@@ -7,7 +7,6 @@ from typing import Any
 
 from dist_bp.config import JobConfig, monitor_mode
 from dist_bp.config.candidates import with_values
-from dist_bp.config.metrics import Mode
 from dist_bp.config.sweep import SweepConfig
 from dist_bp.errors import ConfigError
 from dist_bp.runtime.cluster import cluster_address, local_cpus
@@ -15,6 +14,7 @@ from dist_bp.runtime.ray_job import job_tags
 from dist_bp.track.origin import program
 from dist_bp.track.port import SOURCE, SWEEP
 from dist_bp.track.store import resolve_uri
+from dist_bp.types import Direction
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class SweepJob:
         return self.sweep.metric
 
     @property
-    def mode(self) -> Mode:
+    def mode(self) -> Direction:
         """Whether less or more of the metric is better."""
         return monitor_mode(self.sweep.metric, self.sweep.mode)
 

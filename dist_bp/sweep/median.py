@@ -8,14 +8,14 @@ also pauses trials while there are too few to compare with, which would restart 
 from dataclasses import dataclass, field
 from statistics import mean, median
 
-from dist_bp.config.metrics import Mode
+from dist_bp.types import Direction
 
 
 @dataclass
 class MedianRule:
     """Gives up nothing before the epoch `grace`, nor with fewer than `least` other trials that came so far."""
 
-    mode: Mode
+    mode: Direction
     grace: int
     least: int
     curves: dict[int, dict[int, float]] = field(default_factory=dict)

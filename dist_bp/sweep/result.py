@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from dist_bp.config.metrics import Mode
 from dist_bp.sweep.trial import Trial
 from dist_bp.train.result import finite
+from dist_bp.types import Direction
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class SweepResult:
     run_id: str
     status: str
     metric: str
-    mode: Mode
+    mode: Direction
     trials: list[Trial]
     epochs: int
     ran: int

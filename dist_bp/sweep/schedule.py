@@ -11,7 +11,9 @@ from dist_bp.sweep.halving import Halving
 from dist_bp.sweep.job import SweepJob
 from dist_bp.sweep.median import MedianRule
 from dist_bp.sweep.study import Study
-from dist_bp.tuning.schedulers import Asha, Median, Pbt
+from dist_bp.tuning.schedulers.asha import Asha
+from dist_bp.tuning.schedulers.median import Median
+from dist_bp.tuning.schedulers.pbt import Pbt
 from dist_bp.tuning.spaces.base import Listed, Range, Space
 from dist_bp.tuning.spaces.loguniform import LogUniformSpace
 from dist_bp.tuning.spaces.normal import NormalSpace

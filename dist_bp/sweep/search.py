@@ -22,9 +22,10 @@ from dist_bp.config.metrics import monitor_mode
 from dist_bp.config.sweep import SweepConfig
 from dist_bp.errors import ConfigError, UserError
 from dist_bp.messages import one_line
-from dist_bp.plugins import import_object
+from dist_bp.plugins import import_own
 from dist_bp.sweep.trial import Trial
-from dist_bp.tuning.searches import GridSearch, Tpe
+from dist_bp.tuning.searches.grid import GridSearch
+from dist_bp.tuning.searches.tpe import Tpe
 from dist_bp.tuning.spaces.base import Listed, Space
 from dist_bp.tuning.spaces.grid import GridSpace
 from dist_bp.tuning.spaces.loguniform import LogUniformSpace
@@ -52,7 +53,7 @@ class Search:
         self._wrong = wrong
         self._sweep = sweep
         self._seed = seed
-        self._conditions: list[Condition] = [import_object(name) for name in sweep.conditions]
+        self._conditions: list[Condition] = [import_own(name) for name in sweep.conditions]
         self._distributions = {key: _distribution(space) for key, space in sweep.spaces.items()}
 
     @property

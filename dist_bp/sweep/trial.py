@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from dist_bp.config.metrics import Mode
+from dist_bp.types import Direction
 
 Status = Literal["waiting", "running", "paused", "finished", "stopped", "failed"]
 """waiting: not begun, or cut off and to go on. stopped: given up by the scheduler. failed: ended by an error."""
@@ -49,7 +49,7 @@ class Trial:
         self.score, self.metrics, self.seconds = score, metrics, seconds
 
 
-def ranked(trials: Iterable[Trial], mode: Mode) -> list[Trial]:
+def ranked(trials: Iterable[Trial], mode: Direction) -> list[Trial]:
     """The best first; those without a score, and failed ones, at the end."""
 
     def rank(trial: Trial) -> tuple[bool, float, int]:
@@ -59,6 +59,6 @@ def ranked(trials: Iterable[Trial], mode: Mode) -> list[Trial]:
     return sorted(trials, key=rank)
 
 
-def best(trials: Iterable[Trial], mode: Mode) -> Trial | None:
+def best(trials: Iterable[Trial], mode: Direction) -> Trial | None:
     """The trial with the best score; None where there is none."""
     return next((trial for trial in ranked(trials, mode) if trial.comparable), None)

@@ -2,9 +2,10 @@
 
 from collections.abc import Collection
 
-from dist_bp.config.metrics import Mode, monitor_mode
+from dist_bp.config.metrics import monitor_mode
 from dist_bp.errors import UserError
 from dist_bp.messages import did_you_mean
+from dist_bp.types import Direction
 
 EPOCH_LOSS = "train/epoch_loss"
 SPLITS = ("train", "val", "test")
@@ -25,6 +26,6 @@ def metric_named(name: str, known: Collection[str]) -> str:
     raise UserError(f"unknown metric {name!r}{did_you_mean(tracked_name(name), known)} (recorded here: {there})")
 
 
-def tracked_mode(name: str) -> Mode:
+def tracked_mode(name: str) -> Direction:
     """Whether less or more of a metric is better, told by the tracker's name of it."""
     return monitor_mode("train_loss" if name in (EPOCH_LOSS, "train/loss") else name.replace("/", "_", 1))

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from dist_bp.types import Direction
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -65,7 +67,7 @@ class Registration:
     name: str
     monitor: str
     value: float
-    mode: Literal["min", "max"]
+    mode: Direction
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,6 @@
 """A job before it runs: everything that follows from the configuration and the prepared data."""
 
 import json
-import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -186,8 +184,6 @@ def _shown(value: object) -> str:
 
 def prepare_job(config: JobConfig) -> PreparedJob:
     """Prepares the data and builds all that the job consists of; raises UserError where something does not fit."""
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())  # last, so that no file here hides a library; for `module:Class` of the user's own
     prepared = build.prepare(config)
     schema = prepared.schema
     model = build.build_model(config, schema)

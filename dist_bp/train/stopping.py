@@ -2,7 +2,9 @@
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
+
+from dist_bp.types import Direction
 
 
 @dataclass
@@ -13,7 +15,7 @@ class Stopping:
     improvement (NaN is none), or a value as good as `target`, end training. `best_step` is the step of the best value.
     """
 
-    mode: Literal["min", "max"]
+    mode: Direction
     patience: int | None = None
     min_delta: float = 0.0
     target: float | None = None

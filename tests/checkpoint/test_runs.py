@@ -3,12 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from dist_bp.checkpoint import CheckpointStore, Mode, find_runs, open_store, resolve
+from dist_bp.checkpoint import CheckpointStore, find_runs, open_store, resolve
 from dist_bp.errors import CheckpointError
+from dist_bp.types import Direction
 from tests.checkpoint.samples import sample
 
 
-def save(root: Path, run: str, step: int, job: str = "digits", mode: Mode = "min", value: float = 0.0) -> Path:
+def save(root: Path, run: str, step: int, job: str = "digits", mode: Direction = "min", value: float = 0.0) -> Path:
     store = CheckpointStore(root / run / "checkpoints", mode=mode)
     return store.save(sample(step, job=job, run_id=run), value)
 

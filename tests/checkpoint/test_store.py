@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dist_bp.checkpoint import CheckpointStore, Mode
+from dist_bp.checkpoint import CheckpointStore
 from dist_bp.errors import CheckpointError
+from dist_bp.types import Direction
 from tests.checkpoint.samples import assert_equal, sample
 
 Saved = list[tuple[int, float | None]]
@@ -34,7 +35,7 @@ def kept(store: CheckpointStore) -> list[int]:
         (9, "min", [(1, 0.5), (2, 0.4)], [1, 2]),
     ],
 )
-def test_pruning(tmp_path: Path, keep: int, mode: Mode, saved: Saved, expected: list[int]) -> None:
+def test_pruning(tmp_path: Path, keep: int, mode: Direction, saved: Saved, expected: list[int]) -> None:
     store = CheckpointStore(tmp_path, keep=keep, mode=mode)
     for step, value in saved:
         store.save(sample(step), value)
@@ -48,7 +49,7 @@ def test_pruning(tmp_path: Path, keep: int, mode: Mode, saved: Saved, expected: 
     mode=st.sampled_from(["min", "max"]),
 )
 def test_the_newest_and_the_best_ever_are_kept(
-    tmp_path_factory: pytest.TempPathFactory, values: list[float | None], keep: int, mode: Mode
+    tmp_path_factory: pytest.TempPathFactory, values: list[float | None], keep: int, mode: Direction
 ) -> None:
     store = CheckpointStore(tmp_path_factory.mktemp("run"), keep=keep, mode=mode)
     for step, value in enumerate(values, 1):
@@ -151,7 +152,7 @@ def test_left_overs_go_at_the_next_save_not_at_load(tmp_path: Path) -> None:
 KILLED = """
 import os, sys
 from pathlib import Path
-from dist_bp.checkpoint import CheckpointStore, Mode
+from dist_bp.checkpoint import CheckpointStore
 from tests.checkpoint.samples import assert_equal, sample
 
 point, step = None, 2
@@ -239,7 +240,7 @@ FULL = """
 import resource, sys
 from pathlib import Path
 import numpy as np
-from dist_bp.checkpoint import CheckpointStore, Mode
+from dist_bp.checkpoint import CheckpointStore
 from dist_bp.errors import CheckpointError
 from tests.checkpoint.samples import sample
 

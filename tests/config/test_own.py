@@ -1,5 +1,6 @@
 """The user's own layers, losses and sources: their options are checked like those that come with dist_bp."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from tests.config.conftest import BASE
 
 MODULE = '''
 from collections.abc import Sequence
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 from dist_bp.nn import Declaration, Layer, Loss
 from dist_bp.options import Count, Doc, Gt, OneOf
@@ -54,6 +56,11 @@ class Layered(Mine):
     def __init__(self, layers: int, json: str = "x"):
         self.layers, self.json = layers, json
 
+class Foreign(Mine):
+    def __init__(self, where: Path, pair: tuple[int, str] = (1, "a"), table: dict[str, int] | None = None,
+                 either: Path | None = None, one: int | float | list[int] = 1):
+        self.where, self.pair, self.table, self.either, self.one = where, pair, table, either, one
+
 class Open(Mine):
     def __init__(self, start: float = 1.0, **rest):
         self.start, self.rest = start, rest
@@ -61,6 +68,14 @@ class Open(Mine):
 class Typeful(Mine):
     def __init__(self, type: str = "x"):
         pass
+
+class Reserved(Mine):
+    def __init__(self, model_config: int = 3):
+        pass
+
+class Cls(Mine):
+    def __init__(self, cls: int, number: Literal[1, 2] = 1):
+        self.cls, self.number = cls, number
 
 class Stranger:
     pass
@@ -104,6 +119,12 @@ WRONG = {
         "model.layers.1.layers.0.start: must be greater than 0, got -1",
     ),
     "number of layers": ("{type: 'M:Layered', layers: [2, 3]}", "model.layers.1.layers: must be a whole number"),
+    "one of several types": (
+        "{type: 'M:Foreign', where: a, one: x}",
+        "model.layers.1.one: must be a whole number, got 'x'",
+    ),
+    "a reserved name": ("{type: 'M:Reserved'}", "an option cannot be called 'model_config': rename the argument"),
+    "one of some numbers": ("{type: 'M:Cls', cls: 2, number: 3}", "model.layers.1.number: must be one of 1, 2, got 3"),
     "no such module": ("{type: 'not_there_at_all:Mine'}", "model.layers.1.type: there is no module 'not_there_at_all'"),
     "no such class": ("{type: 'M:Mein'}", "model.layers.1.type: module M has no Mein"),
     "no layer": ("{type: 'M:Stranger'}", "is no layer: it must be a class derived from dist_bp.nn.Layer"),
@@ -128,6 +149,9 @@ def test_one_problem_at_its_place(own: str, problems_of: Problems, layer: str, p
         "{type: 'M:Mine', copy: {a: 1}, weird: [x]}",
         "{type: 'M:Around', layers: [{type: dense, units: 2}], inner: {type: flatten}}",
         "{type: 'M:Layered', layers: 3, json: y}",
+        "{type: 'M:Foreign', where: a/b, pair: [1, b], table: {x: 1}, either: c}",
+        "{type: 'M:Foreign', where: a, one: [1, 2]}",
+        "{type: 'M:Cls', cls: 2, number: 2}",
         "{type: 'M:Open', whatever: [1, {a: 2}]}",
     ],
 )
@@ -137,7 +161,8 @@ def test_what_the_signature_takes_is_given_to_it(own: str, file: Callable[[str],
     made = construct(section)
     for name, value in section.options.items():
         if name not in ("layers", "inner", "weird", "whatever") or isinstance(value, int):
-            assert getattr(made, name) == (tuple(value) if isinstance(value, list) else value)
+            given = getattr(made, name)
+            assert (list(given) if isinstance(given, tuple) else given) == value
     if "Around" in layer:
         assert [type(made.layers[0]).__name__, type(made.inner).__name__] == ["Dense", "Flatten"]
     if "Open" in layer:
@@ -166,6 +191,20 @@ def test_comments_describe_the_users_own_options(own: str, file: Callable[[str],
     assert "  # Passes over the training split.\n  epochs: 3" in text
     Path("again.yaml").write_text(text)
     assert load_config("again.yaml") == config
+
+
+def test_a_module_that_cannot_be_imported_is_told_with_its_place(tmp_path: Path, problems_of: Problems) -> None:
+    (tmp_path / "own_that_fails.py").write_text("raise ValueError('of its own\\nin two lines')\n")
+    (line,) = problems_of(BASE.replace("{type: dense, units: 10}", "{type: 'own_that_fails:Mine'}"))
+    assert line == "job.yaml:7: model.layers.1.type: importing it failed: ValueError: of its own"
+
+
+def test_the_working_directory_is_looked_in_last(tmp_path: Path, file: Callable[[str], str]) -> None:
+    """Also from Python, where no command has put it on the path."""
+    (tmp_path / "own_beside_the_job.py").write_text(MODULE)
+    load_config(file(BASE.replace("{type: dense, units: 10}", "{type: 'own_beside_the_job:Mine'}")))
+    assert sys.path.index(str(tmp_path)) == len(sys.path) - 1
+    sys.path.remove(str(tmp_path))
 
 
 def test_what_the_users_code_raises_is_told_with_its_name(own: str, file: Callable[[str], str]) -> None:

@@ -5,8 +5,8 @@ import pytest
 from dist_bp.config import flatten, load_config, render
 from dist_bp.config.candidates import with_values
 from dist_bp.errors import ConfigError
-from dist_bp.tuning.schedulers import Asha
-from dist_bp.tuning.searches import Tpe
+from dist_bp.tuning.schedulers.asha import Asha
+from dist_bp.tuning.searches.tpe import Tpe
 from tests.config.conftest import BASE
 
 RATE = "train.optimizer.learning_rate: {type: loguniform, low: 1e-4, high: 1e-1}"

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from dist_bp.component import Component
-from dist_bp.data.inputs import Block, Features, Shape
+from dist_bp.data.inputs import Block, Features
 from dist_bp.errors import DataError
 from dist_bp.messages import unknown_name
 from dist_bp.options import Text
-from dist_bp.types import Array
+from dist_bp.types import Array, Shape
 
 Blocks = Callable[[], Iterator[Block]]
 """Starts a pass over the training split, as the steps before have left it."""

@@ -10,8 +10,9 @@ import numpy as np
 from dist_bp.component import Component
 from dist_bp.data.files import DigestCache, check_files, digest_of
 from dist_bp.data.inputs import Features, Raw, numeric_array
-from dist_bp.data.targets import Label, Task
+from dist_bp.data.targets import Label
 from dist_bp.errors import DataError, OptionError
+from dist_bp.types import Task
 
 
 @dataclass(frozen=True)

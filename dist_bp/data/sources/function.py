@@ -8,7 +8,7 @@ from dist_bp.data.files import DigestCache, digest_of, digest_of_arrays
 from dist_bp.data.inputs import Features, is_table
 from dist_bp.data.sources.base import Dataset, Opened, Samples, Source, dataset_of_arrays
 from dist_bp.errors import DataError
-from dist_bp.plugins import import_object
+from dist_bp.plugins import import_own
 
 KEYS = ("inputs", "targets", "test_inputs", "test_targets", "feature_names", "classes")
 
@@ -34,7 +34,7 @@ class FunctionSource(Source):
         return Opened(digest_of([content, names]), lambda: dataset)
 
     def _call(self) -> dict[str, Any]:
-        function = import_object(self.function)
+        function = import_own(self.function)
         try:
             result = function(**self.options)
         except Exception as error:

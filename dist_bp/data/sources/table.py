@@ -10,10 +10,10 @@ import numpy as np
 from dist_bp.data.files import DigestCache
 from dist_bp.data.inputs import Features, row_at
 from dist_bp.data.sources.base import Dataset, Opened, Samples, Source, open_files
-from dist_bp.data.targets import Task
 from dist_bp.errors import DataError, OptionError
 from dist_bp.messages import unknown_name
 from dist_bp.options import Doc, File, MinLen, Text
+from dist_bp.types import Task
 
 Frame = Any
 NUMBERS, DATES = "iuf", "mM"

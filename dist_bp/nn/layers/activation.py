@@ -7,9 +7,9 @@ import numpy as np
 from dist_bp.nn.activations import ActivationFunction, ActivationName, activation_function
 from dist_bp.nn.context import Context
 from dist_bp.nn.layer import Declaration, Layer
-from dist_bp.nn.types import Backward, Shape, Views
+from dist_bp.nn.types import Backward, Views
 from dist_bp.options import Doc, NonNegative
-from dist_bp.types import Array
+from dist_bp.types import Array, Shape
 
 
 class Activation(Layer):

@@ -7,9 +7,9 @@ import numpy as np
 from dist_bp.nn.context import Context
 from dist_bp.nn.layer import Declaration, Layer, Statistic
 from dist_bp.nn.layers.normalizing import affine_gradients, gain_and_offset, inverse_root
-from dist_bp.nn.types import Backward, Shape, Views
+from dist_bp.nn.types import Backward, Views
 from dist_bp.options import Doc, Fraction, Positive
-from dist_bp.types import Array
+from dist_bp.types import Array, Shape
 
 
 class BatchNorm(Layer):
@@ -22,7 +22,7 @@ class BatchNorm(Layer):
 
     def __init__(
         self,
-        momentum: Annotated[Fraction, Doc("Share of the running statistics that an update keeps.")] = 0.9,
+        momentum: Annotated[Fraction, Doc("Fraction of the running statistics that an update keeps.")] = 0.9,
         epsilon: Annotated[Positive, Doc("Added to the variance.")] = 1e-5,
     ) -> None:
         self.momentum = momentum

@@ -9,9 +9,9 @@ from dist_bp.nn.activations import ActivationFunction, ActivationName, activatio
 from dist_bp.nn.context import Context
 from dist_bp.nn.initializers import Constant, Initializer, InitializerName, initializer
 from dist_bp.nn.layer import Declaration, Layer, Parameter
-from dist_bp.nn.types import Backward, Shape, Views
+from dist_bp.nn.types import Backward, Views
 from dist_bp.options import Count, Doc
-from dist_bp.types import Array
+from dist_bp.types import Array, Shape
 
 
 class Dense(Layer):

@@ -5,8 +5,8 @@ import math
 from dist_bp.nn.context import Context
 from dist_bp.nn.layer import Declaration, Layer
 from dist_bp.nn.layers.reshape import reshaped
-from dist_bp.nn.types import Backward, Shape, Views
-from dist_bp.types import Array
+from dist_bp.nn.types import Backward, Views
+from dist_bp.types import Array, Shape
 
 
 class Flatten(Layer):

@@ -7,9 +7,9 @@ import numpy as np
 from dist_bp.nn.context import Context
 from dist_bp.nn.layer import Declaration, Layer
 from dist_bp.nn.layers.normalizing import affine_gradients, gain_and_offset, inverse_root
-from dist_bp.nn.types import Backward, Shape, Views
+from dist_bp.nn.types import Backward, Views
 from dist_bp.options import Doc, Positive
-from dist_bp.types import Array
+from dist_bp.types import Array, Shape
 
 
 class LayerNorm(Layer):

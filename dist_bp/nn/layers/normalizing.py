@@ -5,8 +5,8 @@ import numpy as np
 from dist_bp.errors import ShapeError
 from dist_bp.nn.initializers import Constant
 from dist_bp.nn.layer import Parameter
-from dist_bp.nn.types import Shape, Views
-from dist_bp.types import Array
+from dist_bp.nn.types import Views
+from dist_bp.types import Array, Shape
 
 
 def gain_and_offset(input_shape: Shape, kind: str) -> dict[str, Parameter]:

@@ -7,9 +7,9 @@ from typing import Annotated
 from dist_bp.errors import ShapeError
 from dist_bp.nn.context import Context
 from dist_bp.nn.layer import Declaration, Layer
-from dist_bp.nn.types import Backward, Shape, Views
+from dist_bp.nn.types import Backward, Views
 from dist_bp.options import Count, Doc, MinLen
-from dist_bp.types import Array
+from dist_bp.types import Array, Shape
 
 
 class Reshape(Layer):

@@ -9,9 +9,9 @@ from dist_bp.errors import ShapeError
 from dist_bp.nn.context import Context
 from dist_bp.nn.layer import Declaration, Layer
 from dist_bp.nn.layers.sequential import Sequential
-from dist_bp.nn.types import NO_VIEWS, Backward, Shape, Views
+from dist_bp.nn.types import NO_VIEWS, Backward, Views
 from dist_bp.options import Doc, MinLen
-from dist_bp.types import Array
+from dist_bp.types import Array, Shape
 
 
 class Residual(Layer):

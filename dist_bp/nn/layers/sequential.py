@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from dist_bp.errors import ShapeError
 from dist_bp.nn.context import Context
 from dist_bp.nn.layer import Declaration, Layer, Parameter, Statistic
-from dist_bp.nn.types import NO_VIEWS, Backward, Shape, Views
-from dist_bp.types import Array
+from dist_bp.nn.types import NO_VIEWS, Backward, Views
+from dist_bp.types import Array, Shape
 
 
 class Sequential(Layer):

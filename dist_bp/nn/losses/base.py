@@ -6,8 +6,7 @@ from typing import ClassVar, Literal
 
 from dist_bp.component import Component
 from dist_bp.nn.context import Context
-from dist_bp.nn.types import Shape
-from dist_bp.types import Array
+from dist_bp.types import Array, Shape, Task
 
 
 class Loss(Component):
@@ -17,7 +16,7 @@ class Loss(Component):
     """
 
     name: ClassVar[str]
-    kind: ClassVar[Literal["classification", "regression"]]
+    kind: ClassVar[Task]
     activation: ClassVar[Literal["softmax", "sigmoid", "identity"]]
     needs_class_counts: bool = False
     """Whether the loss is known only with the classes of the training split, by `for_class_counts`."""

@@ -8,9 +8,8 @@ from dist_bp.errors import ShapeError
 from dist_bp.nn.activations import logistic
 from dist_bp.nn.context import Context
 from dist_bp.nn.losses.base import Loss, units
-from dist_bp.nn.types import Shape
 from dist_bp.options import Doc, Positive
-from dist_bp.types import Array
+from dist_bp.types import Array, Shape
 
 
 class BinaryCrossEntropy(Loss):

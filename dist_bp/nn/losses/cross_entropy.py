@@ -8,9 +8,8 @@ import numpy as np
 from dist_bp.errors import ConfigError, ShapeError
 from dist_bp.nn.context import Context
 from dist_bp.nn.losses.base import Loss, units
-from dist_bp.nn.types import Shape
 from dist_bp.options import Doc, Fraction, NonNegative
-from dist_bp.types import Array
+from dist_bp.types import Array, Shape
 
 
 class CrossEntropy(Loss):
@@ -27,15 +26,16 @@ class CrossEntropy(Loss):
 
     def __init__(
         self,
-        label_smoothing: Annotated[Fraction, Doc("Share of each target spread over all classes, in [0, 1).")] = 0.0,
+        label_smoothing: Annotated[Fraction, Doc("Fraction of each target spread over all classes, in [0, 1).")] = 0.0,
         class_weights: Annotated[
             Literal["balanced"] | Sequence[NonNegative] | None,
             Doc("A factor for each class's samples, or `balanced`: inverse to the class's frequency."),
         ] = None,
     ) -> None:
         self.label_smoothing = label_smoothing
-        self.needs_class_counts = class_weights == "balanced"
-        self.class_weights = None if class_weights in (None, "balanced") else np.array(class_weights, np.float64)
+        self.needs_class_counts = isinstance(class_weights, str)
+        given = None if isinstance(class_weights, str) else class_weights
+        self.class_weights = None if given is None else np.array(given, np.float64)
 
     def for_class_counts(self, counts: Sequence[int] | None) -> Loss:
         if not self.needs_class_counts:

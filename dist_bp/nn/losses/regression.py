@@ -7,8 +7,7 @@ import numpy as np
 from dist_bp.errors import ShapeError
 from dist_bp.nn.context import Context
 from dist_bp.nn.losses.base import Loss, units
-from dist_bp.nn.types import Shape
-from dist_bp.types import Array
+from dist_bp.types import Array, Shape
 
 
 class RegressionLoss(Loss):

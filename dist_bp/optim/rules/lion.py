@@ -21,7 +21,7 @@ class Lion(Rule):
     is below some 1e-30 (float32), and several times as fast as np.sign, which branches on every element.
     """
 
-    beta1: Annotated[Fraction, Doc("Share of the average in the direction of a step.")] = 0.9
+    beta1: Annotated[Fraction, Doc("Fraction of the average in the direction of a step.")] = 0.9
     beta2: Annotated[Fraction, Doc("Memory of the average.")] = 0.99
     decoupled: Annotated[bool, Doc("true: decay shrinks the weights themselves; false: L2.")] = True
 

@@ -23,7 +23,7 @@ class RmsProp(Rule):
 
     decay: Annotated[Fraction, Doc("Memory of the squared gradients.")] = 0.99
     epsilon: Annotated[Positive, Doc("Added to the root of the mean.")] = 1e-8
-    momentum: Annotated[Fraction, Doc("Share of the last step that is kept.")] = 0.0
+    momentum: Annotated[Fraction, Doc("Fraction of the last step that is kept.")] = 0.0
 
     @property
     def slots(self) -> tuple[str, ...]:

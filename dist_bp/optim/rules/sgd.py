@@ -20,7 +20,7 @@ class Sgd(Rule):
     m = momentum * m + g;  p -= lr * m, or with Nesterov's momentum p -= lr * (g + momentum * m).
     """
 
-    momentum: Annotated[Fraction, Doc("Share of the last step that is kept.")] = 0.0
+    momentum: Annotated[Fraction, Doc("Fraction of the last step that is kept.")] = 0.0
     nesterov: Annotated[bool, Doc("Look ahead along the momentum.")] = False
 
     def __post_init__(self) -> None:

@@ -1,11 +1,12 @@
 """A fall when a monitored value stops to improve."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 from dist_bp.optim.plateau import Plateau
 from dist_bp.optim.schedules.base import Schedule
 from dist_bp.options import Count, Doc, MinLen, OpenFraction, Ratio
+from dist_bp.types import Direction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,6 @@ class ReduceOnPlateau(Schedule):
     def multiplier(self, step: int, total: int) -> float:
         return 1.0
 
-    def observer(self, mode: Literal["min", "max"]) -> Plateau:
+    def observer(self, mode: Direction) -> Plateau:
         """Follows the monitor from the start of a run; `mode` is what of it is better."""
         return Plateau(self.factor, self.patience, self.min_factor, mode)

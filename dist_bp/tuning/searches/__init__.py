@@ -1,0 +1,1 @@
+"""How the values of a sweep's trials are found, one a file."""
