@@ -71,7 +71,7 @@ def run_sweep(
                     after_ray.callback(lambda: close_children(tracker, study.ran))
                     observer.phase("running trials")
                     started = time.monotonic()
-                    _run(job.absolute(name), study, folder)
+                    _run(job.absolute(name), study, folder, name)
             _raise_early_end(study, name)
             observer.phase("publishing")
             seconds = time.monotonic() - started
@@ -104,21 +104,26 @@ def _open_study(
     )
 
 
-def _run(job: SweepJob, study: Study, folder: Path) -> None:
-    """Runs the trials that are left. An interrupt is told by the study, as Ray wraps what a second signal raises."""
+def _run(job: SweepJob, study: Study, folder: Path, name: str) -> None:
+    """Runs the trials that are left. Raises Interrupted for whatever Ray makes of a second signal."""
     if study.state is not SweepState.RUNNING:
         return
     try:
         run_trials(job, study, folder)
-    except Exception:
-        if not study.interrupted():
-            raise
+    except Exception as error:
+        if study.interrupted():
+            raise _interrupted(name) from error
+        raise
+
+
+def _interrupted(name: str) -> Interrupted:
+    return Interrupted(f"interrupted: the sweep is kept; go on with {again()} and --resume {name}")
 
 
 def _raise_early_end(study: Study, name: str) -> None:
     match study.state:
         case SweepState.INTERRUPTED:
-            raise Interrupted(f"interrupted: the sweep is kept; go on with {again()} and --resume {name}")
+            raise _interrupted(name)
         case SweepState.BROKEN if study.error:
             raise study.error
         case SweepState.FAILED:
