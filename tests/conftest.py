@@ -10,12 +10,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from threadpoolctl import threadpool_limits
 
 from dist_bp.config import JobConfig
 from dist_bp.runtime.cluster import Cluster
 from dist_bp.runtime.warden import Warden
 from tests.database import left_open
+
+# A time limit of an example would tell of the machine's other work; tests that must end have limits of their own.
+settings.register_profile("without deadlines", deadline=None)
+settings.load_profile("without deadlines")
 
 
 def pytest_configure() -> None:
