@@ -61,6 +61,8 @@ def item_type(hint: Any) -> Any:
 def _violation_within(item: Any, values: Any) -> str | None:
     if isinstance(values, str) or not isinstance(values, Iterable):
         return f"must be several values, got {values!r}"
+    if isinstance(values, Iterator):
+        return None  # looking would use it up
     return next((text for value in values if (text := violation(item, value))), None)
 
 

@@ -142,6 +142,11 @@ def test_all_wrong_arguments_are_told_at_once() -> None:
     assert len(caught.value.problems) == 2
 
 
+def test_looking_at_an_iterator_does_not_use_it_up() -> None:
+    (layers,) = (kind for kind in KINDS if kind.name == "layer")
+    assert layers.find("reshape")(iter((2, 3))).shape == (2, 3)
+
+
 @pytest.mark.parametrize("name", TABLES)
 def test_tables_have_a_row_for_each_choice(name: str) -> None:
     lines = table(name).splitlines()
