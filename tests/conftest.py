@@ -123,8 +123,11 @@ def make_job(workplace: Path) -> JobMaker:
 
 
 def shared_memory_files() -> set[str]:
-    """Files in shared memory that no process uses: those that others work with come and go."""
-    names = set(os.listdir("/dev/shm"))
+    """Files in shared memory that no process uses: those that others work with come and go.
+
+    The database server of another test keeps segments that none of its processes has mapped.
+    """
+    names = {name for name in os.listdir("/dev/shm") if not name.startswith("PostgreSQL.")}
     for maps in Path("/proc").glob("[0-9]*/maps") if names else ():
         with suppress(OSError):  # it has ended
             used = maps.read_text()
