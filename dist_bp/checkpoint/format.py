@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from dist_bp.checkpoint.manifest import MANIFEST, FileRecord, Manifest
+from dist_bp.checkpoint.history import HistoryWriter, read_history
+from dist_bp.checkpoint.manifest import HISTORY, MANIFEST, FileRecord, Manifest
 from dist_bp.errors import CheckpointError
 from dist_bp.types import Array
 
@@ -25,7 +26,7 @@ PROGRESS = "progress.safetensors"
 CONFIG = "config.yaml"
 PIPELINE = "pipeline.json"
 REQUIRED = (MODEL, CONFIG, PIPELINE)
-FOR_RESUMING = (OPTIMIZER, PROGRESS)
+FOR_RESUMING = (OPTIMIZER, PROGRESS, HISTORY)
 """Files that a prediction does not need; written only where there is something in them."""
 
 
@@ -36,7 +37,8 @@ class Checkpoint:
     `epoch` epochs are complete and `step_in_epoch` updates of the next one. `parameters` and `statistics`
     go by the names and shapes of the model's layout, `optimizer` by the names of the rule's slots (flat,
     as long as the parameters). `progress` holds small named arrays and `loop_state` a JSON-able dict of
-    whatever else the loop wants back. `data_digest` is that of the prepared data.
+    whatever else the loop wants back. `history` has a row of numbers for each epoch that was measured; of a run,
+    later checkpoints have the same rows first. `data_digest` is that of the prepared data.
     """
 
     step: int
@@ -52,6 +54,7 @@ class Checkpoint:
     optimizer: Arrays = field(default_factory=dict)
     progress: Arrays = field(default_factory=dict)
     loop_state: dict[str, Any] = field(default_factory=dict)
+    history: tuple[dict[str, float], ...] = ()
     metrics: dict[str, float] = field(default_factory=dict)
     job: str = ""
     run_id: str = ""
@@ -70,9 +73,11 @@ def write_directory(
     sequence: int = 0,
     monitored: float | None = None,
     mode: str = "min",
+    history: HistoryWriter | None = None,
 ) -> None:
     """Write every file of the checkpoint into the empty `directory` and fsync each, the manifest last.
 
+    `history` is what has written the history of the run's checkpoint before.
     Raises CheckpointError where the disk is full or not writable.
     """
     try:
@@ -87,6 +92,8 @@ def write_directory(
             _write_arrays(directory / name, group)
             shutil.copymode(directory / CONFIG, directory / name)
         files = {name: FileRecord.of(directory / name) for name in (CONFIG, PIPELINE, *arrays)}
+        if checkpoint.history:
+            files[HISTORY] = (history or HistoryWriter()).write(directory, checkpoint.history)
         facts = _facts(checkpoint)
         replace(facts, sequence=sequence, monitored=monitored, mode=mode, files=files).write(directory)
         fsync_directory(directory)
@@ -111,6 +118,7 @@ def read_directory(directory: Path, *, for_resuming: bool = True, manifest: Mani
         pipeline = json.loads((directory / PIPELINE).read_bytes())
     except OSError as error:
         raise CheckpointError(f"{directory} cannot be read: {error}") from None
+    history = read_history(directory, manifest.files[HISTORY]) if HISTORY in wanted else ()
     return Checkpoint(
         step=manifest.step,
         epoch=manifest.epoch,
@@ -120,6 +128,7 @@ def read_directory(directory: Path, *, for_resuming: bool = True, manifest: Mani
         optimizer=arrays.get(OPTIMIZER, {}),
         progress=arrays.get(PROGRESS, {}),
         loop_state=manifest.loop_state,
+        history=history,
         config=config,
         pipeline=pipeline,
         dtype=manifest.dtype,

@@ -11,13 +11,16 @@ from typing import Any
 from dist_bp.errors import CheckpointError
 
 MANIFEST = "manifest.json"
+HISTORY = "history.jsonl"
+"""A file that grows: its record is that of its beginning, what the checkpoint saw of it."""
+
 FORMAT = "dist_bp checkpoint"
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
 class FileRecord:
-    """Size in bytes and SHA-256 of one file."""
+    """Size in bytes and SHA-256 of one file, or of the beginning of a growing one."""
 
     size: int
     sha256: str
@@ -26,6 +29,13 @@ class FileRecord:
     def of(cls, path: Path) -> "FileRecord":
         with path.open("rb") as file:
             return cls(os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest())
+
+    @classmethod
+    def of_beginning(cls, path: Path, size: int) -> "FileRecord":
+        """Of the first `size` bytes, or of all where there are fewer."""
+        with path.open("rb") as file:
+            content = file.read(size)
+        return cls(len(content), hashlib.sha256(content).hexdigest())
 
 
 @dataclass(frozen=True)
@@ -94,12 +104,12 @@ class Manifest:
         for name in names:
             path, record = directory / name, self.files[name]
             try:
-                size = path.stat().st_size
+                size, grows = path.stat().st_size, name == HISTORY
                 if size < record.size:
                     problems.append(f"{path} is truncated: {size} bytes instead of {record.size}")
-                elif size > record.size:
+                elif size > record.size and not grows:
                     problems.append(f"{path} is damaged: {size} bytes instead of {record.size}")
-                elif FileRecord.of(path) != record:
+                elif (FileRecord.of_beginning(path, record.size) if grows else FileRecord.of(path)) != record:
                     problems.append(f"{path} is damaged: its SHA-256 does not match the manifest")
             except FileNotFoundError:
                 problems.append(f"{path} is missing")

@@ -3,7 +3,7 @@
 import os
 import re
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from dist_bp.checkpoint.format import (
     read_directory,
     write_directory,
 )
+from dist_bp.checkpoint.history import HistoryWriter
 from dist_bp.checkpoint.manifest import Manifest
 from dist_bp.errors import CheckpointError
 from dist_bp.types import Direction
@@ -44,6 +45,7 @@ class CheckpointStore:
     directory: Path
     keep: int = 3
     mode: Direction = "min"
+    _history: HistoryWriter = field(default_factory=HistoryWriter, init=False, repr=False, compare=False)
 
     def save(self, checkpoint: Checkpoint, monitored: float | None = None) -> Path:
         """Write the checkpoint, make it durable, prune; returns its directory.
@@ -62,8 +64,11 @@ class CheckpointStore:
         known = self.manifests()
         sequence = 1 + max((manifest.sequence for manifest in known.values()), default=0)
         try:
-            write_directory(aside, checkpoint, sequence=sequence, monitored=monitored, mode=self.mode)
+            write_directory(
+                aside, checkpoint, sequence=sequence, monitored=monitored, mode=self.mode, history=self._history
+            )
             aside.rename(path)
+            self._history.moved(path)
             fsync_directory(self.directory)
             self._prune(known, path, checkpoint.step)
         except OSError as error:
@@ -199,7 +204,7 @@ def export_model(directory: Path, checkpoint: Checkpoint) -> Path:
         for left_over in (aside, old):
             shutil.rmtree(left_over, ignore_errors=True)
         aside.mkdir()
-        write_directory(aside, replace(checkpoint, optimizer={}, progress={}, loop_state={}))
+        write_directory(aside, replace(checkpoint, optimizer={}, progress={}, loop_state={}, history=()))
         if directory.exists():
             directory.rename(old)
         aside.rename(directory)

@@ -220,10 +220,10 @@ class Trainer:
             step_in_epoch=inside,
             metrics={name: value for name, value in values.items() if name not in ("epoch", "step")},
             progress=self._meter.arrays() if inside else {},
+            history=tuple(self._history),
             loop_state={
                 "stopping": self._stopping.state(),
                 "plateau": self._plateau.state() if self._plateau else None,
-                "history": list(self._history),
                 "seconds": self._seconds,
                 "samples": self._samples,
             },
@@ -241,7 +241,7 @@ class Trainer:
         self._stopping.restore(state["stopping"])
         if self._plateau and state["plateau"]:
             self._plateau.restore(state["plateau"])
-        self._history = list(state["history"])
+        self._history = list(checkpoint.history)
         self._seconds, self._samples = state["seconds"], state["samples"]
         if checkpoint.step_in_epoch:
             self._meter.restore(checkpoint.progress)

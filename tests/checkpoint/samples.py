@@ -18,7 +18,8 @@ def sample(step: int = 1, dtype: str = "float32", **changes: Any) -> Checkpoint:
         "statistics": {"1.mean": draw.normal(size=3).astype(dtype)},
         "optimizer": {"m": draw.normal(size=15).astype(dtype), "v": draw.normal(size=15).astype(dtype)},
         "progress": {"loss": np.array(0.5), "rows": np.array([7], "int64")},
-        "loop_state": {"best": float("inf"), "history": [{"step": 1, "val_loss": 0.1}]},
+        "loop_state": {"best": float("inf")},
+        "history": ({"step": 1, "val_loss": 0.1},),
         "metrics": {"val_loss": 1 / 3},
         "config": "name: digits\n# kept as it is: é\r\n",
         "pipeline": {"steps": [{"type": "standardize", "mean": [0.1]}]},
@@ -41,7 +42,7 @@ def assert_equal(one: Checkpoint, other: Checkpoint) -> None:
         for name in ours:
             assert (ours[name].shape, ours[name].dtype) == (theirs[name].shape, theirs[name].dtype), name
             assert ours[name].tobytes() == theirs[name].tobytes(), name
-    for name in ("step", "epoch", "step_in_epoch", "loop_state", "metrics", "config", "pipeline", "dtype"):
+    for name in ("step", "epoch", "step_in_epoch", "loop_state", "history", "metrics", "config", "pipeline", "dtype"):
         assert getattr(one, name) == getattr(other, name), name
     for name in ("model_digest", "data_digest", "job", "run_id"):
         assert getattr(one, name) == getattr(other, name), name

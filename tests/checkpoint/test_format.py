@@ -48,7 +48,7 @@ def test_transposed_and_strided_arrays_are_saved_by_value(tmp_path: Path) -> Non
 
 
 def test_empty_groups_leave_no_files(tmp_path: Path) -> None:
-    checkpoint = sample(optimizer={}, progress={}, statistics={})
+    checkpoint = sample(optimizer={}, progress={}, statistics={}, history=())
     path = CheckpointStore(tmp_path).save(checkpoint)
     assert sorted(item.name for item in path.iterdir()) == [name for name in FILES if not name.startswith("optim")]
     assert_equal(load(path), checkpoint)
@@ -97,7 +97,7 @@ def test_every_damage_to_every_file_is_found_and_named(tmp_path: Path, name: str
         ({"model_digest": "other"}, "does not match its own digest"),
         ({"files": {}}, "does not match its own digest"),
         ({"digest": "0" * 64}, "does not match its own digest"),
-        ({"version": 2}, "format version 2, this dist_bp reads version 1"),
+        ({"version": 1}, "format version 1, this dist_bp reads version 2"),
         ({"format": "something"}, "does not belong to a checkpoint of dist_bp"),
     ],
 )
@@ -121,13 +121,13 @@ def test_all_damaged_files_are_named_at_once(tmp_path: Path) -> None:
 def test_a_prediction_needs_no_optimizer_state(tmp_path: Path) -> None:
     path = CheckpointStore(tmp_path / "run").save(sample())
     (path / "optimizer.safetensors").unlink()
-    assert_equal(load(path, for_resuming=False), sample(optimizer={}, progress={}))
+    assert_equal(load(path, for_resuming=False), sample(optimizer={}, progress={}, history=()))
 
 
 def test_an_exported_model_holds_what_a_prediction_needs_and_replaces_the_last_one(tmp_path: Path) -> None:
     for step in (1, 2):
         path = export_model(tmp_path / "run" / "model", sample(step))
-        assert_equal(load(path), sample(step, optimizer={}, progress={}, loop_state={}))
+        assert_equal(load(path), sample(step, optimizer={}, progress={}, loop_state={}, history=()))
     assert [item.name for item in path.parent.iterdir()] == ["model"]
     assert sorted(item.name for item in path.iterdir()) == [name for name in FILES if not name.startswith("optim")]
     (tmp_path / "file").write_text("")

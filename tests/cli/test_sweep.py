@@ -176,7 +176,7 @@ def test_a_population_copies_weights(folder: Path, ray_session: Warden) -> None:
     changed = [event for event in events("cut") if event["event"] == "trial"][2:]
     assert changed, "no trial has copied another"
     stores = [open_store(Path("runs", trial["run_id"])) for trial in result["trials"]]
-    first, second = (found.checkpoint.loop_state["history"][0] for store in stores if (found := store.latest()))
+    first, second = (found.checkpoint.history[0] for store in stores if (found := store.latest()))
     assert first == second  # the copied state remembers where it was trained
 
 
