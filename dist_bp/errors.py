@@ -53,6 +53,10 @@ class CheckpointError(UserError):
     """A checkpoint or saved model is missing, damaged or belongs to something else."""
 
 
+class UntrustedCode(UserError):
+    """A model or checkpoint names code of the user's own, and nobody has said that it may run."""
+
+
 class TrackingError(UserError):
     """The MLflow store cannot be reached or written."""
 

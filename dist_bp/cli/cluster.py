@@ -51,7 +51,7 @@ def status(as_json: AsJson = False) -> None:
     else:
         print(f"up: {head.address} with {head.num_cpus} CPUs, Ray at {head.ray_address}")
     if problem:
-        sys.exit(1)
+        raise typer.Exit(1)
 
 
 def down(as_json: AsJson = False) -> None:

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 
 from dist_bp.config import JobConfig
+from dist_bp.config.trust import code_of_data, code_of_model
 from dist_bp.track.store import is_server
 from dist_bp.train.observer import Observer
 from dist_bp.train.observer import Progress as Standing
@@ -24,6 +25,7 @@ from dist_bp.train.result import Result
 from dist_bp.train.setup import PreparedJob
 
 LINE_SECONDS = 5.0
+TRUST = " --trust-code"
 
 
 class WarningObserver(Observer):
@@ -128,13 +130,13 @@ def watch(config: JobConfig, quiet: bool, stream: IO[str]) -> Iterator[Observer]
             yield TerminalObserver(console, progress)
 
 
-def print_result(result: Result, stream: IO[str], job: Sequence[str]) -> None:
+def print_result(result: Result, stream: IO[str], job: Sequence[str], config: JobConfig) -> None:
     """The closing table: metrics, what was kept and where, and the next useful commands; `job` is how it was named."""
     console = Console(file=stream, soft_wrap=True, highlight=False)
     for name, value in rows(result):
         console.print(f"[bold]{name:16}[/bold]{escape(value)}")
     console.print("[bold]next[/bold]")
-    for command in next_commands(result, job):
+    for command in next_commands(result, job, config):
         console.print(f"  {escape(command)}")
 
 
@@ -151,12 +153,12 @@ def rows(result: Result) -> Iterator[tuple[str, str]]:
         yield "run", result.run_url
 
 
-def next_commands(result: Result, job: Sequence[str]) -> list[str]:
-    dist_bp = program("dist-bp")
+def next_commands(result: Result, job: Sequence[str], config: JobConfig) -> list[str]:
+    dist_bp, model, data = program("dist-bp"), code_of_model(config), code_of_data(config)
     return [
         *serve_command(result.tracking_uri, job),
-        f"{dist_bp} evaluate {result.model}",
-        f"{dist_bp} predict {result.model} --input FILE --output predictions.csv",
+        f"{dist_bp} evaluate {result.model}{TRUST * bool(model or data)}",
+        f"{dist_bp} predict {result.model}{TRUST * bool(model)} --input FILE --output predictions.csv",
     ]
 
 

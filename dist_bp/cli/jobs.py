@@ -123,12 +123,12 @@ def follow_job(client: "JobsClient", name: str, as_json: bool) -> "RayJob":
 
 
 def end_with(job: "RayJob", more: dict[str, Any], as_json: bool) -> None:
-    """Tells how a job ended and raises SystemExit with its code: 0 SUCCEEDED, 1 FAILED, 130 STOPPED."""
+    """Tells how a job ended and ends the command with its code: 0 SUCCEEDED, 1 FAILED, 130 STOPPED."""
     name = job["submission_id"]
     say(f"job {name} {job['status']} after {_took(job)}")
     if as_json:
         print(json.dumps(facts(job) | more))
-    sys.exit(EXIT_CODES.get(job["status"], 1))
+    raise typer.Exit(EXIT_CODES.get(job["status"], 1))
 
 
 def facts(job: "RayJob") -> dict[str, Any]:

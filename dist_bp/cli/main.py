@@ -8,6 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,8 +23,9 @@ from dist_bp.cli.submit import submit
 from dist_bp.cli.sweep import sweep
 from dist_bp.cli.train import train
 from dist_bp.cli.ui import ui
-from dist_bp.errors import DistBpError
+from dist_bp.errors import DistBpError, TrainingFailed
 from dist_bp.messages import one_line
+from dist_bp.plugins import told
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "train": train,
@@ -81,8 +83,21 @@ def _app() -> typer.Typer:
 def _group(commands: dict[str, Callable[..., Any]]) -> typer.Typer:
     app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
     for name, command in commands.items():
-        app.command(name)(command)
+        app.command(name)(_guarded(command))
     return app
+
+
+def _guarded(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The command, which only ends by itself: `sys.exit(0)` of the user's code must not look like success."""
+
+    @wraps(command)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except SystemExit as error:
+            raise TrainingFailed(f"the command was ended from within: {told(error)}") from error
+
+    return guarded
 
 
 def _print_version(wanted: bool) -> None:

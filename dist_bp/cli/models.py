@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dist_bp.cli.options import AsJson, text_stream
+from dist_bp.cli.options import AsJson, TrustCode, text_stream
 
 if TYPE_CHECKING:
     from dist_bp.config import JobConfig
@@ -36,15 +36,16 @@ def evaluate(
     targets: Annotated[str | None, typer.Option(metavar="FILE", help="The targets of a .npy or idx file.")] = None,
     split: Annotated[str, typer.Option(help="Without --data: this split of the job's own data.")] = "test",
     config: JobFile = None,
+    trust_code: TrustCode = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure a model on a file, or on a split of the data it was trained on."""
     from dist_bp.serve import evaluate_split
 
-    with opened(model, config) as (saved, moved):
+    with opened(model, config, trust_code) as (saved, moved):
         if data is None:
             what = f"{split} split"
-            samples, scores = evaluate_split(saved, split, moved)
+            samples, scores = evaluate_split(saved, split, moved, trust_code)
         else:
             what = data
             samples, scores = _evaluate_file(saved, data, targets)
@@ -62,6 +63,7 @@ def predict(
     output: Annotated[Path, typer.Option(metavar="FILE", help="csv, parquet, or npy with predictions alone.")],
     force: Annotated[bool, typer.Option("--force", help="Replace the output file if it exists.")] = False,
     config: JobFile = None,
+    trust_code: TrustCode = False,
 ) -> None:
     """Predict a file of raw rows, block by block."""
     from dist_bp.errors import DataError
@@ -69,7 +71,7 @@ def predict(
 
     rows = 0
     with (
-        opened(model, config) as (saved, _),
+        opened(model, config, trust_code) as (saved, _),
         prediction_file(output, force, saved.pipeline.classes) as write,
     ):
         for block in read_blocks(input, saved.pipeline, **_reading(saved)):
@@ -85,7 +87,7 @@ def predict(
 
 
 @contextmanager
-def opened(name: str, config: Path | None) -> "Iterator[tuple[SavedModel, JobConfig | None]]":
+def opened(name: str, config: Path | None, trust_code: bool = False) -> "Iterator[tuple[SavedModel, JobConfig | None]]":
     """The model called `name`, and the configuration of the file `config`."""
     from tempfile import TemporaryDirectory
 
@@ -103,7 +105,7 @@ def opened(name: str, config: Path | None) -> "Iterator[tuple[SavedModel, JobCon
 
             return download_model(uri, tracking.tracking_uri, Path(folder))
 
-        yield SavedModel.load(find_model(name, Path(checkpoints.directory), download)), moved
+        yield SavedModel.load(find_model(name, Path(checkpoints.directory), download), trust_code), moved
 
 
 def _evaluate_file(saved: "SavedModel", data: str, targets: str | None) -> tuple[int, dict[str, float]]:

@@ -14,6 +14,9 @@ AsJson = Annotated[
     bool, typer.Option("--json", help="Last line of standard output: one JSON object; the rest on standard error.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors and the JSON result.")]
+TrustCode = Annotated[
+    bool, typer.Option("--trust-code", help="Import and run code that the model names and is not of dist_bp.")
+]
 
 
 def text_stream(as_json: bool) -> TextIO:

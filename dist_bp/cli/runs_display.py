@@ -10,7 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from dist_bp.cli.display import program
+from dist_bp.cli.display import TRUST, program
+from dist_bp.config.trust import params_name_code
 from dist_bp.track.comparison import label, shown
 from dist_bp.track.runs import ModelRecord, RunRecord, key_metrics, nested
 
@@ -95,6 +96,7 @@ def print_best(
         console.print(f"[bold]{name:16}[/bold]{text}", soft_wrap=True)
     if model or folder.is_dir():
         dist_bp = " ".join([program("dist-bp"), "{}", model.uri if model else str(folder), *(options if model else ())])
+        dist_bp += TRUST * params_name_code(run.params)
         console.print("[bold]next[/bold]")
         console.print(f"  {escape(dist_bp.format('evaluate'))}", soft_wrap=True)
         console.print(f"  {escape(dist_bp.format('predict'))} --input FILE --output predictions.csv", soft_wrap=True)

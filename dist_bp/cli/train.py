@@ -49,7 +49,7 @@ def train(
     with watch(job_config, quiet, sys.stderr) as observer:
         result = run_job(job_config, resume, observer, trace, run_id=announced())
     if not quiet:
-        print_result(result, out, [config, *(overrides or ())])
+        print_result(result, out, [config, *(overrides or ())], job_config)
     if as_json:
         print(json.dumps(result.as_dict()))
 

@@ -1,6 +1,5 @@
 """Components in a configuration: the choice by `type`, the user's own, and the way from a section to the object."""
 
-import inspect
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Annotated, Any, ClassVar, Self
@@ -14,8 +13,7 @@ from dist_bp.config.derive import derive
 from dist_bp.config.fields import TAG, Section
 from dist_bp.config.problems import lines
 from dist_bp.errors import ConfigError, OptionError
-from dist_bp.messages import one_line
-from dist_bp.plugins import import_own
+from dist_bp.plugins import import_function, import_own, own_words
 
 OWN = "module:Name"
 """Stands for all names of the user's own."""
@@ -143,10 +141,8 @@ def own_options(section: Custom) -> dict[str, Any]:
 
 def _build_own(section: Custom, defaults: Mapping[str, Any]) -> Any:
     arguments = {name: _built(value, defaults) for name, value in _given(_checked(section)).items()}
-    try:
+    with own_words(section.type, "making it"):
         return own_code(section)(**arguments)
-    except TypeError as error:
-        raise ConfigError(f"{section.type}: {error}") from error
 
 
 def _arguments(section: Section, defaults: Mapping[str, Any]) -> dict[str, Any]:
@@ -169,19 +165,21 @@ def _built(value: Any, defaults: Mapping[str, Any]) -> Any:
 
 def own_code(section: Custom) -> Callable[..., Any]:
     """The class or function that a section names. Raises ConfigError where it is nothing of the section's kind."""
-    kind, found = section.__kind__, import_own(section.type)
+    kind = section.__kind__
     if kind.own == "function":
-        if not inspect.isfunction(found):
-            raise ConfigError(f"{section.type}: must be a function, written in Python")
-    elif not (isinstance(found, type) and issubclass(found, kind.base)):
+        return import_function(section.type)
+    found = import_own(section.type)
+    if not (isinstance(found, type) and issubclass(found, kind.base)):
         base = f"{kind.base.__module__.rpartition('.')[0]}.{kind.base.__name__}"
         raise ConfigError(f"{section.type}: is no {kind.name}: it must be a class derived from {base}")
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def own_section(section: Custom) -> type[ComponentSection]:
     """The section that the signature of the user's own code asks for. Raises ConfigError."""
-    return section_of(own_code(section), section.type)
+    found = own_code(section)
+    with own_words(section.type, "reading its signature"):
+        return section_of(found, section.type)
 
 
 def _checked(section: Custom) -> ComponentSection:
@@ -199,8 +197,6 @@ def _check_own(section: Custom, info: core_schema.ValidationInfo) -> Custom:
         derived = own_section(section)
     except ConfigError as error:
         raise _at("type", "; ".join(error.problems).removeprefix(f"{section.type}: "), section) from error
-    except Exception as error:  # the user's module may raise anything
-        raise _at("type", f"importing it failed: {one_line(error)}", section) from error
     derived.model_validate({"type": section.type, **section.options}, context=info.context)
     return section
 

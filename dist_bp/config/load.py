@@ -27,7 +27,18 @@ def load_config(path: str | Path, overrides: Sequence[str] = (), own_code: bool 
     against the signatures; without, that is left to whoever builds them. Raises ConfigError with one line for each
     problem of the file and the overrides.
     """
-    document = _read(path)
+    return _load(_read(path), path, overrides, own_code)
+
+
+def stored_config(text: str, path: str | Path) -> JobConfig:
+    """The configuration that a checkpoint or model keeps, read from `path`; nothing that it names is imported.
+
+    Raises ConfigError.
+    """
+    return _load(_mapping(text, path), path, (), own_code=False)
+
+
+def _load(document: Document, path: str | Path, overrides: Sequence[str], own_code: bool) -> JobConfig:
     data, applied, lines = apply_overrides(document.data, overrides)
     places = [_duplicate(key, path) for key in document.duplicates]
     config = None
@@ -44,7 +55,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = (), own_code: bool 
 def _read(path: str | Path) -> Document:
     """The file as a mapping. Raises ConfigError."""
     try:
-        document = Document(Path(path).read_bytes().decode("utf-8-sig"))
+        text = Path(path).read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such file") from None
     except IsADirectoryError:
@@ -53,6 +64,13 @@ def _read(path: str | Path) -> Document:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: this is not UTF-8 text (byte {error.start}): not a YAML file?") from error
+    return _mapping(text, path)
+
+
+def _mapping(text: str, path: str | Path) -> Document:
+    """A YAML text as a mapping. Raises ConfigError."""
+    try:
+        document = Document(text)
     except NotYaml as error:
         raise ConfigError(f"{path}:{error.line}:{error.column}: not valid YAML: {error.reason}") from error
     if document.data is None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from threadpoolctl import threadpool_info, threadpool_limits
 
@@ -20,6 +21,7 @@ from dist_bp.data import Prepared
 from dist_bp.errors import TrainingFailed
 from dist_bp.nn import Model
 from dist_bp.optim import Updater
+from dist_bp.plugins import told
 from dist_bp.ps.compression import make_codec
 from dist_bp.ps.exchange import Exchange
 from dist_bp.ps.layout import OUTER, ArenaLayout
@@ -111,6 +113,14 @@ def make_worker(plan: RunPlan, rank: int) -> Worker:
         updater=updater,
         rate=build_rate(config, plan.total_steps),
     )
+
+
+def call(member: Server | Worker, method: str, arguments: tuple[Any, ...]) -> Any:
+    """Calls a server or worker. Layers are perhaps the user's: one that calls sys.exit must not end in silence."""
+    try:
+        return getattr(member, method)(*arguments)
+    except SystemExit as error:
+        raise TrainingFailed(f"code that the job runs ended it: {told(error)}") from error
 
 
 def arena_layout(

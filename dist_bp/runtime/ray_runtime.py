@@ -18,7 +18,7 @@ from dist_bp.runtime.base import ProcessDied, Runtime
 from dist_bp.runtime.cluster import Cluster
 from dist_bp.runtime.memory import keep_freed_memory
 from dist_bp.runtime.placement import Place, place, within
-from dist_bp.runtime.plan import RunPlan, limit_threads, make_server, make_worker
+from dist_bp.runtime.plan import RunPlan, call, limit_threads, make_server, make_worker
 
 
 class Member:
@@ -48,7 +48,7 @@ class Member:
         return os.getpid()
 
     def call(self, method: str, *arguments: Any) -> Any:
-        return getattr(self._member, method)(*arguments)
+        return call(self._member, method, arguments)
 
 
 class ServerProcess(Member):

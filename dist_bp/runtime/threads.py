@@ -11,7 +11,7 @@ from dist_bp.ps.doorbell import Peer
 from dist_bp.ps.server import Server
 from dist_bp.ps.worker import Worker
 from dist_bp.runtime.base import Runtime
-from dist_bp.runtime.plan import RunPlan, limit_threads, make_server, make_worker
+from dist_bp.runtime.plan import RunPlan, call, limit_threads, make_server, make_worker
 
 
 class ThreadRuntime(Runtime):
@@ -37,7 +37,7 @@ class ThreadRuntime(Runtime):
             self._members[worker] = make_worker(self.plan, worker.rank)
 
     def _submit(self, peer: Peer, method: str, arguments: tuple[Any, ...]) -> Future[Any]:
-        return self._pool.submit(getattr(self._members[peer], method), *arguments)
+        return self._pool.submit(call, self._members[peer], method, arguments)
 
     def close(self) -> None:
         for member in self._members.values():

@@ -1,7 +1,6 @@
 """A model as the files that MLflow logs: code, requirements, examples."""
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -12,7 +11,9 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import numpy as np
 
 from dist_bp import build
+from dist_bp.checkpoint import load
 from dist_bp.config import JobConfig
+from dist_bp.config.trust import code_of_model
 from dist_bp.data import Prepared
 from dist_bp.data.files import DigestCache
 from dist_bp.data.inputs import Raw, is_table
@@ -51,11 +52,13 @@ class Packager:
     """Packs models of one run, each with all it needs to predict in an environment without Ray.
 
     Args:
+        config: the run's own configuration, not a copy in some folder: it may name code.
         prepared: the data of the run. Its source is read once, for the example: raw rows, of the types that it has.
         folder: where the code is written that a model takes along.
     """
 
-    def __init__(self, prepared: Prepared, folder: Path) -> None:
+    def __init__(self, config: JobConfig, prepared: Prepared, folder: Path) -> None:
+        self._config = config
         self._prepared = prepared
         self._folder = folder
         self._first: ModelPackage | None = None
@@ -68,7 +71,7 @@ class Packager:
         return replace(self._first, artifacts={ARTIFACT: directory})
 
     def _package(self, directory: Path) -> ModelPackage:
-        model = SavedModel.load(directory)
+        model = SavedModel(self._config, load(directory, for_resuming=False))
         code = self._folder / PYFUNC_FILE
         code.write_text(PYFUNC_SOURCE, encoding="utf-8")
         example = example_rows(model.config, self._prepared)
@@ -102,7 +105,7 @@ def example_rows(config: JobConfig, prepared: Prepared) -> Raw:
 
 def own_code(config: JobConfig) -> list[Path]:
     """Files or folders of the user's modules that layers and loss come from."""
-    names = {name.partition(":")[0].partition(".")[0] for name in _custom_types(config)}
+    names = {name.partition(":")[0].partition(".")[0] for name in code_of_model(config)}
     paths = []
     for name in sorted(names):
         spec = find_spec(name)
@@ -110,20 +113,6 @@ def own_code(config: JobConfig) -> list[Path]:
             origin = Path(spec.origin)
             paths.append(origin.parent if spec.submodule_search_locations else origin)
     return paths
-
-
-def _custom_types(config: JobConfig) -> Iterator[str]:
-    def walk(value: Any) -> Iterator[str]:
-        if isinstance(value, dict):
-            if ":" in str(value.get("type", "")):
-                yield value["type"]
-            for inner in value.values():
-                yield from walk(inner)
-        elif isinstance(value, list | tuple):
-            for inner in value:
-                yield from walk(inner)
-
-    yield from walk([config.model.model_dump(), config.loss.model_dump()])
 
 
 def _plain(column: Any) -> Any:

@@ -8,8 +8,10 @@ import numpy as np
 
 from dist_bp import build
 from dist_bp.checkpoint import Checkpoint, load
-from dist_bp.config import JobConfig, load_config
+from dist_bp.checkpoint.format import CONFIG
+from dist_bp.config import JobConfig, stored_config
 from dist_bp.config.component import construct
+from dist_bp.config.trust import check_trusted, code_of_model
 from dist_bp.data import Pipeline, Schema
 from dist_bp.data.inputs import Inputs, Raw, conform
 from dist_bp.metrics import Metric
@@ -41,11 +43,17 @@ class SavedModel:
         self._statistics = statistics.views(statistics.flat(checkpoint.statistics, dtype))
 
     @classmethod
-    def load(cls, path: Path | str) -> "SavedModel":
-        """The model in a checkpoint directory, see `find_model`; raises CheckpointError."""
+    def load(cls, path: Path | str, trust_code: bool = False) -> "SavedModel":
+        """The model in a checkpoint directory, see `find_model`.
+
+        With `trust_code` layers and loss that are not of dist_bp are imported and run. Raises CheckpointError where
+        there is no intact model, UntrustedCode where it names such code and that was not said.
+        """
         path = Path(path)
         checkpoint = load(path, for_resuming=False)
-        return cls(load_config(path / "config.yaml", own_code=False), checkpoint)
+        config = stored_config(checkpoint.config, path / CONFIG)
+        check_trusted(code_of_model(config), trust_code, path)
+        return cls(config, checkpoint)
 
     def predict(self, raw: Raw, batch_rows: int = BATCH_ROWS) -> "pd.DataFrame":
         """A row for each of `raw`.

@@ -16,7 +16,8 @@ class Served:
     """
 
     def load_context(self, context: Any) -> None:
-        self._model = SavedModel.load(context.artifacts[ARTIFACT])
+        # Who lets MLflow load a model has it run the code that came along with it, this file among it.
+        self._model = SavedModel.load(context.artifacts[ARTIFACT], trust_code=True)
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         return self._model.predict(model_input)

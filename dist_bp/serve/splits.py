@@ -2,17 +2,21 @@
 
 from dist_bp import build
 from dist_bp.config import JobConfig
+from dist_bp.config.trust import check_trusted, code_of_data
 from dist_bp.errors import DataError
 from dist_bp.serve.saved_model import SavedModel
 
 
 def evaluate_split(
-    saved: SavedModel, split: str = "test", moved: JobConfig | None = None
+    saved: SavedModel, split: str = "test", moved: JobConfig | None = None, trust_code: bool = False
 ) -> tuple[int, dict[str, float]]:
     """The number of samples, and loss and metrics; `moved` says where the data is now, if not where it was.
 
-    Raises DataError where there is no such split, or the data is not what the model was trained on.
+    Raises DataError where there is no such split, or the data is not what the model was trained on, UntrustedCode
+    where a function that the model names would read the data and `trust_code` does not say that it may.
     """
+    if not moved:
+        check_trusted(code_of_data(saved.config), trust_code, "data.source of the model")
     config = saved.config.model_copy(update={"data": moved.data}) if moved else saved.config
     prepared = build.prepare(config)
     if prepared.digest != saved.data_digest:

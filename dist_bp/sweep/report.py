@@ -124,7 +124,7 @@ def _log_model(
     metrics = load(model, for_resuming=False).metrics  # of a trial that was given up, the best epoch's
     with TemporaryDirectory() as scratch:
         try:
-            package = Packager(prepared.prepared, Path(scratch)).package(model)
+            package = Packager(chosen, prepared.prepared, Path(scratch)).package(model)
             named = replace(package, tags={SWEEP: winner.run_id, "dist_bp.epochs": str(winner.epochs)})
             uri = tracker.log_model(named, winner.number, tracked(metrics))
         except DataError as error:

@@ -21,8 +21,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from dist_bp.config.metrics import monitor_mode
 from dist_bp.config.sweep import SweepConfig
 from dist_bp.errors import ConfigError, UserError
-from dist_bp.messages import one_line
-from dist_bp.plugins import import_own
+from dist_bp.plugins import import_function, told
 from dist_bp.sweep.trial import Trial
 from dist_bp.tuning.searches.grid import GridSearch
 from dist_bp.tuning.searches.tpe import Tpe
@@ -53,7 +52,7 @@ class Search:
         self._wrong = wrong
         self._sweep = sweep
         self._seed = seed
-        self._conditions: list[Condition] = [import_own(name) for name in sweep.conditions]
+        self._conditions: list[Condition] = [import_function(name) for name in sweep.conditions]
         self._distributions = {key: _distribution(space) for key, space in sweep.spaces.items()}
 
     @property
@@ -161,8 +160,10 @@ def _admits(name: str, condition: Condition, values: dict[str, Any]) -> bool:
     """
     try:
         return bool(condition(dict(values)))
-    except Exception as error:
-        raise ConfigError(f"sweep.conditions: {name} failed for {values}: {one_line(error)}") from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # it may call sys.exit
+        raise ConfigError(f"sweep.conditions: {name} failed for {values}: {told(error)}") from error
 
 
 def _listed(space: Space) -> Sequence[Any]:

@@ -19,6 +19,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.store.artifact.utils.models import get_model_name_and_version
 from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
+from dist_bp.config.trust import params_name_code
 from dist_bp.errors import TrackingError
 from dist_bp.messages import first_line
 from dist_bp.track.mlflow_packing import pack, repack
@@ -38,8 +39,8 @@ Parameters of step {step:,} with their preprocessing: raw rows in, predictions o
 
 ```
 mlflow.pyfunc.load_model("{uri}").predict(rows)
-dist-bp evaluate {uri}
-dist-bp predict {uri} --input FILE --output predictions.csv
+dist-bp evaluate {uri}{trust}
+dist-bp predict {uri}{trust} --input FILE --output predictions.csv
 ```
 """
 """A model's description."""
@@ -134,7 +135,9 @@ class RunModels:
             self._experiment_id, package.name, self._run_id, dict(package.tags), self._params
         )
         try:
-            description = HOW_TO_USE.format(step=step, uri=model.model_uri)
+            description = HOW_TO_USE.format(
+                step=step, uri=model.model_uri, trust=" --trust-code" * params_name_code(self._params)
+            )
             self._client.set_logged_model_tags(model.model_id, {DESCRIPTION: description})
             with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
                 path = Path(folder) / "packed"

@@ -101,7 +101,7 @@ def _run(
             store = open_store(job, folder)
             models = None
             if job.config.tracking.log_model:
-                models = CheckpointModels(store, job.prepared)
+                models = CheckpointModels(store, job.config, job.prepared)
                 held.callback(models.close)
             if tracker.run_id:
                 announce(tracker.run_id, folder)

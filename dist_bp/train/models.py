@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dist_bp.checkpoint import CheckpointStore, copy_model
+from dist_bp.config import JobConfig
 from dist_bp.data import Prepared
 from dist_bp.serve.package import Packager
 from dist_bp.track.names import tracked_name
@@ -14,11 +15,11 @@ from dist_bp.track.port import ModelPackage, StoredCheckpoint
 class CheckpointModels:
     """Those checkpoints of a run that carry a monitored value; see `Checkpoints`."""
 
-    def __init__(self, store: CheckpointStore, prepared: Prepared) -> None:
+    def __init__(self, store: CheckpointStore, config: JobConfig, prepared: Prepared) -> None:
         self.scratch = store.directory.with_name(".models")
         self.close()
         self.scratch.mkdir(parents=True)
-        self.packager = Packager(prepared, self.scratch)
+        self.packager = Packager(config, prepared, self.scratch)
         self._store = store
 
     def close(self) -> None:

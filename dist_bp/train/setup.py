@@ -8,12 +8,11 @@ from operator import attrgetter
 from typing import Any
 
 import numpy as np
-import yaml
 from pydantic import BaseModel
 
 from dist_bp import build
 from dist_bp.checkpoint import Checkpoint, check_matches, model_digest
-from dist_bp.config import JobConfig, monitor_mode, render
+from dist_bp.config import JobConfig, monitor_mode, render, stored_config
 from dist_bp.data import Prepared
 from dist_bp.errors import CheckpointError, ConfigError, UserError
 from dist_bp.metrics import Metric
@@ -142,7 +141,7 @@ class PreparedJob:
 
     def check_same_course(self, checkpoint: Checkpoint) -> None:
         """Raises CheckpointError where the rest of the run would not go on from where the checkpoint stands."""
-        stored = JobConfig.model_validate(yaml.safe_load(checkpoint.config))
+        stored = stored_config(checkpoint.config, "the checkpoint's config.yaml")
         problems = []
         for key in COURSE:
             before, now = attrgetter(key)(stored), attrgetter(key)(self.config)

@@ -1,10 +1,15 @@
 """Small checkpoints for the tests."""
 
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dist_bp.checkpoint import Checkpoint
+from dist_bp.checkpoint.manifest import MANIFEST, FileRecord
 
 
 def sample(step: int = 1, dtype: str = "float32", **changes: Any) -> Checkpoint:
@@ -32,6 +37,21 @@ def sample(step: int = 1, dtype: str = "float32", **changes: Any) -> Checkpoint:
         "run_id": "run",
     }
     return Checkpoint(**facts | changes)
+
+
+def rewrite(directory: Path, name: str, content: bytes) -> None:
+    """Another content of one file of a checkpoint, with right digests: what whoever made it can do."""
+    (directory / name).write_bytes(content)
+    manifest = json.loads((directory / MANIFEST).read_bytes())
+    manifest["files"][name] = asdict(FileRecord.of(directory / name))
+    sign(directory, manifest)
+
+
+def sign(directory: Path, manifest: dict[str, Any]) -> None:
+    """Writes a manifest with the right digest of itself."""
+    content = {name: value for name, value in manifest.items() if name != "digest"}
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    (directory / MANIFEST).write_text(json.dumps({**content, "digest": digest}))
 
 
 def assert_equal(one: Checkpoint, other: Checkpoint) -> None:

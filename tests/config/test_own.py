@@ -196,7 +196,7 @@ def test_comments_describe_the_users_own_options(own: str, file: Callable[[str],
 def test_a_module_that_cannot_be_imported_is_told_with_its_place(tmp_path: Path, problems_of: Problems) -> None:
     (tmp_path / "own_that_fails.py").write_text("raise ValueError('of its own\\nin two lines')\n")
     (line,) = problems_of(BASE.replace("{type: dense, units: 10}", "{type: 'own_that_fails:Mine'}"))
-    assert line == "job.yaml:7: model.layers.1.type: importing it failed: ValueError: of its own"
+    assert line == "job.yaml:7: model.layers.1.type: importing it failed: ValueError: of its own (own_that_fails.py:1)"
 
 
 def test_the_working_directory_is_looked_in_last(tmp_path: Path, file: Callable[[str], str]) -> None:
@@ -209,7 +209,7 @@ def test_the_working_directory_is_looked_in_last(tmp_path: Path, file: Callable[
 
 def test_what_the_users_code_raises_is_told_with_its_name(own: str, file: Callable[[str], str]) -> None:
     config = load_config(file(BASE.replace("{type: dense, units: 10}", f"{{type: '{own}:Breaks', rate: 1}}")))
-    with pytest.raises(ConfigError, match=f"{own}:Breaks: of its own"):
+    with pytest.raises(ConfigError, match=f"{own}:Breaks: making it failed: TypeError: of its own"):
         construct(config.model.layers[1])
 
 

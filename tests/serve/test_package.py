@@ -45,7 +45,8 @@ def packed(config_path: Path, folder: Path) -> tuple[SavedModel, ModelPackage, P
     from mlflow.models import infer_signature
 
     exported = export_model(folder / "run" / "model", load(save(config_path)))
-    package = Packager(build.prepare(load_config(config_path)), exported.parent).package(exported)
+    config = load_config(config_path)
+    package = Packager(config, build.prepare(config), exported.parent).package(exported)
     mlflow.pyfunc.save_model(
         path=str(folder / "packed"),
         python_model=str(package.python_model),
@@ -55,7 +56,7 @@ def packed(config_path: Path, folder: Path) -> tuple[SavedModel, ModelPackage, P
         pip_requirements=list(package.pip_requirements),
         code_paths=[str(path) for path in package.code_paths],
     )
-    return SavedModel.load(exported), package, folder / "packed"
+    return SavedModel.load(exported, trust_code=True), package, folder / "packed"
 
 
 def predict_as_stranger(folder: Path, raw: Path, tmp_path: Path) -> tuple[pd.DataFrame, list[str]]:

@@ -8,7 +8,7 @@ from dist_bp.data.files import DigestCache, digest_of, digest_of_arrays
 from dist_bp.data.inputs import Features, is_table
 from dist_bp.data.sources.base import Dataset, Opened, Samples, Source, dataset_of_arrays
 from dist_bp.errors import DataError
-from dist_bp.plugins import import_own
+from dist_bp.plugins import import_function, told
 
 KEYS = ("inputs", "targets", "test_inputs", "test_targets", "feature_names", "classes")
 
@@ -34,11 +34,13 @@ class FunctionSource(Source):
         return Opened(digest_of([content, names]), lambda: dataset)
 
     def _call(self) -> dict[str, Any]:
-        function = import_own(self.function)
+        function = import_function(self.function)
         try:
             result = function(**self.options)
-        except Exception as error:
-            raise DataError(f"{self.function} failed: {type(error).__name__}: {error}") from error
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # it may call sys.exit
+            raise DataError(f"{self.function} failed: {told(error)}") from error
         if isinstance(result, tuple) and len(result) == 2:
             return {"inputs": result[0], "targets": result[1]}
         if not isinstance(result, dict) or not {"inputs", "targets"} <= set(result) <= set(KEYS):
