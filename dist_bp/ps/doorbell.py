@@ -8,13 +8,15 @@ same user that know the run's secret are let in.
 
 import contextlib
 import hmac
+import math
 import os
+import select
 import socket
 import struct
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from dist_bp.errors import TrainingFailed
 from dist_bp.ps.modes import NO_TICKET
@@ -70,10 +72,7 @@ class Doorbell:
         self._connection = connection
         self._spin = AdaptiveSpin()
         connection.settimeout(None)
-        # A timeout in the kernel costs no extra system call a message, unlike Python's own.
-        limit = struct.pack("ll", int(timeout), int(timeout % 1 * 1e6))
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+        _limit(connection, timeout)
 
     def ring(self, generation: int, version: int, ticket: int = NO_TICKET) -> None:
         try:
@@ -131,6 +130,43 @@ class Doorbell:
         _close(self._connection)
 
 
+class _Hall:
+    """Who has come to a listening socket and has not said yet who it is."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self._listener = listener
+        self._waiting: list[socket.socket] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for connection in self._waiting:
+            connection.close()
+
+    def spoken(self, seconds: float) -> list[socket.socket]:
+        """Those that say something within `seconds`, or nobody; they are the caller's from then on."""
+        poll = select.poll()
+        for connection in (self._listener, *self._waiting):
+            poll.register(connection, select.POLLIN)
+        ready = {descriptor for descriptor, _ in poll.poll(math.ceil(1000 * seconds))}
+        spoken = [connection for connection in self._waiting if connection.fileno() in ready]
+        self._waiting = [connection for connection in self._waiting if connection not in spoken]
+        if self._listener.fileno() in ready:
+            self._let_in(self._listener.accept()[0])
+        return spoken
+
+    def _let_in(self, connection: socket.socket) -> None:
+        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        if _CREDENTIALS.unpack(credentials)[1] != os.geteuid():
+            connection.close()
+            return
+        connection.setblocking(False)
+        self._waiting.append(connection)
+        if len(self._waiting) > BACKLOG // 2:  # whoever belongs here speaks at once
+            self._waiting.pop(0).close()
+
+
 class Acceptor:
     """Where a server receives its peers: a listening socket that hands the arena's descriptor to each of them."""
 
@@ -143,31 +179,26 @@ class Acceptor:
         self.address: bytes = self._listener.getsockname()
 
     def accept(self, peers: Sequence[Peer], arena: int) -> dict[Peer, Doorbell]:
-        """Waits until all `peers` have come; strangers are sent away. Raises PeerLost at the deadline."""
+        """Waits until all `peers` have come; strangers are sent away, and one that says nothing keeps nobody waiting.
+
+        Raises PeerLost at the deadline.
+        """
         bells: dict[Peer, Doorbell] = {}
         deadline = time.monotonic() + START_SECONDS
-        while missing := [peer for peer in peers if peer not in bells]:
-            connection = self._next_connection(deadline, missing)
-            peer = self._identify(connection, deadline)
-            if peer not in missing:
-                connection.close()
-                continue
-            socket.send_fds(connection, [b"a"], [arena])
-            bells[peer] = Doorbell(connection, peer, self._timeout)
+        with _Hall(self._listener) as hall:
+            while missing := [peer for peer in peers if peer not in bells]:
+                if (left := deadline - time.monotonic()) <= 0:
+                    raise PeerLost(str(missing[0]), f"did not connect within {START_SECONDS:g} s")
+                for connection in hall.spoken(left):
+                    peer = self._identify(connection)
+                    if peer is None or peer not in peers or peer in bells:
+                        connection.close()
+                        continue
+                    socket.send_fds(connection, [b"a"], [arena])
+                    bells[peer] = Doorbell(connection, peer, self._timeout)
         return bells
 
-    def _next_connection(self, deadline: float, missing: list[Peer]) -> socket.socket:
-        self._listener.settimeout(max(deadline - time.monotonic(), 0.001))
-        try:
-            return self._listener.accept()[0]
-        except TimeoutError as error:
-            raise PeerLost(str(missing[0]), f"did not connect within {START_SECONDS:g} s") from error
-
-    def _identify(self, connection: socket.socket, deadline: float) -> Peer | None:
-        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-        if _CREDENTIALS.unpack(credentials)[1] != os.geteuid():
-            return None
-        connection.settimeout(max(deadline - time.monotonic(), 0.001))
+    def _identify(self, connection: socket.socket) -> Peer | None:
         try:
             secret, role, rank = _HELLO.unpack(connection.recv(_HELLO.size))
         except (OSError, struct.error):
@@ -183,7 +214,7 @@ class Acceptor:
 def connect(address: bytes, server: Peer, me: Peer, secret: bytes, timeout: float) -> tuple[Doorbell, int]:
     """Connects to a server; returns the doorbell and a descriptor of the arena (the caller's to close)."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    connection.settimeout(START_SECONDS)
+    _limit(connection, START_SECONDS)  # unlike Python's own timeout it also holds where too many wait to be let in
     try:
         connection.connect(address)
         connection.send(_HELLO.pack(secret, me.role.encode(), me.rank))
@@ -196,6 +227,13 @@ def connect(address: bytes, server: Peer, me: Peer, secret: bytes, timeout: floa
         raise PeerLost(str(server), "refused the connection")
     os.set_inheritable(descriptors[0], False)
     return Doorbell(connection, server, timeout), descriptors[0]
+
+
+def _limit(connection: socket.socket, seconds: float) -> None:
+    """A timeout in the kernel: it costs no extra system call a message, unlike Python's own."""
+    limit = struct.pack("ll", int(seconds), int(seconds % 1 * 1e6))
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
 
 
 def _close(connection: socket.socket) -> None:

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -126,6 +127,36 @@ def test_a_caller_without_the_secret_is_sent_away(descriptor: int, secret: bytes
     bells[WORKER].close()
     friend[0][0].close()
     os.close(friend[0][1])
+
+
+def test_strangers_that_say_nothing_keep_nobody_waiting(descriptor: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many of them there are; they are sent away once all have come."""
+    monkeypatch.setattr(doorbell, "BACKLOG", 8)
+    acceptor = Acceptor(SECRET, 5.0)
+    strangers = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(20)]
+    entered = threading.Event()
+
+    def come() -> tuple[Doorbell, int]:
+        for stranger in strangers:
+            stranger.connect(acceptor.address)
+        entered.set()
+        return connect(acceptor.address, SERVER, WORKER, SECRET, 5.0)
+
+    with ThreadPoolExecutor() as pool:
+        friend = pool.submit(come)
+        started = time.monotonic()
+        bells = acceptor.accept([WORKER], descriptor)
+        assert time.monotonic() - started < 5
+        bell, handed = friend.result(5)
+    assert entered.is_set()
+    for stranger in strangers:
+        stranger.settimeout(5)
+        assert stranger.recv(1) == b""
+        stranger.close()
+    acceptor.close()
+    bells[WORKER].close()
+    bell.close()
+    os.close(handed)
 
 
 def test_a_peer_that_never_comes_is_named(descriptor: int, monkeypatch: pytest.MonkeyPatch) -> None:
