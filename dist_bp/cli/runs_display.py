@@ -1,5 +1,6 @@
 """What `runs` prints: tables for people."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from dist_bp.track.comparison import label, shown
 from dist_bp.track.runs import ModelRecord, RunRecord, key_metrics, nested
 
 PIPE_WIDTH = 240
+GROUP = re.compile(r"^([^/]*/|test_)")
 COLORS = {"FINISHED": "green", "FAILED": "red", "KILLED": "yellow", "RUNNING": "cyan"}
 
 
@@ -115,7 +117,7 @@ def _table(*columns: str, right: Sequence[str] = (), folded: Sequence[str] = ())
     """A metric's group stands above its name."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for column in columns:
-        header = Text(column.replace("/", "/\n", 1), justify="right" if column in right else "left")
+        header = Text(GROUP.sub(r"\1\n", column), justify="right" if column in right else "left")
         justify: Literal["left", "right"] = "right" if column in right else "left"
         table.add_column(header, justify=justify, vertical="top", overflow="fold", no_wrap=column not in folded)
     return table

@@ -29,6 +29,7 @@ from dist_bp.track.port import PARENT, Checkpoints, ModelPackage, Registration, 
 from dist_bp.track.sampler import Sampler
 from dist_bp.track.spool import Point, Spool
 from dist_bp.track.store import is_sqlite, run_url, sqlite_path, without_password
+from dist_bp.track.view import TAG
 from dist_bp.track.writer import BackgroundWriter, Rejected
 
 if TYPE_CHECKING:
@@ -40,13 +41,15 @@ MODEL_SECONDS = 600.0  # for one that is slow: a model can be large
 MIRROR_SECONDS = 5.0  # between two looks at the checkpoints,
 MIRROR_REST = 20.0  # or this many times as long as the last look took
 MODEL_PARAM_LENGTH = 500
-SYSTEM_PREFIX = "system/"
-SYSTEM_METRICS = (
-    "cpu_utilization_percentage",
-    "system_memory_usage_megabytes",
-    "network_receive_megabytes",
-    "network_transmit_megabytes",
-)
+SYSTEM_METRICS = {
+    f"system/{name}": name
+    for name in (
+        "cpu_utilization_percentage",
+        "system_memory_usage_megabytes",
+        "network_receive_megabytes",
+        "network_transmit_megabytes",
+    )
+}
 """Those that say something of a run; of a disk or in percent they are of the machine alone."""
 
 
@@ -78,6 +81,8 @@ def open_tracker(
         try:
             _describe(client, run, params, config_text, {**origin_tags(), **tags})
             run = client.get_run(run.info.run_id)
+            if settings.view and PARENT not in run.data.tags:
+                client.set_experiment_tag(run.info.experiment_id, TAG, settings.view.tag())
         except Exception:
             client.set_terminated(run.info.run_id, "FAILED")
             raise
@@ -222,12 +227,12 @@ class MlflowTracker:
         def read() -> dict[str, float]:
             monitor.collect_metrics()
             readings = monitor.aggregate_metrics()
-            values = {SYSTEM_PREFIX + name: readings[name] for name in SYSTEM_METRICS if name in readings}
+            values = {shown: readings[name] for shown, name in SYSTEM_METRICS.items() if name in readings}
             for source in monitor.monitors:
                 source.clear_metrics()
             return values
 
-        last = max((s for name, s in self._last_steps.items() if name.startswith(SYSTEM_PREFIX)), default=-1)
+        last = max((step for name, step in self._last_steps.items() if name in SYSTEM_METRICS), default=-1)
         return Sampler(read, self._writer.log, interval=interval, first_step=last + 1)
 
 

@@ -8,12 +8,18 @@ from dist_bp.messages import did_you_mean
 from dist_bp.types import Direction
 
 EPOCH_LOSS = "train/epoch_loss"
-SPLITS = ("train", "val", "test")
+SPLITS = ("train/", "val/", "test_")
 
 
 def tracked_name(monitor: str) -> str:
-    """The tracker's name of a monitored value: train_loss is train/epoch_loss, val_accuracy is val/accuracy."""
+    """The tracker's name of a monitored value: train_loss is train/epoch_loss, val_accuracy is val/accuracy.
+
+    What is measured once, on the test split, keeps its name: MLflow's pages show names without a group last, below the
+    curves.
+    """
     split, _, metric = monitor.partition("_")
+    if split == "test":
+        return monitor
     return EPOCH_LOSS if monitor == "train_loss" else f"{split}/{metric}"
 
 
@@ -22,7 +28,7 @@ def metric_named(name: str, known: Collection[str]) -> str:
     for candidate in (name, tracked_name(name)):
         if candidate in known:
             return candidate
-    there = ", ".join(sorted(metric for metric in known if metric.partition("/")[0] in SPLITS)) or "none"
+    there = ", ".join(sorted(metric for metric in known if metric.startswith(SPLITS))) or "none"
     raise UserError(f"unknown metric {name!r}{did_you_mean(tracked_name(name), known)} (recorded here: {there})")
 
 

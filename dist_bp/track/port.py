@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from dist_bp.track.view import RunsView
 from dist_bp.types import Direction
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class TrackingSettings:
     artifact_location: str | None = None  # of a new experiment; None: `mlartifacts` beside an SQLite store
     system_metrics: bool = True
     system_metrics_seconds: float = 10.0
+    view: RunsView | None = None  # of the experiment, for those who open its page
 
 
 @dataclass(frozen=True)

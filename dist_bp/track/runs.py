@@ -69,8 +69,8 @@ def key_metrics(runs: Sequence[RunRecord], first: str | None = None) -> list[str
     """The few metrics that tell most of these runs: `first`, then the main metric of each split, then losses."""
     counts = Counter(name for run in runs for name in run.metrics)
     wanted = [first] if first else []
-    for split in ("test", "val"):
-        scores = [name for name in counts if name.startswith(f"{split}/") and not name.endswith("/loss")]
+    for split in ("test_", "val/"):
+        scores = [name for name in counts if name.startswith(split) and name != f"{split}loss"]
         wanted += sorted(scores, key=lambda name: (-counts[name], name))[:1]
     wanted += [name for name in ("val/loss", EPOCH_LOSS) if name in counts]
     return list(dict.fromkeys(wanted))[:4]

@@ -20,6 +20,7 @@ from dist_bp.errors import DistBpError, UserError
 from dist_bp.messages import last_line
 from dist_bp.runtime.warden import Warden
 from dist_bp.track.store import is_sqlite, sqlite_path, without_password
+from dist_bp.track.view import TAG, runs_url
 
 HOST = "127.0.0.1"
 START_SECONDS = 60.0
@@ -69,7 +70,7 @@ def experiment_page(base: str, experiment: str | None) -> str:
             found = _ask(f"{api}/get-by-name?{urlencode({'experiment_name': experiment})}")["experiment"]
     except (OSError, ValueError, LookupError):
         return f"{base}/#/experiments?workflowType=machine_learning"
-    return f"{base}/#/experiments/{found['experiment_id']}/runs?workflowType=machine_learning"
+    return runs_url(base, found["experiment_id"], any(tag["key"] == TAG for tag in found.get("tags", ())))
 
 
 def _ask(url: str, body: bytes | None = None) -> Any:

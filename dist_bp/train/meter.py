@@ -12,6 +12,8 @@ from dist_bp.train.trace import SERVER, WORKER
 from dist_bp.types import Array
 
 SHOWN_PROCESSES = 4
+TIMES = "system/time/"
+"""Where MLflow shows them beside the machine's load and not among the curves of the training."""
 """Up to so many workers or servers each have their own times in the tracker."""
 
 
@@ -127,10 +129,10 @@ def _named(role: str, activities: tuple[str, ...], seconds: Array) -> dict[str, 
     """The times of each process, or of many their averages and the slowest one's own work."""
     if len(seconds) > SHOWN_PROCESSES:
         means = zip(activities, seconds.mean(axis=0), strict=True)
-        values = {f"time/{role}s_{activity}_ms": 1e3 * float(value) for activity, value in means}
-        return values | {f"time/slowest_{role}_{activities[0]}_ms": 1e3 * float(seconds[:, 0].max())}
+        values = {f"{TIMES}{role}s_{activity}_ms": 1e3 * float(value) for activity, value in means}
+        return values | {f"{TIMES}slowest_{role}_{activities[0]}_ms": 1e3 * float(seconds[:, 0].max())}
     return {
-        f"time/{role}_{rank}_{activity}_ms": 1e3 * float(value)
+        f"{TIMES}{role}_{rank}_{activity}_ms": 1e3 * float(value)
         for rank, row in enumerate(seconds)
         for activity, value in zip(activities, row, strict=True)
     }

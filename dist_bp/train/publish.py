@@ -23,6 +23,7 @@ from dist_bp.train.observer import Observer
 from dist_bp.train.result import Result
 from dist_bp.train.setup import PreparedJob
 from dist_bp.train.trainer import Outcome
+from dist_bp.train.view import runs_view
 from dist_bp.types import Array
 
 SPOOLS = Path(".dist_bp/journal")  # the folder keeps its name: points of earlier versions may wait there
@@ -58,6 +59,7 @@ def open_tracked(
             run_name=settings.run_name,
             artifact_location=settings.artifact_location,
             system_metrics=settings.system_metrics,
+            view=runs_view(config),
         ),
         params={key: without_password(str(value)) for key, value in flatten(config).items()},
         config_text=without_password(render(config)),

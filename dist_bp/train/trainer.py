@@ -12,7 +12,7 @@ from dist_bp.runtime.base import LeaseReport, Runtime
 from dist_bp.runtime.ray_job import again
 from dist_bp.track.port import Tracker
 from dist_bp.train.interrupt import Interrupt
-from dist_bp.train.meter import EpochMeter, StepLog, scores
+from dist_bp.train.meter import TIMES, EpochMeter, StepLog, scores
 from dist_bp.train.models import CheckpointModels, tracked
 from dist_bp.train.observer import Observer, Progress
 from dist_bp.train.saving import Saver
@@ -171,7 +171,7 @@ class Trainer:
         if "validation" in job.splits:
             numbers, _ = scores(self._runtime.evaluate("validation"), job.metrics)
             values |= {f"val_{name}": value for name, value in numbers.items()}
-        timing = self._meter.timings() | {"time/samples_per_second": self._meter.count / self._meter.seconds}
+        timing = self._meter.timings() | {f"{TIMES}samples_per_second": self._meter.count / self._meter.seconds}
         self._tracker.log(self._step, tracked(values) | timing)
         self._history.append({"epoch": epoch, "step": self._step, **values})
         self._meter = EpochMeter(job.metrics)

@@ -21,6 +21,7 @@ from dist_bp.cli.main import main
 from dist_bp.config import load_config
 from dist_bp.track.mlflow_tracker import open_tracker
 from dist_bp.track.port import PARENT, TrackingSettings
+from dist_bp.track.view import runs_url
 from dist_bp.train.job import run_job
 from dist_bp.train.result import Result
 from tests.cli.test_train import COMMAND, CONFIG
@@ -105,7 +106,7 @@ def test_a_run_is_shown_by_name_or_the_beginning_of_its_id(run: Run, trained: di
     assert shown["params"]["train.epochs"] == "40"
     models = [model["name"] for model in shown["models"]]
     assert models == ["model"] + ["checkpoint"] * len(list(Path(good.checkpoint).parent.iterdir()))
-    assert shown["models"][0]["metrics"]["test/accuracy"] == good.metrics["test_accuracy"]
+    assert shown["models"][0]["metrics"]["test_accuracy"] == good.metrics["test_accuracy"]
 
 
 def test_runs_are_compared_in_the_terminal_in_png_and_in_html(run: Run, trained: dict[str, Result]) -> None:
@@ -196,7 +197,8 @@ def test_the_pages_are_served_until_the_command_ends(trained: dict[str, Result],
         for end, process in serving.items():
             assert process.stdout
             page = process.stdout.readline().strip()
-            assert page == f"runs: http://127.0.0.1:{ports[end]}/#/experiments/1/runs?workflowType=machine_learning"
+            server = f"http://127.0.0.1:{ports[end]}"
+            assert page == f"runs: {runs_url(server, '1', viewed=True)}"
             families.append(psutil.Process(process.pid).children(recursive=True))
             assert sum("mlflow" in " ".join(child.cmdline()) for child in families[-1]) == 2
         taken = run_here("ui", "job.yaml", "--port", str(ports[signal.SIGINT]))

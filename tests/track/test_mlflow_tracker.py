@@ -121,12 +121,12 @@ def test_a_resumed_run_holds_every_step_once(start: Open, client: MlflowClient) 
     assert client.get_run(first.run_id).info.status == "RUNNING"
     for step in range(6, 16):
         second.log(step, {"train/loss": float(step)} | ({"val/loss": float(step)} if step % 4 == 0 else {}))
-    second.log(3, {"test/loss": 3.0})
+    second.log(3, {"test_loss": 3.0})
     assert second.finish("FINISHED") == []
 
     assert history(client, second, "train/loss") == [(step, float(step)) for step in range(1, 16)]
     assert history(client, second, "val/loss") == [(8, 8.0), (12, 12.0)]
-    assert history(client, second, "test/loss") == [(3, 3.0)]
+    assert history(client, second, "test_loss") == [(3, 3.0)]
     run = client.get_run(first.run_id)
     assert run.info.status == "FINISHED"
     assert run.data.params == {"epochs": "3", "extra": "1"}

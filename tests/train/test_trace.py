@@ -38,9 +38,9 @@ def test_every_step_of_every_process_is_in_the_trace(make_job, tmp_path: Path) -
 def test_where_the_time_of_a_step_goes_is_in_the_runs_metrics(make_job) -> None:
     result = run_job(make_job(train={"epochs": 1}))
     metrics = rows("select key, value from metrics where run_uuid = ?", result.run_id)
-    found = {key: value for key, value in metrics if key.startswith("time/")}
-    worker = [found[f"time/worker_0_{what}_ms"] for what in ("computing", "pushing", "waiting")]
-    server = [found[f"time/server_0_{what}_ms"] for what in ("collecting", "updating", "publishing")]
+    found = {key: value for key, value in metrics if key.startswith("system/time/")}
+    worker = [found[f"system/time/worker_0_{what}_ms"] for what in ("computing", "pushing", "waiting")]
+    server = [found[f"system/time/server_0_{what}_ms"] for what in ("collecting", "updating", "publishing")]
     assert min(worker + server) > 0
     assert sum(worker) * result.steps <= 1e3 * result.seconds
 
@@ -116,10 +116,10 @@ def test_many_workers_are_averaged_in_the_metrics_and_few_are_named() -> None:
     assert len(names(4)) == 3 * (4 + 1)
     many = names(64)
     assert [name for name in many if "worker" in name] == [
-        "time/workers_computing_ms",
-        "time/workers_pushing_ms",
-        "time/workers_waiting_ms",
-        "time/slowest_worker_computing_ms",
+        "system/time/workers_computing_ms",
+        "system/time/workers_pushing_ms",
+        "system/time/workers_waiting_ms",
+        "system/time/slowest_worker_computing_ms",
     ]
-    assert many["time/workers_computing_ms"] == pytest.approx(1e3 * np.arange(0, 192, 3).mean())
-    assert many["time/slowest_worker_computing_ms"] == 189e3
+    assert many["system/time/workers_computing_ms"] == pytest.approx(1e3 * np.arange(0, 192, 3).mean())
+    assert many["system/time/slowest_worker_computing_ms"] == 189e3
