@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from dist_bp.data.checks import check_dataset
+from dist_bp.data.example import write_example
 from dist_bp.data.files import DigestCache, digest_of
 from dist_bp.data.inputs import Inputs, chunks, rows_per_block
 from dist_bp.data.pipeline import Pipeline
@@ -75,6 +76,7 @@ def prepare(
             parts, pipeline = _fit(dataset, split, preprocessors, seed, dtype, task)
             aside = directory / f"{home.name}.partial"
             _write(aside, parts, pipeline)
+            write_example(aside, dataset.samples.inputs)
             splits = {name: len(rows) for name, (_, rows, _) in parts.items()}
             write_records(aside, digest, opened.digest, pipeline, dataset.test is not None, splits)
             _publish(aside, home)

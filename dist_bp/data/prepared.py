@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from dist_bp.data.example import read_example
+from dist_bp.data.inputs import Raw
 from dist_bp.data.pipeline import Pipeline
 from dist_bp.errors import DataError
 from dist_bp.types import Array, Shape, Task
 
-FORMAT = 1
+FORMAT = 2
 SCHEMA, PIPELINE = "schema.json", "pipeline.json"
 
 
@@ -86,6 +88,15 @@ class Prepared:
         self.splits[name]
         x, y = (np.load(self.directory / name / f"{part}.npy", mmap_mode="r", allow_pickle=False) for part in "xy")
         return x.view(np.ndarray), y.view(np.ndarray)
+
+    def example(self) -> Raw:
+        """The first raw rows of the source, an array or a DataFrame. Raises DataError where they are lost."""
+        try:
+            return read_example(self.directory)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(
+                f"{self.directory} has lost its example rows: {error}; remove it, it is made anew"
+            ) from error
 
 
 def write_records(

@@ -10,6 +10,8 @@ from dist_bp.errors import CheckpointError
 
 PACKAGED = "MLmodel"
 EXPORTED = "model"
+ARTIFACT = "model"
+"""What a packaged model is called among its artifacts."""
 _URI = re.compile(r"[A-Za-z][\w+.-]*:/.*")
 
 

@@ -5,24 +5,18 @@ from dataclasses import replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
-
-import numpy as np
 
 from dist_bp import build
 from dist_bp.checkpoint import load
 from dist_bp.config import JobConfig
 from dist_bp.config.trust import code_of_model
 from dist_bp.data import Prepared
-from dist_bp.data.files import DigestCache
-from dist_bp.data.inputs import Raw, is_table
+from dist_bp.serve.find import ARTIFACT
 from dist_bp.serve.saved_model import SavedModel
-from dist_bp.serve.served import ARTIFACT
 from dist_bp.track.port import ModelPackage
 
 REQUIREMENTS = ("numpy", "safetensors", "pandas", "pyyaml", "pydantic")
-EXAMPLE_ROWS = 5
 PYFUNC_FILE = "pyfunc_model.py"
 ARCHIVE = "dist_bp.zip"
 # Text, because MLflow executes this file on its own, and dist_bp must be importable without MLflow.
@@ -53,7 +47,7 @@ class Packager:
 
     Args:
         config: the run's own configuration, not a copy in some folder: it may name code.
-        prepared: the data of the run. Its source is read once, for the example: raw rows, of the types that it has.
+        prepared: the data of the run, which has raw rows for the example.
         folder: where the code is written that a model takes along.
     """
 
@@ -65,7 +59,7 @@ class Packager:
         self._lock = threading.Lock()
 
     def package(self, directory: Path) -> ModelPackage:
-        """The exported model in `directory`. Raises DataError where the source of the data cannot be read any more."""
+        """The exported model in `directory`. Raises DataError where the prepared data is damaged."""
         with self._lock:
             self._first = self._first or self._package(directory)
         return replace(self._first, artifacts={ARTIFACT: directory})
@@ -74,7 +68,7 @@ class Packager:
         model = SavedModel(self._config, load(directory, for_resuming=False))
         code = self._folder / PYFUNC_FILE
         code.write_text(PYFUNC_SOURCE, encoding="utf-8")
-        example = example_rows(model.config, self._prepared)
+        example = self._prepared.example()
         return ModelPackage(
             python_model=code,
             artifacts={ARTIFACT: directory},
@@ -93,16 +87,6 @@ def archive(package: Path, path: Path) -> Path:
     return path
 
 
-def example_rows(config: JobConfig, prepared: Prepared) -> Raw:
-    """The first raw rows of the source; a table's columns as plain NumPy types, as pandas reads them by default."""
-    opened = build.build_source(config).open(DigestCache(prepared.directory.parent))
-    inputs = opened.load().samples.inputs
-    if not is_table(inputs):
-        rows = np.array(inputs[:EXAMPLE_ROWS])
-        return rows.astype(rows.dtype.newbyteorder("="), copy=False)
-    return inputs.astype({name: _plain(inputs[name]) for name in inputs.columns})[:EXAMPLE_ROWS]
-
-
 def own_code(config: JobConfig) -> list[Path]:
     """Files or folders of the user's modules that layers and loss come from."""
     names = {name.partition(":")[0].partition(".")[0] for name in code_of_model(config)}
@@ -113,12 +97,3 @@ def own_code(config: JobConfig) -> list[Path]:
             origin = Path(spec.origin)
             paths.append(origin.parent if spec.submodule_search_locations else origin)
     return paths
-
-
-def _plain(column: Any) -> Any:
-    """Whole numbers with missing values are floats in NumPy, text is objects."""
-    if column.dtype.kind not in "iuf":
-        return object
-    if column.isna().any():
-        return np.float64
-    return getattr(column.dtype, "numpy_dtype", column.dtype)

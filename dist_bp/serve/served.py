@@ -4,9 +4,8 @@ from typing import Any
 
 import pandas as pd
 
+from dist_bp.serve.find import ARTIFACT
 from dist_bp.serve.saved_model import SavedModel
-
-ARTIFACT = "model"
 
 
 class Served:

@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +14,7 @@ from dist_bp import build
 from dist_bp.checkpoint import export_model, load
 from dist_bp.config import load_config
 from dist_bp.serve import SavedModel, find_model
-from dist_bp.serve.package import REQUIREMENTS, Packager, example_rows
+from dist_bp.serve.package import REQUIREMENTS, Packager
 from dist_bp.track.port import ModelPackage
 from tests.serve.samples import configuration, save
 
@@ -130,18 +129,3 @@ def test_an_image_model_predicts_raw_arrays(tmp_path: Path) -> None:
     np.save(tmp_path / "raw.npy", images)
     predicted, _ = predict_as_stranger(folder, tmp_path / "raw.npy", tmp_path)
     pd.testing.assert_frame_equal(predicted, model.predict(images))
-
-
-def test_an_example_is_of_the_machine_s_byte_order(tmp_path: Path) -> None:
-    np.save(tmp_path / "x.npy", np.arange(40, dtype=">i2").reshape(20, 2))
-    np.save(tmp_path / "y.npy", np.arange(20) % 2)
-    source: dict[str, Any] = {
-        "type": "npy",
-        "inputs": str(tmp_path / "x.npy"),
-        "targets": str(tmp_path / "y.npy"),
-    }
-    config = load_config(configuration(tmp_path, source, 2))
-    rows = example_rows(config, build.prepare(config))
-    assert rows.dtype == np.dtype("=i2")
-    assert rows.dtype.isnative
-    assert rows.tolist() == [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9]]
