@@ -12,6 +12,7 @@ from typing import Any
 
 from dist_bp.errors import CapacityError, DistBpError, Interrupted, TrainingFailed
 from dist_bp.messages import first_line
+from dist_bp.runtime.lean_ray import lean_ray
 from dist_bp.runtime.placement import Bundle, Node
 from dist_bp.runtime.ray_job import in_job
 from dist_bp.runtime.warden import Warden
@@ -91,16 +92,17 @@ class Cluster:
     def _start_local(self, object_store_bytes: int) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="dist_bp-"))
         self._warden.guard(self._folder)
-        self._ray.init(
-            address="local",
-            num_cpus=local_cpus(),
-            object_store_memory=max(object_store_bytes, OBJECT_STORE_BYTES),
-            include_dashboard=False,
-            logging_level=logging.WARNING,
-            log_to_driver=False,
-            _temp_dir=str(self._folder),
-            _node_ip_address=LOOPBACK,
-        )
+        with lean_ray():
+            self._ray.init(
+                address="local",
+                num_cpus=local_cpus(),
+                object_store_memory=max(object_store_bytes, OBJECT_STORE_BYTES),
+                include_dashboard=False,
+                logging_level=logging.WARNING,
+                log_to_driver=False,
+                _temp_dir=str(self._folder),
+                _node_ip_address=LOOPBACK,
+            )
 
     def settled(self) -> None:
         """Every process that the run needs has been started."""

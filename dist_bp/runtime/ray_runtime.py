@@ -39,6 +39,7 @@ class Member:
                 "set data.prepared to a folder that all nodes share"
             )
         if self._peer.role == "server":
+            limit_threads(1)
             keep_freed_memory()
             return make_server(self._plan, self._peer.rank)
         limit_threads(self._plan.config.scaling.cpus_per_worker)
@@ -81,14 +82,12 @@ class RayRuntime(Runtime):
         cpus = self.plan.config.scaling.cpus_per_worker
         actors = {"server": ray.remote(ServerProcess), "worker": ray.remote(WorkerProcess)}
         for peer in (*self.servers, *self.workers):
-            threads = cpus if peer.role == "worker" else 1
             self._actors[peer] = (
                 actors[peer.role]
                 .options(
                     num_cpus=cpus if peer.role == "worker" else 0,
                     max_restarts=0,
                     scheduling_strategy=self._strategy(peer),
-                    runtime_env={"env_vars": _thread_variables(threads)},
                 )
                 .remote(self.plan, peer)
             )
@@ -158,8 +157,3 @@ def _translate(error: BaseException, peer: Peer) -> BaseException:
     if isinstance(error, ActorDiedError | ActorUnavailableError):
         return ProcessDied(f"{peer} died: its process ended or was killed")
     return error
-
-
-def _thread_variables(count: int) -> dict[str, str]:
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    return {name: str(count) for name in names}

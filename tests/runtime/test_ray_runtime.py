@@ -4,12 +4,15 @@ import os
 import secrets
 import signal
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dist_bp.config import JobConfig
 from dist_bp.errors import CapacityError
+from dist_bp.processes import descendants
 from dist_bp.ps.arena import Snapshot
 from dist_bp.ps.doorbell import PeerLost
 from dist_bp.runtime.base import ProcessDied, Runtime
@@ -115,3 +118,14 @@ def test_more_workers_than_processors_are_refused(ray_cluster: Cluster, make_job
     job = prepare_job(make_job(scaling={"num_workers": 4, "cpus_per_worker": 100}))
     with pytest.raises(CapacityError, match=r"needs 400 CPUs \(4 workers x 100\), this Ray has \d+"):
         RayRuntime(plan_of(job), job.metrics, ray_cluster)
+
+
+def test_a_private_ray_runs_only_what_training_needs(ray_cluster: Cluster) -> None:
+    commands = ""
+    for pid in descendants(os.getpid()):
+        with suppress(OSError):  # it has ended
+            commands += Path(f"/proc/{pid}/cmdline").read_text()
+    assert "raylet" in commands
+    for idle in ("dashboard/dashboard.py", "monitor.py", "log_monitor.py"):
+        assert idle not in commands
+    assert not os.environ.keys() & {"RAY_preload_python_modules"}, "the environment is that of Ray's processes alone"

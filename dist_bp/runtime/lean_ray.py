@@ -1,0 +1,81 @@
+"""A private Ray without what only people look at: dashboard, log collector, autoscaler. It starts in half the time.
+
+Ray has no public switches for them, so while it starts its class of a node is replaced by one that leaves them out.
+"""
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+REGISTER_SECONDS = 10.0
+LOOK_SECONDS = 0.02
+WORKERS = {
+    # Prestarted processes import what an actor needs while Ray is still busy with itself.
+    "RAY_preload_python_modules": "dist_bp.runtime.ray_runtime",
+    # Servers and workers then set what they may use; a pool that is made larger than that costs memory.
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+}
+"""Environment of Ray's processes."""
+
+
+@contextmanager
+def lean_ray() -> Iterator[None]:
+    """A node that Ray starts meanwhile consists of the scheduler, its store, its agents and workers."""
+    from ray._private import node, utils
+
+    class LeanNode(node.Node):  # type: ignore[misc]
+        """Starts what training needs, and notices within milliseconds that it is there; Ray looks once a second."""
+
+        def start_monitor(self, *_: Any, **__: Any) -> None:
+            """No autoscaler."""
+
+        def start_log_monitor(self, *_: Any, **__: Any) -> None:
+            """Nobody reads the logs of a private Ray while it runs."""
+
+        def start_api_server(self, *_: Any, **__: Any) -> None:
+            """No dashboard."""
+
+        def start_raylet(self, *arguments: Any, **options: Any) -> None:
+            super().start_raylet(*arguments, **options)
+            deadline = time.monotonic() + REGISTER_SECONDS
+            while not self.get_gcs_client().get_all_node_info(timeout=REGISTER_SECONDS):
+                if time.monotonic() > deadline or self.dead_processes():
+                    return  # Ray tells what is wrong
+                time.sleep(LOOK_SECONDS)
+
+    # Without its web server the agent of a node imports half as much.
+    minimal = {"get_dashboard_dependency_error": lambda: ImportError("there is no dashboard")}
+    with replaced(node, {"Node": LeanNode}), replaced(utils, minimal), environment(WORKERS):
+        yield
+
+
+@contextmanager
+def replaced(module: Any, values: Mapping[str, Any]) -> Iterator[None]:
+    """Attributes of a module that have other values meanwhile."""
+    before = {name: getattr(module, name) for name in values}
+    for name, value in values.items():
+        setattr(module, name, value)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(module, name, value)
+
+
+@contextmanager
+def environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Variables that processes started meanwhile inherit."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
