@@ -8,6 +8,7 @@ from dist_bp.sweep.trial import Trial
 from dist_bp.train.describe import figure, page
 
 BEST_CONFIG = "best.yaml"
+REPORT = "report.html"
 LISTED = 10
 """Trials in a description."""
 
@@ -31,7 +32,10 @@ def describe_result(job: SweepJob, name: str, order: Sequence[Trial], figures: M
     names = [*table.HEAD, metric, *keys, "epochs"]
     ranking = table.as_markdown(table.rows(order[:LISTED], metric, keys), names)
     drawn = [figure(text, path, run_id) for text, path in figures.items()]
-    where = f"Among the artifacts are the best configuration ({BEST_CONFIG}) and the whole ranking (trials.html)."
+    where = (
+        f"Among the artifacts are the best configuration ({BEST_CONFIG}), the whole ranking (trials.html) and plots to "
+        f"explore ({REPORT})."
+    )
     return page([title, ranking, *drawn, _facts(job), where])
 
 

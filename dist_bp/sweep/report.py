@@ -1,6 +1,6 @@
 """What a sweep tells the tracker: the parent run, and once it is over its ranking, figures and best model."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,11 +9,10 @@ from dist_bp.checkpoint import export_model, load, open_store
 from dist_bp.config import JobConfig, render
 from dist_bp.errors import DataError, TrainingFailed
 from dist_bp.runtime.warden import Warden
-from dist_bp.sweep import figures, table
-from dist_bp.sweep.describe import BEST_CONFIG, describe_begin, describe_result
+from dist_bp.sweep import figures, interactive, table
+from dist_bp.sweep.describe import BEST_CONFIG, REPORT, describe_begin, describe_result
 from dist_bp.sweep.job import SweepJob
 from dist_bp.sweep.result import SweepResult
-from dist_bp.sweep.search import Search
 from dist_bp.sweep.study import Study
 from dist_bp.sweep.trial import Trial, best, ranked
 from dist_bp.track.port import DESCRIPTION, SWEEP, Tracker
@@ -25,13 +24,23 @@ from dist_bp.train.setup import PreparedJob
 
 PARALLEL_FIGURE = "figures/parallel_coordinates.png"
 IMPORTANCES_FIGURE = "figures/importances.png"
+OF_ALL_TRIALS = ("name", "seed", "checkpoint.directory")
 
 
 def open_parent(job: SweepJob, name: str, run_id: str | None, warden: Warden) -> Tracker:
     """Opens the parent run of all trials; `run_id` is that of an earlier process."""
     tracking = job.config.tracking.model_copy(update={"run_name": job.config.tracking.run_name or name})
     named = job.config.model_copy(update={"tracking": tracking})
-    return open_tracked(named, describe_begin(job, name), {SWEEP: name}, run_id, warden)
+    return open_tracked(named, describe_begin(job, name), {SWEEP: name}, run_id, warden, _of_all_trials)
+
+
+def _of_all_trials(key: str, value: object) -> bool:
+    """Whether a setting tells of the sweep: most of the others are a template, and the trials' own runs have them."""
+    return (
+        key in OF_ALL_TRIALS
+        or key.startswith(("sweep.", "data.source."))
+        or (key.endswith(".type") and ":" in str(value))
+    )
 
 
 def close_children(tracker: Tracker, trials: Iterable[Trial]) -> None:
@@ -61,7 +70,11 @@ def publish(
     if winner is None:
         raise TrainingFailed(f"no trial has a {job.metric}: {'; '.join(trial.cause for trial in order if trial.cause)}")
     _log_table(tracker, job, name, order)
-    drawn = _log_figures(tracker, job, order, study.search, observer)
+    found = study.search.importances(order)
+    if not found:
+        observer.note("there are too few finished trials to tell how important the parameters are")
+    drawn = _log_figures(tracker, job, order, found)
+    _log_report(tracker, job, name, folder, order, found)
     tracker.log_tags({DESCRIPTION: describe_result(job, name, order, drawn, tracker.run_id or "")})
     chosen = job.trial(winner.values)
     path = folder / BEST_CONFIG
@@ -98,17 +111,24 @@ def _log_table(tracker: Tracker, job: SweepJob, name: str, order: Sequence[Trial
 
 
 def _log_figures(
-    tracker: Tracker, job: SweepJob, order: Sequence[Trial], search: Search, observer: Observer
+    tracker: Tracker, job: SweepJob, order: Sequence[Trial], importances: Mapping[str, float]
 ) -> dict[str, str]:
     """Draws what there is to be drawn; returns where it is, by title."""
     drawn = figures.parallel_coordinates(order, job.sweep.spaces, job.metric, job.mode)
     tracker.log_figure(PARALLEL_FIGURE, drawn)
-    found = search.importances(order)
-    if not found:
-        observer.note("there are too few finished trials to tell how important the parameters are")
+    if not importances:
         return {"Trials in parallel coordinates": PARALLEL_FIGURE}
-    tracker.log_figure(IMPORTANCES_FIGURE, figures.importances(found))
+    tracker.log_figure(IMPORTANCES_FIGURE, figures.importances(importances))
     return {"Trials in parallel coordinates": PARALLEL_FIGURE, "Importance of the parameters": IMPORTANCES_FIGURE}
+
+
+def _log_report(
+    tracker: Tracker, job: SweepJob, name: str, folder: Path, order: Sequence[Trial], importances: Mapping[str, float]
+) -> None:
+    path = folder / REPORT
+    content = interactive.report(f"Sweep {name}", order, job.sweep.spaces, job.metric, job.mode, importances)
+    path.write_text(content, encoding="utf-8")
+    tracker.log_artifact(path)
 
 
 def _log_model(

@@ -1,6 +1,7 @@
 """One sweep from configuration to result: parent run, trials, ranking, best model."""
 
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -14,11 +15,13 @@ from dist_bp.sweep.checks import check_capacity, check_networks, check_sweep
 from dist_bp.sweep.describe import describe_end
 from dist_bp.sweep.job import SweepJob
 from dist_bp.sweep.journal import Journal, Record, sweep_folder
+from dist_bp.sweep.progress import BestSoFar
 from dist_bp.sweep.report import close_children, open_parent, publish
 from dist_bp.sweep.result import SweepResult
 from dist_bp.sweep.resume import CONFIG, read_record, sweep_name
 from dist_bp.sweep.search import Search
 from dist_bp.sweep.study import Study, SweepState, Watcher
+from dist_bp.sweep.trial import Trial
 from dist_bp.sweep.tuning import run_trials
 from dist_bp.track.port import Tracker
 from dist_bp.train.checks import check_job, object_store_bytes
@@ -91,11 +94,17 @@ def _open_study(
     journal = Journal(folder)
     (folder / CONFIG).write_text(render(job.config), encoding="utf-8")
     journal.open(render(job.config), tracker.run_id or "")
+    best_so_far = BestSoFar(tracker, job.mode)
+
+    def watch(trials: Sequence[Trial]) -> None:
+        best_so_far(trials)
+        watcher(trials)
+
     return Study(
         search,
         journal,
         new_run=lambda number: tracker.open_child(f"trial {number}"),
-        watcher=watcher,
+        watcher=watch,
         warn=observer.warn,
         max_concurrent=job.sweep.max_concurrent,
         max_failures=job.sweep.max_failures,

@@ -3,7 +3,7 @@
 import hashlib
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,9 +45,17 @@ def open_run(job: PreparedJob, run_id: str | None, warden: Warden) -> Tracker:
 
 
 def open_tracked(
-    config: JobConfig, description: str, tags: Mapping[str, str], run_id: str | None, warden: Warden
+    config: JobConfig,
+    description: str,
+    tags: Mapping[str, str],
+    run_id: str | None,
+    warden: Warden,
+    shown: Callable[[str, object], bool] = lambda key, value: True,
 ) -> Tracker:
-    """Opens a run as the configuration says, with its settings as parameters; the warden closes it after a kill."""
+    """Opens a run as the configuration says, with its settings as parameters; the warden closes it after a kill.
+
+    `shown` says of a dotted key and its value whether it is one of the parameters.
+    """
     from dist_bp.track.mlflow_tracker import open_tracker
 
     settings = config.tracking
@@ -61,7 +69,7 @@ def open_tracked(
             system_metrics=settings.system_metrics,
             view=runs_view(config),
         ),
-        params={key: without_password(str(value)) for key, value in flatten(config).items()},
+        params={key: without_password(str(value)) for key, value in flatten(config).items() if shown(key, value)},
         config_text=without_password(render(config)),
         tags={**settings.tags, **job_tags(), **tags, DESCRIPTION: description},
         resume_run_id=run_id,

@@ -71,7 +71,13 @@ def test_a_sweep_gives_up_trials_and_publishes_the_best(folder: Path, ray_sessio
     assert len(rows("select distinct value from tags where key = 'mlflow.source.name'")) == 1
     files = {path.name for path in Path("mlartifacts", result["run_id"], "artifacts").rglob("*")}
     wanted = {"trials.csv", "trials.html", "parallel_coordinates.png", "importances.png", "best.yaml", "config.yaml"}
-    assert wanted <= files
+    assert wanted | {"report.html"} <= files
+    curve = rows("select step, value from metrics where key = 'sweep/best' and run_uuid = ?", result["run_id"])
+    assert [step for step, _ in sorted(curve)] == list(range(1, 7))
+    assert [value for _, value in sorted(curve)] == sorted(value for _, value in curve)
+    params = {key for (key,) in rows("select key from params where run_uuid = ?", result["run_id"])}
+    assert {"name", "data.source.type", "sweep.metric"} <= params
+    assert not {key for key in params if key.startswith(("model.", "train.", "scaling."))}
     ranking = Path("mlartifacts", result["run_id"], "artifacts", "trials.csv").read_text().splitlines()
     assert len(ranking) == 7
     assert ranking[0].startswith("rank,trial,status,val_accuracy,train.optimizer.learning_rate,model.layers.0.units")
