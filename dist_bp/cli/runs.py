@@ -1,8 +1,10 @@
 """`runs list|show|compare|best`: what was trained, read back from MLflow."""
 
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,7 +28,7 @@ Experiment = Annotated[str | None, typer.Option("--experiment", metavar="NAME", 
 Filter = Annotated[
     str,
     typer.Option(
-        "--filter", metavar="TEXT", help="As in MLflow: 'metrics.`val/accuracy` > 0.9 and params.seed = \"7\"'."
+        "--filter", metavar="TEXT", help="As in MLflow: 'metrics.val_accuracy > 0.9 and params.seed = \"7\"'."
     ),
 ]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, the beginning of it, or its name.")]
@@ -118,7 +120,7 @@ def compare(
 
 
 def best(
-    metric: Annotated[str, typer.Option("--metric", metavar="METRIC", help="val_accuracy, or val/accuracy.")],
+    metric: Annotated[str, typer.Option("--metric", metavar="METRIC", help="As in YAML: val_accuracy.")],
     mode: Annotated[
         Direction | None, typer.Option(help="Whether less or more is better; by default told by the name.")
     ] = None,
@@ -128,7 +130,7 @@ def best(
     filter_text: Filter = "",
     as_json: AsJson = False,
 ) -> None:
-    """The best run by a metric of its model, or where it has none by the last value, and how to use the model."""
+    """The best run by a metric of its model, or where it has none of the best epoch, and how to use the model."""
     from dist_bp.cli.runs_display import print_best
     from dist_bp.track.names import tracked_mode
 
@@ -154,11 +156,12 @@ def _best(
     candidates: list[tuple[float, bool, int, RunRecord, ModelRecord | None]] = []
     for place, run in enumerate(reader.runs(filter_text)):
         models = final.get(run.run_id, [])[:1] or checkpoints.get(run.run_id, [])
-        measured = [model for model in models if metric in model.metrics]
-        model = min(measured, key=lambda model: sign * model.metrics[metric], default=None)
-        value = model.metrics[metric] if model else run.metrics.get(metric)
-        if value is not None and value == value:
-            candidates.append((sign * value, model is None, place, run, model))
+        measured = [(sign * value, model) for model in models if (value := model.metric(metric)) is not None]
+        signed, model = min(measured, key=itemgetter(0), default=(None, None))
+        if signed is None and metric in run.metrics:
+            signed = sign * run.metrics[metric]
+        if signed is not None and not math.isnan(signed):
+            candidates.append((signed, model is None, place, run, model))
     if not candidates:
         raise UserError(f"no run has a value of {metric}{' and matches the filter' if filter_text else ''}")
     value, *_, run, model = min(candidates, key=lambda candidate: candidate[:3])

@@ -14,10 +14,10 @@ from rich.text import Text
 from dist_bp.cli.display import TRUST, program
 from dist_bp.config.trust import params_name_code
 from dist_bp.track.comparison import label, shown
-from dist_bp.track.runs import ModelRecord, RunRecord, key_metrics, nested
+from dist_bp.track.runs import ModelRecord, RunRecord, key_metrics, metric_rows, nested
 
 PIPE_WIDTH = 240
-GROUP = re.compile(r"^([^/]*/|test_)")
+GROUP = re.compile(r"^([^/]*/|train_|val_|test_)")
 COLORS = {"FINISHED": "green", "FAILED": "red", "KILLED": "yellow", "RUNNING": "cyan"}
 
 
@@ -43,13 +43,13 @@ def print_run(run: RunRecord, models: Sequence[ModelRecord], artifacts: Sequence
     facts |= {"started": f"{_time(run.started)}, {_age(run)} ago", "took": _took(run), "link": run.url}
     for name, value in facts.items():
         console.print(f"[bold]{name:12}[/bold]{value}", soft_wrap=True)
-    _section(console, "metrics", {name: shown(value) for name, value in sorted(run.metrics.items())})
+    _section(console, "metrics", {name: shown(*values) for name, values in metric_rows([run]).items()})
     if models:
         console.print("\n[bold]models[/bold]")
         table = _table("name", "step", "uri", *(names := key_metrics([run])), right=("step", *names))
         for model in models:
             step = "" if model.step is None else f"{model.step:,}"
-            table.add_row(model.name, step, model.uri, *(shown(model.metrics.get(name)) for name in names))
+            table.add_row(model.name, step, model.uri, *(shown(model.metric(name)) for name in names))
         console.print(table)
     _section(console, "artifacts", dict.fromkeys(artifacts, ""))
     _section(console, "params", dict(sorted(run.params.items())))

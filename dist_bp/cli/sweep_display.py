@@ -67,7 +67,7 @@ class Lines:
     def _line(self, trial: Trial) -> str:
         if trial.cause:
             return f"trial {trial.number} of {self._total} failed: {trial.cause}"
-        score = f", {self._metric} {shown(trial.score)} at epoch {trial.epochs}" if trial.epochs else ""
+        score = f", {self._metric} {shown(trial.score)} after epoch {trial.epochs}" if trial.epochs else ""
         values = ", ".join(f"{key}={shown(value)}" for key, value in trial.values.items())
         return f"trial {trial.number} of {self._total} {trial.status}{score} ({values})"
 

@@ -64,12 +64,13 @@ class StudyCallback(tune.Callback):  # type: ignore[misc]
         known = self._study.of(str(trial))
         if "failed" in result or result.get("idle"):
             return
-        score = float(result.get(self._metric, "nan"))
+        value = float(result.get(self._metric, "nan"))
+        score = float(result["metrics"].get(self._metric, "nan"))
         if result["over"]:
             known.curve.setdefault(result["epoch"], score)
             known.score, known.metrics, known.seconds = score, result["metrics"], result["seconds"]
         else:
-            self._study.observe(known, result["epoch"], score, result["metrics"], result["seconds"])
+            self._study.observe(known, result["epoch"], value, score, result["metrics"], result["seconds"])
 
     def on_trial_complete(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **_: Any) -> None:
         known = self._study.of(str(trial))

@@ -42,7 +42,7 @@ class Journal:
     def epoch(self, trial: Trial) -> None:
         """The newest epoch of the trial."""
         facts = {"score": trial.score, "metrics": trial.metrics, "seconds": trial.seconds}
-        self._append("epoch", trial=trial.number, epoch=trial.epochs, **facts)
+        self._append("epoch", trial=trial.number, epoch=trial.epochs, value=trial.curve[trial.epochs], **facts)
 
     def ended(self, trial: Trial) -> None:
         names = ("status", "score", "metrics", "seconds", "cause")
@@ -62,7 +62,9 @@ class Journal:
                     trials.setdefault(new.number, new).values = new.values
                 case "epoch":
                     trial = trials[event["trial"]]
-                    trial.observe(event["epoch"], event["score"], event["metrics"], event["seconds"])
+                    score = event["score"]
+                    value = event.get("value", score)
+                    trial.observe(event["epoch"], value, score, event["metrics"], event["seconds"])
                 case "end":
                     trial = trials[event.pop("trial")]
                     epoch, score = event.pop("epoch"), event["score"]

@@ -17,10 +17,10 @@ from dist_bp.sweep.study import Study
 from dist_bp.sweep.trial import Trial, best, ranked
 from dist_bp.track.port import DESCRIPTION, SWEEP, Tracker
 from dist_bp.track.store import without_password
-from dist_bp.train.models import tracked
 from dist_bp.train.observer import Observer
 from dist_bp.train.publish import open_tracked, registration_of
 from dist_bp.train.setup import PreparedJob
+from dist_bp.types import Direction
 
 PARALLEL_FIGURE = "figures/parallel_coordinates.png"
 IMPORTANCES_FIGURE = "figures/importances.png"
@@ -80,9 +80,7 @@ def publish(
     path = folder / BEST_CONFIG
     path.write_text(render(chosen), encoding="utf-8")
     tracker.log_text(BEST_CONFIG, without_password(path.read_text(encoding="utf-8")))
-    for trial in order:
-        if trial.score is not None:
-            tracker.log(trial.number, {"sweep/score": trial.score, "sweep/epochs": trial.epochs})
+    _log_scores(tracker, study.trials, job.mode)
     model = Path(job.config.checkpoint.directory).absolute() / winner.run_id / "model"
     return SweepResult(
         name=name,
@@ -102,6 +100,15 @@ def publish(
         run_url=tracker.run_url,
         tracking_uri=without_password(job.config.tracking.tracking_uri),
     )
+
+
+def _log_scores(tracker: Tracker, trials: Sequence[Trial], mode: Direction) -> None:
+    """Scores by the trials' numbers, and the best up to each: the last of those is the sweep's."""
+    for count, trial in enumerate(trials, start=1):
+        values = {"sweep/trial_score": trial.score, "sweep/epochs": trial.epochs}
+        if found := best(trials[:count], mode):
+            values["sweep/score"] = found.score
+        tracker.log(trial.number, {name: value for name, value in values.items() if value is not None})
 
 
 def _log_table(tracker: Tracker, job: SweepJob, name: str, order: Sequence[Trial]) -> None:
@@ -146,7 +153,7 @@ def _log_model(
         try:
             package = Packager(chosen, prepared.prepared, Path(scratch)).package(model)
             named = replace(package, tags={SWEEP: winner.run_id, "dist_bp.epochs": str(winner.epochs)})
-            uri = tracker.log_model(named, winner.number, tracked(metrics))
+            uri = tracker.log_model(named, winner.number, metrics)
         except DataError as error:
             observer.warn(f"the model is in {model} but not in MLflow, which needs rows of the data: {error}")
             return None

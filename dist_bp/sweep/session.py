@@ -22,10 +22,12 @@ TELL_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Epoch:
-    """What a job tells of an epoch; `values` by monitor name, `seconds` of training so far."""
+    """What a job tells of an epoch; `values` by monitor name, `kept` those of the epoch that would be given back,
+    `seconds` of training so far."""
 
     number: int
     values: dict[str, float]
+    kept: dict[str, float]
     seconds: float
 
 
@@ -101,11 +103,18 @@ class Session:
             raise answer
         return answer  # type: ignore[no-any-return]
 
-    def epoch(self, epoch: int, values: dict[str, float], seconds: float, save: Callable[[], Path]) -> str | None:
+    def epoch(
+        self,
+        epoch: int,
+        values: dict[str, float],
+        kept: dict[str, float],
+        seconds: float,
+        save: Callable[[], Path],
+    ) -> str | None:
         """Called by the job, see `dist_bp.train.steering`."""
         if not self._waits(epoch) and time.monotonic() - self._told < TELL_SECONDS:
             return None
-        self._said.put(Epoch(epoch, values, seconds))
+        self._said.put(Epoch(epoch, values, kept, seconds))
         while (order := self._orders.get()) == "save":
             self._said.put(save())
         self._told = time.monotonic()

@@ -130,7 +130,9 @@ class Study:
             self.journal.ended(trial)
         self.watcher(self.trials)
 
-    def observe(self, trial: Trial, epoch: int, score: float, metrics: dict[str, float], seconds: float) -> None:
-        trial.observe(epoch, score, metrics, seconds)
+    def observe(
+        self, trial: Trial, epoch: int, value: float, score: float, metrics: dict[str, float], seconds: float
+    ) -> None:
+        trial.observe(epoch, value, score, metrics, seconds)
         self.journal.epoch(trial)
         self.watcher(self.trials)

@@ -49,8 +49,8 @@ class TrainingTrial(tune.Trainable):  # type: ignore[misc]
         if answer is None:
             return dict(NO_NEWS)
         if isinstance(answer, Epoch):
-            return _report(answer.values, answer.number, answer.seconds, over=False)
-        return _report(answer.metrics, answer.epochs, answer.seconds, over=True)
+            return _report(answer.values, answer.kept, answer.number, answer.seconds, over=False)
+        return _report(answer.metrics, answer.metrics, answer.epochs, answer.seconds, over=True)
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         if self._session and self._session.waiting:
@@ -75,8 +75,9 @@ class TrainingTrial(tune.Trainable):  # type: ignore[misc]
                 session.stop()
 
 
-def _report(metrics: dict[str, float], epoch: int, seconds: float, over: bool) -> dict[str, Any]:
-    return {**metrics, "metrics": metrics, "epoch": epoch, "seconds": seconds, "over": over, "done": over}
+def _report(values: dict[str, float], kept: dict[str, float], epoch: int, seconds: float, over: bool) -> dict[str, Any]:
+    """What Tune is told: `values` for its scheduler, and what the trial would give back, the metrics `kept`."""
+    return {**values, "metrics": kept, "epoch": epoch, "seconds": seconds, "over": over, "done": over}
 
 
 def _link(source: str, target: str) -> str:

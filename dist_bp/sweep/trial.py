@@ -16,8 +16,8 @@ OVER: tuple[Status, ...] = ("finished", "stopped", "failed")
 class Trial:
     """One trial: the varied settings, and how far it has come.
 
-    `curve` has the sweep's metric by epoch; `score` is that of the parameters a finished trial gives back, of others
-    that of their last epoch. `seconds` are of training, without start and end.
+    `curve` has the sweep's metric by epoch; `score` is that of the parameters that the trial gives back, and `metrics`
+    are theirs: of the best epoch so far. `seconds` are of training, without start and end.
     """
 
     number: int
@@ -43,9 +43,9 @@ class Trial:
         """Whether it has a score that counts."""
         return self.status != "failed" and self.score is not None and math.isfinite(self.score)
 
-    def observe(self, epoch: int, score: float, metrics: dict[str, float], seconds: float) -> None:
-        """An epoch is over."""
-        self.curve[epoch] = score
+    def observe(self, epoch: int, value: float, score: float, metrics: dict[str, float], seconds: float) -> None:
+        """An epoch is over: `value` is the sweep's metric of it."""
+        self.curve[epoch] = value
         self.score, self.metrics, self.seconds = score, metrics, seconds
 
 

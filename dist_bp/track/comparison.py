@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from dist_bp.track.figures import logarithmic_if_wide, plain
-from dist_bp.track.names import EPOCH_LOSS
+from dist_bp.track.names import EPOCH, STEP
 from dist_bp.track.runs import RunRecord, differing_params, metric_rows
 
 Curve = Sequence[tuple[int, float]]
@@ -27,12 +27,13 @@ svg { width: 100%; height: auto }
 
 
 def drawn_metrics(runs: Sequence[RunRecord]) -> list[str]:
-    """The metrics of training and validation that are worth a panel, losses first."""
-    names = {name for run in runs for name in run.metrics if name.partition("/")[0] in ("train", "val")}
-    first = [name for name in ("val/loss", EPOCH_LOSS) if name in names]
-    scores = sorted(name for name in names if name.startswith("val/") and name not in first)
-    others = sorted(names - {*first, *scores, "train/loss", "train/learning_rate", "train/gradient_norm"})
-    return [*first, *scores, *others][:MAX_PANELS] or sorted(names)[:MAX_PANELS]
+    """The curves of training and validation that are worth a panel, losses first."""
+    names = {name for run in runs for name in run.metrics if name.startswith(EPOCH)}
+    first = [name for name in (f"{EPOCH}val_loss", f"{EPOCH}train_loss") if name in names]
+    scores = sorted(name for name in names if name.startswith(f"{EPOCH}val_") and name not in first)
+    others = sorted(names - {*first, *scores})
+    along_steps = sorted({name for run in runs for name in run.metrics if name.startswith(STEP)})
+    return [*first, *scores, *others][:MAX_PANELS] or along_steps[:MAX_PANELS]
 
 
 def curves(runs: Sequence[RunRecord], histories: Mapping[str, Sequence[Curve]]) -> Figure:

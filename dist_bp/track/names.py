@@ -1,4 +1,9 @@
-"""Names of metrics: as the configuration has them, and as the tracker shows them, grouped."""
+"""Names of metrics: as the configuration has them, and as the tracker shows them, grouped.
+
+A store shows the last value of a metric as the run's. So what a run gives back and the curve that led there are two:
+`val_loss` is that of the best epoch so far, whose parameters are given back, `epoch/val_loss` that of each epoch.
+MLflow's pages show names without a group last, below the curves.
+"""
 
 from collections.abc import Collection
 
@@ -7,31 +12,33 @@ from dist_bp.errors import UserError
 from dist_bp.messages import did_you_mean
 from dist_bp.types import Direction
 
-EPOCH_LOSS = "train/epoch_loss"
-SPLITS = ("train/", "val/", "test_")
+EPOCH = "epoch/"
+"""The group of the curves along the epochs."""
+
+STEP = "step/"
+"""The group of the curves along the steps."""
+
+SPLITS = ("train_", "val_", "test_")
 
 
-def tracked_name(monitor: str) -> str:
-    """The tracker's name of a monitored value: train_loss is train/epoch_loss, val_accuracy is val/accuracy.
+def curve_name(monitor: str) -> str:
+    """The tracker's name of a monitored value of each epoch: val_loss is epoch/val_loss."""
+    return EPOCH + monitor
 
-    What is measured once, on the test split, keeps its name: MLflow's pages show names without a group last, below the
-    curves.
-    """
-    split, _, metric = monitor.partition("_")
-    if split == "test":
-        return monitor
-    return EPOCH_LOSS if monitor == "train_loss" else f"{split}/{metric}"
+
+def is_curve(name: str) -> bool:
+    """Whether the last value of a metric says nothing of what a run gives back: it is one of many along the way."""
+    return name.startswith((EPOCH, STEP))
 
 
 def metric_named(name: str, known: Collection[str]) -> str:
-    """The tracker's name of a metric that is called by either name; raises UserError where `known` does not have it."""
-    for candidate in (name, tracked_name(name)):
-        if candidate in known:
-            return candidate
+    """The name; raises UserError where `known` does not have it."""
+    if name in known:
+        return name
     there = ", ".join(sorted(metric for metric in known if metric.startswith(SPLITS))) or "none"
-    raise UserError(f"unknown metric {name!r}{did_you_mean(tracked_name(name), known)} (recorded here: {there})")
+    raise UserError(f"unknown metric {name!r}{did_you_mean(name, known)} (recorded here: {there})")
 
 
 def tracked_mode(name: str) -> Direction:
-    """Whether less or more of a metric is better, told by the tracker's name of it."""
-    return monitor_mode("train_loss" if name in (EPOCH_LOSS, "train/loss") else name.replace("/", "_", 1))
+    """Whether less or more of a metric is better, told by its name."""
+    return monitor_mode(name.removeprefix(EPOCH).replace("/", "_", 1))

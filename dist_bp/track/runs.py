@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from dist_bp.track.names import EPOCH_LOSS
+from dist_bp.track.names import curve_name, is_curve
 from dist_bp.track.port import DESCRIPTION
 
 SHORT = 8
@@ -13,7 +13,8 @@ SHORT = 8
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A run. Times are in seconds since 1970; `ended` is None while it runs. `metrics` are the last values."""
+    """A run. Times are in seconds since 1970; `ended` is None while it runs. `metrics` are the last values:
+    those named as in YAML are of the parameters that it gave back."""
 
     run_id: str
     name: str
@@ -42,7 +43,7 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class ModelRecord:
-    """A model that a run has logged; `metrics` are those it reached at `step`."""
+    """A model that a run has logged; `metrics` are those it reached at `step`, of a checkpoint by its curves."""
 
     model_id: str
     name: str
@@ -50,6 +51,10 @@ class ModelRecord:
     status: str
     step: int | None
     metrics: Mapping[str, float]
+
+    def metric(self, name: str) -> float | None:
+        """The value of `val_loss`, say, whether it is the final model or a checkpoint; None where it has none."""
+        return self.metrics.get(name, self.metrics.get(curve_name(name)))
 
 
 def nested(runs: Sequence[RunRecord]) -> Iterator[tuple[int, RunRecord]]:
@@ -69,10 +74,10 @@ def key_metrics(runs: Sequence[RunRecord], first: str | None = None) -> list[str
     """The few metrics that tell most of these runs: `first`, then the main metric of each split, then losses."""
     counts = Counter(name for run in runs for name in run.metrics)
     wanted = [first] if first else []
-    for split in ("test_", "val/"):
+    for split in ("test_", "val_"):
         scores = [name for name in counts if name.startswith(split) and name != f"{split}loss"]
         wanted += sorted(scores, key=lambda name: (-counts[name], name))[:1]
-    wanted += [name for name in ("val/loss", EPOCH_LOSS) if name in counts]
+    wanted += [name for name in ("val_loss", "train_loss") if name in counts]
     return list(dict.fromkeys(wanted))[:4]
 
 
@@ -84,6 +89,6 @@ def differing_params(runs: Sequence[RunRecord]) -> dict[str, list[str | None]]:
 
 
 def metric_rows(runs: Sequence[RunRecord]) -> dict[str, list[float | None]]:
-    """Last values of all metrics, grouped by name; those of the machine left out."""
-    names = sorted({name for run in runs for name in run.metrics if not name.startswith("system/")})
+    """Values of all metrics, grouped by name; curves and those of the machine left out."""
+    names = sorted({name for run in runs for name in run.metrics if not (name.startswith("system/") or is_curve(name))})
     return {name: [run.metrics.get(name) for run in runs] for name in names}

@@ -8,13 +8,15 @@ import numpy as np
 from dist_bp.metrics import Metric
 from dist_bp.ps.lease import Evaluation, MetricStates
 from dist_bp.runtime.base import LeaseReport
+from dist_bp.track.names import STEP
 from dist_bp.train.trace import SERVER, WORKER
 from dist_bp.types import Array
 
 SHOWN_PROCESSES = 4
+"""Up to so many workers or servers each have their own times in the tracker."""
+
 TIMES = "system/time/"
 """Where MLflow shows them beside the machine's load and not among the curves of the training."""
-"""Up to so many workers or servers each have their own times in the tracker."""
 
 
 @dataclass
@@ -100,9 +102,9 @@ class StepLog:
                 yield (
                     step,
                     {
-                        "train/loss": self.loss / self.count,
-                        "train/learning_rate": float(report.learning_rates[index]),
-                        "train/gradient_norm": float(report.gradient_norms[index]),
+                        f"{STEP}loss": self.loss / self.count,
+                        f"{STEP}learning_rate": float(report.learning_rates[index]),
+                        f"{STEP}gradient_norm": float(report.gradient_norms[index]),
                     },
                 )
                 self.loss, self.count = 0.0, 0

@@ -8,7 +8,7 @@ from dist_bp.checkpoint import CheckpointStore, copy_model
 from dist_bp.config import JobConfig
 from dist_bp.data import Prepared
 from dist_bp.serve.package import Packager
-from dist_bp.track.names import tracked_name
+from dist_bp.track.names import curve_name
 from dist_bp.track.port import ModelPackage, StoredCheckpoint
 
 
@@ -28,7 +28,7 @@ class CheckpointModels:
 
     def stored(self) -> list[StoredCheckpoint]:
         return [
-            StoredCheckpoint(path, manifest.step, tracked(manifest.metrics))
+            StoredCheckpoint(path, manifest.step, curves(manifest.metrics))
             for path, manifest in self._store.manifests().items()
             if manifest.monitored is not None
         ]
@@ -41,6 +41,6 @@ class CheckpointModels:
         return self.packager.package(folder)
 
 
-def tracked(metrics: Mapping[str, float]) -> dict[str, float]:
-    """The metrics by the tracker's names."""
-    return {tracked_name(name): value for name, value in metrics.items()}
+def curves(metrics: Mapping[str, float]) -> dict[str, float]:
+    """The metrics of an epoch, by the tracker's names."""
+    return {curve_name(name): value for name, value in metrics.items()}

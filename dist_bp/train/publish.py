@@ -18,7 +18,7 @@ from dist_bp.track.port import DESCRIPTION, Registration, Tracker, TrackingSetti
 from dist_bp.track.store import without_password
 from dist_bp.train.describe import CONFUSION_FIGURE, LOSS_FIGURE, Report, describe_begin, describe_result
 from dist_bp.train.meter import scores
-from dist_bp.train.models import CheckpointModels, tracked
+from dist_bp.train.models import CheckpointModels
 from dist_bp.train.observer import Observer
 from dist_bp.train.result import Result
 from dist_bp.train.setup import PreparedJob
@@ -82,8 +82,7 @@ def open_tracked(
 
 def evaluate(job: PreparedJob, runtime: Runtime, outcome: Outcome) -> Report:
     """Training and validation metrics of the epoch that the parameters come from, and those on the test split."""
-    kept = next((row for row in outcome.history if row["step"] == outcome.snapshot.step), {})
-    metrics = {name: value for name, value in kept.items() if name not in ("epoch", "step")}
+    metrics = dict(outcome.metrics)
     arrays: dict[str, Array] = {}
     measured, prefix = ("test", "test") if "test" in job.splits else ("validation", "val")
     if measured in job.splits:
@@ -103,7 +102,7 @@ def publish(
 ) -> Result:
     """Logs figures, description and the model; returns the result of the run."""
     tested = {name: value for name, value in report.metrics.items() if name.startswith("test_")}
-    tracker.log(outcome.snapshot.step, tracked(tested))
+    tracker.log(outcome.snapshot.step, tested)
     log_figures(job, tracker, outcome, report)
     tracker.log_tags({DESCRIPTION: describe_result(job, tracker.run_id or "", outcome, report)})
     folder = run_folder / "model"
@@ -113,7 +112,7 @@ def publish(
     if models:
         try:
             package = replace(models.packager.package(folder), tags={"dist_bp.parameters_sha256": digest})
-            uri = tracker.log_model(package, outcome.snapshot.step, tracked(report.metrics))
+            uri = tracker.log_model(package, outcome.snapshot.step, report.metrics)
         except DataError as error:
             observer.warn(f"the model is in {folder} but not in MLflow, which needs rows of the data: {error}")
     if uri and (registration := registration_of(job.config, report.metrics)):

@@ -15,9 +15,16 @@ class Steering(Protocol):
 
     interrupt: Interrupt
 
-    def epoch(self, epoch: int, values: dict[str, float], seconds: float, save: Callable[[], Path]) -> str | None:
+    def epoch(
+        self,
+        epoch: int,
+        values: dict[str, float],
+        kept: dict[str, float],
+        seconds: float,
+        save: Callable[[], Path],
+    ) -> str | None:
         """Says why training should end here, None to go on.
 
-        `values` are by monitor name, `seconds` those of training so far; `save()` returns the folder of a durable
-        checkpoint of this epoch.
+        `values` are those of this epoch by monitor name, `kept` those of the epoch that would be given back if it ended
+        here, `seconds` those of training so far; `save()` returns the folder of a durable checkpoint of this epoch.
         """

@@ -13,7 +13,7 @@ from dist_bp.runtime.ray_job import again
 from dist_bp.track.port import Tracker
 from dist_bp.train.interrupt import Interrupt
 from dist_bp.train.meter import TIMES, EpochMeter, StepLog, scores
-from dist_bp.train.models import CheckpointModels, tracked
+from dist_bp.train.models import CheckpointModels, curves
 from dist_bp.train.observer import Observer, Progress
 from dist_bp.train.saving import Saver
 from dist_bp.train.setup import PreparedJob
@@ -26,7 +26,7 @@ LEASE_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """Where a run ended: `reason` says why, `snapshot` is what it gives back."""
+    """Where a run ended: `reason` says why, `snapshot` is what it gives back, `metrics` are that epoch's."""
 
     reason: str
     snapshot: Snapshot
@@ -37,6 +37,7 @@ class Outcome:
     seconds: float
     samples: int
     history: list[dict[str, float]]
+    metrics: dict[str, float]
 
 
 class Trainer:
@@ -108,8 +109,17 @@ class Trainer:
         if reason or not over or self._steering is None:
             return reason
         row = self._history[-1]
-        values = {name: value for name, value in row.items() if name not in ("epoch", "step")}
-        return self._steering.epoch(int(row["epoch"]), values, self._seconds, self._save_now)
+        return self._steering.epoch(int(row["epoch"]), _metrics(row), self._kept, self._seconds, self._save_now)
+
+    @property
+    def _kept_step(self) -> int:
+        """The step of the parameters that would be given back now."""
+        return self._best.step if self._best else self._step
+
+    @property
+    def _kept(self) -> dict[str, float]:
+        """Their metrics, by monitor name; none of parameters within an epoch."""
+        return _metrics(next((row for row in reversed(self._history) if row["step"] == self._kept_step), {}))
 
     def _save_now(self) -> Path:
         if self._saved_at != self._step:
@@ -172,7 +182,7 @@ class Trainer:
             numbers, _ = scores(self._runtime.evaluate("validation"), job.metrics)
             values |= {f"val_{name}": value for name, value in numbers.items()}
         timing = self._meter.timings() | {f"{TIMES}samples_per_second": self._meter.count / self._meter.seconds}
-        self._tracker.log(self._step, tracked(values) | timing)
+        self._tracker.log(self._step, curves(values) | timing)
         self._history.append({"epoch": epoch, "step": self._step, **values})
         self._meter = EpochMeter(job.metrics)
         if self._plateau and (watched := values.get(job.plateau_monitor)) is not None:
@@ -180,6 +190,8 @@ class Trainer:
         monitored = values.get(job.config.train.stop.monitor)
         if monitored is not None and self._stopping.observe(monitored, self._step) and job.restores_best:
             self._best = self._runtime.read()
+        if self._kept_step == self._step:
+            self._tracker.log(self._step, values)
         self._observer.epoch(epoch, values)
 
     def _verdict(self) -> str | None:
@@ -210,7 +222,7 @@ class Trainer:
         self._saver.finish()  # so that no more than one snapshot waits for the disk
         epoch, inside = divmod(self._step, job.steps_per_epoch)
         last = self._history[-1] if self._history else {}
-        values = last if last.get("step") == self._step else {}
+        values = _metrics(last) if last.get("step") == self._step else {}
         best = self._best
         checkpoint = job.checkpoint(
             self._runtime.read(),
@@ -218,7 +230,7 @@ class Trainer:
             run_id=self._tracker.run_id,
             epoch=epoch,
             step_in_epoch=inside,
-            metrics={name: value for name, value in values.items() if name not in ("epoch", "step")},
+            metrics=values,
             progress=self._meter.arrays() if inside else {},
             history=tuple(self._history),
             loop_state={
@@ -263,6 +275,7 @@ class Trainer:
             seconds=self._seconds,
             samples=self._samples,
             history=self._history,
+            metrics=self._kept,
         )
 
     def _progress(self, report: LeaseReport, seconds: float) -> Progress:
@@ -296,6 +309,11 @@ class Trainer:
             f"the {what} is NaN or infinite at step {found.step + 1}{where}{layer}; that update was not applied. "
             "Lower train.optimizer.learning_rate or set train.clip_norm"
         )
+
+
+def _metrics(row: dict[str, float]) -> dict[str, float]:
+    """What was measured of an epoch, by monitor name."""
+    return {name: value for name, value in row.items() if name not in ("epoch", "step")}
 
 
 def _next_multiple(step: int, every: int) -> int:

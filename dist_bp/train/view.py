@@ -1,7 +1,6 @@
 """What the table of an experiment's runs shows of a job."""
 
 from dist_bp.config import JobConfig, monitor_mode
-from dist_bp.track.names import tracked_name
 from dist_bp.track.view import RunsView
 
 SETTINGS = ("train.optimizer.learning_rate", "train.batch_size")
@@ -13,8 +12,8 @@ def runs_view(config: JobConfig) -> RunsView:
     monitor, mode = (sweep.metric, sweep.mode) if sweep else (checkpoint.monitor, checkpoint.mode)
     measured = [f"{split}_{name}" for split in ("val", "test") for name in (*config.metrics, "loss")]
     return RunsView(
-        metrics=list(dict.fromkeys(map(tracked_name, (monitor, *measured)))),
+        metrics=list(dict.fromkeys((monitor, *measured))),
         params=list(sweep.parameters) if sweep else SETTINGS,
-        order=tracked_name(monitor),
+        order=monitor,
         ascending=monitor_mode(monitor, mode) == "min",
     )

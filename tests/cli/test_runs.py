@@ -44,7 +44,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> I
         results[name] = run_job(load_config("job.yaml", [*IN_PROCESS, *changes, f"tracking.run_name={name}"]))
     settings = TrackingSettings("sqlite:///mlflow.db", "cli", Path("spool"), "trial", system_metrics=False)
     child = open_tracker(settings, {"train.epochs": "1"}, "", {PARENT: results["poor"].run_id})
-    child.log(1, {"val/accuracy": float("nan"), "val/loss": 9.0})
+    child.log(1, {"val_accuracy": float("nan"), "val_loss": 9.0})
     child.finish("FAILED")
     yield results
     os.chdir(before)
@@ -86,12 +86,12 @@ def test_runs_are_sorted_filtered_and_limited(run: Run, trained: dict[str, Resul
         return [record["name"] for record in answer(run("runs", "list", "--json", *options))["runs"]]
 
     assert names("--sort", "val_loss") == ["good", "poor", "trial"]
-    assert names("--sort", "val/loss:desc", "--config", "job.yaml") == ["trial", "poor", "good"]
-    assert names("--filter", "metrics.`val/loss` < 5", "--sort", "val_loss", "--limit", "1") == ["good"]
+    assert names("--sort", "val_loss:desc", "--config", "job.yaml") == ["trial", "poor", "good"]
+    assert names("--filter", "metrics.`val_loss` < 5", "--sort", "val_loss", "--limit", "1") == ["good"]
     assert names("--filter", "status = 'FAILED'") == ["trial", "poor"]  # with the run that it belongs to
     assert names("--filter", "params.seed = 'none'") == []
     record = answer(run("runs", "list", "--json", "--filter", "attributes.run_name = 'trial'"))["runs"][0]
-    assert record["metrics"] == {"val/accuracy": None, "val/loss": 9.0}
+    assert record["metrics"] == {"val_accuracy": None, "val_loss": 9.0}
     assert record["parent_id"] == trained["poor"].run_id
 
 
@@ -122,16 +122,16 @@ def test_runs_are_compared_in_the_terminal_in_png_and_in_html(run: Run, trained:
     assert not re.search(r"""(src|href)=["']https?:""", page)
     facts = answer(run("runs", "compare", "good", "poor", "trial", "--json"))
     assert facts["params"]["train.epochs"] == ["40", "2", "1"]
-    assert facts["metrics"]["val/accuracy"][2] is None
+    assert facts["metrics"]["val_accuracy"][2] is None
     assert Path("compare.png").is_file()
 
 
 def test_the_best_run_is_told_with_its_model(run: Run, trained: dict[str, Result]) -> None:
     good = trained["good"]
     best = answer(run("runs", "best", "--metric", "val_accuracy", "--json"))
-    assert (best["run_id"], best["metric"]) == (good.run_id, "val/accuracy")
+    assert (best["run_id"], best["metric"]) == (good.run_id, "val_accuracy")
     assert (best["value"], best["model_uri"]) == (good.metrics["val_accuracy"], good.model_uri)
-    code, out, _ = run("runs", "best", "--metric", "val/loss", "--mode", "max")
+    code, out, _ = run("runs", "best", "--metric", "val_loss", "--mode", "max")
     assert code == 0
     assert "trial" in out
     assert "no model in MLflow" in out  # and a run without a folder, either
@@ -145,7 +145,7 @@ def test_the_best_run_is_told_with_its_model(run: Run, trained: dict[str, Result
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["list", "--sort", "val_acuracy"], "unknown metric 'val_acuracy': did you mean 'val/accuracy'"),
+        (["list", "--sort", "val_acuracy"], "unknown metric 'val_acuracy': did you mean 'val_accuracy'"),
         (["list", "--sort", "val_loss:up"], "the order is asc or desc, not 'up'"),
         (["list", "--filter", "metrics.x >> 3"], "--filter: Invalid "),
         (["list", "--experiment", "clo"], "there is no experiment 'clo' in the store: did you mean 'cli'"),
@@ -157,7 +157,7 @@ def test_the_best_run_is_told_with_its_model(run: Run, trained: dict[str, Result
         (["compare", "good", "poor", "--output", "x.jpg"], "give a name that ends in .png"),
         (["compare", "good", "good"], "all the same run"),
         (["compare", "good", "poor", "--output", "/proc/x.png"], "cannot be written"),
-        (["best", "--metric", "val_loss", "--filter", "params.seed = 'none'"], "no run has a value of val/loss and"),
+        (["best", "--metric", "val_loss", "--filter", "params.seed = 'none'"], "no run has a value of val_loss and"),
     ],
 )
 def test_wrong_input_is_one_line(run: Run, arguments: list[str], message: str) -> None:

@@ -66,6 +66,14 @@ def test_a_sweep_gives_up_trials_and_publishes_the_best(folder: Path, ray_sessio
     assert result["epochs"] == sum(trial["epochs"] for trial in trials) < 6 * 8 * 0.7
     scores = [trial["score"] for trial in trials]
     assert scores == sorted(scores, reverse=True)
+    query = "select value from latest_metrics where run_uuid = ? and key = ?"
+    for trial in trials:  # also of those that were given up
+        for name, value in trial["metrics"].items():
+            if not name.startswith("test"):
+                assert rows(query, trial["run_id"], name) == [(pytest.approx(value),)]
+        assert trial["score"] == trial["metrics"]["val_accuracy"]
+    for name in ("sweep/score", "val_accuracy"):
+        assert rows(query, result["run_id"], name) == [(pytest.approx(scores[0]),)]
     assert children(result["run_id"]) == [(f"trial {number}", "FINISHED") for number in range(6)]
     assert rows("select status from runs where run_uuid = ?", result["run_id"]) == [("FINISHED",)]
     assert len(rows("select distinct value from tags where key = 'mlflow.source.name'")) == 1
@@ -133,7 +141,8 @@ def test_a_killed_sweep_goes_on_and_can_be_extended(folder: Path, ray_session: W
     assert children(result["run_id"]) == [(f"trial {number}", "FINISHED") for number in range(3)]
     assert rows("select count(*) from tags where key = 'dist_bp.sweep' and value = 'cut'") == [(1 + 3,)]
     points = rows(
-        "select count(*) from metrics join tags on tags.run_uuid = metrics.run_uuid where metrics.key = 'val/accuracy' "
+        "select count(*) from metrics join tags on tags.run_uuid = metrics.run_uuid "
+        "where metrics.key = 'epoch/val_accuracy' "
         "and tags.key = 'mlflow.parentRunId' group by metrics.run_uuid, step having count(*) > 1"
     )
     assert points == []

@@ -179,7 +179,7 @@ def test_points_before_a_checkpoint_survive_a_killed_driver(folder: Path) -> Non
     stop = f"train.stop.max_steps={last + 10}"
     resumed = run_here("train", "job.yaml", *ENDLESS, *local, stop, "--resume", running.run_id, "--json")
     assert resumed.returncode == 0, resumed.stderr
-    query = "select step from metrics where run_uuid = ? and key = 'train/loss' order by step"
+    query = "select step from metrics where run_uuid = ? and key = 'step/loss' order by step"
     assert [step for (step,) in rows(query, running.run_id)] == list(range(1, last + 11))
     assert status_of(running.run_id) == "FINISHED"
 

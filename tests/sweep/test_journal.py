@@ -15,7 +15,7 @@ def written(folder: Path) -> tuple[Journal, list[Trial]]:
     trials = [Trial(0, {"a": 1.5, "b": {"type": "sgd"}}, "run-0"), Trial(1, {"a": 2.0, "b": [1]}, "run-1")]
     for trial in trials:
         journal.began(trial)
-        trial.observe(1, 0.5, {"val_loss": 0.5}, 2.0)
+        trial.observe(1, 0.5, 0.4, {"val_loss": 0.4}, 2.0)
         journal.epoch(trial)
     trials[0].status, trials[0].score = "finished", 0.25
     journal.ended(trials[0])

@@ -45,10 +45,10 @@ def test_a_job_is_recorded_and_read_back(
     result = run_job(config)
     run_job(config, resume="auto")
     with opened_reader(server, "blobs") as reader:
-        [run] = reader.runs("metrics.`val/accuracy` > 0.1")
+        [run] = reader.runs("metrics.`val_accuracy` > 0.1")
         [again] = reader.runs(sort=None, limit=5)
         models = reader.models(f"source_run_id = '{run.run_id}'")[run.run_id]
-        steps = [step for step, _ in reader.history(run.run_id, "train/loss")]
+        steps = [step for step, _ in reader.history(run.run_id, "step/loss")]
         assert {"config.yaml", "figures/loss.png"} <= set(reader.artifacts(run.run_id))
     assert (run.run_id, run.status, run.params["train.epochs"]) == (result.run_id, "FINISHED", "4")
     assert again == run

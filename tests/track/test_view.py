@@ -11,8 +11,8 @@ from dist_bp.config import JobConfig
 from dist_bp.track.view import TAG, RunsView, runs_url
 from dist_bp.train.view import runs_view
 
-LOSS = RunsView(["val/loss", "test_accuracy"], ["train.batch_size"], "val/loss", ascending=True)
-SCORE = RunsView(["val/accuracy"], [], "val/accuracy", ascending=False)
+LOSS = RunsView(["val_loss", "test_accuracy"], ["train.batch_size"], "val_loss", ascending=True)
+SCORE = RunsView(["val_accuracy"], [], "val_accuracy", ascending=False)
 RANGE = {"type": "uniform", "low": 0.5, "high": 2.0}
 
 
@@ -27,12 +27,12 @@ def test_the_last_job_says_what_the_table_shows(start: Callable[..., Any], clien
     parent = start(view=SCORE)
     parent = start(view=LOSS)
     assert state_of(client) == {
-        "orderByKey": "metrics.`val/loss`",
+        "orderByKey": "metrics.`val_loss`",
         "orderByAsc": True,
-        "selectedColumns": ["metrics.`val/loss`", "metrics.`test_accuracy`", "params.`train.batch_size`"],
+        "selectedColumns": ["metrics.`val_loss`", "metrics.`test_accuracy`", "params.`train.batch_size`"],
     }
     start(view=SCORE, resume=parent.open_child("trial"))
-    assert state_of(client)["orderByKey"] == "metrics.`val/loss`", "a trial does not speak for its sweep"
+    assert state_of(client)["orderByKey"] == "metrics.`val_loss`", "a trial does not speak for its sweep"
 
 
 def test_the_link_names_the_view_where_there_is_one() -> None:
@@ -44,8 +44,8 @@ def test_the_link_names_the_view_where_there_is_one() -> None:
 @pytest.mark.parametrize(
     ("sections", "order", "ascending", "first", "params"),
     [
-        ({}, "val/loss", True, ["val/loss", "val/accuracy", "test_accuracy"], "train.optimizer.learning_rate"),
-        ({"checkpoint": {"monitor": "train_loss"}}, "train/epoch_loss", True, ["train/epoch_loss"], "train.batch_size"),
+        ({}, "val_loss", True, ["val_loss", "val_accuracy", "test_accuracy"], "train.optimizer.learning_rate"),
+        ({"checkpoint": {"monitor": "train_loss"}}, "train_loss", True, ["train_loss"], "train.batch_size"),
         (
             {
                 "sweep": {
@@ -53,9 +53,9 @@ def test_the_link_names_the_view_where_there_is_one() -> None:
                     "parameters": {"train.clip_norm": {"type": "uniform", "low": 0.5, "high": 2.0}},
                 }
             },
-            "val/accuracy",
+            "val_accuracy",
             False,
-            ["val/accuracy", "val/loss"],
+            ["val_accuracy", "val_loss"],
             "train.clip_norm",
         ),
     ],

@@ -110,5 +110,5 @@ def test_every_step_has_the_loss_of_the_reference(curve: Curve, database: Path) 
 
 def logged(run_id: str) -> list[float]:
     """The losses of a run's steps in the store."""
-    query = "select value from metrics where run_uuid = ? and key = 'train/loss' order by step"
+    query = "select value from metrics where run_uuid = ? and key = 'step/loss' order by step"
     return [value for (value,) in rows(query, run_id)]

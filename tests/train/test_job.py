@@ -1,5 +1,6 @@
 """Whole jobs in this process: results, resuming, stopping, refusing."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from dist_bp.train.job import only_writer, run_job
 from dist_bp.train.observer import Observer
 from dist_bp.train.result import Result
 from dist_bp.train.setup import prepare_job
+from tests.commands import run_here
 from tests.conftest import JobMaker
 from tests.database import rows
 
@@ -67,9 +69,9 @@ def test_a_job_learns_and_reports(make_job: JobMaker) -> None:
     run = recorded(result.run_id)
     assert run.info.status == "FINISHED"
     assert run.data.params["train.batch_size"] == "32"
-    assert run.data.metrics["test/accuracy"] == pytest.approx(result.metrics["test_accuracy"])
-    assert [step for step, _ in points(result, "train/loss")] == list(range(1, 121))
-    assert [step for step, _ in points(result, "val/loss")] == list(range(8, 121, 8))
+    assert run.data.metrics["test_accuracy"] == pytest.approx(result.metrics["test_accuracy"])
+    assert [step for step, _ in points(result, "step/loss")] == list(range(1, 121))
+    assert [step for step, _ in points(result, "epoch/val_loss")] == list(range(8, 121, 8))
 
 
 @pytest.mark.parametrize("schedule", [{"type": "cosine"}, {"type": "plateau", "patience": 1, "factor": 0.5}])
@@ -84,8 +86,8 @@ def test_stopped_and_resumed_is_the_uninterrupted_run(
     assert resumed.parameters_sha256 == whole.parameters_sha256
     assert resumed.metrics == whole.metrics
     assert resumed.run_id != whole.run_id
-    assert points(resumed, "train/loss") == points(whole, "train/loss")
-    assert points(resumed, "val/loss") == points(whole, "val/loss")
+    assert points(resumed, "step/loss") == points(whole, "step/loss")
+    assert points(resumed, "epoch/val_loss") == points(whole, "epoch/val_loss")
 
 
 def test_resuming_in_the_middle_of_an_epoch(make_job: JobMaker) -> None:
@@ -97,7 +99,7 @@ def test_resuming_in_the_middle_of_an_epoch(make_job: JobMaker) -> None:
     assert again.run_id == whole.run_id
     assert again.parameters_sha256 == whole.parameters_sha256
     assert again.metrics == whole.metrics
-    steps = [step for step, _ in points(again, "train/loss")]
+    steps = [step for step, _ in points(again, "step/loss")]
     assert steps == sorted(set(steps)) == list(range(1, 25))
 
 
@@ -109,8 +111,20 @@ def test_the_best_epoch_is_given_back(make_job: JobMaker) -> None:
     assert result.reason == "no improvement for 3 epochs"
     assert result.best_step is not None
     assert result.best_step == result.steps - 3 * 8
-    losses = dict(points(result, "val/loss"))
+    losses = dict(points(result, "epoch/val_loss"))
     assert result.metrics["val_loss"] == pytest.approx(min(losses.values()), rel=1e-6)
+    assert list(losses) == list(range(8, result.steps + 1, 8))
+    assert losses[result.steps] > result.metrics["val_loss"]
+    other = run_job(make_job(train={"epochs": 1}))
+    told = result.metrics
+    assert told.items() <= recorded(result.run_id).data.metrics.items()
+    listed, compared, best = (
+        json.loads(run_here("runs", *arguments, "--json").stdout)
+        for arguments in (["list"], ["compare", result.run_id, other.run_id], ["best", "--metric", "val_loss"])
+    )
+    assert told.items() <= next(run for run in listed["runs"] if run["run_id"] == result.run_id)["metrics"].items()
+    assert told == {name: compared["metrics"][name][0] for name in told}
+    assert best["value"] == result.metrics["val_loss"]
 
 
 @pytest.mark.parametrize(
@@ -270,7 +284,7 @@ GOLDEN = [1.3273, 0.7742, 0.6382, 0.5383, 0.4450]
 
 def test_the_loss_curve_is_the_recorded_one(make_job: JobMaker) -> None:
     result = run_job(make_job(train={"epochs": 5}))
-    assert [value for _, value in points(result, "train/epoch_loss")] == pytest.approx(GOLDEN, rel=2e-3)
+    assert [value for _, value in points(result, "epoch/train_loss")] == pytest.approx(GOLDEN, rel=2e-3)
 
 
 @pytest.mark.parametrize(
@@ -293,7 +307,7 @@ def test_a_finished_run_is_extended_and_its_schedule_changed(make_job: JobMaker)
     longer = make_job(train={"epochs": 4, "schedule": {"type": "plateau"}})
     result = run_job(longer, resume="auto")
     assert (result.run_id, result.epochs, result.steps) == (first.run_id, 4, 32)
-    assert [step for step, _ in points(result, "val/loss")] == [8, 16, 24, 32]
+    assert [step for step, _ in points(result, "epoch/val_loss")] == [8, 16, 24, 32]
 
 
 def test_passwords_are_not_recorded(make_job: JobMaker) -> None:

@@ -52,19 +52,19 @@ def test_models_in_mlflow_are_the_checkpoints_on_disk(
     assert len(list(Path("mlartifacts/models").glob("*/artifacts/MLmodel"))) == len(logged) + 1
     found = mlflow.search_logged_models(
         experiment_ids=["1"],
-        filter_string="name = 'checkpoint' AND metrics.`val/accuracy` > 0.5",
-        order_by=[{"field_name": "metrics.val/accuracy", "ascending": False}],
+        filter_string="name = 'checkpoint' AND metrics.`epoch/val_accuracy` > 0.5",
+        order_by=[{"field_name": "metrics.epoch/val_accuracy", "ascending": False}],
         output_format="list",
     )
     assert len(found) == len(logged)
     data = np.load("blobs.npz")
     for model in found:
-        accuracy = next(metric for metric in model.metrics if metric.key == "val/accuracy")
+        accuracy = next(metric for metric in model.metrics if metric.key == "epoch/val_accuracy")
         assert model.tags["dist_bp.checkpoint"].endswith(f"{accuracy.step:09}")
         predicted = mlflow.pyfunc.load_model(model.model_uri).predict(data["x"])
         assert (predicted["prediction"] == data["y"]).mean() > 0.5
         assert mlflow.models.get_model_info(model.model_uri).model_id == model.model_id
-    history = client.get_metric_history(result.run_id, "val/accuracy")
+    history = client.get_metric_history(result.run_id, "epoch/val_accuracy")
     assert [point.step for point in history] == list(range(8, 97, 8))
     assert not Path("runs", result.run_id, ".models").exists()
 
