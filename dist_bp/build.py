@@ -15,6 +15,7 @@ from dist_bp.config.metrics import metrics_or_default, monitor_mode
 from dist_bp.data.sources.function import FunctionSource
 from dist_bp.errors import ConfigError
 from dist_bp.metrics import Metric
+from dist_bp.metrics.viewed import Viewed
 from dist_bp.optim.schedules.plateau import ReduceOnPlateau
 from dist_bp.ps.modes import Mode
 
@@ -38,8 +39,18 @@ def prepare(config: JobConfig) -> data.Prepared:
         seed=config.seed,
         dtype=config.model.dtype,
         directory=config.data.prepared,
-        task=config.data.task,
+        task=config.data.task or task_hint(config),
+        transform=config.data.target.transform,
     )
+
+
+def task_hint(config: JobConfig) -> data.TaskHint | None:
+    """The task that follows from the loss or, where a loss of the user's own does not say, from the metrics."""
+    if kind := getattr(construct(config.loss), "kind", None):
+        return data.TaskHint(kind, f"the loss {config.loss.type}")
+    if config.metrics:
+        return data.TaskHint(metric(config.metrics[0]).kind, f"the metric {config.metrics[0]}")
+    return None
 
 
 def build_model(config: JobConfig, schema: data.Schema) -> nn.Model:
@@ -62,18 +73,22 @@ def class_counts(prepared: data.Prepared) -> list[int] | None:
     return counts
 
 
-def build_metrics(config: JobConfig, schema: data.Schema) -> dict[str, Metric]:
-    """The configured metrics by name; with the confusion matrix for a figure of it, where there are classes.
+def build_metrics(config: JobConfig, targets: data.Targets) -> dict[str, Metric]:
+    """The configured metrics by name, in the targets' own units; with the confusion matrix for a figure of it, where
+    there are classes.
 
     Raises ConfigError for a metric of the other kind of targets.
     """
-    names = metrics_or_default(config.metrics, schema.task)
-    if schema.classes and len(schema.classes) <= CONFUSION_CLASSES and "confusion_matrix" not in names:
+    task, classes = targets.task, targets.classes
+    names = metrics_or_default(config.metrics, task)
+    if classes and len(classes) <= CONFUSION_CLASSES and "confusion_matrix" not in names:
         names = (*names, "confusion_matrix")
     found = {name: metric(name) for name in names}
-    strangers = [one for one in found.values() if one.kind != schema.task]
+    strangers = [one for one in found.values() if one.kind != task]
     if strangers:
-        raise ConfigError([f"{one.name} is for {one.kind}, but the data is for {schema.task}" for one in strangers])
+        raise ConfigError([f"{one.name} is for {one.kind}, but the data is for {task}" for one in strangers])
+    if targets.transform:
+        return {name: Viewed(one, targets.undo_both) for name, one in found.items()}
     return found
 
 

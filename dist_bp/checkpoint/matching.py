@@ -42,7 +42,7 @@ def check_matches(
     if checkpoint.data_digest != data_digest:
         problems.append(
             f"the data is {checkpoint.data_digest[:12]} in the checkpoint, {data_digest[:12]} in the "
-            "configuration: its content, split or preprocessing is another"
+            "configuration: its content, split, data.preprocess or data.target is another"
         )
     if slots is not None and set(slots) != set(checkpoint.optimizer):
         problems.append(

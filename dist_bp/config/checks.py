@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from dist_bp.config.component import component_of
 from dist_bp.config.fields import Section, annotated
 from dist_bp.config.metrics import metric_task, metrics_or_default, monitor_names
+from dist_bp.data.target_transform import LEAST
 from dist_bp.messages import did_you_mean
 from dist_bp.optim.schedules.plateau import ReduceOnPlateau
 from dist_bp.types import Task
@@ -33,6 +34,7 @@ def findings(get: Lookup) -> Iterator[Finding]:
         _top_k_fraction,
         _backups_leave_a_worker,
         _loss_fits_task,
+        _transform_fits_task,
         _metrics_fit_loss,
         _stop_monitor,
         _checkpoint_monitor,
@@ -106,10 +108,16 @@ def _backups_leave_a_worker(get: Lookup) -> Iterator[Finding]:
 
 
 def _loss_fits_task(get: Lookup) -> Iterator[Finding]:
-    loss, task = get("loss"), _data_task(get)
+    loss, task = get("loss"), get("data.task")
     wanted = loss_task(loss)
     if task and wanted and task != wanted:
         yield "loss.type", f"{loss.type} is for {wanted}, but the data's task is {task}"
+
+
+def _transform_fits_task(get: Lookup) -> Iterator[Finding]:
+    transform = get("data.target.transform")
+    if transform in LEAST and _task(get) == "classification":
+        yield "data.target.transform", f"{transform} is for a regression, but the loss is for classes: remove it"
 
 
 def loss_task(loss: Any) -> Task | None:
@@ -117,14 +125,10 @@ def loss_task(loss: Any) -> Task | None:
     return getattr(component_of(loss), "kind", None)
 
 
-def _data_task(get: Lookup) -> Task | None:
-    task: Task | None = get("data.task") or getattr(get("data.source"), "task", None)
-    return task
-
-
 def _task(get: Lookup) -> Task | None:
     """The task as far as the configuration tells: by its loss, else by its data."""
-    return loss_task(get("loss")) or _data_task(get)
+    task: Task | None = loss_task(get("loss")) or get("data.task")
+    return task
 
 
 def _metrics_fit_loss(get: Lookup) -> Iterator[Finding]:

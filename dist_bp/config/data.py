@@ -7,6 +7,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from dist_bp.components import PREPROCESSORS, SOURCES
 from dist_bp.config.component import Of
 from dist_bp.config.fields import Flag, Fraction, Section, Text
+from dist_bp.data.target_transform import TransformName
 from dist_bp.types import Task
 
 Source = Annotated[Any, Of(SOURCES)]
@@ -36,22 +37,27 @@ class SplitConfig(Section):
         return test
 
 
+class TargetConfig(Section):
+    """How the targets of a regression are learnt."""
+
+    transform: TransformName = Field(
+        default="standardize",
+        description="What is learnt in place of them, fitted on the training split and undone in predictions and "
+        "metrics; logarithms are standardized, too. Without effect on classes.",
+    )
+
+
 class DataConfig(Section):
     """The data of the job."""
 
     source: Source = Field(description="Where the data comes from.")
-    task: Task | None = Field(default=None, description="What is predicted; null: told by the targets' type.")
+    task: Task | None = Field(
+        default=None, description="What is predicted; null: told by the loss, else by the metrics or the targets' type."
+    )
+    target: TargetConfig = Field(default=TargetConfig(), description="How the targets of a regression are learnt.")
     split: SplitConfig = Field(default=SplitConfig(), description="How the samples are divided.")
     preprocess: tuple[Preprocessor, ...] = Field(
         default=(),
         description="Steps in their order, fitted on the training split, saved with the model.",
     )
     prepared: Text = Field(default=".dist_bp/prepared", description="Folder of the prepared, memory-mapped arrays.")
-
-    @field_validator("task")
-    @classmethod
-    def _agrees_with_source(cls, task: Task | None, info: ValidationInfo) -> Task | None:
-        of_source = getattr(info.data.get("source"), "task", None)
-        if None not in (task, of_source) and task != of_source:
-            raise ValueError(f"{task} contradicts data.source.task: {of_source}")
-        return task

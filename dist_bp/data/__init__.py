@@ -10,6 +10,7 @@ from dist_bp.data.shards import Batches, Part, epoch_order, evaluation_rows, gat
 from dist_bp.data.sources.base import Samples, Source
 from dist_bp.data.split import Split, split_indices
 from dist_bp.data.targets import Targets
+from dist_bp.data.task import TaskHint
 
 __all__ = [
     "Batches",
@@ -23,6 +24,7 @@ __all__ = [
     "Source",
     "Split",
     "Targets",
+    "TaskHint",
     "epoch_order",
     "evaluation_rows",
     "gather",

@@ -15,7 +15,7 @@ from dist_bp.data.targets import Label, Targets
 from dist_bp.errors import DataError
 from dist_bp.types import Array, Shape
 
-FORMAT = 1
+FORMAT = 2
 KINDS: dict[str, type[Affine] | type[Indicators] | type[Fill]] = {
     kind.kind: kind for kind in (Affine, Indicators, Fill)
 }

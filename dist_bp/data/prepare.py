@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dist_bp.data.checks import check_dataset
+from dist_bp.data.checks import Problems, check_dataset
 from dist_bp.data.example import write_example
 from dist_bp.data.files import DigestCache, digest_of
 from dist_bp.data.inputs import Inputs, chunks, rows_per_block
@@ -20,7 +20,9 @@ from dist_bp.data.preprocess.base import Preprocessor
 from dist_bp.data.preprocess.impute import Impute
 from dist_bp.data.sources.base import Dataset, Source
 from dist_bp.data.split import Split, split_indices
-from dist_bp.data.targets import infer_task, learn_targets
+from dist_bp.data.target_transform import TransformName, check_domain
+from dist_bp.data.targets import learn_targets
+from dist_bp.data.task import TaskHint, infer_task
 from dist_bp.errors import CapacityError, DataError
 from dist_bp.types import Array, Shape, Task
 
@@ -37,12 +39,15 @@ def prepare(
     seed: int,
     dtype: str,
     directory: str | Path,
-    task: Task | None = None,
+    task: Task | TaskHint | None = None,
+    transform: TransformName = "standardize",
 ) -> Prepared:
     """Prepared data of `source` in `directory`, made now or found there.
 
     It is made under a file lock, aside, and renamed when complete, so that any number of processes may ask for it
     at once; a damaged one is made anew. A source with a test set of its own keeps it, and `split.test` has no effect.
+    `task` is what the configuration says, or what follows from it; None: told by the targets. `transform` is that of
+    a regression's targets.
     Raises DataError for data that cannot be read or trained on, CapacityError where the disk is too small.
     """
     from filelock import FileLock, Timeout
@@ -53,7 +58,6 @@ def prepare(
     except OSError as error:
         raise DataError(f"data.prepared: the folder {str(directory)!r} cannot be made: {error.strerror}") from error
     opened = source.open(DigestCache(directory))
-    task = task or source.task
     digest = digest_of(
         {
             "format": FORMAT,
@@ -62,7 +66,8 @@ def prepare(
             "seed": seed,
             "steps": [[one.name, asdict(one)] for one in preprocessors],  # type: ignore[call-overload]
             "dtype": dtype,
-            "task": task,
+            "task": task.task if isinstance(task, TaskHint) else task,
+            "transform": transform,
         }
     )
     home = directory / digest[:16]
@@ -73,7 +78,7 @@ def prepare(
             if (prepared := _found(home)) is not None:
                 return prepared
             dataset = opened.load()
-            parts, pipeline = _fit(dataset, split, preprocessors, seed, dtype, task)
+            parts, pipeline = _fit(dataset, split, preprocessors, seed, dtype, task, transform)
             aside = directory / f"{home.name}.partial"
             _write(aside, parts, pipeline)
             write_example(aside, dataset.samples.inputs)
@@ -98,21 +103,33 @@ def _found(home: Path) -> Prepared | None:
 
 
 def _fit(
-    dataset: Dataset, split: Split, preprocessors: Sequence[Preprocessor], seed: int, dtype: str, task: Task | None
+    dataset: Dataset,
+    split: Split,
+    preprocessors: Sequence[Preprocessor],
+    seed: int,
+    dtype: str,
+    task: Task | TaskHint | None,
+    transform: TransformName,
 ) -> tuple[Parts, Pipeline]:
     allow_missing = any(isinstance(one, Impute) for one in preprocessors)
     (inputs, targets), test = check_dataset(dataset, allow_missing)
-    task = task or infer_task(targets)
+    if task is None or isinstance(task, TaskHint):
+        task = infer_task(targets, task, named=dataset.classes is not None)
+    if task == "regression":
+        check_domain(transform, targets)
     if test is not None:
         split = replace(split, test=0.0)
     labels = targets if task == "classification" and targets.ndim == 1 else None
     indices = split_indices(len(inputs), split, seed, labels)
-    coder = learn_targets(targets[indices["train"]], task, dtype, dataset.classes, dataset.column)
+    coder = learn_targets(targets[indices["train"]], task, dtype, dataset.classes, dataset.column, transform)
     coded = coder.encode(targets)
     parts: Parts = {name: (inputs, rows, coded[rows]) for name, rows in indices.items()}
     if test is not None:
         test_inputs, test_targets = test
-        parts["test"] = test_inputs, np.arange(len(test_inputs)), coder.encode(test_targets)
+        problems = Problems()
+        with problems.collected("test set: "):
+            parts["test"] = test_inputs, np.arange(len(test_inputs)), coder.encode(test_targets)
+        problems.check()
     pipeline = Pipeline.fit(preprocessors, dataset.features, inputs, indices["train"], coder, dtype)
     return parts, pipeline
 

@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 
 from dist_bp.data.inputs import row_at, text_of
+from dist_bp.data.target_transform import LEAST, TargetTransform, TransformName
 from dist_bp.errors import DataError
 from dist_bp.types import Array, Shape, Task
 
 Label = str | int | float
-FEW_SAMPLES = 20
-"""Below this many samples, even whole numbers that are mostly different are taken for classes."""
 
 
 @dataclass(frozen=True)
@@ -20,8 +19,9 @@ class Targets:
     """How raw targets become arrays.
 
     Labels (n,) become int64 positions in `classes`. Classification of several labels at once (n, k) and regression
-    have `classes` None and become floats (n, k) of `dtype`; `shape` is that of one target: () or (k,). `values` are
-    the raw labels where they differ from the names in `classes`; `column` is the target's column in a table.
+    have `classes` None and become floats (n, k) of `dtype`, a regression's by its `transform`; `shape` is that of one
+    target: () or (k,). `values` are the raw labels where they differ from the names in `classes`; `column` is the
+    target's column in a table.
     """
 
     task: Task
@@ -30,6 +30,7 @@ class Targets:
     classes: tuple[Label, ...] | None = None
     values: tuple[Label, ...] | None = None
     column: str | None = None
+    transform: TargetTransform | None = None
 
     def encode(self, raw: Any) -> Array:
         """Raises DataError naming the first target that does not fit."""
@@ -53,16 +54,26 @@ class Targets:
         return codes
 
     def _floats(self, array: Array) -> Array:
-        if array.dtype.kind not in "iuf":
-            raise DataError(
-                f"regression needs numbers as targets, found {array.flat[0].item()!r}: set data.task: classification"
-            )
+        _check_numbers(array)
         if array.shape[1:] != self.shape and not (array.ndim == 1 and self.shape == (1,)):
             raise DataError(f"the targets must have the shape (n, {self.shape[0]}), these have {array.shape}")
+        floats = array.reshape(len(array), *self.shape)
+        if self.transform:
+            floats = self.transform.apply(floats)
         with np.errstate(over="ignore"):
-            floats = array.reshape(len(array), *self.shape).astype(self.dtype)
+            floats = floats.astype(self.dtype)
         _refuse_non_finite(floats, f"is missing, infinite or too large for {self.dtype}")
         return floats
+
+    def undo(self, values: Array) -> Array:
+        """A regression's outputs or encoded targets (n, k) in the targets' own units, float64 if transformed."""
+        return self.transform.undo(values) if self.transform else values
+
+    def undo_both(self, outputs: Array, targets: Array) -> tuple[Array, Array]:
+        """`undo` of outputs and encoded targets; those that do not fit each other are left as they are."""
+        if outputs.shape != targets.shape:
+            return outputs, targets
+        return self.undo(outputs), self.undo(targets)
 
     def to_dict(self) -> dict[str, Any]:
         as_list = {name: None if (it := getattr(self, name)) is None else list(it) for name in ("classes", "values")}
@@ -72,6 +83,7 @@ class Targets:
             "dtype": self.dtype,
             **as_list,
             "column": self.column,
+            "transform": self.transform.to_dict() if self.transform else None,
         }
 
     @classmethod
@@ -84,6 +96,7 @@ class Targets:
             as_tuple["classes"],
             as_tuple["values"],
             state["column"],
+            TargetTransform.from_dict(state["transform"]) if state["transform"] else None,
         )
 
 
@@ -107,28 +120,20 @@ def target_array(raw: Any) -> Array:
     return array.astype(np.int64) if array.dtype.kind == "b" else array
 
 
-def infer_task(targets: Array) -> Task:
-    """Text and whole numbers are classes, floats are a regression; raises DataError where that is in doubt."""
-    if targets.dtype.kind == "f":
-        return "regression"
-    if targets.ndim == 2:
-        return "classification" if np.isin(targets, (0, 1)).all() else "regression"
-    distinct = len(np.unique(targets))
-    if len(targets) >= FEW_SAMPLES and distinct > len(targets) // 2:
-        raise DataError(
-            f"the targets hold {distinct} different values in {len(targets)} samples: say what to predict "
-            "with "
-            "data.task: classification or regression"
-        )
-    return "classification"
-
-
 def learn_targets(
-    training: Array, task: Task, dtype: str, named: Sequence[Label] | None = None, column: str | None = None
+    training: Array,
+    task: Task,
+    dtype: str,
+    named: Sequence[Label] | None = None,
+    column: str | None = None,
+    transform: TransformName = "none",
 ) -> Targets:
-    """Learns the classes from the training split's targets, `named` by the source if it knows them."""
+    """What the training split's targets teach: the classes, `named` by the source if it knows them, or a regression's
+    transform. Raises DataError."""
     if task == "regression":
-        return Targets(task, training.shape[1:] or (1,), dtype, column=column)
+        return _learn_regression(training, dtype, column, transform)
+    if transform in LEAST:
+        raise DataError(f"data.target.transform: {transform} is for a regression, the targets are classes")
     if training.ndim == 2:
         if training.dtype.kind not in "iuf" or not np.isin(training, (0, 1)).all():
             raise DataError("several labels a sample must be 0 or 1 each: set data.task: regression for other numbers")
@@ -139,8 +144,7 @@ def learn_targets(
         if len(fractions):
             raise DataError(
                 f"label {training[fractions[0]]:g} is not a whole number: labels are whole numbers or "
-                "text; set data.task: "
-                "regression to predict numbers"
+                "text; set data.task: regression to predict numbers"
             )
         unique = unique.astype(np.int64)
     if len(unique) < 2:
@@ -153,6 +157,22 @@ def learn_targets(
     targets = Targets(task, (), dtype, tuple(named), values, column)
     targets.encode(training)
     return targets
+
+
+def _learn_regression(training: Array, dtype: str, column: str | None, transform: TransformName) -> Targets:
+    _check_numbers(training)
+    shape = training.shape[1:] or (1,)
+    if transform == "none":
+        return Targets("regression", shape, dtype, column=column)
+    learnt = TargetTransform.learn(transform, training.reshape(len(training), *shape))
+    return Targets("regression", shape, dtype, column=column, transform=learnt)
+
+
+def _check_numbers(targets: Array) -> None:
+    if targets.dtype.kind not in "iuf":
+        raise DataError(
+            f"regression needs numbers as targets, found {targets.flat[0].item()!r}: set data.task: classification"
+        )
 
 
 def shown(classes: Sequence[Label]) -> str:

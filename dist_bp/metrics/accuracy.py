@@ -6,13 +6,13 @@ import numpy as np
 
 from dist_bp.metrics.base import Metric, State, ratio
 from dist_bp.metrics.decisions import decide
-from dist_bp.types import Array, Task
+from dist_bp.types import Array
 
 
 class Accuracy(Metric):
     """Part of the decisions that are right; with several labels a sample, each counts by itself."""
 
-    kind: ClassVar[Task] = "classification"
+    kind = "classification"
     name: ClassVar[str] = "accuracy"
 
     def empty(self) -> State:

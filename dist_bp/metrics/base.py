@@ -17,11 +17,11 @@ class Metric(Component):
     and merging these in any order, gives the same result.
     """
 
-    kind: ClassVar[Task]
-    greater_is_better: ClassVar[bool] = True
-    on_training: ClassVar[bool] = True
+    kind: Task
+    greater_is_better: bool = True
+    on_training: bool = True
     """Whether it is cheap enough to follow on every training batch."""
-    scalar: ClassVar[bool] = True
+    scalar: bool = True
     """Whether the result is one number, so that it can be watched."""
     pattern: ClassVar[str] = ""
     """Names that say the options as well: a regular expression with a group for each, as in top_5."""

@@ -7,13 +7,13 @@ import numpy as np
 
 from dist_bp.metrics.base import Metric, State, ratio
 from dist_bp.metrics.decisions import decide
-from dist_bp.types import Array, Task
+from dist_bp.types import Array
 
 
 class ClassCounts(Metric):
     """Keeps whole numbers of the shape (classes, ...); the first batch tells how many classes there are."""
 
-    kind: ClassVar[Task] = "classification"
+    kind = "classification"
     counts: ClassVar[tuple[str, ...]]
 
     def empty(self) -> State:

@@ -6,7 +6,7 @@ import numpy as np
 
 from dist_bp.metrics.base import Metric, State
 from dist_bp.metrics.regression import residuals
-from dist_bp.types import Array, Task
+from dist_bp.types import Array
 
 
 class R2(Metric):
@@ -17,7 +17,7 @@ class R2(Metric):
     (Chan, Golub & LeVeque 1983), so a large mean cancels nothing.
     """
 
-    kind: ClassVar[Task] = "regression"
+    kind = "regression"
     name: ClassVar[str] = "r2"
 
     def empty(self) -> State:

@@ -1,12 +1,11 @@
 """Errors of predicted values, averaged over samples and outputs."""
 
 from abc import abstractmethod
-from typing import ClassVar
 
 import numpy as np
 
 from dist_bp.metrics.base import Metric, State, misfit, ratio
-from dist_bp.types import Array, Task
+from dist_bp.types import Array
 
 
 def residuals(outputs: Array, targets: Array) -> tuple[Array, Array]:
@@ -21,8 +20,8 @@ def residuals(outputs: Array, targets: Array) -> tuple[Array, Array]:
 class MeanError(Metric):
     """The mean of an error over samples and outputs."""
 
-    kind: ClassVar[Task] = "regression"
-    greater_is_better: ClassVar[bool] = False
+    kind = "regression"
+    greater_is_better = False
 
     def empty(self) -> State:
         return {"sum": np.zeros(1), "count": np.zeros(1, np.int64)}

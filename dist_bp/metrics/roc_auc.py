@@ -5,7 +5,7 @@ from typing import ClassVar
 import numpy as np
 
 from dist_bp.metrics.base import Metric, State, misfit
-from dist_bp.types import Array, Task
+from dist_bp.types import Array
 
 
 class RocAuc(Metric):
@@ -16,9 +16,9 @@ class RocAuc(Metric):
     present is left out of the average.
     """
 
-    kind: ClassVar[Task] = "classification"
+    kind = "classification"
     name: ClassVar[str] = "roc_auc"
-    on_training: ClassVar[bool] = False
+    on_training = False
 
     def empty(self) -> State:
         return {"scores": np.zeros((0, 1)), "truth": np.zeros((0, 1), bool), "count": np.zeros(1, np.int64)}

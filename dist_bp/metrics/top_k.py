@@ -8,7 +8,7 @@ import numpy as np
 from dist_bp.errors import ShapeError
 from dist_bp.metrics.base import Metric, State, ratio
 from dist_bp.options import Count, Doc
-from dist_bp.types import Array, Task
+from dist_bp.types import Array
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class TopK(Metric):
     """Part of the samples whose class is among the k likeliest; of equally likely ones the first class wins."""
 
     k: Annotated[Count, Doc("How many guesses.")] = 5
-    kind: ClassVar[Task] = "classification"
+    kind = "classification"
     pattern: ClassVar[str] = r"top_(?P<k>[1-9][0-9]*)"
 
     @property

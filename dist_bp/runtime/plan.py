@@ -103,7 +103,7 @@ def make_worker(plan: RunPlan, rank: int) -> Worker:
         layout=arena_layout(config, model, updater, plan.placement, plan.node_of(rank)),
         model=model,
         loss=build_loss(config, class_counts(prepared)),
-        metrics=build_metrics(config, prepared.schema),
+        metrics=build_metrics(config, prepared.pipeline.targets),
         data={name: prepared.split(name) for name in prepared.splits},
         batches=build_batches(config, prepared.splits["train"], plan.workers, rank),
         seed=config.seed,

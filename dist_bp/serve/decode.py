@@ -1,29 +1,24 @@
 """From a network's outputs to predictions as people read them."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from dist_bp.data.targets import Label
-from dist_bp.types import Array, Task
+from dist_bp.data.targets import Targets
+from dist_bp.types import Array
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def decode(
-    outputs: Array,
-    activation: Literal["softmax", "sigmoid", "identity"],
-    task: Task,
-    classes: Sequence[Label] | None,
-) -> "pd.DataFrame":
+def decode(outputs: Array, activation: Literal["softmax", "sigmoid", "identity"], targets: Targets) -> "pd.DataFrame":
     """`outputs` (n, *output_shape) as a table of predictions, see `SavedModel.predict`."""
     import pandas as pd
 
     outputs = outputs.reshape(len(outputs), int(np.prod(outputs.shape[1:])))
-    if task == "regression":
-        return pd.DataFrame(_numbered("prediction", outputs))
+    classes = targets.classes
+    if targets.task == "regression":
+        return pd.DataFrame(_numbered("prediction", targets.undo(outputs)))
     if classes is None:
         return pd.DataFrame(
             _numbered("prediction", (outputs > 0).astype(np.int64)) | _numbered("probability", _sigmoid(outputs))

@@ -67,7 +67,7 @@ class SavedModel:
         context = self._context()
         for start, x in self._blocks(inputs, batch_rows):
             outputs[start : start + len(x)] = self.model.forward(x, self._parameters, context)[0]
-        return decode(outputs, self.loss.activation, self.schema.task, self.pipeline.classes)
+        return decode(outputs, self.loss.activation, self.pipeline.targets)
 
     def evaluate(self, raw: Raw, targets: Any, metrics: Mapping[str, Metric] | None = None) -> dict[str, float]:
         """`loss`, by the samples' mean, and the metrics (by default the configuration's) that are numbers.
@@ -91,7 +91,7 @@ class SavedModel:
     def _scores(
         self, blocks: Iterator[tuple[Array, Array]], metrics: Mapping[str, Metric] | None, loss: Loss | None
     ) -> dict[str, float]:
-        metrics = build.build_metrics(self.config, self.schema) if metrics is None else metrics
+        metrics = build.build_metrics(self.config, self.pipeline.targets) if metrics is None else metrics
         states = {name: metric.empty() for name, metric in metrics.items()}
         context = self._context()
         total, count = 0.0, 0

@@ -21,8 +21,8 @@ def evaluate_split(
     prepared = build.prepare(config)
     if prepared.digest != saved.data_digest:
         raise DataError(
-            "the data of the job is no longer what the model was trained on (its content, split or preprocessing "
-            "is another), so its splits are others too: evaluate a file with --data"
+            "the data of the job is no longer what the model was trained on (its content, split, data.preprocess or "
+            "data.target is another), so its splits are others too: evaluate a file with --data"
         )
     if split not in prepared.splits:
         raise DataError(f"the job has no {split} split, only {', '.join(prepared.splits)}")

@@ -14,7 +14,7 @@ from dist_bp import build
 from dist_bp.checkpoint import Checkpoint, check_matches, model_digest
 from dist_bp.config import JobConfig, monitor_mode, render, stored_config
 from dist_bp.data import Prepared
-from dist_bp.errors import CheckpointError, ConfigError, UserError
+from dist_bp.errors import CheckpointError, ConfigError, ShapeError, UserError
 from dist_bp.metrics import Metric
 from dist_bp.nn import Layout, Loss, Model
 from dist_bp.optim import Plateau, Updater
@@ -187,7 +187,7 @@ def prepare_job(config: JobConfig) -> PreparedJob:
     schema = prepared.schema
     model = build.build_model(config, schema)
     loss = build.build_loss(config, build.class_counts(prepared))
-    metrics = build.build_metrics(config, schema)
+    metrics = build.build_metrics(config, prepared.pipeline.targets)
     job = PreparedJob(config, prepared, model, loss, metrics, build.build_updater(config, model))
     problems: list[str] = []
     for check in (_check_outputs, _check_batch, _check_schedule):
@@ -203,10 +203,25 @@ def prepare_job(config: JobConfig) -> PreparedJob:
 def _check_outputs(job: PreparedJob) -> None:
     """Raises ShapeError where the last layer does not fit the loss, or the metrics do not fit the targets."""
     model, schema = job.model, job.prepared.schema
-    job.loss.check(model.output_shape, len(schema.classes) if schema.classes else None, schema.target_shape)
+    try:
+        job.loss.check(model.output_shape, len(schema.classes) if schema.classes else None, schema.target_shape)
+    except ShapeError as error:
+        raise ShapeError([*error.problems, *_taken_for_classes(job)]) from error
     outputs, targets = np.zeros((0, *model.output_shape)), job.prepared.split("train")[1][:0]
     for metric in job.metrics.values():
         metric.update(metric.empty(), outputs, targets)
+
+
+def _taken_for_classes(job: PreparedJob) -> list[str]:
+    """What may be behind one unit for several classes: whole numbers that nobody has called classes."""
+    classes = job.prepared.pipeline.classes or []
+    whole = len(classes) > 2 and all(isinstance(one, int) for one in classes)
+    if job.config.data.task or job.model.output_shape != (1,) or not whole:
+        return []
+    return [
+        f"the whole numbers of the targets are taken for {len(classes)} classes: to predict numbers, set "
+        "data.task: regression and a loss such as mse"
+    ]
 
 
 def _check_batch(job: PreparedJob) -> None:

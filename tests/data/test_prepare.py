@@ -223,7 +223,7 @@ def test_nan_in_images_is_placed() -> None:
         (X[:3], Y[:3], {"split": Split(0.1, 0.0)}, "the validation split of 3 samples is empty"),
         (X, np.zeros(90, int), {}, "all training labels are 0"),
         (X, Y + 0.5, {"task": "classification"}, "is not a whole number"),
-        (X, RNG.permutation(90), {}, "say what to predict"),
+        (X, RNG.permutation(90), {}, "set data.task: regression and a loss such as mse"),
         (X * 1e300, Y, {}, "not finite in float32"),
     ],
 )

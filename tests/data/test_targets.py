@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dist_bp.data.targets import Targets, infer_task, learn_targets, target_array
+from dist_bp.data.targets import Targets, learn_targets, target_array
 from dist_bp.errors import DataError
 
 
@@ -55,26 +55,6 @@ def test_several_labels_a_sample() -> None:
     assert targets.encode(raw).dtype == np.float32
     with pytest.raises(DataError, match="0 or 1"):
         learn(raw * 2)
-
-
-@pytest.mark.parametrize(
-    ("raw", "task"),
-    [
-        ([0, 1, 1], "classification"),
-        (["a", "b"], "classification"),
-        ([1.0, 2.0], "regression"),
-        (np.eye(3, dtype=int), "classification"),
-        (np.eye(3), "regression"),
-        (np.arange(6).reshape(2, 3), "regression"),
-    ],
-)
-def test_the_task_is_told_by_the_type(raw: Any, task: str) -> None:
-    assert infer_task(target_array(raw)) == task
-
-
-def test_whole_numbers_that_are_mostly_different_need_a_task() -> None:
-    with pytest.raises(DataError, match="100 different values in 100 samples"):
-        infer_task(np.arange(100))
 
 
 @pytest.mark.parametrize(

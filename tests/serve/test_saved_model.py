@@ -133,14 +133,16 @@ def test_balanced_weights_belong_to_the_training_split(tmp_path: Path) -> None:
 
 def test_a_regression_predicts_values(tmp_path: Path) -> None:
     source = {"type": "sklearn", "name": "diabetes"}
-    model = SavedModel.load(save(configuration(tmp_path, source, 1, loss={"type": "mse"})))
+    model = SavedModel.load(save(configuration(tmp_path, source, 1, loss={"type": "mse"}, metrics=["r2", "mse"])))
     bunch = datasets.load_diabetes(scaled=False)
     predicted = model.predict(bunch.data)
     assert list(predicted.columns) == ["prediction"]
-    assert predicted["prediction"].dtype == np.float32
+    assert predicted["prediction"].dtype == np.float64
     scores = model.evaluate(bunch.data, bunch.target)
     assert scores["r2"] == pytest.approx(r2_score(bunch.target, predicted["prediction"]), rel=1e-5)
-    assert scores["loss"] == pytest.approx(np.mean((bunch.target - predicted["prediction"]) ** 2), rel=1e-5)
+    assert scores["mse"] == pytest.approx(np.mean((bunch.target - predicted["prediction"]) ** 2), rel=1e-5)
+    [variance] = np.square(model.pipeline.targets.transform.scale) if model.pipeline.targets.transform else ()
+    assert scores["loss"] == pytest.approx(scores["mse"] / variance, rel=1e-5)
 
 
 def test_one_unit_decides_between_two_classes(tmp_path: Path) -> None:

@@ -38,6 +38,12 @@ class Curve:
             return (inputs @ np.random.default_rng(1).normal(size=(6, 4))).argmax(axis=1)
         return np.sin(inputs[:, : self.outputs]) + 0.3 * inputs[:, -self.outputs :]
 
+    def learnt(self, targets: Array) -> Array:
+        """Labels as they are; numbers with mean 0 and standard deviation 1 in each column."""
+        if self.loss == "cross_entropy":
+            return targets
+        return (targets - targets.mean(axis=0)) / np.sqrt(((targets - targets.mean(axis=0)) ** 2).mean(axis=0))
+
     def config(self) -> JobConfig:
         layers = [
             {"type": "dense", "units": 16, "bias": False},
@@ -82,7 +88,7 @@ CURVES = {
         train={"schedule": {"type": "cosine", "warmup_steps": 10}, "clip_norm": 0.5},
         slope=squared_error,
         update=adam(0.02, warmup=10, steps=STEPS, weight_decay=0.01, clip_norm=0.5),
-        recorded=(2.032180036542611, 0.8160767816948975, 0.14575364364937016),
+        recorded=(2.5569566165888675, 1.1546620464006696, 0.239944807277323),
     ),
 }
 
@@ -95,7 +101,7 @@ def test_every_step_has_the_loss_of_the_reference(curve: Curve, database: Path) 
     job = prepare_job(curve.config())
     parameters = {name: values.copy() for name, values in job.model.layout.named(job.initial.parameters).items()}
     reference = Reference(parameters, SEED, BATCH, GROUP, rate=0.3, momentum=0.8)
-    expected = reference.train(inputs, targets, STEPS, curve.slope, curve.update)
+    expected = reference.train(inputs, curve.learnt(targets), STEPS, curve.slope, curve.update)
 
     result = run_job(curve.config())
 

@@ -12,7 +12,6 @@ from dist_bp.data.files import DigestCache, check_files, digest_of
 from dist_bp.data.inputs import Features, Raw, numeric_array
 from dist_bp.data.targets import Label
 from dist_bp.errors import DataError, OptionError
-from dist_bp.types import Task
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,6 @@ class Opened:
 
 class Source(Component):
     """Where raw data comes from."""
-
-    task: Task | None
 
     @abstractmethod
     def open(self, cache: DigestCache) -> Opened:

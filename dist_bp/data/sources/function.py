@@ -22,7 +22,6 @@ class FunctionSource(Source):
 
     function: str
     options: Mapping[str, Any] = field(default_factory=dict)
-    task = None
 
     def open(self, cache: DigestCache) -> Opened:
         """The digest is that of the arrays, so the function is called each time."""

@@ -37,7 +37,6 @@ class IdxSource(Source):
     labels: Annotated[File, Doc("File of the labels.")]
     test_images: Annotated[File | None, Doc("File of the test set's images.")] = None
     test_labels: Annotated[File | None, Doc("File of the test set's labels, given together with test_images.")] = None
-    task = None
 
     def __post_init__(self) -> None:
         check_pair("test_labels", self.test_labels, "test_images", self.test_images)

@@ -17,7 +17,6 @@ class NpySource(Source):
     targets: Annotated[File, Doc("File of the targets.")]
     test_inputs: Annotated[File | None, Doc("File of the test set's inputs.")] = None
     test_targets: Annotated[File | None, Doc("File of the test set's targets, given together with test_inputs.")] = None
-    task = None
 
     def __post_init__(self) -> None:
         check_pair("test_targets", self.test_targets, "test_inputs", self.test_inputs)

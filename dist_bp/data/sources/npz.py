@@ -17,7 +17,6 @@ class NpzSource(Source):
     inputs: Annotated[Text, Doc("Name of the array of inputs, one row a sample.")] = "x"
     targets: Annotated[Text, Doc("Name of the array of targets.")] = "y"
     test_path: Annotated[File | None, Doc("A file of the same form with the test set.")] = None
-    task = None
 
     def open(self, cache: DigestCache) -> Opened:
         names = {"inputs": self.inputs, "targets": self.targets}

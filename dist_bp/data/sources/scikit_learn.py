@@ -20,7 +20,6 @@ class SklearnSource(Source):
     """
 
     name: Annotated[Literal["digits", "iris", "wine", "breast_cancer", "diabetes"], Doc("Which data set.")]
-    task = None
 
     def open(self, cache: DigestCache) -> Opened:
         key = f"scikit-learn {version('scikit-learn')} {self.name}"

@@ -13,7 +13,6 @@ from dist_bp.data.sources.base import Dataset, Opened, Samples, Source, open_fil
 from dist_bp.errors import DataError, OptionError
 from dist_bp.messages import unknown_name
 from dist_bp.options import Doc, File, MinLen, Text
-from dist_bp.types import Task
 
 Frame = Any
 NUMBERS, DATES = "iuf", "mM"
@@ -50,7 +49,6 @@ class TableSource(Source):
         Doc("Missing values: refuse them, drop their rows, or leave them to the impute step."),
     ] = "error"
     test_path: Annotated[File | None, Doc("A file of the same form with the test set.")] = None
-    task: Annotated[Task | None, Doc("What is predicted; null: told by the target column's values.")] = None
 
     def __post_init__(self) -> None:
         if self.features and self.target in self.features:

@@ -1,0 +1,84 @@
+"""What a regression learns in place of its targets: values around 0. Undone in predictions and metrics."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from dist_bp.data.inputs import row_at
+from dist_bp.data.moments import Extremes, Moments
+from dist_bp.errors import DataError
+from dist_bp.types import Array
+
+TransformName = Literal["standardize", "log", "log1p", "none"]
+LEAST = {"log": 0.0, "log1p": -1.0}
+"""What targets must be greater than."""
+
+
+@dataclass(frozen=True)
+class TargetTransform:
+    """Each column of targets (n, k), or its logarithm, with mean 0 and standard deviation 1; all in float64.
+
+    Targets of any size are so learnt alike, and float32 keeps the digits in which they differ.
+    """
+
+    name: TransformName
+    offset: tuple[float, ...]
+    scale: tuple[float, ...]
+
+    @classmethod
+    def learn(cls, name: TransformName, targets: Array) -> "TargetTransform":
+        """Of the training split's targets (n, k); a constant column becomes 0. Raises DataError."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = _curve(name, targets.astype(np.float64))
+            moments, extremes = Moments(), Extremes()
+            moments.update(values)
+            extremes.update(values)
+        constant = (extremes.low == extremes.high) | (moments.deviation == 0)
+        offset = np.where(constant, extremes.low, moments.mean)
+        scale = np.where(constant, 1.0, moments.deviation)
+        if not (np.isfinite(offset) & np.isfinite(scale)).all():
+            largest = np.abs(targets).max()
+            raise DataError(f"the targets are too large to be standardised (up to {largest:g}): divide them")
+        return cls(name, tuple(offset.tolist()), tuple(scale.tolist()))
+
+    def apply(self, targets: Array) -> Array:
+        """Targets (n, k) as they are learnt; raises DataError where one has no logarithm."""
+        check_domain(self.name, targets)
+        return (_curve(self.name, targets.astype(np.float64)) - self.offset) / self.scale
+
+    def undo(self, values: Array) -> Array:
+        """Outputs, or targets as they are learnt, (n, k) in the targets' own units."""
+        with np.errstate(over="ignore"):
+            own: Array = np.multiply(values, self.scale, dtype=np.float64) + self.offset
+            if self.name == "log":
+                return np.exp(own, out=own)
+            return np.expm1(own, out=own) if self.name == "log1p" else own
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"name": self.name, "offset": list(self.offset), "scale": list(self.scale)}
+
+    @classmethod
+    def from_dict(cls, state: dict[str, Any]) -> "TargetTransform":
+        return cls(state["name"], tuple(state["offset"]), tuple(state["scale"]))
+
+
+def check_domain(name: TransformName, targets: Array) -> None:
+    """Raises DataError naming the first of targets (n,) or (n, k) that has no logarithm."""
+    if name not in LEAST:
+        return
+    wrong = np.argwhere(targets <= LEAST[name])
+    if len(wrong):
+        where = row_at(wrong[0][0])
+        if targets.shape[1:] not in ((), (1,)):
+            where += f", column {wrong[0][1]}"
+        raise DataError(
+            f"the target {targets[tuple(wrong[0])].item():g} in {where} has no {name}: that needs targets greater than "
+            f"{LEAST[name]:g}, set data.target.transform to standardize{' or log1p' if name == 'log' else ''}"
+        )
+
+
+def _curve(name: TransformName, targets: Array) -> Array:
+    if name == "log":
+        return np.log(targets, out=targets)
+    return np.log1p(targets, out=targets) if name == "log1p" else targets
