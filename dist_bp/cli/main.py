@@ -26,6 +26,7 @@ from dist_bp.cli.ui import ui
 from dist_bp.errors import DistBpError, TrainingFailed
 from dist_bp.messages import one_line
 from dist_bp.plugins import told
+from dist_bp.runtime.ray_job import announce_failure
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "train": train,
@@ -62,10 +63,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except DistBpError as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
+        announce_failure(str(error))
         sys.exit(error.exit_code)
     except Exception as error:
         where = f"{error.__notes__[0]}: " if getattr(error, "__notes__", None) else ""
-        print(f"error: {where}{one_line(_root_cause(error))} ({_write_log()})", file=sys.stderr)
+        cause = f"{where}{one_line(_root_cause(error))}"
+        print(f"error: {cause} ({_write_log()})", file=sys.stderr)
+        announce_failure(cause)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

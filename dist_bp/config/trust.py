@@ -19,6 +19,11 @@ def code_of_data(config: JobConfig) -> list[str]:
     return sorted(set(_named(config.data.source)))
 
 
+def named_code(config: JobConfig) -> list[str]:
+    """Every `module:Name` that stands as a type anywhere in the configuration."""
+    return sorted(set(_named(config)))
+
+
 def params_name_code(params: Mapping[str, object]) -> bool:
     """Whether the parameters of a run, as `flatten` gives them, name code in layers, loss or data."""
     types = (str(value) for key, value in params.items() if key.endswith(".type") and not key.startswith("sweep"))

@@ -46,6 +46,18 @@ def announce(run_id: str, folder: Path) -> None:
             _add_metadata(name, {"mlflow_run_id": run_id})
 
 
+def announce_failure(cause: str) -> None:
+    """Tells the parent why this process ends; never raises."""
+    with suppress(Exception):
+        if path := os.environ.get(RUN_FILE):
+            failure_file(Path(path)).write_text(cause, encoding="utf-8")
+
+
+def failure_file(run_file: Path) -> Path:
+    """Where a child says why it failed, beside the file of the run."""
+    return run_file.with_suffix(".failure")
+
+
 def announced() -> str | None:
     """The MLflow run that an earlier child of this parent has announced."""
     with suppress(OSError, ValueError, KeyError):

@@ -2,6 +2,7 @@
 
 `python -m dist_bp.submit.attempts N COMMAND...` on the cluster: N attempts after the first, the MLflow run stays the
 same. The command says which run it trains in the file that DIST_BP_RUN_FILE names, and reads there which it was before.
+A failure that comes again, in the same words and no step further, would come a third time: there is no further attempt.
 """
 
 import json
@@ -16,7 +17,7 @@ from types import FrameType
 
 from dist_bp.checkpoint import CHECKPOINTS, CheckpointStore
 from dist_bp.errors import Interrupted, UserError
-from dist_bp.runtime.ray_job import RUN_FILE
+from dist_bp.runtime.ray_job import RUN_FILE, failure_file
 from dist_bp.sweep.journal import JOURNAL
 
 FINAL = (0, UserError.exit_code, Interrupted.exit_code)
@@ -36,11 +37,17 @@ class Attempts:
         with tempfile.TemporaryDirectory() as folder:
             told = Path(folder) / "run.json"
             resume: list[str] = []
+            before = None
             for attempt in range(self._retries + 1):
                 code = self._run_once([*self._command, *resume], told)
                 if not goes_on(code, self._stopped, self._retries - attempt):
                     break
                 resume = resume_options(told)
+                failure = failure_of(told)
+                if failure and failure == before:
+                    print("the same failure at the same place as before: it is not tried again", flush=True)
+                    break
+                before = failure
                 print(
                     f"{how(code)}; attempt {attempt + 2} of {self._retries + 1} "
                     + (f"goes on with {resume[1]}" if resume else "begins anew: there is no checkpoint yet"),
@@ -51,6 +58,7 @@ class Attempts:
         return code if code >= 0 else 1
 
     def _run_once(self, command: list[str], told: Path) -> int:
+        failure_file(told).unlink(missing_ok=True)
         child = subprocess.Popen(command, env={**os.environ, RUN_FILE: str(told)})
         if self._stopped:  # the signal came before the child was there to receive it
             child.terminate()
@@ -75,6 +83,22 @@ def resume_options(told: Path) -> list[str]:
         return ["--resume", Path(run["folder"]).name]
     newest = CheckpointStore(Path(run["folder"]) / CHECKPOINTS).newest_manifest()
     return ["--resume", run["run_id"]] if newest else []
+
+
+def failure_of(told: Path) -> tuple[str, object] | None:
+    """Why the command failed, and how far it had come; None where it did not say, as one that was killed cannot."""
+    try:
+        cause = failure_file(told).read_text(encoding="utf-8")
+    except OSError:
+        return None
+    try:
+        folder = Path(json.loads(told.read_text(encoding="utf-8"))["folder"])
+    except (OSError, ValueError, KeyError):
+        return cause, None
+    if (folder / JOURNAL).exists():
+        return cause, (folder / JOURNAL).read_bytes()
+    newest = CheckpointStore(folder / CHECKPOINTS).newest_manifest()
+    return cause, newest.step if newest else None
 
 
 def how(code: int) -> str:

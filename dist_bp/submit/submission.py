@@ -9,6 +9,7 @@ from dist_bp.config import JobConfig, load_config
 from dist_bp.errors import SubmitError, UserError
 from dist_bp.submit.address import find_dashboard
 from dist_bp.submit.client import JobsClient
+from dist_bp.submit.code import hidden_code
 from dist_bp.submit.request import Options, build_request, check_options, send_packages
 from dist_bp.submit.travel import kept_here, on_this_machine, shares_files, to_another_machine
 from dist_bp.submit.upload import Upload, limit, working_directory
@@ -50,6 +51,8 @@ def submit_job(
     for line in travel.warnings:
         say(f"warning: {line}")
     upload = working_directory(path, [*kept_here(config), *checked.runtime_env.get("excludes", ())])
+    if hidden := hidden_code(config, upload):
+        raise SubmitError(hidden)
     upload.check(limit())
     say(f"uploading {upload}")
     request = build_request(config.name, path, [*overrides, *travel.overrides], options, checked, client.dashboard)

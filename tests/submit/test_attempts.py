@@ -55,6 +55,43 @@ def test_attempts_are_counted_and_the_last_code_is_the_end(end: str, retries: in
     assert ended.stdout.count("begins anew: there is no checkpoint yet") == attempts - 1
 
 
+FAILING = """
+import json, os, sys
+from pathlib import Path
+from dist_bp.runtime.ray_job import announce, announce_failure
+print('attempt', flush=True)
+{}
+announce_failure('the loss is not a number at step 3')
+sys.exit(1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "attempts"),
+    [
+        ("", 2),
+        ("announce('run', Path('.'))", 2),
+        ("announce('run', Path('.')); open('trials.jsonl', 'a').write('one more epoch')", 4),
+        ("os.kill(os.getpid(), 9)", 4),
+    ],
+)
+def test_a_failure_that_comes_again_without_progress_is_the_end(tmp_path: Path, before: str, attempts: int) -> None:
+    command = [*ATTEMPTS, "3", sys.executable, "-c", FAILING.format(before)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert ended.returncode == 1
+    assert ended.stdout.splitlines().count("attempt") == attempts
+    assert ("the same failure" in ended.stdout.splitlines()[-1]) is (attempts == 2)
+
+
+def test_a_failing_command_says_why_to_its_parent(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DIST_BP_RUN_FILE", str(workplace / "run.json"))
+    with pytest.raises(SystemExit):
+        main(["train", "nowhere.yaml"])
+    assert capsys.readouterr().err == f"error: {(workplace / 'run.failure').read_text()}\n"
+
+
 def test_sigterm_waits_for_the_child_and_makes_no_other_attempt() -> None:
     """Ray sends the signal to all processes of a job."""
     child = (
