@@ -203,9 +203,8 @@ def _check_own(section: Custom, info: core_schema.ValidationInfo) -> Custom:
 
 def _check_together(section: Any) -> Any:
     """Lets the constructor say what one option asks of another."""
-    values = [value for _, value in section]
-    if any(isinstance(item, Section) for value in values for item in (value if isinstance(value, tuple) else [value])):
-        return section  # it is made of other components, which may be the user's
+    if _holds_own(section):
+        return section  # the user's own code is not run to validate
     try:
         construct(section)
     except OptionError as error:
@@ -213,6 +212,12 @@ def _check_together(section: Any) -> Any:
     except ConfigError as error:
         raise ValueError("; ".join(error.problems)) from error
     return section
+
+
+def _holds_own(section: Section) -> bool:
+    values = [value for _, value in section]
+    parts = [item for value in values for item in (value if isinstance(value, tuple | list) else [value])]
+    return isinstance(section, Custom) or any(_holds_own(part) for part in parts if isinstance(part, Section))
 
 
 def _at(option: str, reason: str, section: Section) -> ValidationError:

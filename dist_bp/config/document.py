@@ -1,5 +1,6 @@
 """A YAML text as data that remembers its lines."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,12 @@ import yaml
 
 from dist_bp.config.fields import EXPONENT
 
+DEEPEST = 100
+"""Levels of lists and mappings within each other."""
+TOO_DEEP = "nested too deeply"
+MOST_NODES = 100_000
+"""Keys and values that a text with aliases may stand for."""
+_UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 Path = tuple[str | int, ...]
 """Keys and list indices from the top of a document to a value."""
 
@@ -15,11 +22,20 @@ Path = tuple[str | int, ...]
 class Loader(yaml.SafeLoader):
     """safe_load, but 1e-3 is a number, and every error has a line."""
 
+    def fetch_flow_collection_start(self, token: Any) -> None:
+        if self.flow_level >= DEEPEST:  # the scanner would look at all levels again with each token
+            raise yaml.scanner.ScannerError(None, None, TOO_DEEP, self.get_mark())
+        super().fetch_flow_collection_start(token)
+
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
-            return super().construct_object(node, deep)
+            value = super().construct_object(node, deep)
         except ValueError as error:  # such as a date in the month 13
             raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from error
+        if isinstance(value, str) and _UNWRITABLE.search(value):
+            text = "a text holds a NUL character or half a character, which no name or path can have"
+            raise yaml.constructor.ConstructorError(None, None, text, node.start_mark)
+        return value
 
 
 class Dumper(yaml.SafeDumper):
@@ -60,6 +76,7 @@ class Document:
         loader = _loader(text)
         try:
             self._root: yaml.Node | None = loader.get_single_node()
+            _check_size(self._root)
             self.duplicates = list(_duplicates(self._root)) if self._root else []
             self.data: Any = loader.construct_document(self._root) if self._root else None
         except yaml.MarkedYAMLError as error:
@@ -67,7 +84,7 @@ class Document:
             reason = ", ".join(filter(None, (error.context, error.problem)))
             raise NotYaml(reason, mark.line + 1 if mark else 1, mark.column + 1 if mark else 1) from error
         except RecursionError as error:
-            raise NotYaml("nested too deeply", 1, 1) from error
+            raise NotYaml(TOO_DEEP, 1, 1) from error
         finally:
             loader.dispose()
 
@@ -104,6 +121,25 @@ def _child(node: yaml.Node, key: str | int) -> tuple[int, yaml.Node] | None:
     elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
         return node.value[key].start_mark.line + 1, node.value[key]
     return None
+
+
+def _check_size(root: yaml.Node | None) -> None:
+    """Raises ComposerError where aliases make very much of a short text, or it is nested very deeply."""
+    sizes: dict[int, int] = {}
+
+    def size(node: yaml.Node, depth: int) -> int:
+        if id(node) not in sizes:
+            if depth > DEEPEST:
+                raise yaml.composer.ComposerError(None, None, TOO_DEEP, node.start_mark)
+            sizes[id(node)] = 0  # an alias within its own anchor, which is refused later
+            inner = node.value if isinstance(node, yaml.CollectionNode) else ()
+            parts = [part for item in inner for part in (item if isinstance(item, tuple) else (item,))]
+            sizes[id(node)] = 1 + sum(size(part, depth + 1) for part in parts)
+        return sizes[id(node)]
+
+    if root and size(root, 0) > max(MOST_NODES, len(sizes)):
+        text = f"its aliases make {sizes[id(root)]:,} values of {len(sizes):,}"
+        raise yaml.composer.ComposerError(None, None, text, root.start_mark)
 
 
 def _duplicates(root: yaml.Node) -> Iterator[Duplicate]:

@@ -1,6 +1,5 @@
 """The whole configuration of a job."""
 
-import re
 from operator import attrgetter
 from typing import Annotated, Any, Self
 
@@ -24,16 +23,9 @@ from dist_bp.config.run import (
 )
 from dist_bp.config.sweep import SweepConfig
 from dist_bp.config.train import TrainConfig
+from dist_bp.foreign import FILE_NAME, file_name
 
 Loss = Annotated[Any, Of(LOSSES)]
-_NAME = r"[A-Za-z0-9._-]+"
-
-
-def file_name(value: str) -> str:
-    """The value; raises ValueError where it cannot be part of a file's name everywhere."""
-    if not re.fullmatch(_NAME, value):
-        raise ValueError(f"must be made of letters, digits, '.', '_' and '-', got {value!r}")
-    return value
 
 
 class JobConfig(Section):
@@ -41,7 +33,7 @@ class JobConfig(Section):
 
     name: Annotated[str, AfterValidator(file_name)] = Field(
         description="Name of the job: letters, digits, '.', '_' and '-'.",
-        json_schema_extra={"pattern": f"^{_NAME}$"},
+        json_schema_extra={"pattern": f"^{FILE_NAME}$"},
     )
     seed: Whole = Field(default=0, description="Where all that is random starts from.")
     data: DataConfig = Field(description="The data and its preprocessing.")

@@ -15,6 +15,7 @@ from dist_bp.config.job import JobConfig
 from dist_bp.config.overrides import Override, apply_overrides
 from dist_bp.config.problems import Problem, disagreements, problems
 from dist_bp.errors import ConfigError
+from dist_bp.foreign import TEXT_BYTES, read_file
 
 Place = tuple[tuple[bool, int], str]
 """A problem's rank (the lines of the file, then the overrides) and its text."""
@@ -55,7 +56,7 @@ def _load(document: Document, path: str | Path, overrides: Sequence[str], own_co
 def _read(path: str | Path) -> Document:
     """The file as a mapping. Raises ConfigError."""
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
+        text = read_file(path, TEXT_BYTES).decode("utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such file") from None
     except IsADirectoryError:

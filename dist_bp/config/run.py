@@ -2,12 +2,20 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, StringConstraints, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from dist_bp.config.fields import Count, Flag, Fraction, Positive, Section, Text, Whole, text_or_other
 from dist_bp.types import Direction
 
-ModelName = Annotated[str, StringConstraints(pattern=r"^[^/:'\"%]+$")]
+
+def model_name(value: str) -> str:
+    """The value; raises ValueError where no registered model can be called so."""
+    if not value.strip(".") or set(value) & set("/:'\"%"):
+        raise ValueError(f"must be a name without / : ' \" %, and not of dots alone, got {value!r}")
+    return value
+
+
+ModelName = Annotated[str, AfterValidator(model_name), Field(json_schema_extra={"pattern": r"^[^/:'\"%]+$"})]
 
 Interval = Annotated[
     Annotated[Literal["auto"], Tag("type=text")] | Annotated[Count, Tag("type=other")],

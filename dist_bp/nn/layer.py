@@ -51,6 +51,11 @@ class Layer(Component):
         """The layers that take this one's place in a row of layers."""
         return (self,)
 
+    @property
+    def count(self) -> int:
+        """How many layers it is: those within it count."""
+        return 1
+
     @abstractmethod
     def declare(self, input_shape: Shape) -> Declaration:
         """Raises ShapeError where the layer cannot work on samples of this shape."""

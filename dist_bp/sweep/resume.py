@@ -3,12 +3,9 @@
 import time
 from pathlib import Path
 
-import yaml
-from pydantic import ValidationError
-
-from dist_bp.config import JobConfig
-from dist_bp.config.job import file_name
+from dist_bp.config import JobConfig, stored_config
 from dist_bp.errors import ConfigError, UserError
+from dist_bp.foreign import file_name
 from dist_bp.sweep.job import SweepJob
 from dist_bp.sweep.journal import JOURNAL, Journal, Record
 from dist_bp.track.store import resolve_uri
@@ -48,8 +45,8 @@ def _earlier(job: SweepJob, folder: Path, total: int) -> Record:
     """What a killed or finished sweep has done."""
     record = Journal(folder).read()
     try:
-        before = JobConfig.model_validate(yaml.safe_load(record.config))
-    except ValidationError as error:
+        before = stored_config(record.config, folder / JOURNAL)
+    except ConfigError as error:
         raise ConfigError(
             f"the configuration in {folder / JOURNAL} is not valid any more: begin a new sweep"
         ) from error

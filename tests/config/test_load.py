@@ -435,7 +435,7 @@ NOT_A_MAPPING = {
         "data: &x [*x]\n",
         "job.yaml:1:7: not valid YAML: an alias refers to what it is part of",
     ),
-    "very deep": ("[" * 5000, "job.yaml:1:1: not valid YAML: nested too deeply"),
+    "very deep": ("[" * 5000, "job.yaml:1:101: not valid YAML: nested too deeply"),
 }
 
 

@@ -32,7 +32,7 @@ layers = st.recursive(
 )
 jobs = st.fixed_dictionaries(
     {
-        "name": st.from_regex(r"[A-Za-z0-9._-]{1,12}", fullmatch=True),
+        "name": st.from_regex(r"(?!\.+$)[A-Za-z0-9._-]{1,12}", fullmatch=True),
         "seed": st.integers(0, 2**63),
         "data": st.just({"source": {"type": "sklearn", "name": "iris"}}),
         "model": st.fixed_dictionaries({"layers": st.lists(layers, min_size=1, max_size=3)}),

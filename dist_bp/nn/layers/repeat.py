@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from typing import Annotated
 
+from dist_bp.errors import OptionError
 from dist_bp.nn.layer import Layer
 from dist_bp.nn.layers.sequential import Sequential
 from dist_bp.options import Count, Doc, MinLen
+
+MOST_LAYERS = 10_000
 
 
 class Repeat(Sequential):
@@ -16,6 +19,8 @@ class Repeat(Sequential):
         times: Annotated[Count, Doc("How often.")],
         layers: Annotated[Sequence[Layer], MinLen(1), Doc("The layers.")],
     ) -> None:
+        if (count := times * sum(layer.count for layer in layers)) > MOST_LAYERS:
+            raise OptionError("times", f"makes {count:,} layers, and a network may have {MOST_LAYERS:,}")
         super().__init__([layer for _ in range(times) for layer in layers])
 
     def unrolled(self) -> Sequence[Layer]:

@@ -26,6 +26,10 @@ class Residual(Layer):
     ) -> None:
         self.layers = Sequential(layers)
 
+    @property
+    def count(self) -> int:
+        return self.layers.count
+
     def declare(self, input_shape: Shape) -> Declaration:
         inner = self.layers.declare(input_shape)
         if inner.output != input_shape:

@@ -19,6 +19,10 @@ class Sequential(Layer):
         unrolled = [inner for layer in layers for inner in layer.unrolled()]
         self.layers = tuple((str(index), layer) for index, layer in enumerate(unrolled))
 
+    @property
+    def count(self) -> int:
+        return sum(layer.count for _, layer in self.layers)
+
     def declarations(self, input_shape: Shape) -> Iterator[tuple[str, Layer, Declaration]]:
         """(name, layer, declaration) of each layer. Raises ShapeError naming the one that does not fit."""
         for name, layer in self.layers:

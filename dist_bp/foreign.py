@@ -1,0 +1,85 @@
+"""Files, names and values from elsewhere: what is read of them, and what is not taken for what it says it is."""
+
+import errno
+import json
+import os
+import re
+import stat
+from functools import cache
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+TEXT_BYTES = 2**20
+"""The most that a file written by hand may have."""
+RECORD_BYTES = 2**28
+"""The most that a file of records may have."""
+T = TypeVar("T")
+FILE_NAME = r"(?!\.+$)[A-Za-z0-9._-]{1,128}"
+
+
+def open_file(path: Path | str, most: int | None = None) -> BinaryIO:
+    """A regular file, open for reading.
+
+    Raises OSError, also where the path has a NUL character, is no regular file (reading a pipe would wait, a device
+    never end), or holds more than `most` bytes.
+    """
+    if "\0" in str(path):
+        raise OSError(errno.EINVAL, "its name holds a NUL character")
+    _check(os.stat(path), most)
+    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+    try:
+        _check(os.fstat(file.fileno()), most)
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
+def read_file(path: Path | str, most: int) -> bytes:
+    """The content of a regular file of at most so many bytes; raises OSError as `open_file`."""
+    with open_file(path, most) as file:
+        return file.read(most)
+
+
+def read_json(path: Path | str) -> Any:
+    """The value in a file. Raises OSError as `open_file`, ValueError for what is not JSON."""
+    try:
+        return json.loads(read_file(path, RECORD_BYTES))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def checked(kind: type[T], value: Any) -> T:
+    """A value from JSON as an annotated type, a dataclass perhaps. Raises ValueError, which says what does not fit."""
+    try:
+        return _adapter(kind).validate_python(value)  # type: ignore[no-any-return, arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{place}: {first['msg']}" if place else first["msg"]) from None
+
+
+def file_name(value: str) -> str:
+    """The value; raises ValueError where it cannot be the name of a file everywhere."""
+    if re.fullmatch(FILE_NAME, value):
+        return value
+    if re.fullmatch(r"[A-Za-z0-9._-]+", value):
+        raise ValueError(f"must be made of at most 128 characters, and not of dots alone, got {value!r}")
+    raise ValueError(f"must be made of letters, digits, '.', '_' and '-', got {value!r}")
+
+
+def _check(status: os.stat_result, most: int | None) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "it is a directory")
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a pipe" if stat.S_ISFIFO(status.st_mode) else "a device or a socket"
+        raise OSError(errno.EINVAL, f"it is {kind}, not a file")
+    if most is not None and status.st_size > most:
+        raise OSError(errno.EFBIG, f"it holds {status.st_size:,} bytes, more than the {most:,} that it may")
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
