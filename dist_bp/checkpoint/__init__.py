@@ -2,7 +2,7 @@
 
 from dist_bp.checkpoint.format import Checkpoint, copy_model
 from dist_bp.checkpoint.matching import check_matches, model_digest
-from dist_bp.checkpoint.runs import CHECKPOINTS, ResumableRun, find_runs, open_store, resolve, resolve_folder
+from dist_bp.checkpoint.runs import CHECKPOINTS, ResumableRun, find_runs, is_past, open_store, resolve, resolve_folder
 from dist_bp.checkpoint.store import CheckpointStore, Found, export_model, load
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "copy_model",
     "export_model",
     "find_runs",
+    "is_past",
     "load",
     "model_digest",
     "open_store",

@@ -1,9 +1,12 @@
 """The runs below one folder, and what `--resume auto|RUN|PATH` means."""
 
+import re
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
-from dist_bp.checkpoint.manifest import MANIFEST
+from dist_bp.checkpoint.format import CONFIG
+from dist_bp.checkpoint.manifest import MANIFEST, Manifest
 from dist_bp.checkpoint.store import CheckpointStore, Found, load
 from dist_bp.errors import CheckpointError
 from dist_bp.messages import did_you_mean
@@ -48,6 +51,7 @@ def resolve(resume: str, root: Path, job: str) -> Found | None:
     """
     if resume == "auto":
         runs = find_runs(root, job)
+        _check_none_is_hidden(root, job, runs)
         return open_store(runs[0].path).latest() if runs else None
     path = resolve_folder(resume, root)
     if (path / MANIFEST).is_file() or path.name.startswith("step-"):
@@ -55,6 +59,44 @@ def resolve(resume: str, root: Path, job: str) -> Found | None:
     if found := open_store(path).latest():
         return found
     raise CheckpointError(f"{path} holds no checkpoint")
+
+
+def is_past(found: Found, root: Path) -> bool:
+    """Whether the checkpoint's run has gone on from there: it has newer ones, beside it or in its folder below `root`.
+
+    Those that were passed over as damaged do not count.
+    """
+    mine = Manifest.read(found.path)
+    folders = {found.path.absolute().parent} if not found.passed_over else set()
+    if mine.run_id:
+        folders |= {(root / mine.run_id / CHECKPOINTS).absolute()} - {found.path.absolute().parent}
+    others = [other for folder in folders for other in CheckpointStore(folder).manifests().values()]
+    return any(other.run_id == mine.run_id and other.sequence > mine.sequence for other in others)
+
+
+def _check_none_is_hidden(root: Path, job: str, runs: list[ResumableRun]) -> None:
+    """Raises CheckpointError where a run of the job may be newer than all others, but no manifest of it can be read."""
+    newest = datetime.fromisoformat(runs[0].created).timestamp() if runs else 0.0
+    problems = []
+    for folder in sorted(root.glob(f"*/{CHECKPOINTS}")):
+        store = CheckpointStore(folder)
+        paths = store.paths()
+        if not paths or store.manifests() or max(path.stat().st_mtime for path in paths) < newest:
+            continue
+        if any(_may_be_of(path, job) for path in paths):
+            problems.append(f"{folder.parent} has {len(paths)} checkpoints, and none of them has a readable {MANIFEST}")
+    if problems:
+        remedy = "name a run with --resume RUN, remove the damaged folder, or train without --resume"
+        raise CheckpointError([*problems, remedy])
+
+
+def _may_be_of(path: Path, job: str) -> bool:
+    """Whether a checkpoint without a manifest may be of this job."""
+    try:
+        name = re.search(r"^name: *(.*?) *$", (path / CONFIG).read_text(encoding="utf-8"), re.MULTILINE)
+    except (OSError, ValueError):
+        return True
+    return name is None or name[1].strip("'\"") == job
 
 
 def resolve_folder(name: str, root: Path) -> Path:

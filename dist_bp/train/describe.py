@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from dist_bp.track.port import SWEEP
+from dist_bp.train.course import Course
 from dist_bp.train.setup import PreparedJob
-from dist_bp.train.trainer import Outcome
+from dist_bp.train.trainer import MAX_SECONDS, Outcome
 from dist_bp.types import Array
 
 LOSS_FIGURE = "figures/loss.png"
@@ -24,33 +25,34 @@ class Report:
     arrays: Mapping[str, Array]
 
 
-def describe_begin(job: PreparedJob) -> str:
+def describe_begin(job: PreparedJob, course: Course) -> str:
     """What is trained on what."""
-    return page([_title(job), _facts(job)])
+    return page([_title(job), _facts(job, course)])
 
 
-def describe_end(job: PreparedJob, run_id: str, status: str, why: str) -> str:
+def describe_end(job: PreparedJob, course: Course, run_id: str, status: str, why: str) -> str:
     """Why a run ended before its time, and how to go on."""
     ended = f"**{status.capitalize()}**: {why}"
     command = f"train config.yaml --resume {run_id}"
     if sweep := job.config.tracking.tags.get(SWEEP):
         command = f"sweep CONFIG --resume {sweep}"
     go_on = f"`dist-bp {command}` goes on from its last checkpoint, if it has one."
-    return page([_title(job), ended, _facts(job), go_on, _repeat(job)])
+    return page([_title(job), ended, _facts(job, course), go_on, _configuration(job)])
 
 
 def describe_result(job: PreparedJob, run_id: str, outcome: Outcome, report: Report) -> str:
     """What came out: metrics, how training went, the figures, how to repeat it."""
     best = outcome.snapshot.step
     kept = f", the parameters of step {best:,} kept as the best" if best != outcome.step else ""
-    course = (
+    training = (
         f"- training: {outcome.reason} after {outcome.epoch} epochs, {outcome.step:,} steps, "
         f"{outcome.seconds:.1f} s{kept}"
     )
     figures = [figure("Loss of each epoch", LOSS_FIGURE, run_id)]
     if "confusion_matrix" in report.arrays:
         figures.append(figure("Confusion matrix", CONFUSION_FIGURE, run_id))
-    return page([_title(job), _table(report.metrics), f"{_facts(job)}\n{course}", *figures, _repeat(job)])
+    facts = f"{_facts(job, outcome.course)}\n{training}"
+    return page([_title(job), _table(report.metrics), facts, *figures, _repeat(job, outcome)])
 
 
 def page(paragraphs: list[str]) -> str:
@@ -64,7 +66,7 @@ def _title(job: PreparedJob) -> str:
     return f"**{job.config.name}**: {job.config.loss.type} on {source.type} {what}".removesuffix(" None")
 
 
-def _facts(job: PreparedJob) -> str:
+def _facts(job: PreparedJob, course: Course) -> str:
     config, train = job.config, job.config.train
     layers = " → ".join(f"{layer.kind} {' x '.join(map(str, layer.output_shape))}" for layer in job.model.summary())
     sizes = ", ".join(f"{size:,} {name}" for name, size in job.splits.items())
@@ -77,6 +79,9 @@ def _facts(job: PreparedJob) -> str:
         f"optimizer: {train.optimizer.type}, learning rate {train.optimizer.learning_rate:g}, "
         f"{train.schedule.type} schedule, batches of {train.batch_size}, {place}",
     ]
+    if course.origin:
+        lines.append(f"began with a checkpoint of another run: {course.origin}")
+    lines += [f"resumed at step {step:,} with other settings: {text}" for step, text in course.texts().items()]
     return "\n".join(f"- {line}" for line in lines)
 
 
@@ -96,8 +101,20 @@ def figure(title: str, path: str, run_id: str) -> str:
     return f"![{title}](get-artifact?{urlencode({'path': path, 'run_uuid': run_id})})"
 
 
-def _repeat(job: PreparedJob) -> str:
-    if sweep := job.config.tracking.tags.get(SWEEP):
-        return f"A trial of the sweep {sweep}; its whole configuration is among the artifacts."
-    bits = ", bit for bit" if job.config.parameter_server.mode in REPEATABLE else ""
-    return f"Among the artifacts is the whole configuration: `dist-bp train config.yaml` repeats this run{bits}."
+def _configuration(job: PreparedJob) -> str:
+    sweep = job.config.tracking.tags.get(SWEEP)
+    of_sweep = f"A trial of the sweep {sweep}. " if sweep else ""
+    return f"{of_sweep}Among the artifacts is the whole configuration, `config.yaml`."
+
+
+def _repeat(job: PreparedJob, outcome: Outcome) -> str:
+    """How to come by the same run again, as far as that is true."""
+    text = _configuration(job)
+    if job.config.tracking.tags.get(SWEEP):
+        return text
+    if not outcome.course.told_by_configuration:
+        return f"{text} It is that of the last part: training it anew does not repeat this run."
+    timed = outcome.reason == MAX_SECONDS
+    bits = ", bit for bit" if job.config.parameter_server.mode in REPEATABLE and not timed else ""
+    until = " up to where the time ends it" if timed else ""
+    return f"{text} `dist-bp train config.yaml` repeats this run{until}{bits}."

@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from dist_bp.checkpoint import CHECKPOINTS, CheckpointStore, Found, resolve
-from dist_bp.config import JobConfig
+from dist_bp.checkpoint import CHECKPOINTS, CheckpointStore, Found, is_past, resolve
+from dist_bp.checkpoint.format import CONFIG
+from dist_bp.config import JobConfig, stored_config
 from dist_bp.config.metrics import monitor_mode
 from dist_bp.errors import CheckpointError, Interrupted
 from dist_bp.messages import first_line
@@ -21,6 +23,7 @@ from dist_bp.runtime.ray_job import announce
 from dist_bp.runtime.warden import Warden
 from dist_bp.track.port import DESCRIPTION, RunStatus, Tracker
 from dist_bp.train.checks import check_job, idle_on_one_node, object_store_bytes
+from dist_bp.train.course import Course
 from dist_bp.train.describe import describe_end
 from dist_bp.train.interrupt import Interrupt
 from dist_bp.train.models import CheckpointModels
@@ -58,22 +61,41 @@ def run_job(
     check_job(job)
     if job.prepared.schema.own_test and config.data.split.test:
         observer.note("data.split.test is ignored: the source has a test set of its own")
-    found = find_checkpoint(job, resume)
+    found, course = find_checkpoint(job, resume), Course()
     if found:
-        run_id = run_id or found.checkpoint.run_id
-        for line in found.passed_over:
-            observer.warn(line)
-        observer.note(f"going on from {found.path}")
+        run_id, course = _go_on(job, found, run_id, observer)
     with (
         TraceFile(trace) if trace else nullcontext() as trace_file,
         only_writer(run_folder(job, run_id), RELEASE_SECONDS if steering else 0) if run_id else nullcontext(),
     ):
-        return _run(job, found, run_id, observer, trace_file, steering)
+        return _run(job, found, course, run_id, observer, trace_file, steering)
+
+
+def _go_on(job: PreparedJob, found: Found, run_id: str | None, observer: Observer) -> tuple[str | None, Course]:
+    """The run to record in, None for a new one, and its course; tells what is not as it was."""
+    for line in found.passed_over:
+        observer.warn(line)
+    observer.note(f"going on from {found.path}")
+    checkpoint = found.checkpoint
+    before = Course.of(checkpoint.loop_state)
+    course = before.resumed(checkpoint.step, stored_config(checkpoint.config, found.path / CONFIG), job.config)
+    changes = course.changes[len(before.changes) :]
+    for change in changes:
+        observer.note(f"{change.key} is {change.before} in the checkpoint, {change.now} from here on")
+    if run_id or not checkpoint.run_id:
+        return run_id, course
+    diverges = found.passed_over and not all(change.harmless for change in changes)
+    if not diverges and not is_past(found, Path(job.config.checkpoint.directory)):
+        return checkpoint.run_id, course
+    origin = f"{checkpoint.run_id}, step {checkpoint.step}"
+    observer.note(f"that run has gone on from there: a new run begins with its step {checkpoint.step}")
+    return None, replace(course, origin=origin)
 
 
 def _run(
     job: PreparedJob,
     found: Found | None,
+    course: Course,
     run_id: str | None,
     observer: Observer,
     trace: TraceFile | None,
@@ -83,7 +105,9 @@ def _run(
         steering.interrupt if steering else Interrupt() as interrupt,
         Warden() as warden,
         ExitStack() as held,
-        tracked_run(lambda: open_run(job, run_id, warden), observer, partial(describe_end, job)) as get_tracker,
+        tracked_run(
+            lambda: open_run(job, course, run_id, warden), observer, partial(describe_end, job, course)
+        ) as get_tracker,
     ):
         observer.phase("starting the processes")
         with open_runtime(job, warden) as runtime:
@@ -108,7 +132,7 @@ def _run(
                 observer.run(tracker.run_id, tracker.run_url)
             trainer = Trainer(job, runtime, tracker, store, models, observer, interrupt, trace, steering)
             if found:
-                trainer.restore(found)
+                trainer.restore(found, course)
             outcome = trainer.run()
             observer.phase("evaluating")
             report = evaluate(job, runtime, outcome)

@@ -16,6 +16,7 @@ from dist_bp.runtime.warden import Warden
 from dist_bp.track.driver import identity
 from dist_bp.track.port import DESCRIPTION, Registration, Tracker, TrackingSettings
 from dist_bp.track.store import without_password
+from dist_bp.train.course import Course
 from dist_bp.train.describe import CONFUSION_FIGURE, LOSS_FIGURE, Report, describe_begin, describe_result
 from dist_bp.train.meter import scores
 from dist_bp.train.models import CheckpointModels
@@ -29,10 +30,10 @@ from dist_bp.types import Array
 SPOOLS = Path(".dist_bp/journal")  # the folder keeps its name: points of earlier versions may wait there
 
 
-def open_run(job: PreparedJob, run_id: str | None, warden: Warden) -> Tracker:
+def open_run(job: PreparedJob, course: Course, run_id: str | None, warden: Warden) -> Tracker:
     """Opens the MLflow run, a new one without `run_id`, and tells it what the job is."""
     config = job.config
-    tracker = open_tracked(config, describe_begin(job), {}, run_id, warden)
+    tracker = open_tracked(config, describe_begin(job, course), course.tags(), run_id, warden)
     schema = job.prepared.schema
     tracker.log_dataset(
         config.name,

@@ -11,6 +11,7 @@ from dist_bp.ps.lease import NonFinite
 from dist_bp.runtime.base import LeaseReport, Runtime
 from dist_bp.runtime.ray_job import again
 from dist_bp.track.port import Tracker
+from dist_bp.train.course import Course
 from dist_bp.train.interrupt import Interrupt
 from dist_bp.train.meter import TIMES, EpochMeter, StepLog, scores
 from dist_bp.train.models import CheckpointModels, curves
@@ -22,6 +23,7 @@ from dist_bp.train.straggler import StragglerWatch
 from dist_bp.train.trace import TraceFile
 
 LEASE_SECONDS = 1.0
+MAX_SECONDS = "max_seconds reached"
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Outcome:
     samples: int
     history: list[dict[str, float]]
     metrics: dict[str, float]
+    course: Course
 
 
 class Trainer:
@@ -78,6 +81,7 @@ class Trainer:
         self._best: Snapshot | None = None
         self._history: list[dict[str, float]] = []
         self._saved_at: int | None = None
+        self._course = Course()
 
     def run(self) -> Outcome:
         """Trains to the end. Raises Interrupted after a checkpoint, TrainingFailed when it cannot go on."""
@@ -202,7 +206,7 @@ class Trainer:
         if self._step >= job.total_steps:
             return "all epochs done" if at_epoch_end and stop.max_steps != self._step else "max_steps reached"
         if stop.max_seconds and self._seconds >= stop.max_seconds:
-            return "max_seconds reached"
+            return MAX_SECONDS
         return None
 
     def _checkpoint_due(self, finished: bool) -> bool:
@@ -238,13 +242,17 @@ class Trainer:
                 "plateau": self._plateau.state() if self._plateau else None,
                 "seconds": self._seconds,
                 "samples": self._samples,
+                "course": self._course.state(),
             },
         )
         self._saver.save(checkpoint, values.get(job.config.checkpoint.monitor))
         self._saved_at = self._step
 
-    def restore(self, found: Found) -> None:
-        """Takes everything back from a checkpoint, the committed version included."""
+    def restore(self, found: Found, course: Course) -> None:
+        """Takes everything back from a checkpoint, the committed version included.
+
+        The tracker is told of all epochs again: where it has them already, it records none twice.
+        """
         checkpoint, self._saver.newest = found.checkpoint, found.path
         snapshot, best = self._job.snapshots(checkpoint)
         self._runtime.write(snapshot)
@@ -259,6 +267,10 @@ class Trainer:
             self._meter.restore(checkpoint.progress)
         if self._job.restores_best and (best or self._stopping.best_step == snapshot.step):
             self._best = best or snapshot
+        self._course = course
+        for row in self._history:
+            self._tracker.log(int(row["step"]), curves(_metrics(row)))
+        self._tracker.log(self._kept_step, self._kept)
 
     def _outcome(self, reason: str) -> Outcome:
         snapshot = self._runtime.read()
@@ -276,6 +288,7 @@ class Trainer:
             samples=self._samples,
             history=self._history,
             metrics=self._kept,
+            course=self._course,
         )
 
     def _progress(self, report: LeaseReport, seconds: float) -> Progress:

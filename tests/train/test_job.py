@@ -1,6 +1,7 @@
 """Whole jobs in this process: results, resuming, stopping, refusing."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from dist_bp.checkpoint import CheckpointStore
 from dist_bp.config import load_config
 from dist_bp.errors import CapacityError, CheckpointError, ConfigError, Interrupted, TrainingFailed
 from dist_bp.track.mlflow_store import opened_store
+from dist_bp.track.port import DESCRIPTION
+from dist_bp.train.course import CHANGED, ORIGIN
 from dist_bp.train.interrupt import Interrupt
 from dist_bp.train.job import only_writer, run_job
 from dist_bp.train.observer import Observer
@@ -25,6 +28,18 @@ from tests.conftest import JobMaker
 from tests.database import rows
 
 pytestmark = pytest.mark.usefixtures("database")
+
+
+class Notes(Observer):
+    """Keeps what is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.lines.append(text)
+
+    warn = note
 
 
 class StopAfter(Observer):
@@ -95,12 +110,19 @@ def test_resuming_in_the_middle_of_an_epoch(make_job: JobMaker) -> None:
     whole = run_job(config)
     store = CheckpointStore(Path(whole.checkpoint).parent)
     middle = next(path for path in store.paths() if path.name == "step-000000011")
-    again = run_job(config, resume=str(middle))
-    assert again.run_id == whole.run_id
+    notes = Notes()
+    again = run_job(config, resume=str(middle), observer=notes)
+    assert again.run_id != whole.run_id  # which has gone on from there
+    assert any("a new run begins with its step 11" in line for line in notes.lines)
+    assert recorded(again.run_id).data.tags[ORIGIN] == f"{whole.run_id}, step 11"
+    assert again.metrics.items() <= recorded(again.run_id).data.metrics.items()
+    assert points(again, "epoch/val_loss") == points(whole, "epoch/val_loss")
     assert again.parameters_sha256 == whole.parameters_sha256
     assert again.metrics == whole.metrics
     steps = [step for step, _ in points(again, "step/loss")]
-    assert steps == sorted(set(steps)) == list(range(1, 25))
+    assert steps == list(range(12, 25))
+    copied = shutil.copytree(middle, "copy")
+    assert run_job(config, resume=str(copied)).run_id not in (whole.run_id, again.run_id)
 
 
 def test_the_best_epoch_is_given_back(make_job: JobMaker) -> None:
@@ -177,15 +199,14 @@ def test_a_damaged_checkpoint_is_passed_over(make_job: JobMaker) -> None:
     content = bytearray(model.read_bytes())
     content[-1] ^= 1
     model.write_bytes(content)
-    notes: list[str] = []
-
-    class Listener(Observer):
-        def warn(self, text: str) -> None:
-            notes.append(text)
-
-    again = run_job(config, resume="auto", observer=Listener())
-    assert again.parameters_sha256 == whole.parameters_sha256
-    assert any("model.safetensors" in note for note in notes)
+    notes = Notes()
+    again = run_job(config, resume="auto", observer=notes)
+    assert (again.run_id, again.parameters_sha256) == (whole.run_id, whole.parameters_sha256)
+    assert any("model.safetensors" in line for line in notes.lines)
+    for manifest in Path(whole.checkpoint).parent.glob("*/manifest.json"):
+        manifest.write_text("{")
+    with pytest.raises(CheckpointError, match=f"{whole.run_id} has . checkpoints, and none of them has a readable"):
+        run_job(config, resume="auto")
 
 
 def test_resume_auto_without_a_checkpoint_starts_a_run(make_job: JobMaker) -> None:
@@ -308,6 +329,37 @@ def test_a_finished_run_is_extended_and_its_schedule_changed(make_job: JobMaker)
     result = run_job(longer, resume="auto")
     assert (result.run_id, result.epochs, result.steps) == (first.run_id, 4, 32)
     assert [step for step, _ in points(result, "epoch/val_loss")] == [8, 16, 24, 32]
+
+
+def test_what_is_changed_at_a_resume_is_told_and_recorded(make_job: JobMaker) -> None:
+    adam = {"type": "adam", "learning_rate": 0.01}
+    first = run_job(make_job(train={"epochs": 2}))
+    assert "repeats this run, bit for bit" in page(first)
+    notes = Notes()
+    other = make_job(train={"epochs": 3, "optimizer": adam | {"learning_rate": 0.5}}, checkpoint={"keep": 2})
+    run_job(other, resume="auto", observer=notes)
+    assert notes.lines[1:] == [
+        "train.epochs is 2 in the checkpoint, 3 from here on",
+        "train.optimizer.learning_rate is 0.01 in the checkpoint, 0.5 from here on",
+        "checkpoint.keep is 3 in the checkpoint, 2 from here on",
+    ]
+    changed = "train.epochs 2 -> 3, train.optimizer.learning_rate 0.01 -> 0.5, checkpoint.keep 3 -> 2"
+    notes = Notes()
+    last = run_job(other, resume="auto", observer=notes)  # nothing is changed now, but it was
+    assert last.run_id == first.run_id
+    assert len(notes.lines) == 1
+    assert recorded(last.run_id).data.tags[f"{CHANGED}16"] == changed
+    assert f"resumed at step 16 with other settings: {changed}" in page(last)
+    assert "does not repeat this run" in page(last)
+    kept = run_job(make_job(train={"epochs": 2}, checkpoint={"keep": 9}))
+    again = run_job(make_job(train={"epochs": 2}), resume=kept.run_id)
+    assert "repeats this run, bit for bit" in page(again)  # what is kept of a run does not change it
+    timed = run_job(make_job(train={"epochs": 100_000, "stop": {"max_seconds": 0.05}}))
+    assert "bit for bit" not in page(timed)
+
+
+def page(result: Result) -> str:
+    return str(recorded(result.run_id).data.tags[DESCRIPTION])
 
 
 def test_passwords_are_not_recorded(make_job: JobMaker) -> None:
