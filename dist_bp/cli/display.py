@@ -185,8 +185,8 @@ def print_plan(job: PreparedJob, stream: IO[str]) -> None:
     console.print(
         f"[bold]data[/bold]  {sizes}; input {_shape(prepared.schema.input_shape)}; digest {prepared.digest[:12]}"
     )
-    if categorical := prepared.pipeline.features.categorical:
-        console.print(f"[bold]categories[/bold]  {escape(', '.join(categorical))}")
+    for line in prepared.notes:
+        console.print(f"  {escape(line)}", highlight=False)
     table = Table("layer", "type", "output", "parameters", box=None, padding=(0, 2, 0, 0))
     for column in table.columns[2:]:
         column.justify = "right"

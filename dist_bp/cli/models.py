@@ -27,13 +27,23 @@ JobFile = Annotated[
     ),
 ]
 
+CsvOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--csv", metavar="KEY=VALUE", help="How a text file is written, where other than in training: 'decimal=,'."
+    ),
+]
+
 
 def evaluate(
     model: ModelName,
     data: Annotated[
         str | None, typer.Option(metavar="FILE", help="csv, parquet, npy, npz or idx, with targets.")
     ] = None,
-    targets: Annotated[str | None, typer.Option(metavar="FILE", help="The targets of a .npy or idx file.")] = None,
+    targets: Annotated[
+        str | None, typer.Option(metavar="FILE", help="A .npy or idx file of the targets, where FILE has none.")
+    ] = None,
+    csv: CsvOptions = None,
     split: Annotated[str, typer.Option(help="Without --data: this split of the job's own data.")] = "test",
     config: JobFile = None,
     trust_code: TrustCode = False,
@@ -41,6 +51,7 @@ def evaluate(
 ) -> None:
     """Measure a model on a file, or on a split of the data it was trained on."""
     from dist_bp.serve import evaluate_split
+    from dist_bp.serve.files import evaluate_file
 
     with opened(model, config, trust_code) as (saved, moved):
         if data is None:
@@ -48,7 +59,7 @@ def evaluate(
             samples, scores = evaluate_split(saved, split, moved, trust_code)
         else:
             what = data
-            samples, scores = _evaluate_file(saved, data, targets)
+            samples, scores = evaluate_file(saved, data, targets, csv or ())
     _print_table({"model": model, "step": f"{saved.step:,}", "data": f"{what}, {samples:,} samples"}, scores, as_json)
     if as_json:
         from dist_bp.train.result import finite
@@ -61,29 +72,20 @@ def predict(
     model: ModelName,
     input: Annotated[str, typer.Option(metavar="FILE", help="csv, parquet, npy, npz or idx.")],
     output: Annotated[Path, typer.Option(metavar="FILE", help="csv, parquet, or npy with predictions alone.")],
+    csv: CsvOptions = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the output file if it exists.")] = False,
     config: JobFile = None,
     trust_code: TrustCode = False,
 ) -> None:
     """Predict a file of raw rows, block by block."""
-    from dist_bp.errors import DataError
-    from dist_bp.serve.files import prediction_file, read_blocks
+    from dist_bp.serve.files import predict_file, prediction_file
 
-    rows = 0
     with (
         opened(model, config, trust_code) as (saved, _),
         prediction_file(output, force, saved.pipeline.classes) as write,
     ):
-        for block in read_blocks(input, saved.pipeline, **_reading(saved)):
-            try:
-                write(saved.predict(block))
-            except DataError as error:
-                place = [f"{input}: rows are counted from row {rows} here"] if rows else []
-                raise DataError([*error.problems, *place]) from error
-            rows += len(block)
-        if not rows:
-            raise DataError(f"data file {input!r} has no rows")
-    print(f"{rows:,} predictions written to {output}")
+        rows, absent = predict_file(saved, input, write, csv or ())
+    print(f"{rows:,} predictions written to {output}" + (f"; {input} has no column {absent!r}" if absent else ""))
 
 
 @contextmanager
@@ -106,27 +108,6 @@ def opened(name: str, config: Path | None, trust_code: bool = False) -> "Iterato
             return download_model(uri, tracking.tracking_uri, Path(folder))
 
         yield SavedModel.load(find_model(name, Path(checkpoints.directory), download), trust_code), moved
-
-
-def _evaluate_file(saved: "SavedModel", data: str, targets: str | None) -> tuple[int, dict[str, float]]:
-    from dist_bp.data import read_inputs
-    from dist_bp.errors import DataError
-
-    samples = read_inputs(data, saved.pipeline, labels=targets, **_reading(saved))
-    if samples.targets is None:
-        column = saved.pipeline.targets.column
-        raise DataError(
-            f"data file {data!r} has no targets: "
-            + (f"it lacks the column {column!r}" if column else "name their file with --targets")
-        )
-    return len(samples.inputs), saved.evaluate(samples.inputs, samples.targets)
-
-
-def _reading(saved: "SavedModel") -> dict[str, str]:
-    """How the job's own data was read."""
-    source = saved.config.data.source
-    options = {"csv": ("separator",), "npz": ("inputs", "targets")}.get(source.type, ())
-    return {name: getattr(source, name) for name in options}
 
 
 def _print_table(facts: dict[str, str], scores: dict[str, float], as_json: bool) -> None:

@@ -5,7 +5,7 @@ from dist_bp.data.pipeline import Pipeline
 from dist_bp.data.prepare import prepare
 from dist_bp.data.prepared import Prepared, Schema
 from dist_bp.data.preprocess.base import Preprocessor
-from dist_bp.data.reader import read_inputs
+from dist_bp.data.reader import Reader
 from dist_bp.data.shards import Batches, Part, epoch_order, evaluation_rows, gather, owned_groups
 from dist_bp.data.sources.base import Samples, Source
 from dist_bp.data.split import Split, split_indices
@@ -19,6 +19,7 @@ __all__ = [
     "Pipeline",
     "Prepared",
     "Preprocessor",
+    "Reader",
     "Samples",
     "Schema",
     "Source",
@@ -30,6 +31,5 @@ __all__ = [
     "gather",
     "owned_groups",
     "prepare",
-    "read_inputs",
     "split_indices",
 ]

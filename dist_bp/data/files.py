@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import lzma
 import os
 import time
 import zlib
@@ -42,7 +43,17 @@ def reading(path: str, what: str) -> Iterator[None]:
         yield
     except DataError:
         raise
-    except (OSError, EOFError, ValueError, KeyError, MemoryError, Warning, BadZipFile, zlib.error) as error:
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        KeyError,
+        MemoryError,
+        Warning,
+        BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+    ) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         if "allow_pickle" in reason:
             reason = "it holds Python objects: bring the rows to one shape and save them as numbers"

@@ -140,8 +140,11 @@ def conform(raw: Raw, features: Features) -> Inputs:
         return conform(raw.to_numpy(), features)
     raw = raw.set_axis([str(column) for column in raw.columns], axis=1)
     missing = [name for name in features.names if name not in raw.columns]
-    if missing:
-        raise DataError([f"the data has no column {unknown_name(name, raw.columns)}" for name in missing])
+    problems = [f"the data has no column {unknown_name(name, raw.columns)}" for name in missing]
+    times = [(name, list(raw.columns).count(name)) for name in features.names] if not raw.columns.is_unique else []
+    problems += [f"the data has {count} columns with the name {name!r}" for name, count in times if count > 1]
+    if problems:
+        raise DataError(problems)
     return Inputs(_numbers_of(raw, features.numeric or ()), _texts_of(raw, features.categorical))
 
 
@@ -193,7 +196,20 @@ def _texts_of(frame: Any, names: Sequence[str]) -> Array:
     texts = np.empty((len(frame), len(names)), object)
     for position, name in enumerate(names):
         missing = frame[name].isna().to_numpy()
+        if frame[name].dtype.kind == "f":
+            _refuse_rounded(name, frame[name].to_numpy(np.float64, na_value=0))
         texts[:, position] = [
             None if gone else text_of(value) for value, gone in zip(frame[name], missing, strict=True)
         ]
     return texts
+
+
+def _refuse_rounded(name: str, values: Array) -> None:
+    """Whole numbers that a float cannot tell apart are no names of categories."""
+    large = np.abs(values) > 2**53
+    if large.any():
+        row = int(np.argmax(large))
+        raise DataError(
+            f"column {name!r} holds categories as floats, first {float(values[row])!r} in {row_at(row)}, which were "
+            "rounded: give them as text or as whole numbers"
+        )

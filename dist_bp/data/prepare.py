@@ -83,7 +83,7 @@ def prepare(
             _write(aside, parts, pipeline)
             write_example(aside, dataset.samples.inputs)
             splits = {name: len(rows) for name, (_, rows, _) in parts.items()}
-            write_records(aside, digest, opened.digest, pipeline, dataset.test is not None, splits)
+            write_records(aside, digest, opened.digest, pipeline, dataset.test is not None, splits, dataset.notes)
             _publish(aside, home)
     except Timeout as error:
         raise DataError(

@@ -1,6 +1,7 @@
 """Prepared data: a directory of memory-mapped arrays, named by the digest of all that made them."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -50,7 +51,8 @@ class Prepared:
     """An opened directory of prepared data.
 
     `digest` is that of content, split, preprocessing and dtype, `source_digest` of the content alone; `splits` are
-    the numbers of samples of the splits there are, "train" always among them.
+    the numbers of samples of the splits there are, "train" always among them; `notes` are lines on what the source
+    took its data for.
     """
 
     directory: Path
@@ -59,6 +61,7 @@ class Prepared:
     schema: Schema
     pipeline: Pipeline
     splits: dict[str, int]
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def open(cls, directory: str | Path) -> "Prepared":
@@ -78,7 +81,8 @@ class Prepared:
                 f"{directory} does not hold prepared data that can be used: {error}; remove it, it is made anew"
             ) from error
         schema = Schema.of(pipeline, record["own_test"])
-        return cls(directory, record["digest"], record["source_digest"], schema, pipeline, record["splits"])
+        facts = record["digest"], record["source_digest"], schema, pipeline, record["splits"]
+        return cls(directory, *facts, tuple(record.get("notes", ())))
 
     def split(self, name: str) -> tuple[Array, Array]:
         """Inputs (n, *input_shape) and targets of a split, mapped read-only.
@@ -106,6 +110,7 @@ def write_records(
     pipeline: Pipeline,
     own_test: bool,
     splits: dict[str, int],
+    notes: Sequence[str] = (),
 ) -> None:
     """Describes the arrays already in `directory`, last of all: what has no description is not complete."""
     (directory / PIPELINE).write_text(json.dumps(pipeline.to_dict(), allow_nan=False))
@@ -118,6 +123,7 @@ def write_records(
         "source_digest": source_digest,
         "own_test": own_test,
         "splits": splits,
+        "notes": list(notes),
         "schema": asdict(Schema.of(pipeline, own_test)),
         "files": files,
     }

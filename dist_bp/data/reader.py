@@ -1,65 +1,180 @@
-"""A lone data file for a trained model: raw inputs and, where there are any, targets."""
+"""Files for a trained model, read as its own data was: raw inputs in blocks, with targets where they are wanted."""
 
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
 
 from dist_bp.data.inputs import row_at
 from dist_bp.data.pipeline import Pipeline
 from dist_bp.data.sources.arrays import names_in_npz, read_npy, read_npz
-from dist_bp.data.sources.base import Samples
-from dist_bp.data.sources.csv import csv_table
-from dist_bp.data.sources.idx import read_idx, read_labels
-from dist_bp.data.sources.parquet import PARQUET
-from dist_bp.data.sources.table import target_values
-from dist_bp.errors import DataError
-from dist_bp.messages import unknown_name
+from dist_bp.data.sources.base import Source
+from dist_bp.data.sources.csv import CsvSource
+from dist_bp.data.sources.idx import IdxSource, read_idx, read_labels
+from dist_bp.data.sources.npy import NpySource
+from dist_bp.data.sources.npz import NpzSource
+from dist_bp.data.sources.parquet import ParquetSource
+from dist_bp.data.sources.table import TableSource
+from dist_bp.data.tables.base import BLOCK_CELLS, TableFile
+from dist_bp.data.tables.column import Column, without
+from dist_bp.data.tables.csv import CsvFile, CsvForm, suffix_of
+from dist_bp.data.tables.kinds import Kind
+from dist_bp.data.tables.parquet import ParquetFile
+from dist_bp.data.tables.rows import Rows, rows_of
+from dist_bp.errors import ConfigError, DataError, UserError
+from dist_bp.types import Array
 
-TABLES = {".csv": None, ".tsv": "\t", ".txt": None, ".parquet": None, ".pq": None}
-"""Suffixes of tables, with the separator that one stands for."""
+SUFFIXES = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".tab": "csv",
+    ".txt": "csv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".npy": "npy",
+    ".npz": "npz",
+    ".idx": "idx",
+}
+SIGNS = ("separator", "thousands", "comment")
+"""Options that are text where they are not null; YAML would read some signs as something else."""
+BLOCK_BYTES = 2**24
+KINDS: dict[Any, str] = {
+    CsvSource: "csv",
+    ParquetSource: "parquet",
+    NpySource: "npy",
+    NpzSource: "npz",
+    IdxSource: "idx",
+}
 
 
-def read_inputs(
-    path: str,
-    pipeline: Pipeline,
-    *,
-    labels: str | None = None,
-    target: str | None = None,
-    separator: str = ",",
-    inputs: str = "x",
-    targets: str = "y",
-) -> Samples:
-    """Reads csv, tsv, parquet, npy, npz or idx, told by the suffix of `path`, for `pipeline.transform`.
+class Reader:
+    """Reads csv, parquet, npy, npz and idx for a model that was trained on `source`.
 
-    Targets are the column `target` of a table (by default the one trained on), the array `targets` of a .npz file
-    or the file `labels`; None where they are not there. Raises DataError.
+    The suffix of a file tells its format, and where it tells none it is that of the source. `csv` are options of a
+    text file that is written otherwise than the source, such as "decimal=,". Raises UserError where there is no such
+    option.
     """
-    name = Path(path).name.removesuffix(".gz")
-    suffix = Path(name).suffix
-    if suffix in TABLES:
-        separator = TABLES[suffix] or separator
-        return _read_table(path, suffix, pipeline, target or pipeline.targets.column, separator)
-    if suffix == ".npy":
-        return Samples(read_npy(path), None if labels is None else read_npy(labels))
-    if suffix == ".npz":
-        wanted = [inputs, targets] if targets in names_in_npz(path) else [inputs]
-        arrays = read_npz(path, *wanted)
-        return Samples(arrays[0], arrays[1] if len(arrays) > 1 else None)
-    if suffix == ".idx" or "idx" in name:
-        return Samples(read_idx(path), None if labels is None else read_labels(labels))
-    known = ", ".join([*TABLES, ".npy", ".npz", ".idx"])
-    raise DataError(f"data file {path!r}: the format is told by the suffix, one of {known}")
+
+    def __init__(self, pipeline: Pipeline, source: Source | None = None, csv: Sequence[str] = ()) -> None:
+        self._pipeline = pipeline
+        self._source = source
+        self._form = _form(source, csv)
+        table = source if isinstance(source, TableSource) else None
+        self.id_column = table.id_column if table else None
+        self._drops = table is not None and table.missing == "drop"
+
+    def rows(self, path: str) -> Iterator[Rows]:
+        """Raw inputs of a file of any size, a block at a time; raises DataError."""
+        return self._blocks(path, None, False, None)
+
+    def scored(self, path: str, labels: str | None = None, target: str | None = None) -> Iterator[Rows]:
+        """As `rows`, with their targets; rows with a missing value are dropped where the source drops them.
+
+        Targets are the column `target` of a table (by default the one trained on), an array of the .npz file, or the
+        file `labels`. Raises DataError where there are none.
+        """
+        return self._blocks(path, labels, True, target or self._pipeline.targets.column)
+
+    def _blocks(self, path: str, labels: str | None, scored: bool, target: str | None) -> Iterator[Rows]:
+        kind, given = self._kind(path), _labels(labels)
+        blocks = self._tables(path, kind, target if scored and given is None else None)
+        if kind not in ("csv", "parquet"):
+            blocks = self._arrays(path, kind)
+        first = 0
+        for rows in blocks:
+            targets = rows.targets if given is None else given[first : first + len(rows)]
+            first += len(rows)
+            if scored and targets is None:
+                raise DataError(f"data file {path!r} has no targets: name their file with --targets")
+            yield replace(rows, targets=targets)
+        if given is not None and len(given) != first:
+            raise DataError(f"data file {path!r} has {first} rows, but {labels!r} has {len(given)} targets")
+
+    def _rows(self) -> int:
+        return max(1, BLOCK_BYTES // (8 * max(int(np.prod(self._pipeline.features.shape)), 1)))
+
+    def _kind(self, path: str) -> str:
+        name, suffix = Path(path).name, suffix_of(path)
+        kind = SUFFIXES.get(suffix) or ("idx" if re.search(r"idx\d-u?byte", name) else KINDS.get(type(self._source)))
+        if kind is None:
+            raise DataError(f"data file {path!r}: the format is told by the suffix, one of {', '.join(SUFFIXES)}")
+        return kind
+
+    def _arrays(self, path: str, kind: str) -> Iterator[Rows]:
+        targets = None
+        if kind == "npz":
+            source = self._source
+            names = (source.inputs, source.targets) if isinstance(source, NpzSource) else ("x", "y")
+            inputs, *others = read_npz(
+                path, *(name for name in names if name == names[0] or name in names_in_npz(path))
+            )
+            targets = others[0] if others else None
+        else:
+            inputs = read_npy(path) if kind == "npy" else read_idx(path)
+        if targets is not None and len(targets) != len(inputs):
+            raise DataError(f"data file {path!r} has {len(inputs)} inputs but {len(targets)} targets")
+        for start in range(0, len(inputs), size := self._rows()):
+            part = slice(start, start + size)
+            yield Rows(inputs[part], None if targets is None else targets[part])
+
+    def _tables(self, path: str, kind: str, target: str | None) -> Iterator[Rows]:
+        file: TableFile = ParquetFile(path) if kind == "parquet" else CsvFile(path, self._form, command=True)
+        features = self._pipeline.features.names
+        if features is None:
+            features = tuple(name for name in file.names if name != (target or self._pipeline.targets.column))
+        wanted = [*features, *([target] if target else [])]
+        file.require(("", name) for name in wanted)
+        ids = self.id_column if self.id_column in file.names else None
+        if ids:
+            wanted.append(ids)
+        first = 0
+        for table in file.blocks(wanted, min(self._rows(), max(1, BLOCK_CELLS // len(file.names)))):
+            columns = [Column(file, name, table[name], first) for name in wanted]
+            first += len(table)
+            if target:
+                columns = self._without_gaps(columns, target)
+            yield rows_of(columns, self._kinds(features, target), target, ids)
+
+    def _kinds(self, features: Sequence[str], target: str | None) -> dict[str, Kind]:
+        """As they were in training; labels that were text are."""
+        texts = {*self._pipeline.features.categorical}
+        if any(isinstance(label, str) for label in self._pipeline.classes or ()):
+            texts.add(target or "")
+        return {name: "category" if name in texts else "number" for name in (*features, target or "")}
+
+    def _without_gaps(self, columns: list[Column], target: str) -> list[Column]:
+        if self._drops:
+            return without(columns, np.any([column.missing for column in columns], axis=0))
+        gap = next((column for column in columns if column.name == target and column.missing.any()), None)
+        if gap:
+            where = row_at(gap.row(int(np.argmax(gap.missing))))
+            raise DataError(f"the target column {target!r} of {gap.file.path!r} is missing in {where}")
+        return columns
 
 
-def _read_table(path: str, suffix: str, pipeline: Pipeline, target: str | None, separator: str) -> Samples:
-    table = PARQUET if suffix in (".parquet", ".pq") else csv_table(separator)
-    features, there = pipeline.features, table.names(path)
-    names = features.names or tuple(name for name in there if name != target)
-    missing = [name for name in names if name not in there]
-    if missing:
-        raise DataError([f"data file {path!r} has no column {unknown_name(name, there)}" for name in missing])
-    if target is None or target not in there:
-        return Samples(table.read(path, names, features.categorical)[list(names)], None)
-    frame = table.read(path, [*names, target], features.categorical)
-    if frame[target].isna().any():
-        row = int(frame[target].isna().to_numpy().argmax())
-        raise DataError(f"the target column {target!r} of {path!r} is missing in {row_at(row)}")
-    return Samples(frame[list(names)], target_values(frame[target]))
+def _labels(path: str | None) -> Array | None:
+    if path is None:
+        return None
+    return read_npy(path) if suffix_of(path) == ".npy" else read_labels(path)
+
+
+def _form(source: Source | None, options: Sequence[str]) -> CsvForm:
+    """How a text file is written: as that of the source, but for `options`. Raises UserError."""
+    names = [field.name for field in fields(CsvForm)]
+    form = CsvForm(**{name: getattr(source, name) for name in names}) if isinstance(source, CsvSource) else CsvForm()
+    given: dict[str, Any] = {}
+    for option in options:
+        name, equals, value = option.partition("=")
+        if name not in names or not equals:
+            raise UserError(
+                f"--csv {option!r}: must be NAME=VALUE with the name of an option of csv: {', '.join(names)}"
+            )
+        given[name] = value if isinstance(getattr(form, name), str) or name in SIGNS else yaml.safe_load(value)
+    try:
+        return replace(form, **given)
+    except ConfigError as error:
+        raise UserError([f"--csv {line.removeprefix('CsvForm: ')}" for line in error.problems]) from error

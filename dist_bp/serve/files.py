@@ -1,73 +1,83 @@
 """Files of any size: raw rows in blocks from one, predictions in blocks to another."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dist_bp.data import Pipeline, read_inputs
-from dist_bp.data.files import check_files, reading
-from dist_bp.data.inputs import Raw
-from dist_bp.data.reader import TABLES
-from dist_bp.errors import UserError
+from dist_bp.config.component import Custom, construct
+from dist_bp.data import Reader
+from dist_bp.errors import DataError, UserError
+from dist_bp.serve.saved_model import SavedModel
 from dist_bp.types import Array
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Write = Callable[["pd.DataFrame"], None]
-PARQUET = (".parquet", ".pq")
-BLOCK_BYTES = 2**24
 
 
-def read_blocks(path: str, pipeline: Pipeline, *, separator: str = ",", **names: str) -> Iterator[Raw]:
-    """Raw rows of csv, tsv, parquet, npy, npz or idx, about 16 MB of numbers at a time; raises DataError.
+def reader_of(saved: SavedModel, csv: Sequence[str] = ()) -> Reader:
+    """Reads files as the model's own data was read, but for the options of `csv`; raises UserError for a wrong one."""
+    source = saved.config.data.source
+    return Reader(saved.pipeline, None if isinstance(source, Custom) else construct(source), csv)
 
-    Of csv, parquet, npy and uncompressed idx, which may be larger than memory, only a block is read at once.
-    `names` are those of the arrays in a .npz file, see `read_inputs`.
+
+def evaluate_file(
+    saved: SavedModel, path: str, labels: str | None = None, csv: Sequence[str] = ()
+) -> tuple[int, dict[str, float]]:
+    """The number of samples, and loss and metrics; `labels` is the file of the targets where `path` has none.
+
+    Raises DataError for a file that does not have the form of the training data.
     """
-    rows = max(1, BLOCK_BYTES // (8 * max(int(np.prod(pipeline.features.shape)), 1)))
-    suffix = Path(path).suffix
-    if suffix in PARQUET:
-        yield from _parquet_blocks(path, pipeline, rows)
-    elif suffix in TABLES:
-        yield from _csv_blocks(path, pipeline, rows, TABLES[suffix] or separator)
-    else:
-        inputs = read_inputs(path, pipeline, **names).inputs
-        yield from (inputs[start : start + rows] for start in range(0, len(inputs), rows))
+    count = 0
+
+    def pairs() -> Iterator[tuple[Any, Any]]:
+        nonlocal count
+        for rows in reader_of(saved, csv).scored(path, labels):
+            with counted_from(path, count):
+                yield rows.inputs, rows.targets
+            count += len(rows)
+
+    scores = saved.evaluate_blocks(pairs())
+    if not count:
+        raise DataError(f"data file {path!r} has no rows")
+    return count, scores
 
 
-def _csv_blocks(path: str, pipeline: Pipeline, rows: int, separator: str) -> Iterator["pd.DataFrame"]:
-    import pandas as pd
+def predict_file(saved: SavedModel, path: str, write: Write, csv: Sequence[str] = ()) -> tuple[int, str | None]:
+    """The number of rows predicted, and the name of the column that names them, where the file has none of it.
 
-    check_files(path)
-    texts = dict.fromkeys(pipeline.features.categorical, str)
-    with (
-        reading(path, "csv file in UTF-8"),
-        pd.read_csv(
-            path, sep=separator, dtype=texts, usecols=_wanted(pipeline), low_memory=False, chunksize=rows
-        ) as blocks,
-    ):
-        yield from blocks
-
-
-def _parquet_blocks(path: str, pipeline: Pipeline, rows: int) -> Iterator["pd.DataFrame"]:
-    from pyarrow import parquet
-
-    check_files(path)
-    with reading(path, "parquet file"), parquet.ParquetFile(path) as file:
-        names = [name for name in file.schema_arrow.names if _wanted(pipeline)(name)]
-        for batch in file.iter_batches(batch_size=rows, columns=names):
-            yield batch.to_pandas()
+    Raises DataError for a file that does not have the form of the training data.
+    """
+    reader, count, absent = reader_of(saved, csv), 0, None
+    for rows in reader.rows(path):
+        with counted_from(path, count):
+            predictions = saved.predict(rows.inputs)
+        if reader.id_column in predictions:
+            raise DataError(f"data.source.id_column: predictions have a column {reader.id_column!r} of their own")
+        if rows.ids is None:
+            absent = reader.id_column
+        else:
+            predictions.insert(0, reader.id_column, rows.ids)
+        write(predictions)
+        count += len(rows)
+    if not count:
+        raise DataError(f"data file {path!r} has no rows")
+    return count, absent
 
 
-def _wanted(pipeline: Pipeline) -> Callable[[str], bool]:
-    """The features; where they have no names, all columns but the target."""
-    names = pipeline.features.names
-    return lambda name: name in names if names is not None else name != pipeline.targets.column
+@contextmanager
+def counted_from(path: str, row: int) -> Iterator[None]:
+    """Adds to a DataError from which row of the file its rows are counted."""
+    try:
+        yield
+    except DataError as error:
+        place = [f"{path}: rows are counted from row {row} here"] if row else []
+        raise DataError([*error.problems, *place]) from error
 
 
 @contextmanager

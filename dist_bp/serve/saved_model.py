@@ -1,6 +1,6 @@
 """A trained model with its preprocessing, ready to predict."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,10 +75,19 @@ class SavedModel:
         The loss is left out where class weights are balanced: they belong to the training split. Raises DataError
         for rows and targets that do not have the form of the training data.
         """
+        return self.evaluate_blocks([(raw, targets)], metrics)
+
+    def evaluate_blocks(
+        self, blocks: Iterable[tuple[Raw, Any]], metrics: Mapping[str, Metric] | None = None
+    ) -> dict[str, float]:
+        """As `evaluate`, of raw rows and targets that come in parts."""
+        pairs = (pair for raw, targets in blocks for pair in self._pairs(raw, targets))
+        return self._scores(pairs, metrics, self.loss if self._loss_is_whole else None)
+
+    def _pairs(self, raw: Raw, targets: Any) -> Iterator[tuple[Array, Array]]:
         inputs = conform(raw, self.pipeline.features)
         wanted = self.pipeline.encode_targets(targets)
-        blocks = ((x, wanted[start : start + len(x)]) for start, x in self._blocks(inputs, BATCH_ROWS))
-        return self._scores(blocks, metrics, self.loss if self._loss_is_whole else None)
+        return ((x, wanted[start : start + len(x)]) for start, x in self._blocks(inputs, BATCH_ROWS))
 
     def evaluate_prepared(
         self, x: Array, y: Array, loss: Loss, metrics: Mapping[str, Metric] | None = None

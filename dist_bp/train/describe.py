@@ -75,6 +75,7 @@ def _facts(job: PreparedJob, course: Course) -> str:
     place = f"{workers} worker{'s' * (workers != 1)}, mode {config.parameter_server.mode}" if workers else "one process"
     lines = [
         f"data: {sizes} samples{f'; {steps}' if steps else ''}",
+        *job.prepared.notes,
         f"layers: {layers}; {job.model.layout.size:,} parameters, {config.model.dtype}",
         f"optimizer: {train.optimizer.type}, learning rate {train.optimizer.learning_rate:g}, "
         f"{train.schedule.type} schedule, batches of {train.batch_size}, {place}",

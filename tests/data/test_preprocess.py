@@ -256,3 +256,31 @@ def test_numbers_too_large_for_the_model() -> None:
 def test_raw_inputs_of_the_wrong_kind(raw: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
         fit(np.zeros((2, 2))).transform(raw)
+
+
+def test_a_category_for_nearly_every_row_is_told_by_name() -> None:
+    def made(count: int, times: int, **options: Any) -> int:
+        frame, features = table(name=[f"k{row % count}" for row in range(count * times)])
+        return fit(frame, OneHot(**options), features=features).input_shape[0]
+
+    assert (made(19, 1), made(500, 2)) == (19, 500)
+    lines = error(lambda: made(100, 1))
+    assert lines[0].startswith(
+        "preprocess step one_hot: column 'name' has 100 categories in 100 rows to train on: leave"
+    )
+    lines = error(lambda: made(501, 2))
+    assert "column 'name' has 501 categories in 1,002 rows" in lines[0]
+    assert "set max_categories: 501 for" in lines[0]
+    assert (made(100, 1, max_categories=100), made(501, 2, max_categories=501)) == (100, 501)
+
+
+def test_ids_that_became_floats_and_names_twice_are_refused() -> None:
+    features = Features((2,), ("id", "x"), ("id",))
+    frame = pd.DataFrame({"id": [2.0**53 + 2, np.nan], "x": [1, 2]})
+    with pytest.raises(DataError, match=r"column 'id' holds categories as floats, first 9007199254740994\.0 in row 0"):
+        conform(frame, features)
+    exact = frame.assign(id=pd.array([2**53 + 1, None], "Int64"))
+    assert conform(exact, features).texts.tolist() == [["9007199254740993"], [None]]
+    frame.columns = ["x", "x"]
+    with pytest.raises(DataError, match="the data has 2 columns with the name 'x'"):
+        conform(frame, Features((1,), ("x",)))

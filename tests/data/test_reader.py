@@ -1,15 +1,17 @@
 import gzip
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from dist_bp.data import Prepared, Split, prepare, read_inputs
+from dist_bp.data import Pipeline, Prepared, Reader, Split, prepare
 from dist_bp.data.preprocess.one_hot import OneHot
 from dist_bp.data.sources.csv import CsvSource
 from dist_bp.data.sources.scikit_learn import SklearnSource
-from dist_bp.errors import DataError
+from dist_bp.data.tables.rows import Rows
+from dist_bp.errors import DataError, UserError
 from tests.data.test_sources import IMAGES, LABELS, idx_bytes
 
 ROWS = "n;flag;ok\n" + "".join(f"{i};{['yes', 'no', '01'][i % 3]};{'pq'[i % 2]}\n" for i in range(30))
@@ -20,14 +22,26 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+SOURCE = CsvSource("d.csv", "ok", separator=";")
+
+
 @pytest.fixture
 def table() -> Prepared:
     Path("d.csv").write_text(ROWS)
-    return prepare(CsvSource("d.csv", "ok", separator=";"), Split(), [OneHot()], 0, "float32", "prepared")
+    return prepare(SOURCE, Split(), [OneHot()], 0, "float32", "prepared")
+
+
+def only(path: str, pipeline: Pipeline, labels: str | None = None, target: str | None = None, **how: Any) -> Rows:
+    """The one block of a small file."""
+    reader = Reader(pipeline, **how)
+    (rows,) = reader.scored(path, labels, target)
+    (inputs,) = reader.rows(path)
+    assert len(inputs) == len(rows)
+    return rows
 
 
 def test_csv_is_read_as_in_training(table: Prepared) -> None:
-    samples = read_inputs("d.csv", table.pipeline, separator=";")
+    samples = only("d.csv", table.pipeline, source=SOURCE)
     x, y = table.pipeline.transform(samples.inputs), table.pipeline.encode_targets(samples.targets)
     assert x.shape == (30, 4)
     np.testing.assert_array_equal(y, np.arange(30) % 2)
@@ -35,22 +49,25 @@ def test_csv_is_read_as_in_training(table: Prepared) -> None:
     np.testing.assert_array_equal(x, trained[np.argsort(trained[:, 0])])
 
 
-def test_csv_without_targets_and_with_more_columns(table: Prepared) -> None:
+def test_a_file_with_other_columns_and_in_another_format(table: Prepared) -> None:
     Path("new.csv").write_text("more,flag,n\n1,01,3\n1,1,4\n")
-    samples = read_inputs("new.csv", table.pipeline)
-    assert samples.targets is None
-    assert table.pipeline.transform(samples.inputs).tolist() == [[3, 1, 0, 0], [4, 0, 0, 0]]
+    (rows,) = Reader(table.pipeline).rows("new.csv")
+    assert rows.targets is None
+    assert table.pipeline.transform(rows.inputs).tolist() == [[3, 1, 0, 0], [4, 0, 0, 0]]
+    (again,) = Reader(table.pipeline, SOURCE, ["separator=,"]).rows("new.csv")
+    assert again.inputs.equals(rows.inputs)
     Path("new.tsv").write_text("flag\tn\n01\t3\n")
-    assert len(read_inputs("new.tsv", table.pipeline).inputs) == 1
+    (rows,) = Reader(table.pipeline).rows("new.tsv")
+    assert rows.inputs.to_dict("list") == {"n": [3], "flag": ["01"]}
     pd.DataFrame({"n": [1], "flag": ["no"], "ok": ["q"]}).to_parquet("new.parquet")
-    assert read_inputs("new.parquet", table.pipeline).targets.tolist() == ["q"]
+    assert only("new.parquet", table.pipeline).targets.tolist() == ["q"]
 
 
 def test_csv_for_a_model_of_plain_arrays() -> None:
     pipeline = prepare(SklearnSource("iris"), Split(), [], 0, "float32", "prepared").pipeline
     names = pipeline.features.names
     pd.DataFrame([[1, 2, 3, 4, "virginica"]], columns=[*names, "kind"]).to_csv("new.csv", index=False)
-    samples = read_inputs("new.csv", pipeline, target="kind")
+    samples = only("new.csv", pipeline, target="kind")
     assert pipeline.transform(samples.inputs).tolist() == [[1, 2, 3, 4]]
     assert pipeline.encode_targets(samples.targets).tolist() == [2]
 
@@ -62,12 +79,15 @@ def test_arrays(table: Prepared) -> None:
     np.savez("alone.npz", x=IMAGES)
     Path("i-idx3-ubyte.gz").write_bytes(gzip.compress(idx_bytes(IMAGES)))
     Path("l.idx").write_bytes(idx_bytes(LABELS))
-    for path, labels in (("x.npy", "y.npy"), ("d.npz", None), ("i-idx3-ubyte.gz", "l.idx")):
-        samples = read_inputs(path, table.pipeline, labels=labels)
+    for path, labels in (("x.npy", "y.npy"), ("d.npz", None), ("i-idx3-ubyte.gz", "l.idx"), ("alone.npz", "l.idx")):
+        samples = only(path, table.pipeline, labels)
         np.testing.assert_array_equal(samples.inputs, IMAGES)
         np.testing.assert_array_equal(samples.targets, LABELS)
-    assert read_inputs("alone.npz", table.pipeline).targets is None
-    assert read_inputs("x.npy", table.pipeline).targets is None
+    with pytest.raises(DataError, match=r"'x\.npy' has no targets: name their file with --targets"):
+        only("x.npy", table.pipeline)
+    np.save("short.npy", LABELS[:3])
+    with pytest.raises(DataError, match=r"'x\.npy' has 5 rows, but 'short\.npy' has 3 targets"):
+        only("x.npy", table.pipeline, "short.npy")
 
 
 @pytest.mark.parametrize(
@@ -77,9 +97,27 @@ def test_arrays(table: Prepared) -> None:
         ("none.csv", "not found"),
         ("d.csv", "no column 'n'"),
         ("gap.csv", "missing in row 1"),
+        (
+            "word.csv",
+            r"'n' of 'word.csv' is one of numbers and holds '\?' in row 1 .*--csv 'na_values=\['\?'\]'",
+        ),
+        ("twice.csv", "2 columns with the name 'n'"),
     ],
 )
 def test_files_that_cannot_be_read(table: Prepared, path: str, message: str) -> None:
     Path("gap.csv").write_text("n,flag,ok\n1,no,p\n2,no,\n")
+    Path("word.csv").write_text("n,flag,ok\n1,no,p\n?,no,p\n")
+    Path("twice.csv").write_text("n,flag,ok,n\n1,no,p,2\n")
     with pytest.raises(DataError, match=message):
-        read_inputs(path, table.pipeline)
+        only(path, table.pipeline)
+
+
+def test_options_that_there_are_not(table: Prepared) -> None:
+    for option, message in (
+        ("sep=,", "must be NAME=VALUE with the name of an option of csv: separator"),
+        ("decimal", "must be NAME=VALUE"),
+        ("decimal=,,", "--csv decimal: must have at most 1 entries, got 2"),
+        ("encoding=latin-77", "there is no encoding 'latin-77'"),
+    ):
+        with pytest.raises(UserError, match=message):
+            Reader(table.pipeline, SOURCE, [option])

@@ -12,7 +12,8 @@ import pytest
 from sklearn import datasets
 
 from dist_bp.cli.main import main
-from dist_bp.serve import SavedModel, files
+from dist_bp.data import reader
+from dist_bp.serve import SavedModel
 from tests.serve.samples import configuration, save
 
 Run = Callable[..., tuple[int, str, str]]
@@ -71,7 +72,7 @@ def test_evaluate_a_file(run: Run) -> None:
 
 @pytest.mark.parametrize("blocks", [1, 4])
 def test_predict_a_file(run: Run, monkeypatch: pytest.MonkeyPatch, blocks: int) -> None:
-    monkeypatch.setattr(files, "BLOCK_BYTES", 8 * 4 * -(-150 // blocks))
+    monkeypatch.setattr(reader, "BLOCK_BYTES", 8 * 4 * -(-150 // blocks))
     iris().to_csv("rows.csv", index=False)
     np.save("rows.npy", iris().to_numpy())
     expected = saved().predict(iris())
@@ -126,7 +127,7 @@ def test_what_is_wrong_is_said_in_a_line(run: Run) -> None:
 
 
 def test_a_bad_row_of_a_later_block_is_placed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "BLOCK_BYTES", 8 * 4 * 100)
+    monkeypatch.setattr(reader, "BLOCK_BYTES", 8 * 4 * 100)
     frame = iris()
     frame.iloc[107, 2] = np.nan
     frame.to_csv("rows.csv", index=False)

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dist_bp.data import reader
 from dist_bp.errors import DataError, UserError
-from dist_bp.serve import SavedModel, files
-from dist_bp.serve.files import prediction_file, read_blocks
+from dist_bp.serve import SavedModel
+from dist_bp.serve.files import prediction_file, reader_of
 from tests.serve.samples import configuration, save
 
 COLUMNS = ["size", "colour", "weight"]
@@ -49,9 +50,9 @@ def test_blocks_are_the_file_in_pieces(table: Path, model: SavedModel, monkeypat
     texts.to_parquet(table.with_suffix(".parquet"))
     texts.to_csv(table.with_suffix(".tsv"), sep="\t", index=False)
     whole = model.predict(texts)
-    monkeypatch.setattr(files, "BLOCK_BYTES", 8 * 3 * 30)
+    monkeypatch.setattr(reader, "BLOCK_BYTES", 8 * 3 * 30)
     for suffix in (".csv", ".tsv", ".parquet"):
-        blocks = list(read_blocks(str(table.with_suffix(suffix)), model.pipeline))
+        blocks = [rows.inputs for rows in reader_of(model).rows(str(table.with_suffix(suffix)))]
         assert [len(block) for block in blocks] == [30] * 6 + [20]
         parts = pd.concat([model.predict(block) for block in blocks], ignore_index=True)
         pd.testing.assert_frame_equal(parts, whole)
@@ -63,7 +64,7 @@ def test_a_missing_column_is_named(table: Path, model: SavedModel, tmp_path: Pat
     frame.to_parquet(tmp_path / "less.parquet")
     for name in ("less.csv", "less.parquet"):
         with pytest.raises(DataError, match="'weight'"):
-            model.predict(next(read_blocks(str(tmp_path / name), model.pipeline)))
+            next(reader_of(model).rows(str(tmp_path / name)))
 
 
 @pytest.mark.parametrize("name", ["bad.csv", "bad.parquet", "bad.npy", "bad.docx", "absent.csv", "absent.parquet"])
@@ -73,7 +74,7 @@ def test_damaged_files_are_one_line(model: SavedModel, tmp_path: Path, name: str
     (tmp_path / "bad.npy").write_bytes(b"")
     (tmp_path / "bad.docx").write_bytes(b"")
     with pytest.raises(DataError, match=name.replace(".", r"\.")) as caught:
-        list(read_blocks(str(tmp_path / name), model.pipeline))
+        list(reader_of(model).rows(str(tmp_path / name)))
     assert len(caught.value.problems) == 1
 
 
@@ -131,17 +132,16 @@ LIMITED = """
 import resource, sys
 from pathlib import Path
 from dist_bp.serve import SavedModel
-from dist_bp.serve.files import prediction_file, read_blocks
+from dist_bp.serve.files import prediction_file, reader_of
 
 model = SavedModel.load(sys.argv[1])
-block = next(read_blocks(sys.argv[2], model.pipeline))
-model.predict(block)  # all is imported and every thread started
+model.predict(next(reader_of(model).rows(sys.argv[2])).inputs)  # all is imported and every thread started
 used = 1024 * int(next(line for line in open("/proc/self/status") if line.startswith("VmData")).split()[1])
 resource.setrlimit(resource.RLIMIT_DATA, (used + int(sys.argv[4]), resource.RLIM_INFINITY))
 rows = 0
 with prediction_file(Path(sys.argv[3]), False) as write:
-    for block in read_blocks(sys.argv[2], model.pipeline):
-        write(model.predict(block))
+    for block in reader_of(model).rows(sys.argv[2]):
+        write(model.predict(block.inputs))
         rows += len(block)
 print(rows)
 """

@@ -9,7 +9,13 @@ from dist_bp.data.inputs import Block
 from dist_bp.data.preprocess.base import Blocks, Columns, Form, Preprocessor, Transform
 from dist_bp.errors import DataError
 from dist_bp.messages import unknown_name
-from dist_bp.options import Doc
+from dist_bp.options import Count, Doc
+
+MOST = 500
+NEARLY_ALL = 0.9
+"""Of the rows: a column with more categories hardly says of two rows that they are alike."""
+FEW_ROWS = 20
+"""With fewer rows that may be chance."""
 
 
 @dataclass(frozen=True)
@@ -55,17 +61,35 @@ class OneHot(Preprocessor):
 
     name = "one_hot"
     columns: Annotated[Columns, Doc("Which columns; null: all categorical ones.")] = None
+    max_categories: Annotated[
+        Count | None, Doc("Most categories of a column; null: 500, and nine in ten of the rows.")
+    ] = None
 
     def fit(self, form: Form, blocks: Blocks) -> Indicators:
         chosen = [name for name in form.texts if self.columns is None or name in self.columns]
         seen: dict[str, set[str]] = {name: set() for name in chosen}
+        rows = 0
         if chosen:
             for block in blocks():
+                rows += len(block.texts)
                 for name in chosen:
                     column = block.texts[:, form.texts.index(name)]
                     _refuse_missing(name, column)
                     seen[name].update(column)
+        self._check(seen, rows)
         return Indicators(form.texts, {name: tuple(sorted(values)) for name, values in seen.items()})
+
+    def _check(self, seen: dict[str, set[str]], rows: int) -> None:
+        """Raises DataError for columns of so many categories that they tell rows apart rather than kinds of them."""
+        most = self.max_categories or (MOST if rows < FEW_ROWS else min(MOST, NEARLY_ALL * rows))
+        problems = [
+            f"{self.label}: column {name!r} has {len(values):,} categories in {rows:,} rows to train on: leave it out "
+            f"(data.source.exclude), or set max_categories: {len(values)} for a column of 0 and 1 for each"
+            for name, values in seen.items()
+            if len(values) > most
+        ]
+        if problems:
+            raise DataError(problems)
 
     def problems(self, form: Form) -> list[str]:
         lines = []

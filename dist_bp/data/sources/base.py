@@ -24,13 +24,17 @@ class Samples:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Everything a source knows; `classes` are names of the labels and `column` that of a table's target."""
+    """Everything a source knows; `classes` are names of the labels and `column` that of a table's target.
+
+    `notes` are lines that training says of the data.
+    """
 
     samples: Samples
     features: Features
     test: Samples | None = None
     classes: tuple[Label, ...] | None = None
     column: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,48 +1,50 @@
-"""Tables with named columns, read by pandas."""
+"""Tables with named columns."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
 from dist_bp.data.files import DigestCache
 from dist_bp.data.inputs import Features, row_at
 from dist_bp.data.sources.base import Dataset, Opened, Samples, Source, open_files
+from dist_bp.data.tables.base import TableFile
+from dist_bp.data.tables.column import Column, without
+from dist_bp.data.tables.kinds import Kind, Kinds
+from dist_bp.data.tables.report import report, words
+from dist_bp.data.tables.rows import rows_of
 from dist_bp.errors import DataError, OptionError
-from dist_bp.messages import unknown_name
 from dist_bp.options import Doc, File, MinLen, Text
 
-Frame = Any
-NUMBERS, DATES = "iuf", "mM"
-"""Kinds of NumPy types, which those of pandas share."""
-
-
-@dataclass(frozen=True)
-class TableFormat:
-    """How to read one format: the column names, and some columns with those in `texts` taken as they are written."""
-
-    names: Callable[[str], list[str]]
-    read: Callable[[str, Sequence[str], Sequence[str]], Frame]
+SHOWN = 10
+MOST_PROBLEMS = 10
+"""So many columns are told of one by one."""
 
 
 @dataclass(frozen=True)
 class TableSource(Source):
     """A file of named columns.
 
-    Columns that hold anything but numbers are categories unless `categorical` lists them; `missing` refuses missing
+    Columns of text or truth values are categories, and those that `categorical` names; `missing` refuses missing
     values, drops their rows, or leaves them to the impute step.
     """
 
     path: Annotated[File, Doc("The file of the table.")]
     target: Annotated[Text, Doc("Column to predict.")]
     features: Annotated[
-        Annotated[Sequence[Text], MinLen(1)] | None, Doc("Columns to learn from; null: all but the target.")
+        Annotated[Sequence[Text], MinLen(1)] | None, Doc("Columns to learn from; null: all that are nothing else.")
     ] = None
     categorical: Annotated[
-        Sequence[Text] | None,
-        Doc("Features that are categories; null: the columns that hold text or truth values."),
+        Sequence[Text] | None, Doc("Columns that are categories though they hold numbers, or classes if the target.")
+    ] = None
+    numeric: Annotated[
+        Sequence[Text], Doc("Columns that are numbers though they have leading zeros, or are above 2**53.")
+    ] = ()
+    exclude: Annotated[Sequence[Text], Doc("Columns to leave out.")] = ()
+    id_column: Annotated[
+        Text | None, Doc("Column that names the rows: nothing is learnt from it, predictions take it along.")
     ] = None
     missing: Annotated[
         Literal["error", "drop", "impute"],
@@ -53,100 +55,107 @@ class TableSource(Source):
     def __post_init__(self) -> None:
         if self.features and self.target in self.features:
             raise OptionError("features", f"must not hold the target column {self.target!r}")
-        strangers = [name for name in self.categorical or () if self.features is not None and name not in self.features]
-        if strangers:
-            text = f"must be among data.source.features, which lacks {', '.join(map(repr, strangers))}"
-            raise OptionError("categorical", text)
+        if self.target in (*self.exclude, self.id_column):
+            option = "exclude" if self.target in self.exclude else "id_column"
+            raise OptionError(option, f"must not be the target column {self.target!r}")
+        for option, names in (("categorical", self.categorical or ()), ("numeric", self.numeric)):
+            strangers = [name for name in names if self.features is not None and name not in self.features]
+            strangers = [name for name in strangers if name != self.target]
+            if strangers:
+                text = f"must be among data.source.features, which lacks {', '.join(map(repr, strangers))}"
+                raise OptionError(option, text)
+        if both := [name for name in self.numeric if name in (self.categorical or ())]:
+            raise OptionError("numeric", f"{both[0]!r} is in categorical, too")
+        if both := [name for name in self.features or () if name in (*self.exclude, self.id_column)]:
+            raise OptionError("features", f"{both[0]!r} is in exclude or id_column, too")
 
     @abstractmethod
-    def _table(self) -> TableFormat:
-        """How to read the format."""
+    def table(self, path: str) -> TableFile:
+        """A file in this format; raises DataError."""
 
     def open(self, cache: DigestCache) -> Opened:
         options = {key: value for key, value in vars(self).items() if key not in ("path", "test_path")}
         return open_files(type(self).__name__, (self.path, self.test_path), options, cache, self.load)
 
     def load(self) -> Dataset:
-        columns = self._check_columns()
-        given = tuple(self.categorical or ())
-        frame = self._table().read(self.path, [*columns, self.target], given)
-        found = tuple(name for name in columns if frame[name].dtype.kind not in NUMBERS + DATES)
-        features = Features((len(columns),), columns, given if self.categorical is not None else found)
+        file = self.table(self.path)
+        columns = self._columns(file)
+        wanted = self._read(file, [*columns, self.target])
+        kinds = self._kinds(wanted)
+        categorical = tuple(name for name in columns if kinds[name] == "category")
+        features = Features((len(columns),), columns, categorical)
+        samples = self._samples(wanted, kinds)
         test = None
         if self.test_path is not None:
-            test_frame = self._table().read(self.test_path, [*columns, self.target], features.categorical)
-            test = self._samples(test_frame, self.test_path, features)
-        return Dataset(self._samples(frame, self.path, features), features, test, column=self.target)
+            test_file = self.table(self.test_path)
+            self._check_names(test_file, columns)
+            test = self._samples(self._read(test_file, [*columns, self.target]), kinds)
+        left_out = [name for name in file.names if name not in (*columns, self.target)]
+        notes = report(wanted, kinds, self.target, [*left_out, *file.unnamed])
+        return Dataset(samples, features, test, column=self.target, notes=tuple(notes))
 
-    def _check_columns(self) -> tuple[str, ...]:
-        """The features, in the order asked for; raises DataError for all columns that a file lacks."""
-        names = self._table().names(self.path)
-        columns = tuple(self.features or ()) or tuple(name for name in names if name != self.target)
-        problems = [
-            f"{key}: data file {path!r} has no column {unknown_name(name, there)}"
-            for path in (self.path, self.test_path)
-            if path is not None
-            for there in [names if path == self.path else self._table().names(path)]
-            for key, wanted in (("target", [self.target]), ("features", columns))
-            for name in wanted
-            if name not in there
-        ]
-        problems += [
-            f"categorical: {name!r} is not among the features {', '.join(map(repr, columns))}"
-            for name in self.categorical or ()
-            if name not in columns
-        ]
-        if not columns:
-            problems.append(f"data file {self.path!r} has no columns besides the target {self.target!r}")
-        if problems and len(names) == 1:
-            problems.append(f"data file {self.path!r} has only one column: is data.source.separator right?")
-        if problems:
-            raise DataError(problems)
+    def _columns(self, file: TableFile) -> tuple[str, ...]:
+        """The features, in the order asked for; raises DataError for all columns that the file lacks."""
+        aside = {self.target, self.id_column, *self.exclude}
+        columns = tuple(self.features or ()) or tuple(dict.fromkeys(name for name in file.names if name not in aside))
+        self._check_names(file, columns)
         return columns
 
-    def _samples(self, frame: Frame, path: str, features: Features) -> Samples:
-        """Applies the policy for missing values; raises DataError."""
-        columns = list(features.names or ())
-        problems = _infinite(frame, path, features.categorical)
-        missing = frame.isna()
-        if self.missing == "drop":
-            frame = frame[~missing.any(axis=1)]
-        else:
-            refused = [self.target] if self.missing == "impute" else [*columns, self.target]
-            problems += [
-                f"column {name!r} of {path!r} has {int(missing[name].sum())} missing values, first in "
-                f"{row_at(int(np.argmax(missing[name])))}: {self._remedy(name)}"
-                for name in refused
-                if missing[name].any()
-            ]
+    def _check_names(self, file: TableFile, columns: Sequence[str]) -> None:
+        wanted = [("target: ", self.target), *(("features: ", name) for name in columns)]
+        wanted += [("exclude: ", name) for name in self.exclude if name not in file.names and file.path == self.path]
+        wanted += [("id_column: ", self.id_column)] if self.id_column and file.path == self.path else []
+        strangers = [
+            f"{option}: {name!r} is not among the features {', '.join(map(repr, columns[:SHOWN]))}"
+            for option in ("categorical", "numeric")
+            for name in getattr(self, option) or ()
+            if name not in (*columns, self.target)
+        ]
+        if not columns:
+            strangers.append(f"data file {file.path!r} has no columns besides the target {self.target!r}")
+        file.require(wanted, strangers)
+
+    def _read(self, file: TableFile, names: Sequence[str]) -> list[Column]:
+        table = file.read(names)
+        return [Column(file, name, table[name]) for name in names]
+
+    def _kinds(self, columns: Sequence[Column]) -> dict[str, Kind]:
+        """Raises DataError for columns that are neither numbers nor categories."""
+        judge = Kinds(self.categorical or (), self.numeric)
+        found, problems = {}, []
+        for column in columns:
+            found[column.name], problem = judge.of(column, column.name == self.target)
+            if problem:
+                what = "target column" if column.name == self.target else "column"
+                problems.append(f"{what} {column.name!r} of {column.file.path!r} {problem}")
+        if len(problems) > MOST_PROBLEMS:
+            more = f"{len(problems) - MOST_PROBLEMS:,} more columns of {self.path!r} are like these"
+            problems = [*problems[:MOST_PROBLEMS], more]
         if problems:
             raise DataError(problems)
-        return Samples(frame[columns], target_values(frame[self.target]))
+        return found
 
-    def _remedy(self, name: str) -> str:
-        if name == self.target:
-            return "set data.source.missing: drop, or give the target"
-        return "set data.source.missing to drop, or to impute with an impute step in data.preprocess"
+    def _samples(self, columns: Sequence[Column], kinds: Mapping[str, Kind]) -> Samples:
+        """Applies the policy for missing values; raises DataError."""
+        if self.missing == "drop":
+            columns = without(columns, np.any([column.missing for column in columns], axis=0))
+        problems = [self._gap(column) for column in columns if self._refuses(column)]
+        rows = rows_of(columns, kinds, self.target, problems=problems)
+        return Samples(rows.inputs, rows.targets)
 
+    def _refuses(self, column: Column) -> bool:
+        return bool(column.missing.any()) and (self.missing == "error" or column.name == self.target)
 
-def target_values(column: Any) -> Any:
-    """A column of a table as raw targets: whole numbers, floats or text."""
-    if not is_numeric(column):
-        return column.astype(str).to_numpy(object)
-    return column.to_numpy(np.int64 if column.dtype.kind in "iu" else np.float64)
-
-
-def _infinite(frame: Frame, path: str, categorical: Sequence[str]) -> list[str]:
-    """One line for each column of numbers that holds an infinite one."""
-    problems = []
-    for name in frame.columns:
-        if name not in categorical and is_numeric(frame[name]):
-            infinite = np.isinf(frame[name].to_numpy(np.float64, na_value=0))
-            if infinite.any():
-                row = row_at(int(np.argmax(infinite)))
-                problems.append(f"column {name!r} of {path!r} has an infinite value, first in {row}")
-    return problems
-
-
-def is_numeric(column: Any) -> bool:
-    return column.dtype.kind in NUMBERS
+    def _gap(self, column: Column) -> str:
+        first = row_at(int(np.argmax(column.missing)))
+        if column.name == self.target:
+            remedy = "set data.source.missing: drop, or give the target"
+        else:
+            remedy = "set data.source.missing to drop, or to impute with an impute step in data.preprocess"
+        if column.words().keys() - {"empty", "null"}:
+            keep = column.file.notation.option("keep_default_na", "false")
+            remedy += f"; counted as missing: {words([column])}" + (
+                "" if column.file.notation.typed else f" ({keep} keeps words)"
+            )
+        count = int(column.missing.sum())
+        return f"column {column.name!r} of {column.file.path!r} has {count} missing values, first in {first}: {remedy}"

@@ -1,0 +1,147 @@
+"""One column of a table as it was read, and what becomes of it: numbers or categories."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from dist_bp.data.inputs import row_at
+from dist_bp.data.tables.advice import advice
+from dist_bp.data.tables.base import TableFile
+from dist_bp.data.tables.notation import Cells, as_numbers
+from dist_bp.errors import DataError
+from dist_bp.types import Array
+
+
+@dataclass(frozen=True)
+class Column:
+    """`raw` are the cells from row `first` of the file on, or those that are `kept` of them.
+
+    Null, NaN and words for it are missing.
+    """
+
+    file: TableFile
+    name: str
+    raw: Cells
+    first: int = 0
+    kept: Array | None = None
+
+    @cached_property
+    def plain(self) -> Cells:
+        """The cells as they are written, a dictionary's by its values."""
+        import pyarrow as pa
+
+        kind = self.raw.type.value_type if pa.types.is_dictionary(self.raw.type) else self.raw.type
+        return self.raw.cast(pa.large_string() if pa.types.is_string_view(kind) else kind)
+
+    @cached_property
+    def cells(self) -> Cells:
+        """The values, null where missing: of text, integers, floats, truth values, decimals or of another type."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        cells = self.plain
+        if is_text(cells.type):
+            return self.file.notation.present(cells)
+        if pa.types.is_floating(cells.type):
+            return pc.if_else(pc.is_nan(cells), pa.scalar(None, cells.type), cells)
+        return cells
+
+    @property
+    def _where(self) -> str:
+        return f"column {self.name!r} of {self.file.path!r}"
+
+    @property
+    def is_dictionary(self) -> bool:
+        """Whether the file says that these are categories."""
+        import pyarrow as pa
+
+        return bool(pa.types.is_dictionary(self.raw.type))
+
+    @cached_property
+    def missing(self) -> Array:
+        """Mask of the cells without a value."""
+        mask: Array = self.cells.is_null().to_numpy(zero_copy_only=False)
+        return mask
+
+    def row(self, place: int) -> int:
+        """The row of the file that a cell is in."""
+        return self.first + (place if self.kept is None else int(self.kept[place]))
+
+    def at(self, place: int) -> str:
+        """A cell and where it is, for messages."""
+        return f"{str(self.cells[place].as_py())!r} in {row_at(self.row(place))}"
+
+    def words(self) -> Counter[str]:
+        """What the missing cells hold, and how often."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        gone = self.plain.filter(pa.array(self.missing)).cast(pa.string())
+        counts: Counter[str] = Counter()
+        for entry in pc.value_counts(gone).to_pylist():
+            text = None if entry["values"] is None else entry["values"].strip()
+            counts["null" if text is None else repr(text) if text else "empty"] += entry["counts"]
+        return counts
+
+    def numbers(self) -> Array:
+        """Integers where all are whole and none is missing, else floats, NaN where missing; raises DataError."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        cells, types = self.cells, pa.types
+        if is_text(cells.type):
+            strange = pc.index(self.file.notation.are_numbers(cells), False).as_py()
+            if strange >= 0:
+                remedy = advice(str(cells[strange].as_py()), self.file.notation)
+                raise DataError(f"{self._where} is one of numbers and holds {self.at(strange)}: {remedy}")
+            return self.file.notation.numbers(cells)
+        if types.is_boolean(cells.type):
+            cells = cells.cast(pa.int8())
+        if not is_number(cells.type):
+            raise DataError(f"{self._where} is one of numbers and holds {cells.type}")
+        whole = types.is_integer(cells.type) and cells.null_count == 0
+        return as_numbers(cells, cells.type if whole or types.is_floating(cells.type) else pa.float64())
+
+    def categories(self) -> Any:
+        """Text, whole numbers or truth values as a pandas Series, None or NA where missing; raises DataError."""
+        import pandas as pd
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        cells, types = self.cells, pa.types
+        if is_text(cells.type):
+            cells = pc.if_else(cells.is_null(), pa.scalar(None, cells.type), self.plain)  # with the blanks around it
+        elif types.is_integer(cells.type):
+            return pd.Series(cells.to_pylist(), dtype="Int64") if cells.null_count else cells.to_pandas()
+        elif types.is_decimal(cells.type) or types.is_temporal(cells.type):
+            cells = cells.cast(pa.string())
+        elif not (types.is_floating(cells.type) or types.is_boolean(cells.type)):
+            raise DataError(f"{self._where} is one of categories and holds {cells.type}")
+        return pd.Series(np.array([*cells.to_pylist(), None], object)[:-1], dtype=object)
+
+
+def without(columns: Sequence[Column], gone: Array) -> list[Column]:
+    """The columns of a table without the rows of a mask."""
+    import pyarrow as pa
+
+    if not gone.any():
+        return list(columns)
+    kept = np.flatnonzero(~gone)
+    return [Column(one.file, one.name, one.raw.filter(pa.array(~gone)), one.first, kept) for one in columns]
+
+
+def is_text(kind: Any) -> bool:
+    from pyarrow import types
+
+    return bool(types.is_string(kind) or types.is_large_string(kind))
+
+
+def is_number(kind: Any) -> bool:
+    """Whether a type of pyarrow is one of numbers; a column without any value counts as such."""
+    from pyarrow import types
+
+    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_null(kind))
