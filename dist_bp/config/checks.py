@@ -197,8 +197,8 @@ def _sweep_metric(get: Lookup) -> Iterator[Finding]:
 
 def _first_rung(get: Lookup) -> Iterator[Finding]:
     sweep, epochs = get("sweep"), get("train.epochs")
-    grace = getattr(sweep.scheduler_options, "grace_period", 0) if sweep else 0
-    if grace >= epochs:
+    grace = sweep.scheduler_options.grace_period if sweep else None
+    if grace and grace >= epochs:
         yield (
             "sweep.scheduler",
             f"a grace_period of {grace} of {epochs} epochs leaves nothing to give up: lower it, or raise train.epochs",

@@ -33,10 +33,13 @@ class Proposals(Searcher):  # type: ignore[misc]
             return None
         try:
             trial = None if study.ended_early else study.next()
-            return {"trial": self._arguments(trial)} if trial else Searcher.FINISHED
         except DistBpError as error:  # Tune would print a traceback and go on asking
             study.error = error
             return Searcher.FINISHED
+        if trial:
+            return {"trial": self._arguments(trial)}
+        # While a paused trial may go on, None: once the search is over, Tune ends the actor of every trial that pauses
+        return Searcher.FINISHED if study.ended_early or study.all_over else None
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
         pass

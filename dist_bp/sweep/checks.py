@@ -13,6 +13,7 @@ from dist_bp.runtime.placement import Node, place
 from dist_bp.sweep.job import SweepJob
 from dist_bp.sweep.search import Search
 from dist_bp.train.setup import PreparedJob, prepare_job
+from dist_bp.tuning.schedulers.base import enough_epochs
 from dist_bp.tuning.schedulers.pbt import Pbt
 
 
@@ -39,6 +40,16 @@ def check_networks(job: SweepJob, base: PreparedJob) -> None:
         return []
 
     _refuse(check_spaces(job.config, misfits))
+
+
+def enough(job: SweepJob, base: PreparedJob) -> int:
+    """After how many epochs a score says something of any trial: of those with the fewest steps an epoch."""
+    spaces, train = job.sweep.spaces, base.config.train
+    largest = 1
+    for key, given in (("train.batch_size", train.batch_size), ("train.accumulate", train.accumulate)):
+        largest *= max(spaces[key].probes()) if key in spaces else given
+    steps = -(-base.splits["train"] // largest)
+    return enough_epochs(steps, min(steps * base.epochs, base.total_steps))
 
 
 def check_capacity(job: SweepJob, nodes: list[Node]) -> None:

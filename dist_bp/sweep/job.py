@@ -1,7 +1,7 @@
 """A job with a sweep over its settings: what all parts of a sweep are given."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,14 @@ from dist_bp.types import Direction
 
 @dataclass(frozen=True)
 class SweepJob:
-    """`config` is the whole configuration, `sweep` its section of that name. Made by `of`."""
+    """`config` is the whole configuration, `sweep` its section of that name. Made by `of`.
+
+    `enough` are the epochs of every trial where the options of the scheduler name none.
+    """
 
     config: JobConfig
     sweep: SweepConfig
+    enough: int = 1
 
     @classmethod
     def of(cls, config: JobConfig) -> "SweepJob":
@@ -55,6 +59,12 @@ class SweepJob:
         return list(self.sweep.parameters)
 
     @property
+    def grace_period(self) -> int:
+        """Epochs that no trial is given up before; 0 where the scheduler has no such thing."""
+        configured = self.sweep.scheduler_options.grace_period
+        return self.enough if configured is None else configured
+
+    @property
     def concurrent(self) -> int:
         """Trials that may run at a time on this machine."""
         return self.sweep.max_concurrent or local_cpus()
@@ -76,4 +86,4 @@ class SweepJob:
         checkpoint = config.checkpoint.model_copy(update={"directory": folder})
         ray = config.ray.model_copy(update={"address": cluster_address(config.ray.address)})
         changed = {"tracking": tracking, "checkpoint": checkpoint, "ray": ray}
-        return SweepJob(config.model_copy(update=changed), self.sweep)
+        return replace(self, config=config.model_copy(update=changed))

@@ -9,7 +9,7 @@ from dist_bp.checkpoint import export_model, load, open_store
 from dist_bp.config import JobConfig, render
 from dist_bp.errors import DataError, TrainingFailed
 from dist_bp.runtime.warden import Warden
-from dist_bp.sweep import figures, interactive, table
+from dist_bp.sweep import table
 from dist_bp.sweep.describe import BEST_CONFIG, REPORT, describe_begin, describe_result
 from dist_bp.sweep.job import SweepJob
 from dist_bp.sweep.result import SweepResult
@@ -121,6 +121,8 @@ def _log_figures(
     tracker: Tracker, job: SweepJob, order: Sequence[Trial], importances: Mapping[str, float]
 ) -> dict[str, str]:
     """Draws what there is to be drawn; returns where it is, by title."""
+    from dist_bp.sweep import figures
+
     drawn = figures.parallel_coordinates(order, job.sweep.spaces, job.metric, job.mode)
     tracker.log_figure(PARALLEL_FIGURE, drawn)
     if not importances:
@@ -132,6 +134,8 @@ def _log_figures(
 def _log_report(
     tracker: Tracker, job: SweepJob, name: str, folder: Path, order: Sequence[Trial], importances: Mapping[str, float]
 ) -> None:
+    from dist_bp.sweep import interactive
+
     path = folder / REPORT
     content = interactive.report(f"Sweep {name}", order, job.sweep.spaces, job.metric, job.mode, importances)
     path.write_text(content, encoding="utf-8")

@@ -1,8 +1,10 @@
 """One sweep from configuration to result: parent run, trials, ranking, best model."""
 
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from dist_bp.errors import Interrupted, TrainingFailed
 from dist_bp.runtime.cluster import Cluster
 from dist_bp.runtime.ray_job import again, announce
 from dist_bp.runtime.warden import Warden
-from dist_bp.sweep.checks import check_capacity, check_networks, check_sweep
+from dist_bp.sweep.checks import check_capacity, check_networks, check_sweep, enough
 from dist_bp.sweep.describe import describe_end
 from dist_bp.sweep.job import SweepJob
 from dist_bp.sweep.journal import Journal, Record, sweep_folder
@@ -53,6 +55,9 @@ def run_sweep(
     prepared = prepare_job(job.base)
     check_job(prepared)
     check_networks(job, prepared)
+    job = replace(job, enough=enough(job, prepared))
+    if job.grace_period:
+        observer.note(f"no trial is given up before epoch {job.grace_period}")
     with only_writer(folder), Interrupt() as interrupt, Warden() as warden:
         record = recorded()  # again: an earlier process may have been ending
         parent = record.parent if record else None
@@ -73,12 +78,22 @@ def run_sweep(
                     study = _open_study(job, search, folder, tracker, watcher, observer, record, interrupt)
                     after_ray.callback(lambda: close_children(tracker, study.ran))
                     observer.phase("running trials")
+                    threading.Thread(target=_import_what_ends_it, daemon=True).start()
                     started = time.monotonic()
                     _run(job.absolute(name), study, folder, name)
             _raise_early_end(study, name)
             observer.phase("publishing")
             seconds = time.monotonic() - started
             return publish(prepared, job, name, folder, study, tracker, observer, seconds)
+
+
+def _import_what_ends_it() -> None:
+    """Imports what the report needs, which takes seconds, while trials run."""
+    import optuna.importance  # noqa: F401
+
+    import dist_bp.serve.package
+    import dist_bp.sweep.figures
+    import dist_bp.sweep.interactive  # noqa: F401
 
 
 def _open_study(

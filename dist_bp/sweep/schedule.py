@@ -33,7 +33,7 @@ def make_scheduler(job: SweepJob, study: Study) -> TrialScheduler:
         case Asha() as options:
             return HalvingScheduler(job.metric, _halving(job, options), study)
         case Median() as options:
-            rule = MedianRule(job.mode, options.grace_period, options.min_samples_required)
+            rule = MedianRule(job.mode, job.grace_period, options.min_samples_required)
             return MedianScheduler(job.metric, rule, study)
         case Pbt() as options:
             random.seed(job.config.seed)  # Tune draws from the global generator
@@ -56,7 +56,7 @@ def decides(job: SweepJob, epoch: int) -> bool:
 
 
 def _halving(job: SweepJob, options: Asha) -> Halving:
-    return Halving(job.mode, options.grace_period, options.reduction_factor, job.config.train.epochs)
+    return Halving(job.mode, job.grace_period, options.reduction_factor, job.config.train.epochs)
 
 
 class MedianScheduler(FIFOScheduler):  # type: ignore[misc]

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.importance import FanovaImportanceEvaluator
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from dist_bp.config.metrics import monitor_mode
@@ -88,6 +87,8 @@ class Search:
         complete = [trial for trial in frozen if trial.state == TrialState.COMPLETE]
         if len(complete) < MIN_IMPORTANCE or len({trial.value for trial in complete}) == 1:
             return {}
+        from optuna.importance import FanovaImportanceEvaluator  # imports scikit-learn, which takes a second
+
         study = self._study(None)
         study.add_trials(complete)
         return dict(optuna.importance.get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0)))

@@ -12,6 +12,7 @@ from typing import Any
 
 from dist_bp.config import JobConfig
 from dist_bp.errors import Interrupted
+from dist_bp.runtime.pool import Pool
 from dist_bp.train.interrupt import Interrupt
 from dist_bp.train.job import run_job
 from dist_bp.train.result import Result
@@ -37,7 +38,9 @@ class Session:
     The job stops after each epoch of which `waits` says so; of the others it tells one a second.
     """
 
-    def __init__(self, config: JobConfig, run_id: str, resume: Path | None, waits: Callable[[int], bool]) -> None:
+    def __init__(
+        self, config: JobConfig, run_id: str, resume: Path | None, waits: Callable[[int], bool], pool: Pool
+    ) -> None:
         self._waits = waits
         self._told = time.monotonic()
         self._said: queue.SimpleQueue[Epoch | Path | Result | BaseException] = queue.SimpleQueue()
@@ -46,7 +49,7 @@ class Session:
         self.waiting = False
         """Whether the job is between two epochs."""
         self._over = False
-        arguments = (config, run_id, resume)
+        arguments = (config, run_id, resume, pool)
         self._thread = threading.Thread(target=self._run, args=arguments, name="training", daemon=True)
         self._thread.start()
 
@@ -120,8 +123,9 @@ class Session:
         self._told = time.monotonic()
         return None if order == "go" else f"given up by the sweep after epoch {epoch}"
 
-    def _run(self, config: JobConfig, run_id: str, resume: Path | None) -> None:
+    def _run(self, config: JobConfig, run_id: str, resume: Path | None, pool: Pool) -> None:
         try:
-            self._said.put(run_job(config, str(resume) if resume else None, steering=self, run_id=run_id))
+            checkpoint = str(resume) if resume else None
+            self._said.put(run_job(config, checkpoint, steering=self, run_id=run_id, pool=pool))
         except BaseException as error:
             self._said.put(error)

@@ -68,6 +68,11 @@ class Study:
         return len(self.trials) >= self.search.total and self._cut_off is None
 
     @property
+    def all_over(self) -> bool:
+        """Nothing is left to run."""
+        return len(self.trials) >= self.search.total and all(trial.over for trial in self.trials)
+
+    @property
     def _cut_off(self) -> Trial | None:
         """The first trial of an earlier process that has yet to go on."""
         return next((trial for trial in self.trials if not trial.over and trial.number not in self.given), None)
@@ -89,7 +94,7 @@ class Study:
             return SweepState.BROKEN
         if len(self.failed) > self.max_failures:
             return SweepState.FAILED
-        if len(self.trials) < self.search.total or not all(trial.over for trial in self.trials):
+        if not self.all_over:
             return SweepState.RUNNING
         return SweepState.FAILED if len(self.failed) == len(self.trials) else SweepState.COMPLETED
 

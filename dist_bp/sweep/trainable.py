@@ -10,6 +10,7 @@ from typing import Any
 from ray import tune
 
 from dist_bp.messages import one_line
+from dist_bp.runtime.pool import Pool
 from dist_bp.sweep.job import SweepJob
 from dist_bp.sweep.schedule import NO_NEWS, decides
 from dist_bp.sweep.session import Epoch, Session
@@ -31,6 +32,7 @@ class TrainingTrial(tune.Trainable):  # type: ignore[misc]
         if folder.is_dir():
             os.chdir(folder)
         self._job = job
+        self._pool = Pool()
         self._begin(config)
 
     def _begin(self, config: dict[str, Any]) -> None:
@@ -42,7 +44,7 @@ class TrainingTrial(tune.Trainable):  # type: ignore[misc]
         try:
             if self._session is None:  # not sooner: Tune may hand over a checkpoint first
                 job = self._job.trial(self._values)
-                self._session = Session(job, self.trial_name, self._resume, partial(decides, self._job))
+                self._session = Session(job, self.trial_name, self._resume, partial(decides, self._job), self._pool)
             answer = self._session.advance(NEWS_SECONDS)
         except Exception as error:
             return {"metrics": {}, "epoch": 0, "seconds": 0.0, "failed": one_line(error), "over": True, "done": True}
@@ -67,6 +69,7 @@ class TrainingTrial(tune.Trainable):  # type: ignore[misc]
 
     def cleanup(self) -> None:
         self._end()
+        self._pool.close()
 
     def _end(self) -> None:
         session, self._session = self._session, None

@@ -100,7 +100,7 @@ def _write_counts(axes: Axes, counts: Array, fractions: Array) -> None:
     size = 9 if len(counts) <= 12 else 7
     for (row, column), count in np.ndenumerate(counts):
         color = "white" if fractions[row, column] > 0.5 else GREY if count == 0 else "black"
-        axes.text(column, row, f"{int(count)}", ha="center", va="center", color=color, fontsize=size)
+        axes.text(column, row, f"{int(count)}", ha="center", va="center", color=color, fontsize=size, in_layout=False)
 
 
 def _shortened(name: str, limit: int = 18) -> str:

@@ -19,6 +19,7 @@ from dist_bp.errors import CheckpointError, Interrupted
 from dist_bp.messages import first_line
 from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.plan import RunPlan
+from dist_bp.runtime.pool import Pool
 from dist_bp.runtime.ray_job import announce
 from dist_bp.runtime.warden import Warden
 from dist_bp.track.port import DESCRIPTION, RunStatus, Tracker
@@ -47,11 +48,13 @@ def run_job(
     trace: Path | None = None,
     steering: Steering | None = None,
     run_id: str | None = None,
+    pool: Pool | None = None,
 ) -> Result:
     """Trains to the end and returns the result; `trace` is a file for a Chrome trace of every step.
 
     `resume` is "auto" (the newest run of this name, or a new one), a run id or a path of a checkpoint. `run_id` is an
-    MLflow run to record in: without it that of the checkpoint, or a new one. Raises
+    MLflow run to record in: without it that of the checkpoint, or a new one. `pool` has processes of earlier jobs to
+    use again, and gets those of this one. Raises
     UserError before anything has started, TrainingFailed when the run cannot go on, Interrupted after Ctrl-C or
     SIGTERM; in each case the MLflow run is closed and no process is left.
     """
@@ -70,7 +73,7 @@ def run_job(
         TraceFile(trace) if trace else nullcontext() as trace_file,
         only_writer(run_folder(job, run_id), RELEASE_SECONDS if steering else 0) if run_id else nullcontext(),
     ):
-        return _run(job, found, course, run_id, observer, trace_file, steering)
+        return _run(job, found, course, run_id, observer, trace_file, steering, pool)
 
 
 def _go_on(job: PreparedJob, found: Found, run_id: str | None, observer: Observer) -> tuple[str | None, Course]:
@@ -102,6 +105,7 @@ def _run(
     observer: Observer,
     trace: TraceFile | None,
     steering: Steering | None,
+    pool: Pool | None,
 ) -> Result:
     with (
         steering.interrupt if steering else Interrupt() as interrupt,
@@ -112,7 +116,7 @@ def _run(
         ) as get_tracker,
     ):
         observer.phase("starting the processes")
-        with open_runtime(job, warden) as runtime:
+        with open_runtime(job, warden, pool) as runtime:
             if runtime.plan.nodes == 1:
                 for line in idle_on_one_node(job.config):
                     observer.warn(line)
@@ -161,7 +165,7 @@ def open_store(job: PreparedJob, folder: Path) -> CheckpointStore:
     return CheckpointStore(folder / CHECKPOINTS, settings.keep, monitor_mode(settings.monitor, settings.mode))
 
 
-def open_runtime(job: PreparedJob, warden: Warden) -> Runtime:
+def open_runtime(job: PreparedJob, warden: Warden, pool: Pool | None = None) -> Runtime:
     """The runtime of the configuration: Ray actors, or threads where it asks for no worker process."""
     plan = RunPlan(job.config, job.prepared.directory.resolve(), job.total_steps, secrets.token_bytes(32))
     if job.config.scaling.num_workers == 0:
@@ -173,7 +177,7 @@ def open_runtime(job: PreparedJob, warden: Warden) -> Runtime:
 
     cluster = Cluster(job.config.ray.address, object_store_bytes(job), warden)
     try:
-        return RayRuntime(plan, job.metrics, cluster)
+        return RayRuntime(plan, job.metrics, cluster, pool)
     except BaseException:
         cluster.close()
         raise

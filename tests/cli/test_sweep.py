@@ -23,7 +23,7 @@ sweep:
   metric: val_accuracy
   num_samples: 6
   search: tpe
-  scheduler: {type: asha, reduction_factor: 2}
+  scheduler: {type: asha, grace_period: 1, reduction_factor: 2}
   parameters:
     train.optimizer.learning_rate: {type: loguniform, low: 1e-4, high: 1e-1}
     model.layers.0.units: {type: choice, values: [8, 16]}

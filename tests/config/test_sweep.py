@@ -21,7 +21,7 @@ def sweep(*lines: str, parameters: tuple[str, ...] = (RATE,)) -> str:
 def test_a_name_stands_for_its_defaults_and_a_mapping_has_options(file):
     config = load_config(file(sweep("search: tpe", "scheduler: {type: asha, reduction_factor: 2}")))
     assert config.sweep.search_options == Tpe()
-    assert config.sweep.scheduler_options == Asha(grace_period=1, reduction_factor=2)
+    assert config.sweep.scheduler_options == Asha(grace_period=None, reduction_factor=2)
     assert flatten(config)["sweep.parameters.train.optimizer.learning_rate.low"] == 1e-4
 
 

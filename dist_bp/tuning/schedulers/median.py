@@ -11,5 +11,5 @@ from dist_bp.tuning.schedulers.base import SchedulerOptions
 class Median(SchedulerOptions):
     """Stops a trial whose best value is worse than the median of the others' averages."""
 
-    grace_period: Annotated[Count, Doc("Epochs of every trial.")] = 1
+    grace_period: Annotated[Count | None, Doc("Epochs of every trial; null: enough to tell.")] = None
     min_samples_required: Annotated[Count, Doc("Trials that are compared with at least.")] = 3
