@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dist_bp.cli.options import AsJson
+from dist_bp.typed import command
 
 if TYPE_CHECKING:
     from dist_bp.submit.state import Head
@@ -30,7 +31,7 @@ def up(
     if as_json:
         _print_json(head, True)
     elif started:
-        print(f"up: {head.address} with {head.num_cpus} CPUs; `dist-bp submit CONFIG` uses it")
+        print(f"up: {head.address} with {head.num_cpus} CPUs; {command('submit', 'CONFIG')} uses it")
     else:
         print(f"is up already: {head.address} with {head.num_cpus} CPUs")
 
@@ -45,9 +46,9 @@ def status(as_json: AsJson = False) -> None:
     if as_json:
         _print_json(head, problem is None)
     elif head is None:
-        print("no local head: `dist-bp cluster up` starts one")
+        print(f"no local head: {command('cluster', 'up')} starts one")
     elif problem:
-        print(f"dead: {head.address}: {problem}; `dist-bp cluster up` removes what is left and starts another")
+        print(f"dead: {head.address}: {problem}; {command('cluster', 'up')} removes what is left and starts another")
     else:
         print(f"up: {head.address} with {head.num_cpus} CPUs, Ray at {head.ray_address}")
     if problem:

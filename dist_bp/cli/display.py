@@ -1,14 +1,10 @@
 """What people see of a training job: a live display on a terminal, a closing table, the plan of a dry run."""
 
-import os
 import shlex
-import shutil
-import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import IO
 
 from rich.console import Console
@@ -23,9 +19,11 @@ from dist_bp.train.observer import Observer
 from dist_bp.train.observer import Progress as Standing
 from dist_bp.train.result import Result
 from dist_bp.train.setup import PreparedJob
+from dist_bp.typed import program
 
 LINE_SECONDS = 5.0
 TRUST = " --trust-code"
+FACTS_WIDTH = 16
 
 
 class WarningObserver(Observer):
@@ -133,11 +131,17 @@ def watch(config: JobConfig, quiet: bool, stream: IO[str]) -> Iterator[Observer]
 def print_result(result: Result, stream: IO[str], job: Sequence[str], config: JobConfig) -> None:
     """The closing table: metrics, what was kept and where, and the next useful commands; `job` is how it was named."""
     console = Console(file=stream, soft_wrap=True, highlight=False)
-    for name, value in rows(result):
-        console.print(f"[bold]{name:16}[/bold]{escape(value)}")
+    print_facts(console, {name: escape(value) for name, value in rows(result)})
     console.print("[bold]next[/bold]")
     for command in next_commands(result, job, config):
         console.print(f"  {escape(command)}")
+
+
+def print_facts(console: Console, facts: Mapping[str, str]) -> None:
+    """A line for each, its name in bold; the values, in markup, stand below each other, apart from the longest name."""
+    width = max([FACTS_WIDTH, *(len(name) + 2 for name in facts)])
+    for name, value in facts.items():
+        console.print(f"[bold]{name:{width}}[/bold]{value}", soft_wrap=True)
 
 
 def rows(result: Result) -> Iterator[tuple[str, str]]:
@@ -154,11 +158,11 @@ def rows(result: Result) -> Iterator[tuple[str, str]]:
 
 
 def next_commands(result: Result, job: Sequence[str], config: JobConfig) -> list[str]:
-    dist_bp, model, data = program("dist-bp"), code_of_model(config), code_of_data(config)
+    dist_bp, model, data = program(), code_of_model(config), code_of_data(config)
     return [
         *serve_command(result.tracking_uri, job),
-        f"{dist_bp} evaluate {result.model}{TRUST * bool(model or data)}",
-        f"{dist_bp} predict {result.model}{TRUST * bool(model)} --input FILE --output predictions.csv",
+        f"{dist_bp} evaluate {shlex.quote(result.model)}{TRUST * bool(model or data)}",
+        f"{dist_bp} predict {shlex.quote(result.model)}{TRUST * bool(model)} --input FILE --output predictions.csv",
     ]
 
 
@@ -167,14 +171,7 @@ def serve_command(tracking_uri: str, job: Sequence[str]) -> list[str]:
     if is_server(tracking_uri):
         return []
     store = [part for part in job if "=" not in part or part.startswith("tracking.")]
-    return [f"{program('dist-bp')} ui {shlex.join(store)}   # then open the run's link"]
-
-
-def program(name: str) -> str:
-    """How to call an installed program from here: by its name where the shell finds it, else by its path."""
-    installed = Path(sys.executable).with_name(name)
-    found = shutil.which(name)
-    return name if found and Path(found).samefile(installed) else os.path.relpath(installed)
+    return [f"{program()} ui {shlex.join(store)}   # then open the run's link"]
 
 
 def print_plan(job: PreparedJob, stream: IO[str]) -> None:

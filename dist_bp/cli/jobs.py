@@ -9,6 +9,7 @@ import typer
 
 from dist_bp.cli.options import AsJson, text_stream
 from dist_bp.messages import last_line
+from dist_bp.typed import command, option
 
 if TYPE_CHECKING:
     from dist_bp.submit.client import JobsClient, RayJob
@@ -94,7 +95,7 @@ def stop(
     try:
         job = stop_job(client, session, name, now, say)
     except KeyboardInterrupt:
-        say(f"job {name} goes on stopping; `dist-bp jobs stop {name}` again ends it at once")
+        say(f"job {name} goes on stopping; {on_jobs('stop', name)} again ends it at once")
         raise
     words = last_words(client, name)
     print(f"{job['status']}: {words}", file=text_stream(as_json))
@@ -116,8 +117,8 @@ def follow_job(client: "JobsClient", name: str, as_json: bool) -> "RayJob":
         return follow(client, name, write)
     except KeyboardInterrupt:
         say(
-            f"detached, job {name} goes on: `dist-bp jobs logs {name} -f` comes back to it, "
-            f"`dist-bp jobs stop {name}` stops it"
+            f"detached, job {name} goes on: {on_jobs('logs', name, '-f')} comes back to it, "
+            f"{on_jobs('stop', name)} stops it"
         )
         raise
 
@@ -135,6 +136,11 @@ def facts(job: "RayJob") -> dict[str, Any]:
     """What `--json` tells of a job; times in milliseconds since 1970, as Ray gives them."""
     told = job["metadata"] or {}
     return {key: job.get(key) for key in FACTS} | {"mlflow_run_id": told.get("mlflow_run_id")}
+
+
+def on_jobs(*words: str) -> str:
+    """A command on jobs, quoted, for the cluster of this one."""
+    return command("jobs", *words, *option("--address"))
 
 
 def say(text: str) -> None:

@@ -27,6 +27,7 @@ from dist_bp.errors import DistBpError, TrainingFailed
 from dist_bp.messages import one_line
 from dist_bp.plugins import told
 from dist_bp.runtime.ray_job import announce_failure
+from dist_bp.typed import remember
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "train": train,
@@ -58,6 +59,7 @@ LOGS = Path(".dist_bp/logs")
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command line (by default the process's own). Raises SystemExit with the exit code."""
+    remember(sys.argv[1:] if arguments is None else arguments)
     try:
         _app()(None if arguments is None else list(arguments), prog_name="dist-bp")
     except DistBpError as error:
@@ -87,8 +89,13 @@ def _app() -> typer.Typer:
 def _group(commands: dict[str, Callable[..., Any]]) -> typer.Typer:
     app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
     for name, command in commands.items():
-        app.command(name)(_guarded(command))
+        app.command(name, short_help=_first_line(command))(_guarded(command))
     return app
+
+
+def _first_line(command: Callable[..., Any]) -> str:
+    """What the list of commands says of one: the whole sentence, which would be cut if it were not given as such."""
+    return (command.__doc__ or "").partition("\n")[0]
 
 
 def _guarded(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -12,6 +12,7 @@ import typer
 
 from dist_bp.cli.options import AsJson, text_stream
 from dist_bp.errors import UserError
+from dist_bp.typed import command, option
 from dist_bp.types import Direction
 
 if TYPE_CHECKING:
@@ -96,7 +97,9 @@ def compare(
     if output.suffix != ".png":
         raise UserError(f"--output {output}: the curves are drawn as PNG, so give a name that ends in .png")
     if len(runs) < 2:
-        raise UserError("compare needs at least two runs: name them by id or name, see `dist-bp runs list`")
+        store = [*option("--config"), *option("--tracking-uri"), *option("--experiment")]
+        listing = command("runs", "list", *store)
+        raise UserError(f"compare needs at least two runs: name them by id or name, see {listing}")
     with _reader(config, tracking_uri, experiment) as reader:
         found = list({record.run_id: record for record in map(reader.find, runs)}.values())
         if len(found) < 2:

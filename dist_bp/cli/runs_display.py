@@ -1,6 +1,7 @@
 """What `runs` prints: tables for people."""
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,10 +12,11 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from dist_bp.cli.display import TRUST, program
+from dist_bp.cli.display import TRUST, print_facts
 from dist_bp.config.trust import params_name_code
 from dist_bp.track.comparison import label, shown
 from dist_bp.track.runs import ModelRecord, RunRecord, key_metrics, metric_rows, nested
+from dist_bp.typed import program
 
 PIPE_WIDTH = 240
 GROUP = re.compile(r"^([^/]*/|train_|val_|test_)")
@@ -41,8 +43,7 @@ def print_run(run: RunRecord, models: Sequence[ModelRecord], artifacts: Sequence
     console = _console(stream)
     facts = {"run": run.run_id, "name": escape(run.name), "status": _status(run)}
     facts |= {"started": f"{_time(run.started)}, {_age(run)} ago", "took": _took(run), "link": run.url}
-    for name, value in facts.items():
-        console.print(f"[bold]{name:12}[/bold]{value}", soft_wrap=True)
+    print_facts(console, facts)
     _section(console, "metrics", {name: shown(*values) for name, values in metric_rows([run]).items()})
     if models:
         console.print("\n[bold]models[/bold]")
@@ -94,14 +95,14 @@ def print_best(
     folder = Path(run.params.get("checkpoint.directory", "runs")) / run.run_id / "model"
     if model:
         facts["model"] = f"{model.uri}, {model.name} of step {model.step:,}"
-    for name, text in facts.items():
-        console.print(f"[bold]{name:16}[/bold]{text}", soft_wrap=True)
+    print_facts(console, facts)
     if model or folder.is_dir():
-        dist_bp = " ".join([program("dist-bp"), "{}", model.uri if model else str(folder), *(options if model else ())])
-        dist_bp += TRUST * params_name_code(run.params)
+        words = [model.uri, *options] if model else [str(folder)]
+        trust = TRUST * params_name_code(run.params)
         console.print("[bold]next[/bold]")
-        console.print(f"  {escape(dist_bp.format('evaluate'))}", soft_wrap=True)
-        console.print(f"  {escape(dist_bp.format('predict'))} --input FILE --output predictions.csv", soft_wrap=True)
+        for command, more in (("evaluate", ""), ("predict", " --input FILE --output predictions.csv")):
+            line = f"{program()} {shlex.join([command, *words])}{trust}{more}"
+            console.print(f"  {escape(line)}", soft_wrap=True)
     if model:
         console.print(f'  python: mlflow.pyfunc.load_model("{model.uri}").predict(rows)', soft_wrap=True)
     else:

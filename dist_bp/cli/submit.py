@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dist_bp.cli.jobs import Address, end_with, facts, follow_job, say
+from dist_bp.cli.jobs import Address, end_with, facts, follow_job, on_jobs, say
 from dist_bp.cli.options import AsJson, ConfigPath, Overrides
 
 Env = Annotated[
@@ -64,7 +64,7 @@ def submit(
     say(f"job {name} at {client.dashboard.address}")
     sent = {"address": client.dashboard.address, "files": len(upload.files), "bytes": upload.nbytes}
     if no_wait:
-        say(f"`dist-bp jobs logs {name} -f` follows it")
+        say(f"{on_jobs('logs', name, '-f')} follows it")
         if as_json:
             print(json.dumps(facts(client.job(name)) | sent))
         return

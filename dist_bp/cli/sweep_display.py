@@ -1,5 +1,6 @@
 """What people see of a sweep: a live table on a terminal, lines elsewhere, a closing summary."""
 
+import shlex
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,13 +13,14 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from dist_bp.cli.display import LineObserver, WarningObserver, program, serve_command
+from dist_bp.cli.display import LineObserver, WarningObserver, print_facts, serve_command
 from dist_bp.sweep.job import SweepJob
 from dist_bp.sweep.result import SweepResult
 from dist_bp.sweep.study import Watcher
 from dist_bp.sweep.table import shown
 from dist_bp.sweep.trial import Status, Trial, ranked
 from dist_bp.train.observer import Observer
+from dist_bp.typed import program
 
 LOG_WIDTH = 140
 SHOWN = 20
@@ -34,19 +36,20 @@ def watch_sweep(job: SweepJob, total: int, quiet: bool, stream: IO[str]) -> Iter
     elif not console.is_terminal:
         yield Lines(console, job.metric, total), LineObserver(console)
     else:
-        with Live(console=console, transient=True, refresh_per_second=4) as live:
-            yield LiveTable(live, job, total), TableObserver(live)
+        board = Board(job, total)
+        with Live(get_renderable=board.render, console=console, transient=True, refresh_per_second=4):
+            yield board.show, BoardObserver(console, board)
 
 
-class TableObserver(LineObserver):
-    """Notes above the table, and what goes on while there is none."""
+class BoardObserver(LineObserver):
+    """Notes above the board, and on it what the sweep is doing."""
 
-    def __init__(self, live: Live) -> None:
-        super().__init__(live.console)
-        self._live = live
+    def __init__(self, console: Console, board: "Board") -> None:
+        super().__init__(console)
+        self._board = board
 
     def phase(self, what: str) -> None:
-        self._live.update(Text(what))
+        self._board.phase = what
 
 
 class Lines:
@@ -72,22 +75,29 @@ class Lines:
         return f"trial {trial.number} of {self._total} {trial.status}{score} ({values})"
 
 
-class LiveTable:
-    """The live table."""
+class Board:
+    """What a terminal shows while a sweep runs: how far it is, what goes on, and the trials."""
 
-    def __init__(self, live: Live, job: SweepJob, total: int) -> None:
-        self._live = live
+    def __init__(self, job: SweepJob, total: int) -> None:
+        self.phase = "starting"
         self._job = job
         self._total = total
+        self._trials: Sequence[Trial] = ()
         self._started = time.monotonic()
 
-    def __call__(self, trials: Sequence[Trial]) -> None:
-        counts = Counter(trial.status for trial in trials)
+    def show(self, trials: Sequence[Trial]) -> None:
+        self._trials = list(trials)
+
+    def render(self) -> Group:
+        counts = Counter(trial.status for trial in self._trials)
         states = ", ".join(f"{count} {status}" for status, count in counts.items())
+        if not counts["running"]:
+            states = f"{states}; {self.phase}" if states else self.phase
         seconds = time.monotonic() - self._started
-        table = trial_table(ranked(trials, self._job.mode), self._job)
-        title = Text(f"{len(trials)} of {self._total} trials: {states}; {seconds:.0f} s", style="bold")
-        self._live.update(Group(title, table))
+        title = Text(f"{len(self._trials)} of {self._total} trials: {states}; {seconds:.0f} s", style="bold")
+        if not self._trials:
+            return Group(title)
+        return Group(title, trial_table(ranked(self._trials, self._job.mode), self._job))
 
 
 def trial_table(order: Sequence[Trial], job: SweepJob) -> Table:
@@ -98,7 +108,8 @@ def trial_table(order: Sequence[Trial], job: SweepJob) -> Table:
     for key in job.keys:
         table.add_column(_short(key), overflow="fold")
     for trial in order[:SHOWN]:
-        cells = [str(trial.number), trial.status, str(trial.epochs), shown(trial.score)]
+        status = f"{trial.status}: {trial.doing}" if trial.status == "running" and trial.doing else trial.status
+        cells = [str(trial.number), status, str(trial.epochs), shown(trial.score)]
         cells += [shown(trial.values[key]) for key in job.keys]
         table.add_row(*(escape(cell) for cell in cells))
     if len(order) > SHOWN:
@@ -136,9 +147,8 @@ def print_sweep(result: SweepResult, job: SweepJob, stream: IO[str], typed: Sequ
     }
     if result.run_url:
         rows["run"] = result.run_url
-    for name, value in rows.items():
-        console.print(f"[bold]{name:16}[/bold]{escape(value)}")
+    print_facts(console, {name: escape(value) for name, value in rows.items()})
     console.print("[bold]next[/bold]")
-    dist_bp = program("dist-bp")
-    for command in (*serve_command(result.tracking_uri, typed), f"{dist_bp} train {result.best_config}"):
+    dist_bp = program()
+    for command in (*serve_command(result.tracking_uri, typed), f"{dist_bp} train {shlex.quote(result.best_config)}"):
         console.print(f"  {escape(command)}")

@@ -2,11 +2,18 @@
 
 import json
 import os
+import shlex
 from contextlib import suppress
 from pathlib import Path
 
+from dist_bp.track.store import without_password
+from dist_bp.typed import command, typed, with_settings
+
 RUN_FILE = "DIST_BP_RUN_FILE"
 """Environment variable: the file in which a parent finds the run that its child trains, and the next child, too."""
+
+TYPED = "DIST_BP_TYPED"
+"""Environment variable of a job: the command line that has submitted it."""
 
 _JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # Ray sets it for the driver of a job, and for no other process
 _SECONDS = 5
@@ -17,9 +24,25 @@ def in_job() -> bool:
     return _JOB in os.environ
 
 
-def again() -> str:
-    """How people start this program again."""
-    return "`dist-bp submit`" if in_job() else "the same command"
+def again(resume: str, *settings: str) -> str:
+    """The command, quoted, that goes on with a run or a sweep, with these `key=value`: what people typed, once more.
+
+    A job's own command line is not theirs: it goes on by `submit`.
+    """
+    words = with_settings(retyped(), *settings)
+    if not words:
+        return f"resume={resume!r}"  # in Python
+    return f"`dist-bp {shlex.join([*words, '--resume', resume])}`" if in_job() else command(*words, "--resume", resume)
+
+
+def retyped() -> list[str]:
+    """The command line as it can be typed again, without passwords; empty where no command runs."""
+    words = [without_password(word) for word in typed()]
+    if not in_job():
+        return words
+    if submitted := os.environ.get(TYPED):
+        return shlex.split(submitted)
+    return ["submit", *(["--sweep"] if words[0] == "sweep" else []), *words[1:]] if words else []
 
 
 def submission_id() -> str | None:

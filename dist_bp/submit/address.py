@@ -8,8 +8,10 @@ from urllib.parse import urlsplit
 
 from dist_bp.errors import SubmitError
 from dist_bp.submit.state import Head, read_head
+from dist_bp.typed import command
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+UP = ("cluster", "up")
 VARIABLES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
 
 
@@ -43,7 +45,7 @@ def find_dashboard(address: str | None, environment: Mapping[str, str] = os.envi
     address = address or next((environment[name] for name in VARIABLES if environment.get(name)), None)
     if address is None:
         raise SubmitError(
-            "no cluster: start a local one with `dist-bp cluster up`, or give the address of a Ray dashboard "
+            f"no cluster: start a local one with {command(*UP)}, or give the address of a Ray dashboard "
             f"with --address http://HOST:8265 (or {VARIABLES[0]})"
         )
     address = _normal(address)

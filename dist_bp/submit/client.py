@@ -16,7 +16,8 @@ from urllib.parse import quote, urlsplit
 
 from dist_bp.errors import SubmitError
 from dist_bp.messages import did_you_mean, last_line
-from dist_bp.submit.address import Dashboard
+from dist_bp.submit.address import UP, Dashboard
+from dist_bp.typed import command, option
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 10.0
@@ -70,7 +71,8 @@ class JobsClient:
             return answer
         except NotFound:
             known = [job["submission_id"] for job in self.jobs()]
-            hint = did_you_mean(name, known) or ": `dist-bp jobs list` shows those there are"
+            listing = command("jobs", "list", *option("--address"))
+            hint = did_you_mean(name, known) or f": {listing} shows those there are"
             raise SubmitError(f"there is no job {name} at {self.dashboard.address}{hint}") from None
 
     def has_job(self, name: str) -> bool:
@@ -159,12 +161,12 @@ class JobsClient:
     def _unreachable(self, reason: str) -> str:
         if self.dashboard.is_own_head:
             return self._says(
-                f"does not answer ({reason}), so the head of `dist-bp cluster up` is dead: "
-                "`dist-bp cluster down` removes what is left of it, `dist-bp cluster up` starts another"
+                f"does not answer ({reason}), so the head of {command(*UP)} is dead: "
+                f"{command('cluster', 'down')} removes what is left of it, {command(*UP)} starts another"
             )
         return self._says(
             f"does not answer ({reason}): give the address of a running Ray's dashboard with --address, "
-            "or start a local one with `dist-bp cluster up`"
+            f"or start a local one with {command(*UP)}"
         )
 
     def _says(self, what: str) -> str:

@@ -21,6 +21,7 @@ from dist_bp.runtime.cluster import LOOPBACK, local_cpus
 from dist_bp.submit.address import find_dashboard
 from dist_bp.submit.client import ENDED, JobsClient, NotFound
 from dist_bp.submit.state import HEAD, TOKEN, Head, forget_stops, locked, read_head, state_folder, write_head
+from dist_bp.typed import command
 
 DASHBOARD_PORT = 8265
 START_SECONDS = 60.0
@@ -54,7 +55,8 @@ def start_head(
             if problem is None:
                 return head, False
             if not _ended(head):
-                raise DistBpError(f"the head is there, but {problem}: try again, or end it with `dist-bp cluster down`")
+                remedy = f"try again, or end it with {command('cluster', 'down')}"
+                raise DistBpError(f"the head is there, but {problem}: {remedy}")
             _remove(head)
         taken = [number for number in (port, dashboard_port) if number and not _is_free(number)]
         if taken:

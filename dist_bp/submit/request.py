@@ -12,6 +12,7 @@ import yaml
 
 from dist_bp.errors import SubmitError
 from dist_bp.messages import first_line
+from dist_bp.runtime.ray_job import TYPED, retyped
 from dist_bp.submit.address import Dashboard
 from dist_bp.submit.client import JobsClient
 from dist_bp.submit.upload import Upload, package
@@ -72,6 +73,7 @@ def check_options(options: Options) -> tuple[Checked, list[str]]:
         except ValueError as error:
             problems.append(f'--entrypoint-resources {options.resources}: {error}, such as {{"disk": 1}}')
     runtime_env["env_vars"] = {
+        **({TYPED: shlex.join(words)} if (words := retyped()) else {}),
         "RAY_JOB_STOP_WAIT_TIME_S": str(STOP_SECONDS),
         **runtime_env.get("env_vars", {}),
         **{name: value for name, _, value in variables},

@@ -12,6 +12,7 @@ from dist_bp.submit import killer
 from dist_bp.submit.client import ENDED, JobsClient, RayJob, Unreachable
 from dist_bp.submit.request import STOP_SECONDS, python
 from dist_bp.submit.state import stop_mark
+from dist_bp.typed import command, option
 
 LOOK_SECONDS = 0.3
 KILL_SECONDS = 60.0
@@ -64,4 +65,5 @@ def _wait(client: JobsClient, name: str, seconds: float) -> RayJob:
             if (job := client.job(name))["status"] in ENDED:
                 return job
         time.sleep(LOOK_SECONDS)
-    raise DistBpError(f"job {name} has not ended in {seconds:g} s: `dist-bp jobs stop {name}` again ends it")
+    again = command("jobs", "stop", name, *option("--address"))
+    raise DistBpError(f"job {name} has not ended in {seconds:g} s: {again} again ends it")

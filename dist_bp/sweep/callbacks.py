@@ -65,7 +65,10 @@ class StudyCallback(tune.Callback):  # type: ignore[misc]
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, result: dict[str, Any], **_: Any
     ) -> None:
         known = self._study.of(str(trial))
-        if "failed" in result or result.get("idle"):
+        if "failed" in result:
+            return
+        if result.get("idle"):
+            self._study.busy(known, result["doing"])
             return
         value = float(result.get(self._metric, "nan"))
         score = float(result["metrics"].get(self._metric, "nan"))

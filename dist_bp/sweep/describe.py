@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from dist_bp.runtime.ray_job import again
 from dist_bp.sweep import table
 from dist_bp.sweep.job import SweepJob
 from dist_bp.sweep.trial import Trial
@@ -21,7 +22,7 @@ def describe_begin(job: SweepJob, name: str) -> str:
 def describe_end(job: SweepJob, name: str, run_id: str, status: str, why: str) -> str:
     """Why a sweep ended before its time, and how to go on."""
     ended = f"**Sweep {name}** of {job.config.name}: {status.lower()}, {why}"
-    return page([ended, f"`dist-bp sweep CONFIG --resume {name}` goes on.", _facts(job)])
+    return page([ended, f"{again(name)} goes on.", _facts(job)])
 
 
 def describe_result(job: SweepJob, name: str, order: Sequence[Trial], figures: Mapping[str, str], run_id: str) -> str:

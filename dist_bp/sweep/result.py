@@ -40,6 +40,6 @@ class SweepResult:
 
 
 def _facts(trial: Trial) -> dict[str, Any]:
-    facts = {name: value for name, value in vars(trial).items() if name != "curve"}
+    facts = {name: value for name, value in vars(trial).items() if name not in ("curve", "doing")}
     score = finite({"score": trial.score})["score"] if trial.score is not None else None
     return facts | {"epochs": trial.epochs, "score": score, "metrics": finite(trial.metrics)}

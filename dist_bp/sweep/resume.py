@@ -6,9 +6,11 @@ from pathlib import Path
 from dist_bp.config import JobConfig, stored_config
 from dist_bp.errors import ConfigError, UserError
 from dist_bp.foreign import file_name
+from dist_bp.runtime.ray_job import again
 from dist_bp.sweep.job import SweepJob
 from dist_bp.sweep.journal import JOURNAL, Journal, Record
 from dist_bp.track.store import resolve_uri
+from dist_bp.typed import command
 
 CONFIG = "sweep.yaml"
 FREE = ("num_samples", "max_concurrent", "max_failures")
@@ -37,7 +39,7 @@ def read_record(job: SweepJob, folder: Path, total: int, resumed: bool) -> Recor
         return _earlier(job, folder, total)
     if (folder / JOURNAL).exists():
         name = folder.name
-        raise UserError(f"there is a sweep {name} already: go on with --resume {name}, or choose another --name")
+        raise UserError(f"there is a sweep {name} already: go on with {again(name)}, or choose another --name")
     return None
 
 
@@ -54,7 +56,7 @@ def _earlier(job: SweepJob, folder: Path, total: int) -> Record:
     if keys := [key for key in now if now[key] != then[key]]:
         raise ConfigError(
             f"the sweep {folder.name} was begun with another configuration (differs in {', '.join(keys)}): "
-            f"use its own, {folder / CONFIG}, or begin a new sweep"
+            f"use its own, {command('sweep', str(folder / CONFIG), '--resume', folder.name)}, or begin a new sweep"
         )
     if len(record.trials) > total:
         raise ConfigError(

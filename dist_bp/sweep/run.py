@@ -77,7 +77,7 @@ def run_sweep(
                     observer.run(tracker.run_id or "", tracker.run_url)
                     study = _open_study(job, search, folder, tracker, watcher, observer, record, interrupt)
                     after_ray.callback(lambda: close_children(tracker, study.ran))
-                    observer.phase("running trials")
+                    observer.phase("starting the processes of the first trials")
                     threading.Thread(target=_import_what_ends_it, daemon=True).start()
                     started = time.monotonic()
                     _run(job.absolute(name), study, folder, name)
@@ -141,7 +141,7 @@ def _run(job: SweepJob, study: Study, folder: Path, name: str) -> None:
 
 
 def _interrupted(name: str) -> Interrupted:
-    return Interrupted(f"interrupted: the sweep is kept; go on with {again()} and --resume {name}")
+    return Interrupted(f"interrupted: the sweep is kept; go on with {again(name)}")
 
 
 def _raise_early_end(study: Study, name: str) -> None:
@@ -153,6 +153,7 @@ def _raise_early_end(study: Study, name: str) -> None:
         case SweepState.FAILED:
             bound = "that is all"
             if len(study.failed) > study.max_failures:
-                bound = f"sweep.max_failures is {study.max_failures}, with more --resume {name} goes on"
+                more = again(name, f"sweep.max_failures={len(study.failed) + study.max_failures + 1}")
+                bound = f"sweep.max_failures is {study.max_failures}; {more} bears more"
             causes = "; ".join(f"trial {trial.number}: {trial.cause}" for trial in study.failed[-3:])
             raise TrainingFailed(f"{len(study.failed)} trials failed, {bound}: {causes}")

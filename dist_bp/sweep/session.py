@@ -15,6 +15,7 @@ from dist_bp.errors import Interrupted
 from dist_bp.runtime.pool import Pool
 from dist_bp.train.interrupt import Interrupt
 from dist_bp.train.job import run_job
+from dist_bp.train.observer import Observer, Progress
 from dist_bp.train.result import Result
 
 LOOK_SECONDS = 5.0
@@ -32,6 +33,19 @@ class Epoch:
     seconds: float
 
 
+class Doings(Observer):
+    """Knows what a job is busy with, in a few words."""
+
+    def __init__(self) -> None:
+        self.now = "starting"
+
+    def phase(self, what: str) -> None:
+        self.now = what
+
+    def progress(self, progress: Progress) -> None:
+        self.now = f"epoch {progress.epoch}/{progress.epochs}"
+
+
 class Session:
     """Use `advance` until it returns a Result, or `stop`; both raise what the job raises.
 
@@ -46,6 +60,7 @@ class Session:
         self._said: queue.SimpleQueue[Epoch | Path | Result | BaseException] = queue.SimpleQueue()
         self._orders: queue.SimpleQueue[str] = queue.SimpleQueue()
         self.interrupt = Interrupt()
+        self.doings = Doings()
         self.waiting = False
         """Whether the job is between two epochs."""
         self._over = False
@@ -126,6 +141,6 @@ class Session:
     def _run(self, config: JobConfig, run_id: str, resume: Path | None, pool: Pool) -> None:
         try:
             checkpoint = str(resume) if resume else None
-            self._said.put(run_job(config, checkpoint, steering=self, run_id=run_id, pool=pool))
+            self._said.put(run_job(config, checkpoint, self.doings, steering=self, run_id=run_id, pool=pool))
         except BaseException as error:
             self._said.put(error)

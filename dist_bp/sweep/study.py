@@ -130,10 +130,16 @@ class Study:
         return trial
 
     def set(self, trial: Trial, status: Status) -> None:
-        trial.status = status
+        trial.status, trial.doing = status, ""
         if trial.over:
             self.journal.ended(trial)
         self.watcher(self.trials)
+
+    def busy(self, trial: Trial, doing: str) -> None:
+        """What a running trial is doing, which is shown and forgotten."""
+        if trial.doing != doing:
+            trial.doing = doing
+            self.watcher(self.trials)
 
     def observe(
         self, trial: Trial, epoch: int, value: float, score: float, metrics: dict[str, float], seconds: float

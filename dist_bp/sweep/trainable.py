@@ -49,7 +49,7 @@ class TrainingTrial(tune.Trainable):  # type: ignore[misc]
         except Exception as error:
             return {"metrics": {}, "epoch": 0, "seconds": 0.0, "failed": one_line(error), "over": True, "done": True}
         if answer is None:
-            return dict(NO_NEWS)
+            return NO_NEWS | {"doing": self._session.doings.now}
         if isinstance(answer, Epoch):
             return _report(answer.values, answer.kept, answer.number, answer.seconds, over=False)
         return _report(answer.metrics, answer.metrics, answer.epochs, answer.seconds, over=True)

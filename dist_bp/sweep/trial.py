@@ -29,6 +29,8 @@ class Trial:
     metrics: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     cause: str = ""
+    doing: str = field(default="", compare=False)
+    """What a running trial is busy with, of which nothing is kept."""
 
     @property
     def epochs(self) -> int:

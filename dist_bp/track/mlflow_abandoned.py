@@ -5,9 +5,9 @@ from mlflow.entities import Run
 
 from dist_bp.track.driver import DRIVER, is_gone
 from dist_bp.track.mlflow_store import opened_store
-from dist_bp.track.port import DESCRIPTION, PARENT, SWEEP
+from dist_bp.track.port import COMMAND, DESCRIPTION, PARENT, SWEEP
 
-KILLED = "\n\n**Ended:** its driver was killed. `{resume}` goes on from the last checkpoint."
+KILLED = "\n\n**Ended:** its driver was killed. `{command}` goes on from the last checkpoint."
 
 
 def close_abandoned(tracking_uri: str, run_id: str, driver: str) -> None:
@@ -36,14 +36,16 @@ def _close(client: MlflowClient, run: Run) -> None:
         client.update_run(run_id, "RUNNING")
     else:
         text = run.data.tags.get(DESCRIPTION, "")
-        client.set_tag(run_id, DESCRIPTION, text + KILLED.format(resume=_resume(client, run)))
+        client.set_tag(run_id, DESCRIPTION, text + KILLED.format(command=_goes_on(client, run)))
 
 
-def _resume(client: MlflowClient, run: Run) -> str:
-    """The option that goes on with a run, or with the sweep that it is, or belongs to."""
+def _goes_on(client: MlflowClient, run: Run) -> str:
+    """The command that goes on with a run, or with the sweep that it is, or belongs to."""
     parent = run.data.tags.get(PARENT)
-    sweep = (client.get_run(parent) if parent else run).data.tags.get(SWEEP)
-    return f"dist-bp sweep CONFIG --resume {sweep}" if sweep else f"--resume {run.info.run_id}"
+    tags = (client.get_run(parent) if parent else run).data.tags
+    sweep = tags.get(SWEEP)
+    typed = tags.get(COMMAND, "sweep sweep.yaml" if sweep else "train config.yaml")
+    return f"dist-bp {typed} --resume {sweep or run.info.run_id}"
 
 
 def _driven_by(run: Run) -> str | None:

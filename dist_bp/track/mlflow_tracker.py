@@ -3,6 +3,7 @@
 import json
 import queue
 import re
+import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -31,6 +32,7 @@ from dist_bp.track.spool import Point, Spool
 from dist_bp.track.store import is_sqlite, run_url, sqlite_path, without_password
 from dist_bp.track.view import TAG
 from dist_bp.track.writer import BackgroundWriter, Rejected
+from dist_bp.typed import program
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -252,9 +254,15 @@ def _experiment(client: MlflowClient, settings: TrackingSettings) -> str:
     if experiment.lifecycle_stage != "active":
         raise TrackingError(
             f"tracking.experiment: {name!r} was deleted: choose another name, or restore it with "
-            f"`mlflow experiments restore --experiment-id {experiment.experiment_id}`"
+            + _mlflow(client, "experiments", "restore", "--experiment-id", experiment.experiment_id)
         )
     return str(experiment.experiment_id)
+
+
+def _mlflow(client: MlflowClient, *words: str) -> str:
+    """A command line of MLflow on this store, quoted."""
+    store = shlex.quote(without_password(client.tracking_uri))
+    return f"`MLFLOW_TRACKING_URI={store} {program('mlflow')} {shlex.join(words)}`"
 
 
 def _reopen(client: MlflowClient, run_id: str) -> Run:
@@ -269,7 +277,8 @@ def _reopen(client: MlflowClient, run_id: str) -> Run:
         raise
     if run.info.lifecycle_stage != "active":
         raise TrackingError(
-            f"tracking: the run {run_id} was deleted: restore it with `mlflow runs restore --run-id {run_id}`"
+            f"tracking: the run {run_id} was deleted: restore it with "
+            + _mlflow(client, "runs", "restore", "--run-id", run_id)
         )
     client.set_tag(run_id, DRIVER, identity())  # first, so that nobody closes the run for its former driver
     client.update_run(run_id, "RUNNING")

@@ -21,6 +21,9 @@ DESCRIPTION = "mlflow.note.content"
 SWEEP = "dist_bp.sweep"
 """The tag with the name of a sweep, of its parent run and of its trials."""
 
+COMMAND = "dist_bp.command"
+"""The tag with the command line of a run's driver, as it can be typed again."""
+
 PARENT = "mlflow.parentRunId"
 """The tag that nests a run in another."""
 

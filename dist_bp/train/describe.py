@@ -1,9 +1,12 @@
 """A run's description in markdown, as its page in MLflow shows it."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlencode
 
+from dist_bp.runtime.ray_job import again, retyped
 from dist_bp.track.port import SWEEP
 from dist_bp.train.course import Course
 from dist_bp.train.setup import PreparedJob
@@ -33,10 +36,12 @@ def describe_begin(job: PreparedJob, course: Course) -> str:
 def describe_end(job: PreparedJob, course: Course, run_id: str, status: str, why: str) -> str:
     """Why a run ended before its time, and how to go on."""
     ended = f"**{status.capitalize()}**: {why}"
-    command = f"train config.yaml --resume {run_id}"
     if sweep := job.config.tracking.tags.get(SWEEP):
-        command = f"sweep CONFIG --resume {sweep}"
-    go_on = f"`dist-bp {command}` goes on from its last checkpoint, if it has one."
+        own = Path(job.config.checkpoint.directory, "sweeps", sweep, "sweep.yaml")  # what the sweep was begun with
+        command = f"`dist-bp {shlex.join(['sweep', str(own), '--resume', sweep])}`"
+    else:
+        command = again(run_id) if retyped() else f"`dist-bp train config.yaml --resume {run_id}`"
+    go_on = f"{command} goes on from its last checkpoint, if it has one."
     return page([_title(job), ended, _facts(job, course), go_on, _configuration(job)])
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -11,10 +12,10 @@ from dist_bp.checkpoint import export_model
 from dist_bp.config import JobConfig, flatten, monitor_mode, render
 from dist_bp.errors import DataError
 from dist_bp.runtime.base import Runtime
-from dist_bp.runtime.ray_job import job_tags
+from dist_bp.runtime.ray_job import job_tags, retyped
 from dist_bp.runtime.warden import Warden
 from dist_bp.track.driver import identity
-from dist_bp.track.port import DESCRIPTION, Registration, Tracker, TrackingSettings
+from dist_bp.track.port import COMMAND, DESCRIPTION, Registration, Tracker, TrackingSettings
 from dist_bp.track.store import without_password
 from dist_bp.train.course import Course
 from dist_bp.train.describe import CONFUSION_FIGURE, LOSS_FIGURE, Report, describe_begin, describe_result
@@ -72,13 +73,18 @@ def open_tracked(
         ),
         params={key: without_password(str(value)) for key, value in flatten(config).items() if shown(key, value)},
         config_text=without_password(render(config)),
-        tags={**settings.tags, **job_tags(), **tags, DESCRIPTION: description},
+        tags={**settings.tags, **job_tags(), **_command_tag(), **tags, DESCRIPTION: description},
         resume_run_id=run_id,
     )
     if tracker.run_id:
         close = [sys.executable, "-m", "dist_bp.track.abandon", tracker.run_id, identity()]
         warden.run(close, {"MLFLOW_TRACKING_URI": settings.tracking_uri})
     return tracker
+
+
+def _command_tag() -> dict[str, str]:
+    """What whoever closes the run after a kill tells people to type."""
+    return {COMMAND: shlex.join(words)} if (words := retyped()) else {}
 
 
 def evaluate(job: PreparedJob, runtime: Runtime, outcome: Outcome) -> Report:

@@ -6,6 +6,7 @@ from typing import Self
 
 from dist_bp.checkpoint import Checkpoint, CheckpointStore
 from dist_bp.errors import CheckpointError, TrainingFailed
+from dist_bp.runtime.ray_job import again
 from dist_bp.track.port import Checkpoints, Tracker
 
 
@@ -45,7 +46,7 @@ class Saver:
         try:
             self.newest = writing.result()
         except CheckpointError as error:
-            raise TrainingFailed(f"{error}; then go on with --resume auto") from error
+            raise TrainingFailed(f"{error}; then go on with {again(self._tracker.run_id or 'auto')}") from error
 
     def _write(self, checkpoint: Checkpoint, monitored: float | None) -> Path:
         self._tracker.keep_points()  # first: a run that goes on from this checkpoint will not log them again

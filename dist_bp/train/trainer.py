@@ -78,6 +78,7 @@ class Trainer:
         self._seconds = 0.0
         self._samples = 0
         self._step_seconds: float | None = None
+        self._leases = 0
         self._best: Snapshot | None = None
         self._history: list[dict[str, float]] = []
         self._saved_at: int | None = None
@@ -139,6 +140,7 @@ class Trainer:
         report = self._runtime.train(first, last, factor, expected)
         seconds = time.perf_counter() - started
         self._step += report.steps
+        self._leases += 1
         self._meter.add(report, seconds)
         self._seconds += seconds
         self._samples += int(report.counts.sum())
@@ -293,9 +295,11 @@ class Trainer:
 
     def _progress(self, report: LeaseReport, seconds: float) -> Progress:
         job = self._job
-        left = (job.total_steps - self._step) * seconds / report.steps
-        if limit := job.config.train.stop.max_seconds:
-            left = min(left, limit - self._seconds)
+        left = None
+        if self._leases > 1:  # the first, a single step of processes that have just begun, tells nothing of the others
+            left = max((job.total_steps - self._step) * seconds / report.steps, 0.0)
+            if limit := job.config.train.stop.max_seconds:
+                left = max(min(left, limit - self._seconds), 0.0)
         return Progress(
             epoch=-(-self._step // job.steps_per_epoch),
             epochs=job.epochs,
@@ -303,13 +307,13 @@ class Trainer:
             total_steps=job.total_steps,
             loss=float(report.losses.sum() / report.counts.sum()),
             samples_per_second=float(report.counts.sum()) / seconds,
-            seconds_left=max(left, 0.0),
+            seconds_left=left,
         )
 
     def _interrupted_message(self) -> str:
         return (
             f"{self._interrupt.requested} after step {self._step}: checkpoint saved; "
-            f"go on with {again()} and --resume auto"
+            f"go on with {again(self._tracker.run_id or 'auto')}"
         )
 
     def _non_finite_message(self, found: NonFinite) -> str:

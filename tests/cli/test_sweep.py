@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import time
@@ -102,7 +103,8 @@ def test_a_sweep_gives_up_trials_and_publishes_the_best(folder: Path, ray_sessio
     for figure in ("parallel_coordinates", "importances"):
         assert f"(get-artifact?path=figures%2F{figure}.png&run_uuid={result['run_id']})" in page
     assert not list(Path("runs", "sweeps", "one").glob("tune"))
-    assert "go on with --resume one" in refused("job.yaml", *QUICK, "--name", "one")
+    told = refused("job.yaml", *QUICK, "--name", "one")
+    assert f"go on with `dist-bp sweep job.yaml {' '.join(QUICK)} --resume one`, or choose another --name" in told
 
 
 def events(name: str) -> list[dict[str, Any]]:
@@ -173,11 +175,15 @@ def test_a_failed_trial_is_shown_with_its_cause_and_too_many_end_the_sweep(folde
     assert f"trial {last['number']} failed: {last['cause']}" in ended.stderr
     run = json.loads(ended.stdout)["run_id"]
     assert sorted(status for _, status in children(run)) == ["FAILED", "FINISHED", "FINISHED"]
-    alone = (*settings, GRID.replace("1e-2, 1e-3, ", ""), "--name", "alone")
-    ended = run_here("sweep", "job.yaml", *alone, "sweep.max_failures=0")
+    alone = (*settings, GRID.replace("1e-2, 1e-3, 1e+38", "1e+38, 1e-2"), "--name", "alone", "sweep.max_concurrent=1")
+    ended = run_here("sweep", "job.yaml", *alone, "sweep.max_failures=0", "--json")
     assert ended.returncode == 1
-    too_many = "error: 1 trials failed, sweep.max_failures is 0, with more --resume alone goes on: trial 0: the"
-    assert too_many in ended.stderr
+    assert "error: 1 trials failed, sweep.max_failures is 0; `dist-bp sweep job.yaml " in ended.stderr
+    goes_on, _, cause = ended.stderr.partition("; ")[2].partition(" bears more: ")
+    assert "trial 0: the loss is NaN" in cause
+    resumed = run_here(*shlex.split(goes_on.strip("`"))[1:])
+    assert resumed.returncode == 0, resumed.stderr
+    assert [trial["status"] for trial in json.loads(resumed.stdout)["trials"]] == ["finished", "failed"]
 
 
 def test_a_population_copies_weights(folder: Path, ray_session: Warden) -> None:
@@ -214,7 +220,8 @@ def test_interrupted_within_an_epoch_it_saves_what_it_has(folder: Path) -> None:
         process.kill()
     assert process.returncode == 130, said
     assert time.monotonic() - started < 30
-    assert "go on with the same command and --resume cut" in said
+    typed = shlex.join(word for word in arguments if word not in ("--name", "cut"))
+    assert f"go on with `dist-bp {typed} --resume cut`" in said
     assert {status for (status,) in rows("select status from runs")} == {"KILLED"}
     assert [event for event in events("cut") if event["event"] == "epoch"] == []
     trial = open_store(next(Path("runs").glob("*/checkpoints"))).latest()

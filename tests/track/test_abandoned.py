@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 
 from dist_bp.track.driver import DRIVER, identity, is_gone
 from dist_bp.track.mlflow_abandoned import close_abandoned
-from dist_bp.track.port import DESCRIPTION, PARENT, SWEEP
+from dist_bp.track.port import COMMAND, DESCRIPTION, PARENT, SWEEP
 from tests.track.conftest import Open
 
 DEAD = f"{identity().rpartition(':')[0]}:1"
@@ -33,11 +33,12 @@ def test_a_run_of_a_dead_driver_fails_and_says_how_to_go_on(start: Open, client:
 
 
 def test_a_sweep_and_its_trials_go_on_by_its_name(start: Open, client: MlflowClient, uri: str) -> None:
-    parent = start(tags={DRIVER: DEAD, SWEEP: "wide"})
+    parent = start(tags={DRIVER: DEAD, SWEEP: "wide", COMMAND: "sweep job.yaml 'sweep.mode=max'"})
     trial = start(tags={DRIVER: DEAD, PARENT: str(parent.run_id)})
     close_abandoned(uri, str(parent.run_id), DEAD)
     for tracker in (parent, trial):
-        assert "`dist-bp sweep CONFIG --resume wide`" in client.get_run(tracker.run_id).data.tags[DESCRIPTION]
+        said = client.get_run(tracker.run_id).data.tags[DESCRIPTION]
+        assert "`dist-bp sweep job.yaml 'sweep.mode=max' --resume wide`" in said
 
 
 def test_a_run_that_was_resumed_meanwhile_is_left_alone(start: Open, client: MlflowClient, uri: str) -> None:

@@ -17,6 +17,7 @@ class Store:
     """Takes checkpoints, numbers here, as slowly as told; the tracker as well."""
 
     directory = Path("nowhere")
+    run_id = "r1"
 
     def __init__(self) -> None:
         self.free = threading.Event()
@@ -73,7 +74,7 @@ def test_what_could_not_be_written_ends_the_run_at_the_next_one() -> None:
     store.free.set()
     with Saver(store, store, None) as saver:
         saver.save(None, None)  # type: ignore[arg-type]
-        with pytest.raises(TrainingFailed, match="the disk is full; then go on with --resume auto"):
+        with pytest.raises(TrainingFailed, match="the disk is full; then go on with resume='r1'"):
             saver.save(2, None)  # type: ignore[arg-type]
     assert store.written == []
 

@@ -1,0 +1,70 @@
+"""What people see: nothing cut, nothing that touches, and always what goes on."""
+
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from dist_bp.cli.display import print_facts
+from dist_bp.cli.main import COMMANDS, GROUPS
+from dist_bp.cli.sweep_display import Board, BoardObserver
+from dist_bp.sweep.job import SweepJob
+from dist_bp.sweep.trial import Trial
+from dist_bp.train.job import run_job
+from dist_bp.train.observer import Observer, Progress
+from tests.commands import run_here
+from tests.conftest import JobMaker
+
+
+@pytest.mark.parametrize(
+    ("arguments", "commands"), [((), COMMANDS), *(((group,), commands) for group, (_, commands) in GROUPS.items())]
+)
+def test_the_list_of_commands_says_whole_sentences(arguments: tuple[str, ...], commands: dict[str, object]) -> None:
+    printed = " ".join(run_here(*arguments, "--help").stdout.split())
+    for name, command in commands.items():
+        assert f"{name} {' '.join((command.__doc__ or '').splitlines()[0].split())}" in printed
+
+
+def test_a_long_name_stands_apart_from_its_value() -> None:
+    out = StringIO()
+    print_facts(Console(file=out, width=40), {"test_balanced_accuracy": "0.9", "run": "a" * 60})
+    assert out.getvalue().splitlines() == ["test_balanced_accuracy  0.9", f"run{' ' * 21}{'a' * 60}"]
+
+
+def test_a_sweep_says_what_goes_on_before_there_is_a_score(make_job: JobMaker) -> None:
+    spaces = {"seed": {"type": "choice", "values": [1, 2]}}
+    board = Board(SweepJob.of(make_job(sweep={"metric": "val_loss", "parameters": spaces})), 4)
+    out = Console(file=StringIO(), width=120)
+
+    def shown() -> str:
+        out.file = StringIO()
+        out.print(board.render())
+        return " ".join(out.file.getvalue().split())
+
+    observer = BoardObserver(out, board)
+    assert "0 of 4 trials: starting;" in shown()
+    observer.phase("starting Ray")
+    assert "0 of 4 trials: starting Ray;" in shown()
+    board.show([Trial(0, {"seed": 1}, "run", "running", doing="starting the processes")])
+    assert "1 of 4 trials: 1 running;" in shown()
+    assert "0 running: starting the processes 0 - 1" in shown()
+    observer.phase("publishing")
+    board.show([Trial(0, {"seed": 1}, "run", "finished")])
+    assert "1 of 4 trials: 1 finished; publishing;" in shown()
+
+
+def test_the_time_left_is_told_from_the_second_lease_on(make_job: JobMaker, database: object) -> None:
+    """The first lease is one step, with all that happens but once."""
+
+    class Listener(Observer):
+        told: list[float | None] = []  # noqa: RUF012
+
+        def progress(self, progress: Progress) -> None:
+            self.told.append(progress.seconds_left)
+
+    run_job(make_job(train={"epochs": 3}), observer=Listener())
+    first, *others = Listener.told
+    assert first is None
+    assert others
+    assert all(seconds is not None for seconds in others)
+    assert others[-1] == 0
