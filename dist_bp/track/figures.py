@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
 
 from dist_bp.types import Array
 
@@ -34,7 +35,7 @@ def loss_curves(
     return figure
 
 
-def confusion_matrix(counts: Array, classes: Sequence[str], title: str = "") -> Figure:
+def confusion_matrix(counts: ArrayLike, classes: Sequence[str], title: str = "") -> Figure:
     """Samples by true class (rows) and predicted class (columns).
 
     The colour is the fraction of the true class. Counts are written into the cells of up to 25 classes; of more,
@@ -44,7 +45,7 @@ def confusion_matrix(counts: Array, classes: Sequence[str], title: str = "") -> 
         counts: (k, k) whole numbers.
         classes: k names.
     """
-    size = len(classes)
+    counts, size = np.asarray(counts), len(classes)
     totals = counts.sum(axis=1, keepdims=True)
     fractions = counts / np.maximum(totals, 1)
     side = float(np.clip(2.5 + 0.5 * size, 4.5, 12.0))

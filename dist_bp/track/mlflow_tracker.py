@@ -4,6 +4,7 @@ import json
 import queue
 import re
 import shlex
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -131,6 +132,17 @@ class MlflowTracker:
 
     def log_figure(self, name: str, figure: "Figure") -> None:
         self._submit(name, lambda: self._client.log_figure(self.run_id, figure, name))
+
+    def log_image(self, name: str, image: Callable[[], bytes]) -> None:
+        folder, _, file = name.rpartition("/")
+
+        def log() -> None:
+            with tempfile.TemporaryDirectory() as scratch:
+                path = Path(scratch) / file
+                path.write_bytes(image())
+                self._client.log_artifact(self.run_id, str(path), folder or None)
+
+        self._submit(name, log)
 
     def log_artifact(self, path: Path, folder: str | None = None) -> None:
         log = self._client.log_artifacts if path.is_dir() else self._client.log_artifact

@@ -1,6 +1,6 @@
 """A tracker that records nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,9 @@ class NullTracker:
         pass
 
     def log_figure(self, name: str, figure: "Figure") -> None:
+        pass
+
+    def log_image(self, name: str, image: Callable[[], bytes]) -> None:
         pass
 
     def log_artifact(self, path: Path, folder: str | None = None) -> None:

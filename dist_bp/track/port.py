@@ -1,6 +1,6 @@
 """The tracker port: everything a job tells about itself goes through this narrow interface."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -118,6 +118,9 @@ class Tracker(Protocol):
 
     def log_figure(self, name: str, figure: "Figure") -> None:
         """Record a figure as the artifact `name`, e.g. "figures/loss.png"; do not draw on it afterwards."""
+
+    def log_image(self, name: str, image: Callable[[], bytes]) -> None:
+        """Record a picture as the artifact `name`; `image` is called in the background and may wait for it."""
 
     def log_artifact(self, path: Path, folder: str | None = None) -> None:
         """Record a file or a directory's content under `folder`; it must stay in place until `finish`."""

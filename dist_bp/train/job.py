@@ -22,6 +22,7 @@ from dist_bp.runtime.plan import RunPlan
 from dist_bp.runtime.pool import Pool
 from dist_bp.runtime.ray_job import announce
 from dist_bp.runtime.warden import Warden
+from dist_bp.track.drawing import Drawing
 from dist_bp.track.port import DESCRIPTION, RunStatus, Tracker
 from dist_bp.train.checks import check_job, idle_on_one_node, object_store_bytes
 from dist_bp.train.course import Course
@@ -123,6 +124,8 @@ def _run(
             interrupt.arm()
             interrupt.check()
             runtime.start(job.initial)
+            drawing = Drawing()
+            held.callback(drawing.close)
             interrupt.check()
             tracker = get_tracker()
             folder = run_folder(job, tracker.run_id or job.config.name)
@@ -143,7 +146,7 @@ def _run(
             observer.phase("evaluating")
             report = evaluate(job, runtime, outcome)
         observer.phase("logging the model")
-        return publish(job, tracker, folder, models, outcome, report, observer)
+        return publish(job, tracker, folder, models, outcome, report, drawing, observer)
 
 
 def find_checkpoint(job: PreparedJob, resume: str | None) -> Found | None:

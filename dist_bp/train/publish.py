@@ -6,6 +6,7 @@ import shlex
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from dist_bp.checkpoint import export_model
@@ -14,6 +15,7 @@ from dist_bp.errors import DataError
 from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.ray_job import job_tags, retyped
 from dist_bp.runtime.warden import Warden
+from dist_bp.track.drawing import Drawing, Picture
 from dist_bp.track.driver import identity
 from dist_bp.track.port import COMMAND, DESCRIPTION, Registration, Tracker, TrackingSettings
 from dist_bp.track.store import without_password
@@ -105,12 +107,13 @@ def publish(
     models: CheckpointModels | None,
     outcome: Outcome,
     report: Report,
+    drawing: Drawing,
     observer: Observer,
 ) -> Result:
     """Logs figures, description and the model; returns the result of the run."""
     tested = {name: value for name, value in report.metrics.items() if name.startswith("test_")}
     tracker.log(outcome.snapshot.step, tested)
-    log_figures(job, tracker, outcome, report)
+    drawing.begin(pictures := pictures_of(job, outcome, report))
     tracker.log_tags({DESCRIPTION: describe_result(job, tracker.run_id or "", outcome, report)})
     folder = run_folder / "model"
     export_model(folder, job.checkpoint(outcome.snapshot, run_id=tracker.run_id, metrics=report.metrics))
@@ -124,6 +127,8 @@ def publish(
             observer.warn(f"the model is in {folder} but not in MLflow, which needs rows of the data: {error}")
     if uri and (registration := registration_of(job.config, report.metrics)):
         tracker.register_model(uri, registration)
+    for name in pictures:
+        tracker.log_image(name, partial(drawing.image, name))
     return Result(
         run_id=tracker.run_id or "",
         status="FINISHED",
@@ -153,17 +158,17 @@ def registration_of(config: JobConfig, metrics: Mapping[str, float]) -> Registra
     return Registration(name, settings.monitor, value, mode) if name else None
 
 
-def log_figures(job: PreparedJob, tracker: Tracker, outcome: Outcome, report: Report) -> None:
-    from dist_bp.track import figures
-
+def pictures_of(job: PreparedJob, outcome: Outcome, report: Report) -> dict[str, Picture]:
+    """What is drawn of a run, by the name of the artifact."""
     history = outcome.history
-    curves = figures.loss_curves(
-        [row["train_loss"] for row in history],
-        [row["val_loss"] for row in history if "val_loss" in row],
-        best_epoch=outcome.best_step // job.steps_per_epoch if outcome.best_step else None,
-    )
-    tracker.log_figure(LOSS_FIGURE, curves)
+    curves = {
+        "train": [row["train_loss"] for row in history],
+        "validation": [row["val_loss"] for row in history if "val_loss" in row],
+        "best_epoch": outcome.best_step // job.steps_per_epoch if outcome.best_step else None,
+    }
+    pictures = {LOSS_FIGURE: Picture("loss_curves", curves)}
     if "confusion_matrix" in report.arrays:
         classes = [str(name) for name in job.prepared.schema.classes or ()]
-        figure = figures.confusion_matrix(report.arrays["confusion_matrix"], classes)
-        tracker.log_figure(CONFUSION_FIGURE, figure)
+        matrix = {"counts": report.arrays["confusion_matrix"].tolist(), "classes": classes}
+        pictures[CONFUSION_FIGURE] = Picture("confusion_matrix", matrix)
+    return pictures
