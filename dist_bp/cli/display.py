@@ -149,6 +149,8 @@ def rows(result: Result) -> Iterator[tuple[str, str]]:
     yield "result", f"{result.reason}: {result.epochs} epochs, {result.steps:,} steps{kept}"
     for name, value in result.metrics.items():
         yield name, f"{value:.4f}"
+    if result.remark:
+        yield "remark", result.remark
     processes = f"{result.num_workers} workers" if result.num_workers else "in process"
     yield "speed", f"{result.samples_per_second:,.0f} samples/s, {result.seconds:.1f} s of training, {processes}"
     yield "checkpoint", result.checkpoint

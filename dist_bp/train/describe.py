@@ -22,10 +22,12 @@ REPEATABLE = ("sync", "local")
 
 @dataclass(frozen=True)
 class Report:
-    """Metrics of the parameters that a run gives back, by monitor name; `arrays` has the confusion matrix."""
+    """Metrics of the parameters that a run gives back, by monitor name; `arrays` has the confusion matrix, `remark`
+    says so where the loss is worse than that of ignoring the inputs."""
 
     metrics: dict[str, float]
     arrays: Mapping[str, Array]
+    remark: str | None = None
 
 
 def describe_begin(job: PreparedJob, course: Course) -> str:
@@ -57,7 +59,8 @@ def describe_result(job: PreparedJob, run_id: str, outcome: Outcome, report: Rep
     if "confusion_matrix" in report.arrays:
         figures.append(figure("Confusion matrix", CONFUSION_FIGURE, run_id))
     facts = f"{_facts(job, outcome.course)}\n{training}"
-    return page([_title(job), _table(report.metrics), facts, *figures, _repeat(job, outcome)])
+    remark = [report.remark] if report.remark else []
+    return page([_title(job), _table(report.metrics), *remark, facts, *figures, _repeat(job, outcome)])
 
 
 def page(paragraphs: list[str]) -> str:

@@ -19,6 +19,7 @@ from dist_bp.track.drawing import Drawing, Picture
 from dist_bp.track.driver import identity
 from dist_bp.track.port import COMMAND, DESCRIPTION, Registration, Tracker, TrackingSettings
 from dist_bp.track.store import without_password
+from dist_bp.train.baseline import remark
 from dist_bp.train.course import Course
 from dist_bp.train.describe import CONFUSION_FIGURE, LOSS_FIGURE, Report, describe_begin, describe_result
 from dist_bp.train.meter import scores
@@ -97,7 +98,7 @@ def evaluate(job: PreparedJob, runtime: Runtime, outcome: Outcome) -> Report:
     if measured in job.splits:
         numbers, arrays = scores(runtime.evaluate(measured), job.metrics)
         metrics |= {f"{prefix}_{name}": value for name, value in numbers.items()}
-    return Report(metrics, arrays)
+    return Report(metrics, arrays, remark(job, metrics))
 
 
 def publish(
@@ -139,6 +140,7 @@ def publish(
         seconds=outcome.seconds,
         samples_per_second=outcome.samples / outcome.seconds if outcome.seconds else 0.0,
         metrics=report.metrics,
+        remark=report.remark,
         checkpoint=str(outcome.checkpoint),
         model=str(folder),
         model_uri=uri,

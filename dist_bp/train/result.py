@@ -12,6 +12,7 @@ class Result:
     """A finished run. `seconds` and `samples_per_second` count training only, without start-up and evaluation.
 
     `metrics` are those of the parameters that the run gives back: the best epoch's, or the last one's.
+    `remark` is a line where their loss is worse than that of ignoring the inputs.
     """
 
     run_id: str
@@ -23,6 +24,7 @@ class Result:
     seconds: float
     samples_per_second: float
     metrics: dict[str, float]
+    remark: str | None
     checkpoint: str
     model: str
     model_uri: str | None

@@ -1,0 +1,71 @@
+"""The loss of a prediction that ignores the inputs: a network that ends far above it has learnt worse than nothing."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from dist_bp.nn import Context
+from dist_bp.train.setup import PreparedJob
+from dist_bp.types import Array
+
+FAR = 1.2
+"""So many times that loss is no longer chance, nor the noise of a small split."""
+BLOCK = 2**14
+
+
+def remark(job: PreparedJob, metrics: Mapping[str, float]) -> str | None:
+    """A line where the loss among the `metrics` of a run is far above that of predicting the mean, or the frequencies
+    of the classes, whatever the inputs; None where it is not, or where the loss says nothing about that."""
+    split, prefix = ("validation", "val") if "validation" in job.splits else ("train", "train")
+    reached = metrics.get(f"{prefix}_loss", math.nan)
+    least = baseline_loss(job, split)
+    if least is None or not least > 0 or not reached > FAR * least:
+        return None
+    what = "the mean" if job.prepared.schema.task == "regression" else "the classes' frequencies"
+    told = f"{prefix}_loss {reached:.4g} is {reached / least:.1f} times the {least:.4g} of predicting {what}"
+    learnt = prefix == "val" and metrics.get("train_loss", math.inf) < least
+    return f"{told}: {_by_heart(job) if learnt else _nothing(job)}"
+
+
+def baseline_loss(job: PreparedJob, split: str) -> float | None:
+    """The loss over a split of the one output that suits the training split best, None where that is not known."""
+    outputs, targets = _constant(job), job.prepared.split(split)[1]
+    if outputs is None:
+        return None
+    context, total = Context.root(job.model.dtype), 0.0
+    context.begin(training=False)
+    for start in range(0, len(targets), BLOCK):
+        block = targets[start : start + BLOCK]
+        total += job.loss(np.ascontiguousarray(np.broadcast_to(outputs, (len(block), len(outputs)))), block, context)[0]
+    return total / len(targets)
+
+
+def _constant(job: PreparedJob) -> Array | None:
+    """The mean of the targets, or the frequencies of the classes as scores: an output (units,)."""
+    loss, schema = job.loss, job.prepared.schema
+    targets = job.prepared.split("train")[1]
+    if loss.activation == "softmax" and schema.classes:
+        counts = np.bincount(targets, minlength=len(schema.classes))
+        scores: Array = np.log(np.maximum(counts, 0.5) / len(targets))
+    elif loss.activation == "sigmoid":
+        mean = targets.reshape(len(targets), -1).mean(axis=0, dtype=np.float64)
+        mean = np.clip(mean, 0.5 / len(targets), 1 - 0.5 / len(targets))
+        scores = np.log(mean) - np.log1p(-mean)
+    elif schema.task == "regression":
+        scores = targets.mean(axis=0, dtype=np.float64)
+    else:
+        return None
+    return scores.astype(job.model.dtype) if scores.shape == job.model.output_shape else None
+
+
+def _nothing(job: PreparedJob) -> str:
+    steps = {step.type for step in job.config.data.preprocess}
+    scaled = bool(steps & {"standardize", "min_max"})
+    return f"lower train.optimizer.learning_rate{'' if scaled else ', add {type: standardize} to data.preprocess'}"
+
+
+def _by_heart(job: PreparedJob) -> str:
+    patience = job.config.train.stop.patience is not None
+    remedy = "" if patience else "set train.stop.patience, or "
+    return f"the network has learnt the training split by heart: {remedy}use a smaller one, dropout or weight decay"
