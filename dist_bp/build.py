@@ -112,13 +112,15 @@ def build_mode(config: JobConfig) -> Mode:
     )
 
 
-def build_rate(config: JobConfig, total_steps: int) -> Callable[[int], float]:
-    """The scheduled learning rate after a number of updates; a plateau's own factor comes on top of its warm-up.
-
-    Raises ConfigError where the job is too short for its schedule.
-    """
+def build_schedule(config: JobConfig, total_steps: int) -> optim.Schedule:
+    """The schedule, with a warm-up that ends within the job."""
     schedule: optim.Schedule = construct(config.train.schedule)
-    schedule.check(total_steps)
+    return schedule.fitting(total_steps)
+
+
+def build_rate(config: JobConfig, total_steps: int) -> Callable[[int], float]:
+    """The scheduled learning rate after a number of updates; a plateau's own factor comes on top of its warm-up."""
+    schedule = build_schedule(config, total_steps)
     base = config.train.optimizer.learning_rate
     return lambda step: base * schedule(step, total_steps)
 

@@ -82,6 +82,12 @@ LAYERS = Kind(
     },
     own="class",
 )
+ACTIVATIONS = Kind(
+    "activation",
+    nn.ActivationFunction,
+    {name: f"{found.__module__}:{found.__name__}" for name, found in nn.ACTIVATIONS.items()},
+    own="class",
+)
 LOSSES = Kind(
     "loss",
     nn.Loss,
@@ -171,7 +177,7 @@ SCHEDULERS = Kind(
     },
 )
 KINDS: tuple[Kind, ...] = (
-    SOURCES, PREPROCESSORS, LAYERS, LOSSES, METRICS, RULES, SCHEDULES, SPACES, SEARCHES, SCHEDULERS,
+    SOURCES, PREPROCESSORS, LAYERS, ACTIVATIONS, LOSSES, METRICS, RULES, SCHEDULES, SPACES, SEARCHES, SCHEDULERS,
 )  # fmt: skip
 
 

@@ -29,6 +29,17 @@ def unknown_name(name: str, allowed: Iterable[object]) -> str:
     return f"{name!r} (there is {shown or 'none'})"
 
 
+def plural(number: int, noun: str) -> str:
+    """The number, with commas, and the noun: 1 step, 1,200 steps, 3 classes."""
+    ending = "" if number == 1 else "es" if noun.endswith("s") else "s"
+    return f"{number:,} {noun}{ending}"
+
+
+def at_most(number: int) -> str:
+    """A whole number, from 1 on, as the upper end of what fits."""
+    return "1" if number == 1 else f"{number} or less"
+
+
 def first_line(error: BaseException) -> str:
     """The first line of what an error says, or its type where it says nothing."""
     return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -3,7 +3,7 @@
 import pytest
 
 from dist_bp.errors import ConfigError
-from dist_bp.messages import did_you_mean, first_line, last_line, nearest, one_line, unknown_name
+from dist_bp.messages import at_most, did_you_mean, first_line, last_line, nearest, one_line, plural, unknown_name
 
 
 def test_the_likely_word_is_found_whatever_its_case() -> None:
@@ -34,3 +34,9 @@ def test_an_error_in_one_line(error: Exception, first: str, line: str) -> None:
 def test_the_last_line_is_not_blank() -> None:
     assert last_line("one\n two \n\n") == "two"
     assert last_line(" \n") == ""
+
+
+def test_numbers_agree_with_their_nouns() -> None:
+    assert [plural(number, "step") for number in (0, 1, 1200)] == ["0 steps", "1 step", "1,200 steps"]
+    assert [plural(number, "class") for number in (1, 3)] == ["1 class", "3 classes"]
+    assert [at_most(number) for number in (1, 2)] == ["1", "2 or less"]

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dist_bp.cli.options import ConfigPath, Overrides
+from dist_bp.messages import plural
 
 if TYPE_CHECKING:
     from dist_bp.config import JobConfig
@@ -54,11 +55,11 @@ def describe(job: "JobConfig") -> str:
     """The job in one line."""
     source = getattr(job.data.source, "name", None) or getattr(job.data.source, "path", None)
     data = f"{job.data.source.type} {source}" if source else job.data.source.type
-    layers = f"{len(job.model.layers)} layer{'s' * (len(job.model.layers) != 1)}"
+    layers = plural(len(job.model.layers), "layer")
     workers = job.scaling.num_workers
-    place = "in process" if workers == 0 else f"{workers} worker{'s' * (workers != 1)}"
+    place = "in process" if workers == 0 else plural(workers, "worker")
     train = job.train
     return (
         f"{job.name}: {data}, {layers}, {job.loss.type}, {train.optimizer.type} at "
-        f"{train.optimizer.learning_rate:g}, {train.epochs} epochs of batches of {train.batch_size}, {place}"
+        f"{train.optimizer.learning_rate:g}, {plural(train.epochs, 'epoch')} of batches of {train.batch_size}, {place}"
     )

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from dist_bp.config import JobConfig
 from dist_bp.config.trust import code_of_data, code_of_model
+from dist_bp.messages import plural
 from dist_bp.track.store import is_server
 from dist_bp.train.observer import Observer
 from dist_bp.train.observer import Progress as Standing
@@ -146,12 +147,12 @@ def print_facts(console: Console, facts: Mapping[str, str]) -> None:
 
 def rows(result: Result) -> Iterator[tuple[str, str]]:
     kept = f", step {result.best_step} kept as the best" if result.best_step not in (None, result.steps) else ""
-    yield "result", f"{result.reason}: {result.epochs} epochs, {result.steps:,} steps{kept}"
+    yield "result", f"{result.reason}: {plural(result.epochs, 'epoch')}, {plural(result.steps, 'step')}{kept}"
     for name, value in result.metrics.items():
         yield name, f"{value:.4f}"
     if result.remark:
         yield "remark", result.remark
-    processes = f"{result.num_workers} workers" if result.num_workers else "in process"
+    processes = plural(result.num_workers, "worker") if result.num_workers else "in process"
     yield "speed", f"{result.samples_per_second:,.0f} samples/s, {result.seconds:.1f} s of training, {processes}"
     yield "checkpoint", result.checkpoint
     yield "model", result.model_uri or result.model
@@ -184,7 +185,7 @@ def print_plan(job: PreparedJob, stream: IO[str]) -> None:
     console.print(
         f"[bold]data[/bold]  {sizes}; input {_shape(prepared.schema.input_shape)}; digest {prepared.digest[:12]}"
     )
-    for line in prepared.notes:
+    for line in job.notes:
         console.print(f"  {escape(line)}", highlight=False)
     table = Table("layer", "type", "output", "parameters", box=None, padding=(0, 2, 0, 0))
     for column in table.columns[2:]:
@@ -195,8 +196,9 @@ def print_plan(job: PreparedJob, stream: IO[str]) -> None:
     console.print(table)
     scaling = job.config.scaling
     console.print(
-        f"[bold]memory[/bold]  {job.layout.nbytes / 2**20:.1f} MiB shared by {max(scaling.num_workers, 1)} workers and "
-        f"{scaling.servers_per_node} servers; a checkpoint takes {job.checkpoint(job.initial).nbytes / 2**20:.1f} MiB"
+        f"[bold]memory[/bold]  {job.layout.nbytes / 2**20:.1f} MiB shared by "
+        f"{plural(max(scaling.num_workers, 1), 'worker')} and {plural(scaling.servers_per_node, 'server')}; "
+        f"a checkpoint takes {job.checkpoint(job.initial).nbytes / 2**20:.1f} MiB"
     )
     console.print(f"[bold]steps[/bold]  {job.total_steps:,}, {job.steps_per_epoch:,} an epoch")
     console.print("ok: ready to train")

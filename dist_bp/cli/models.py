@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dist_bp.cli.options import AsJson, TrustCode, text_stream
+from dist_bp.messages import plural
 
 if TYPE_CHECKING:
     from dist_bp.config import JobConfig
@@ -60,7 +61,9 @@ def evaluate(
         else:
             what = data
             samples, scores = evaluate_file(saved, data, targets, csv or ())
-    _print_table({"model": model, "step": f"{saved.step:,}", "data": f"{what}, {samples:,} samples"}, scores, as_json)
+    _print_table(
+        {"model": model, "step": f"{saved.step:,}", "data": f"{what}, {plural(samples, 'sample')}"}, scores, as_json
+    )
     if as_json:
         from dist_bp.train.result import finite
 
@@ -85,7 +88,9 @@ def predict(
         prediction_file(output, force, saved.pipeline.classes) as write,
     ):
         rows, absent = predict_file(saved, input, write, csv or ())
-    print(f"{rows:,} predictions written to {output}" + (f"; {input} has no column {absent!r}" if absent else ""))
+    print(
+        f"{plural(rows, 'prediction')} written to {output}" + (f"; {input} has no column {absent!r}" if absent else "")
+    )
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import typer
 
 from dist_bp.cli.options import AsJson, ConfigPath, Overrides, text_stream
 from dist_bp.errors import Interrupted, UserError
+from dist_bp.messages import plural
 
 if TYPE_CHECKING:
     from dist_bp.runtime.forecast import Costs, Load, Prediction
@@ -83,8 +84,8 @@ def describe(load: "Load", costs: "Costs", nic: str, latency: float) -> list[str
     rows = load.batch / workers
     gradient = costs.compute + costs.compute_row * rows
     return [
-        f"{layout.parameters:,} parameters, {layout.mode.name}; a node has {workers} worker{'s' * (workers != 1)} and "
-        f"{layout.servers} server{'s' * (layout.servers != 1)}, {nic} and {latency:g} us to the others",
+        f"{layout.parameters:,} parameters, {layout.mode.name}; a node has {plural(workers, 'worker')} and "
+        f"{plural(layout.servers, 'server')}, {nic} and {latency:g} us to the others",
         f"measured here: a gradient of {rows:g} samples {1e3 * gradient:.3g} ms, of which {1e3 * costs.compute:.3g} ms "
         f"whatever the samples; an update {1e3 * costs.update * layout.parameters / layout.servers:.3g} ms; signals "
         f"{1e3 * costs.signal:.3g} ms; an exchange with another server {1e6 * costs.exchange.round:.3g} us, "

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dist_bp.cli.display import LineObserver, WarningObserver, print_facts, serve_command
+from dist_bp.messages import plural
 from dist_bp.sweep.job import SweepJob
 from dist_bp.sweep.result import SweepResult
 from dist_bp.sweep.study import Watcher
@@ -94,7 +95,7 @@ class Board:
         if not counts["running"]:
             states = f"{states}; {self.phase}" if states else self.phase
         seconds = time.monotonic() - self._started
-        title = Text(f"{len(self._trials)} of {self._total} trials: {states}; {seconds:.0f} s", style="bold")
+        title = Text(f"{len(self._trials)} of {plural(self._total, 'trial')}: {states}; {seconds:.0f} s", style="bold")
         if not self._trials:
             return Group(title)
         return Group(title, trial_table(ranked(self._trials, self._job.mode), self._job))
@@ -138,9 +139,9 @@ def print_sweep(result: SweepResult, job: SweepJob, stream: IO[str], typed: Sequ
     took = "no trial was left to run"
     if ran := result.ran:
         each, training = result.seconds / ran, result.training_seconds / ran
-        took = f"{ran} trials took {result.seconds:.1f} s ({each:.1f} s each, {training:.1f} s training)"
+        took = f"{plural(ran, 'trial')} took {result.seconds:.1f} s ({each:.1f} s each, {training:.1f} s training)"
     rows = {
-        "sweep": f"{result.name}: {len(result.trials)} trials, {result.epochs} epochs; {took}",
+        "sweep": f"{result.name}: {plural(len(result.trials), 'trial')}, {plural(result.epochs, 'epoch')}; {took}",
         "best": f"trial {result.best.number}, {result.metric} {shown(result.best.score)}",
         "configuration": result.best_config,
         "model": result.model_uri or result.best_model,

@@ -10,10 +10,10 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from dist_bp.config.component import component_of
-from dist_bp.config.fields import Section, annotated
+from dist_bp.config.fields import Section, annotated, is_optional_section
 from dist_bp.config.metrics import metric_task, metrics_or_default, monitor_names
 from dist_bp.data.target_transform import LEAST
-from dist_bp.messages import did_you_mean
+from dist_bp.messages import at_most, did_you_mean, plural
 from dist_bp.optim.schedules.plateau import ReduceOnPlateau
 from dist_bp.types import Task
 
@@ -40,7 +40,6 @@ def findings(get: Lookup) -> Iterator[Finding]:
         _checkpoint_monitor,
         _plateau_monitor,
         _plateau_before_stop,
-        _warmup_ends,
         _sweep_metric,
         _first_rung,
         _registered_is_logged,
@@ -59,11 +58,11 @@ def _every_worker_has_a_group(get: Lookup) -> Iterator[Finding]:
     if batch < workers:
         remedy = f"set batch_size to at least {workers}"
     else:
-        remedy = f"set group_size to {batch // workers} or less, or batch_size to {workers * group} or more"
+        remedy = f"set group_size to {at_most(batch // workers)}, or batch_size to {workers * group} or more"
     yield (
         "train.batch_size",
-        f"{batch} samples in groups of {group} (group_size) make {groups} group{'s' * (groups != 1)}, "
-        f"too few for {workers} workers: {remedy}",
+        f"{plural(batch, 'sample')} in groups of {group} (group_size) make {plural(groups, 'group')}, "
+        f"too few for {plural(workers, 'worker')}: {remedy}",
     )
 
 
@@ -103,7 +102,7 @@ def _backups_leave_a_worker(get: Lookup) -> Iterator[Finding]:
     if backups is not None and backups >= workers:
         yield (
             "parameter_server.backup_workers",
-            f"{backups} of {workers} workers leave none to wait for: set it below scaling.num_workers",
+            f"must be less than scaling.num_workers ({workers}), got {backups}: an update would wait for no worker",
         )
 
 
@@ -181,15 +180,6 @@ def _plateau_before_stop(get: Lookup) -> Iterator[Finding]:
         )
 
 
-def _warmup_ends(get: Lookup) -> Iterator[Finding]:
-    warmup, max_steps = get("train.schedule").warmup_steps, get("train.stop.max_steps")
-    if max_steps is not None and warmup >= max_steps:
-        yield (
-            "train.schedule.warmup_steps",
-            f"must be less than train.stop.max_steps ({max_steps}), got {warmup}: training would end while warming up",
-        )
-
-
 def _sweep_metric(get: Lookup) -> Iterator[Finding]:
     if sweep := get("sweep"):
         yield from _check_monitor(get, "sweep.metric", sweep.metric, in_use=True)
@@ -201,7 +191,8 @@ def _first_rung(get: Lookup) -> Iterator[Finding]:
     if grace and grace >= epochs:
         yield (
             "sweep.scheduler",
-            f"a grace_period of {grace} of {epochs} epochs leaves nothing to give up: lower it, or raise train.epochs",
+            f"a grace_period of {grace} leaves nothing to give up in {plural(epochs, 'epoch')}: "
+            "lower it, or raise train.epochs",
         )
 
 
@@ -219,6 +210,8 @@ def lookup_in(model: type[Section], data: Any) -> Lookup:
             field = owner.model_fields[key]
             default = field.get_default(call_default_factory=True, validated_data={})
             value = value.get(key, default) if isinstance(value, dict) else getattr(value, key, None)
+            if value is None and is_optional_section(field):
+                value = default
             annotation: Any = annotated(field)
             owner = annotation
         try:

@@ -1,22 +1,23 @@
 """Components in a configuration: the choice by `type`, the user's own, and the way from a section to the object."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import ConfigDict, Field, GetCoreSchemaHandler, StringConstraints, ValidationError, model_validator
 from pydantic_core import CoreSchema, InitErrorDetails, core_schema
 
-from dist_bp.component import takes_any_option
+from dist_bp.component import options, takes_any_option
 from dist_bp.components import KINDS, Kind
 from dist_bp.config.derive import derive
-from dist_bp.config.fields import TAG, Section
+from dist_bp.config.fields import TAG, Named, Section
 from dist_bp.config.problems import lines
 from dist_bp.errors import ConfigError, OptionError
 from dist_bp.plugins import import_function, import_own, own_words
 
 OWN = "module:Name"
 """Stands for all names of the user's own."""
+OWN_PATTERN = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 OWN_CODE = "own_code"
 """The key of the validation context that lets the user's own modules be imported, so that their options are checked."""
 
@@ -44,7 +45,7 @@ class Custom(Section):
     model_config = ConfigDict(extra="allow")
     __kind__: ClassVar[Kind]
 
-    type: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] = Field(
+    type: Annotated[str, StringConstraints(pattern=OWN_PATTERN)] = Field(
         description="module:Name of your own class or function; all further keys are its keyword arguments."
     )
 
@@ -65,7 +66,10 @@ class Custom(Section):
 
 
 class Of:
-    """Annotation of a component: the key `type` alone decides which section validates the mapping."""
+    """Annotation of a component: the key `type` alone decides which section validates the mapping.
+
+    A text in place of the mapping is its `type`, without further options.
+    """
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
@@ -79,13 +83,28 @@ class Of:
             members[OWN] = core_schema.with_info_after_validator_function(
                 _check_own, handler.generate_schema(custom_section(self.kind))
             )
-        return core_schema.tagged_union_schema(
+        mapping = core_schema.tagged_union_schema(
             {TAG + name: member for name, member in members.items()},
             discriminator=_tag,
             custom_error_type="unknown_type",
             custom_error_message="unknown type",
             custom_error_context={"allowed": ", ".join(members)},
         )
+        written = core_schema.union_schema([*_names(self.kind), mapping])
+        return core_schema.no_info_before_validator_function(_by_type, mapping, json_schema_input_schema=written)
+
+
+def _by_type(value: Any) -> Any:
+    return Named(type=value) if isinstance(value, str) else value
+
+
+def _names(kind: Kind) -> Iterator[CoreSchema]:
+    """The texts that can stand for a component: the names of those without required options, and the user's own."""
+    free = [name for name, found in kind.classes().items() if not any(option.required for option in options(found))]
+    if free:
+        yield core_schema.literal_schema(free)
+    if kind.own:
+        yield core_schema.str_schema(pattern=OWN_PATTERN)
 
 
 @cache

@@ -91,7 +91,12 @@ class FieldTypes:
         raise Unwritable
 
     def _of_union(self, members: Sequence[Any]) -> Any:
-        """A text is only tried as a text and all else as something else, so that a wrong value has one problem."""
+        """A text is only tried as a text and all else as something else, so that a wrong value has one problem.
+
+        A component is written by its name, too: no text beside it means anything else.
+        """
+        if any(kind_of(bare_type(member)) for member in members):
+            members = [member for member in members if not is_text(member)]
         texts: list[Any] = []
         others: list[Any] = []
         for member in members:

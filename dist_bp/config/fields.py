@@ -1,6 +1,7 @@
 """What all configuration models share: the base class, and types of numbers and text."""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Self, get_args
 
 from pydantic import (
@@ -26,6 +27,10 @@ TAG = "type="
 """Marks, in the location of a pydantic error, the model that `type` chose: it is no key of a file."""
 
 
+class Named(dict[str, Any]):
+    """The mapping of a component that was written as its name alone."""
+
+
 class Section(BaseModel):
     """A mapping of the configuration: immutable, with no other keys than its fields."""
 
@@ -35,10 +40,22 @@ class Section(BaseModel):
     @classmethod
     def _say_which_keys_there_are(cls, value: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
         try:
-            return validate(value)
+            return validate(_without_removed(cls.model_fields, value))
         except ValidationError as error:
             lines = [_with_keys(details, list(cls.model_fields)) for details in error.errors()]
             raise ValidationError.from_exception_data(cls.__name__, lines) from None
+
+
+def is_optional_section(field: FieldInfo) -> bool:
+    """Whether null stands for what the field is without being given: a section, a list or a table."""
+    return isinstance(field.default, Section | Mapping | tuple)
+
+
+def _without_removed(fields: Mapping[str, FieldInfo], value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        return value
+    optional = {name for name, field in fields.items() if is_optional_section(field)}
+    return {key: item for key, item in value.items() if item is not None or key not in optional}
 
 
 _PYDANTIC_ERRORS = get_args(ErrorType)

@@ -21,9 +21,23 @@ def render(config: JobConfig, comments: bool = False) -> str:
     imported. Raises ConfigError where that fails.
     """
     if not comments:
-        return _yaml(config.model_dump(), width=110)
-    a_line_each = _yaml(config.model_dump(), width=110, default_flow_style=False)
+        return _yaml(_plain(config), width=110)
+    a_line_each = _yaml(_plain(config), width=110, default_flow_style=False)
     return _commented(a_line_each, dict(_descriptions(config, ())))
+
+
+def _plain(value: Any) -> Any:
+    """A configuration as YAML has it; a component without options as its name."""
+    if isinstance(value, Section):
+        written = {name: _plain(inner) for name, inner in value}
+        return written["type"] if _is_name(value) else written
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return {key: _plain(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+
+def _is_name(section: Section) -> bool:
+    return [name for name, _ in section] == ["type"]
 
 
 def _commented(text: str, descriptions: Mapping[Path, str]) -> str:
@@ -41,7 +55,7 @@ def _commented(text: str, descriptions: Mapping[Path, str]) -> str:
 
 def _descriptions(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
     """What each key of a configuration means."""
-    if isinstance(value, Section):
+    if isinstance(value, Section) and not _is_name(value):
         fields = (own_section(value) if isinstance(value, Custom) else type(value)).model_fields
         for name, inner in value:
             if name in fields and (description := fields[name].description):

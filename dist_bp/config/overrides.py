@@ -1,9 +1,12 @@
 """Overrides of a configuration file: `train.optimizer.learning_rate=1e-2`, `model.layers.0.units=64`."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dist_bp.components import KINDS
+from dist_bp.config.component import OWN_PATTERN
 from dist_bp.config.document import Document, NotYaml, Path
 
 
@@ -76,10 +79,17 @@ def _with_indices(data: Any, path: Path) -> Path:
             data = data[key]
         elif isinstance(data, dict):
             data = data.get(key)
+        elif _is_component(data):
+            data = None  # its name alone, which may be given options
         elif data is not None:
             raise ValueError(f"{place} is a single value, it has no key {key!r}")
         result = (*result, key)
     return result
+
+
+def _is_component(value: Any) -> bool:
+    """Whether a text is the name of a component, ours or the user's own."""
+    return isinstance(value, str) and (any(value in kind.rows for kind in KINDS) or bool(re.match(OWN_PATTERN, value)))
 
 
 def _replace(data: Any, path: Path, value: Any) -> Any:
@@ -89,5 +99,5 @@ def _replace(data: Any, path: Path, value: Any) -> Any:
     key, rest = path[0], path[1:]
     if isinstance(data, list):
         return [_replace(item, rest, value) if index == key else item for index, item in enumerate(data)]
-    data = data or {}
+    data = {"type": data} if _is_component(data) else data or {}
     return {**data, key: _replace(data.get(key), rest, value)}

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from dist_bp.config.document import Path
-from dist_bp.config.fields import TAG
+from dist_bp.config.fields import TAG, Named
 from dist_bp.messages import did_you_mean, nearest
 
 
@@ -111,10 +111,10 @@ def _unknown(what: str, value: Any, allowed: Sequence[str]) -> str:
 def _unknown_type(path: Path, details: ErrorDetails) -> Problem:
     value, allowed = details["input"], details["ctx"]["allowed"].split(", ")
     if not isinstance(value, dict):
-        return _at(path, f"must be a mapping such as {{type: {allowed[0]}}}, got {_got(value)}")
+        return _at(path, f"must be a name or a mapping such as {{type: {allowed[0]}}}, got {_got(value)}")
     if "type" not in value:
         return _at((*path, "type"), f"required key is missing (allowed: {', '.join(allowed)})")
-    return _at((*path, "type"), _unknown("type", value["type"], allowed))
+    return _at(path if isinstance(value, Named) else (*path, "type"), _unknown("type", value["type"], allowed))
 
 
 def _got(value: Any) -> str:

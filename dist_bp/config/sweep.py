@@ -1,13 +1,13 @@
 """`sweep`: which settings are varied, how values are found, and which trials are given up early."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Tag, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from dist_bp.components import SCHEDULERS, SEARCHES, SPACES, Kind
-from dist_bp.config.component import Of, construct
-from dist_bp.config.fields import TAG, Count, Section, Text, Whole, text_or_other
+from dist_bp.components import SCHEDULERS, SEARCHES, SPACES
+from dist_bp.config.component import OWN_PATTERN, Of, construct
+from dist_bp.config.fields import Count, Section, Text, Whole
 from dist_bp.tuning.schedulers.base import SchedulerOptions
 from dist_bp.tuning.schedulers.pbt import Pbt
 from dist_bp.tuning.searches.base import SearchOptions
@@ -19,26 +19,9 @@ from dist_bp.tuning.spaces.grid import GridSpace
 from dist_bp.tuning.spaces.normal import NormalSpace
 from dist_bp.types import Direction
 
-
-def _by_name(kind: Kind) -> Any:
-    """A component by its `type` alone, with its default options, or as a mapping."""
-    return Annotated[
-        Annotated[Literal[tuple(kind.rows)], Tag(f"{TAG}text")] | Annotated[Any, Of(kind), Tag(f"{TAG}other")],
-        Discriminator(text_or_other),
-    ]
-
-
 DEFAULT_SAMPLES = 10
 RESERVED = ("sweep", "name", "tracking", "ray", "checkpoint")
 """Sections that are the sweep's own, not a trial's."""
-
-
-def _name(choice: Any) -> str:
-    return choice if isinstance(choice, str) else str(choice.type)
-
-
-def _built(choice: Any, kind: Kind) -> Any:
-    return kind.find(choice)() if isinstance(choice, str) else construct(choice)
 
 
 def _settings(spaces: dict[str, Any]) -> dict[str, Any]:
@@ -58,11 +41,11 @@ class SweepConfig(Section):
     num_samples: Count | None = Field(
         default=None, description="Trials; null: 10. A grid has as many as there are combinations."
     )
-    search: _by_name(SEARCHES) = Field(  # type: ignore[valid-type]
-        default="random", description="How values are found: grid, random, tpe; or a mapping."
+    search: Annotated[Any, Of(SEARCHES)] = Field(
+        default={"type": "random"}, description="How values are found: grid, random, tpe; or a mapping."
     )
-    scheduler: _by_name(SCHEDULERS) = Field(  # type: ignore[valid-type]
-        default="none", description="Which trials are given up early: none, asha, median, pbt; or a mapping."
+    scheduler: Annotated[Any, Of(SCHEDULERS)] = Field(
+        default={"type": "none"}, description="Which trials are given up early: none, asha, median, pbt; or a mapping."
     )
     max_concurrent: Count | None = Field(
         default=None, description="Trials at a time; null: as many as the cluster has CPUs for."
@@ -71,7 +54,7 @@ class SweepConfig(Section):
     parameters: Annotated[dict[Text, Annotated[Any, Of(SPACES)]], AfterValidator(_settings)] = Field(
         min_length=1, description="The space of each varied setting, by its dotted key: train.optimizer.learning_rate."
     )
-    conditions: tuple[Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")], ...] = Field(
+    conditions: tuple[Annotated[str, StringConstraints(pattern=OWN_PATTERN)], ...] = Field(
         default=(),
         description="Functions module:name of your own; each is given the values by key and says whether to try them.",
     )
@@ -82,20 +65,12 @@ class SweepConfig(Section):
         return {key: construct(section) for key, section in self.parameters.items()}
 
     @property
-    def search_name(self) -> str:
-        return _name(self.search)
-
-    @property
-    def scheduler_name(self) -> str:
-        return _name(self.scheduler)
-
-    @property
     def search_options(self) -> SearchOptions:
-        return _built(self.search, SEARCHES)  # type: ignore[no-any-return]
+        return construct(self.search)  # type: ignore[no-any-return]
 
     @property
     def scheduler_options(self) -> SchedulerOptions:
-        return _built(self.scheduler, SCHEDULERS)  # type: ignore[no-any-return]
+        return construct(self.scheduler)  # type: ignore[no-any-return]
 
     @property
     def samples(self) -> int:
@@ -122,7 +97,7 @@ class SweepConfig(Section):
 
     def _pbt_disagreements(self, search: SearchOptions, scheduler: Pbt) -> Iterator[str]:
         if not isinstance(search, RandomSearch):
-            yield f"scheduler pbt varies the values itself, search {self.search_name} does not fit: remove search"
+            yield f"scheduler pbt varies the values itself, search {self.search.type} does not fit: remove search"
         if self.max_concurrent is not None:
             yield "scheduler pbt needs its whole population at once: remove max_concurrent"
         if self.conditions:

@@ -10,12 +10,13 @@ from dist_bp.config.component import OWN
 from dist_bp.config.output import inline
 from dist_bp.errors import ConfigError
 from dist_bp.messages import did_you_mean
-from dist_bp.nn import ACTIVATIONS, INITIALIZERS
+from dist_bp.nn import INITIALIZERS
 
 KINDS: dict[str, Kind] = {
     "sources": components.SOURCES,
     "preprocess": components.PREPROCESSORS,
     "layers": components.LAYERS,
+    "activations": components.ACTIVATIONS,
     "losses": components.LOSSES,
     "metrics": components.METRICS,
     "optimizers": components.RULES,
@@ -24,7 +25,7 @@ KINDS: dict[str, Kind] = {
     "searches": components.SEARCHES,
     "schedulers": components.SCHEDULERS,
 }
-NAMES: dict[str, Mapping[str, Any]] = {"activations": ACTIVATIONS, "initializers": INITIALIZERS}
+NAMES: dict[str, Mapping[str, Any]] = {"initializers": INITIALIZERS}
 TABLES = (*KINDS, *NAMES)
 
 

@@ -1,10 +1,12 @@
 """Code that a configuration names, and whether it may run: a file from elsewhere runs none by itself."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel
 
+from dist_bp.config.component import OWN_PATTERN
 from dist_bp.config.job import JobConfig
 from dist_bp.errors import UntrustedCode
 
@@ -39,15 +41,19 @@ def check_trusted(names: list[str], trust_code: bool, whose: object) -> None:
         )
 
 
-def _named(value: Any) -> Iterator[str]:
-    """All types with a colon, also in what the user's own components are given, which is not validated yet."""
+def _named(value: Any, own: bool = False) -> Iterator[str]:
+    """All types with a colon, also in what the user's own components are given, which is not validated yet.
+
+    There (`own`) any text of that form may stand for a component.
+    """
     if isinstance(value, BaseModel):
         value = value.model_dump()
     if isinstance(value, dict):
-        if isinstance(name := value.get("type"), str) and ":" in name:
-            yield name
-        for inner in value.values():
-            yield from _named(inner)
+        own = own or ":" in str(value.get("type"))
+        for key, inner in value.items():
+            yield from [inner] if key == "type" and ":" in str(inner) else _named(inner, own)
     elif isinstance(value, list | tuple):
         for inner in value:
-            yield from _named(inner)
+            yield from _named(inner, own)
+    elif own and isinstance(value, str) and re.match(OWN_PATTERN, value):
+        yield value

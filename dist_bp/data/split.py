@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 
 from dist_bp.errors import DataError
+from dist_bp.messages import plural
 from dist_bp.types import Array
 
 SplitName = Literal["train", "validation", "test"]
@@ -30,14 +31,15 @@ def split_indices(samples: int, split: Split, seed: int, labels: Array | None = 
     """
     held_out = {"test": round(samples * split.test), "validation": round(samples * split.validation)}
     problems = [
-        f"the {name} split of {samples} samples is empty: raise data.split.{name} to at least "
+        f"the {name} split of {plural(samples, 'sample')} is empty: raise data.split.{name} to at least "
         f"{1 / max(samples, 1):.2g}, or set it to 0"
         for name in ("validation", "test")
         if getattr(split, name) > 0 and held_out[name] == 0
     ]
     if samples - sum(held_out.values()) < 1:
         problems.append(
-            f"the training split of {samples} samples is empty: give more data or hold out less of it (data.split)"
+            f"the training split of {plural(samples, 'sample')} is empty: "
+            "give more data or hold out less of it (data.split)"
         )
     if problems:
         raise DataError(problems)

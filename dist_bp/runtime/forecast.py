@@ -21,6 +21,7 @@ from typing import Literal
 import numpy as np
 
 from dist_bp.errors import ConfigError
+from dist_bp.messages import plural
 from dist_bp.ps.compression import Codec
 from dist_bp.ps.layout import ArenaLayout
 from dist_bp.runtime.probe import ExchangeCosts
@@ -102,7 +103,8 @@ class Load:
         groups = -(-batch // self.group)
         if groups < workers:
             raise ConfigError(
-                f"{batch} samples make {groups} groups of {self.group}, too few for {workers} workers: "
+                f"{plural(batch, 'sample')} in groups of {self.group} make {plural(groups, 'group')}, too few for "
+                f"{plural(workers, 'worker')}: "
                 "plan fewer nodes, a larger batch or a smaller train.group_size"
             )
         return min(-(-groups // workers) * self.group, batch)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from dist_bp.errors import CapacityError
+from dist_bp.messages import plural
 
 REMEDY = "lower scaling.num_workers or scaling.cpus_per_worker, or add nodes"
 
@@ -65,9 +66,11 @@ def within(bundles: Sequence[Bundle], nodes: Sequence[Node]) -> list[Node]:
 
 
 def _refusal(workers: int, cpus_per_worker: int, room: dict[Node, int]) -> str:
-    needed = f"the job needs {workers * cpus_per_worker} CPUs ({workers} workers x {cpus_per_worker})"
+    needed = (
+        f"the job needs {plural(workers * cpus_per_worker, 'CPU')} ({plural(workers, 'worker')} x {cpus_per_worker})"
+    )
     if len(room) == 1:
         (node,) = room
         return f"{needed}, this Ray has {node.cpus:g}: {REMEDY}"
     held = ", ".join(f"{node.host} has {node.cpus:g} for {count}" for node, count in room.items())
-    return f"{needed}, its nodes hold {sum(room.values())} workers ({held}): {REMEDY}"
+    return f"{needed}, its nodes hold {plural(sum(room.values()), 'worker')} ({held}): {REMEDY}"

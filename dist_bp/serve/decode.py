@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from dist_bp.data.targets import Targets
+from dist_bp.nn.activations.sigmoid import logistic
 from dist_bp.types import Array
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def decode(outputs: Array, activation: Literal["softmax", "sigmoid", "identity"]
     if activation == "sigmoid" and outputs.shape[1] == 1:
         positive = _sigmoid(outputs)
         columns = {"prediction": np.array(classes)[(outputs[:, 0] > 0).astype(np.intp)]}
-        probabilities = np.concatenate([1 - positive, positive], axis=1)
+        probabilities = np.concatenate([_sigmoid(-outputs), positive], axis=1)
     else:
         columns = {"prediction": np.array(classes)[outputs.argmax(axis=1)]}
         probabilities = {"softmax": _softmax, "sigmoid": _sigmoid}.get(activation, _none)(outputs)
@@ -48,7 +49,8 @@ def _softmax(logits: Array) -> Array:
 
 
 def _sigmoid(logits: Array) -> Array:
-    values: Array = np.tanh(logits * 0.5) * 0.5 + 0.5
+    values = np.empty_like(logits)
+    logistic(logits, out=values, scratch=np.empty_like(logits))
     return values
 
 

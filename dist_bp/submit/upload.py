@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dist_bp.errors import SubmitError
+from dist_bp.messages import plural
 from dist_bp.submit.client import JobsClient
 
 NEVER = {".git", "__pycache__", "node_modules", ".dist_bp", ".ipynb_checkpoints"}
@@ -36,7 +37,7 @@ class Upload:
             top, below, _ = path.partition("/")
             places[top + below] += 1
         shown = ", ".join(f"{place} {count}" if place.endswith("/") else place for place, count in places.items())
-        return f"{len(self.files)} files, {size(self.nbytes)}: {shown}"
+        return f"{plural(len(self.files), 'file')}, {size(self.nbytes)}: {shown}"
 
     def check(self, limit: int) -> None:
         """Raises SubmitError, naming the largest files, where this is more than Ray takes."""
@@ -45,8 +46,8 @@ class Upload:
         largest = sorted(self.files, key=lambda path: -self.files[path])[:NAMED]
         named = ", ".join(f"{path} ({size(self.files[path])})" for path in largest)
         raise SubmitError(
-            f"the working directory {self.root} holds {size(self.nbytes)} in {len(self.files)} files, Ray takes "
-            f"{size(limit)}; the largest are {named}: move them elsewhere or list them in .rayignore"
+            f"the working directory {self.root} holds {size(self.nbytes)} in {plural(len(self.files), 'file')}, "
+            f"Ray takes {size(limit)}; the largest are {named}: move them elsewhere or list them in .rayignore"
         )
 
     def pack(self) -> bytes:

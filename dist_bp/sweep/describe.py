@@ -47,5 +47,5 @@ def _facts(job: SweepJob) -> str:
         f"`{key}`: {space.type}, {', '.join(f'{option} {value}' for option, value in space if option != 'type')}"
         for key, space in sweep.parameters.items()
     ]
-    lines.append(f"search {sweep.search_name}, scheduler {sweep.scheduler_name}")
+    lines.append(f"search {sweep.search.type}, scheduler {sweep.scheduler.type}")
     return "\n".join(f"- {line}" for line in lines)

@@ -6,6 +6,7 @@ from pathlib import Path
 from dist_bp.config import JobConfig, stored_config
 from dist_bp.errors import ConfigError, UserError
 from dist_bp.foreign import file_name
+from dist_bp.messages import plural
 from dist_bp.runtime.ray_job import again
 from dist_bp.sweep.job import SweepJob
 from dist_bp.sweep.journal import JOURNAL, Journal, Record
@@ -60,7 +61,8 @@ def _earlier(job: SweepJob, folder: Path, total: int) -> Record:
         )
     if len(record.trials) > total:
         raise ConfigError(
-            f"sweep.num_samples: the sweep {folder.name} has {len(record.trials)} trials already: give at least as many"
+            f"sweep.num_samples: the sweep {folder.name} has {plural(len(record.trials), 'trial')} already: "
+            "give at least as many"
         )
     return record
 

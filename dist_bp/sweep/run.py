@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dist_bp.config import render
 from dist_bp.errors import Interrupted, TrainingFailed
+from dist_bp.messages import plural
 from dist_bp.runtime.cluster import Cluster
 from dist_bp.runtime.ray_job import again, announce
 from dist_bp.runtime.warden import Warden
@@ -156,4 +157,4 @@ def _raise_early_end(study: Study, name: str) -> None:
                 more = again(name, f"sweep.max_failures={len(study.failed) + study.max_failures + 1}")
                 bound = f"sweep.max_failures is {study.max_failures}; {more} bears more"
             causes = "; ".join(f"trial {trial.number}: {trial.cause}" for trial in study.failed[-3:])
-            raise TrainingFailed(f"{len(study.failed)} trials failed, {bound}: {causes}")
+            raise TrainingFailed(f"{plural(len(study.failed), 'trial')} failed, {bound}: {causes}")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
+from dist_bp.messages import plural
 from dist_bp.runtime.ray_job import again, retyped
 from dist_bp.track.port import SWEEP
 from dist_bp.train.course import Course
@@ -52,8 +53,8 @@ def describe_result(job: PreparedJob, run_id: str, outcome: Outcome, report: Rep
     best = outcome.snapshot.step
     kept = f", the parameters of step {best:,} kept as the best" if best != outcome.step else ""
     training = (
-        f"- training: {outcome.reason} after {outcome.epoch} epochs, {outcome.step:,} steps, "
-        f"{outcome.seconds:.1f} s{kept}"
+        f"- training: {outcome.reason} after {plural(outcome.epoch, 'epoch')}, "
+        f"{plural(outcome.step, 'step')}, {outcome.seconds:.1f} s{kept}"
     )
     figures = [figure("Loss of each epoch", LOSS_FIGURE, run_id)]
     if "confusion_matrix" in report.arrays:
@@ -80,13 +81,13 @@ def _facts(job: PreparedJob, course: Course) -> str:
     sizes = ", ".join(f"{size:,} {name}" for name, size in job.splits.items())
     steps = ", ".join(step.type for step in config.data.preprocess)
     workers = config.scaling.num_workers
-    place = f"{workers} worker{'s' * (workers != 1)}, mode {config.parameter_server.mode}" if workers else "one process"
+    place = f"{plural(workers, 'worker')}, mode {config.parameter_server.mode}" if workers else "one process"
     lines = [
         f"data: {sizes} samples{f'; {steps}' if steps else ''}",
-        *job.prepared.notes,
         f"layers: {layers}; {job.model.layout.size:,} parameters, {config.model.dtype}",
         f"optimizer: {train.optimizer.type}, learning rate {train.optimizer.learning_rate:g}, "
         f"{train.schedule.type} schedule, batches of {train.batch_size}, {place}",
+        *job.notes,
     ]
     if course.origin:
         lines.append(f"began with a checkpoint of another run: {course.origin}")

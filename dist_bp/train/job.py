@@ -63,10 +63,8 @@ def run_job(
     observer.phase("preparing the data")
     job = prepare_job(config.model_copy(update={"sweep": None}))
     check_job(job)
-    for line in job.prepared.notes:
+    for line in job.notes:
         observer.note(line)
-    if job.prepared.schema.own_test and config.data.split.test:
-        observer.note("data.split.test is ignored: the source has a test set of its own")
     found, course = find_checkpoint(job, resume), Course()
     if found:
         run_id, course = _go_on(job, found, run_id, observer)

@@ -15,6 +15,7 @@ from dist_bp.checkpoint import Checkpoint, check_matches, model_digest
 from dist_bp.config import JobConfig, monitor_mode, render, stored_config
 from dist_bp.data import Prepared
 from dist_bp.errors import CheckpointError, ConfigError, ShapeError, UserError
+from dist_bp.messages import at_most, plural
 from dist_bp.metrics import Metric
 from dist_bp.nn import Layout, Loss, Model
 from dist_bp.optim import Plateau, Updater
@@ -68,6 +69,19 @@ class PreparedJob:
     def total_steps(self) -> int:
         steps = self.epochs * self.steps_per_epoch
         return min(steps, self.config.train.stop.max_steps or steps)
+
+    @property
+    def notes(self) -> list[str]:
+        """A line for what the data was taken for, and for each setting that it or the number of steps changes."""
+        config, warmup = self.config, self.config.train.schedule.warmup_steps
+        split, notes = config.data.split, [*self.prepared.notes]
+        if self.prepared.schema.own_test and split.test and "test" in split.model_fields_set:
+            notes.append("data.split.test is ignored: the source has a test set of its own")
+        fitting = build.build_schedule(config, self.total_steps).warmup_steps
+        if fitting != warmup:
+            steps = plural(self.total_steps, "step")
+            notes.append(f"train.schedule.warmup_steps is {fitting}, not {warmup}: the job has {steps} in all")
+        return notes
 
     @property
     def log_every(self) -> int:
@@ -190,7 +204,7 @@ def prepare_job(config: JobConfig) -> PreparedJob:
     metrics = build.build_metrics(config, prepared.pipeline.targets)
     job = PreparedJob(config, prepared, model, loss, metrics, build.build_updater(config, model))
     problems: list[str] = []
-    for check in (_check_outputs, _check_batch, _check_schedule):
+    for check in (_check_outputs, _check_batch):
         try:
             check(job)
         except UserError as error:
@@ -228,14 +242,9 @@ def _check_batch(job: PreparedJob) -> None:
     samples, batch = job.splits["train"], job.config.train.batch_size
     if batch > samples:
         raise ConfigError(
-            f"train.batch_size is {batch}, but the training split has only {samples} samples: "
-            f"set it to {samples} or less"
+            f"train.batch_size is {batch}, but the training split has only "
+            f"{plural(samples, 'sample')}: set it to {at_most(samples)}"
         )
-
-
-def _check_schedule(job: PreparedJob) -> None:
-    """Raises ConfigError where the warm-up does not fit into the job's steps."""
-    build.build_rate(job.config, job.total_steps)
 
 
 def _shapes(layout: Layout) -> dict[str, tuple[int, ...]]:

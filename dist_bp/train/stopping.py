@@ -4,6 +4,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from dist_bp.messages import plural
 from dist_bp.types import Direction
 
 
@@ -38,7 +39,7 @@ class Stopping:
         if self.best is not None and self.target is not None and self._gain(self.best, self.target) >= 0:
             return f"target {self.target:g} reached"
         if self.patience is not None and self.waited >= self.patience:
-            return f"no improvement for {self.waited} epoch{'s' * (self.waited != 1)}"
+            return f"no improvement for {plural(self.waited, 'epoch')}"
         return None
 
     def state(self) -> dict[str, Any]:

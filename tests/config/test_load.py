@@ -105,9 +105,9 @@ ONE_PROBLEM = {
         "job.yaml:7: model.layers.1: unknown key 'size' (allowed: type, units, activation, bias, initializer)",
     ),
     "missing key": (
-        "    learning_rate: 1e-3\n",
-        "",
-        "job.yaml:11: train.optimizer.learning_rate: required key is missing",
+        "units: 10",
+        "bias: false",
+        "job.yaml:7: model.layers.1.units: required key is missing",
     ),
     "missing section": (
         "loss: {type: cross_entropy}\n",
@@ -130,10 +130,20 @@ ONE_PROBLEM = {
         "job.yaml:11: train: unknown key 'epoch': did you mean 'epochs'? (allowed: epochs, batch_size, "
         "group_size, accumulate, shuffle, optimizer, schedule, clip_norm, clip_value, stop)",
     ),
-    "text for a mapping with a type": (
+    "misspelt name of a component": (
         "{type: cross_entropy}",
-        "mse",
-        "job.yaml:8: loss: must be a mapping such as {type: cross_entropy}, got 'mse'",
+        "cross_entropie",
+        f"job.yaml:8: loss: unknown type 'cross_entropie': did you mean 'cross_entropy'? (allowed: {LOSSES})",
+    ),
+    "number for a component": (
+        "{type: cross_entropy}",
+        "3",
+        "job.yaml:8: loss: must be a name or a mapping such as {type: cross_entropy}, got 3",
+    ),
+    "name of a component that needs options": (
+        "{type: dense, units: 10}",
+        "dense",
+        "job.yaml:7: model.layers.1.units: required key is missing",
     ),
     "unknown layer": (
         "{type: dense, units: 10}",
@@ -155,8 +165,8 @@ ONE_PROBLEM = {
     "unknown word": (
         "activation: relu",
         "activation: reLU",
-        "job.yaml:6: model.layers.0.activation: unknown value 'reLU': did you mean 'relu'? "
-        "(allowed: relu, leaky_relu, elu, gelu, silu, tanh, sigmoid, softplus)",
+        "job.yaml:6: model.layers.0.activation: unknown type 'reLU': did you mean 'relu'? "
+        "(allowed: relu, leaky_relu, elu, gelu, silu, tanh, sigmoid, softplus, module:Name)",
     ),
     "number for a word": (
         "model:",
@@ -175,8 +185,8 @@ ONE_PROBLEM = {
     ),
     "section without keys": (
         "loss:",
-        "scaling:\nloss:",
-        "job.yaml:8: scaling: must be a mapping, got nothing",
+        "scaling: []\nloss:",
+        "job.yaml:8: scaling: must be a mapping, got a list",
     ),
     "unknown metric": (
         "loss:",
@@ -232,7 +242,7 @@ ONE_PROBLEM = {
     "more workers than samples": (
         "epochs: 3",
         "batch_size: 1",
-        "job.yaml:10: train.batch_size: 1 samples in groups of 32 (group_size) make 1 group, too few for "
+        "job.yaml:10: train.batch_size: 1 sample in groups of 32 (group_size) make 1 group, too few for "
         "2 workers: set batch_size to at least 2",
     ),
     "unknown monitor": (
@@ -262,12 +272,6 @@ ONE_PROBLEM = {
         "stop: {min_delta: 0.1}",
         "job.yaml:10: train.stop.min_delta: has no effect without patience: set train.stop.patience, or remove it",
     ),
-    "warm-up without end": (
-        "epochs: 3",
-        "schedule: {type: cosine, warmup_steps: 50}\n  stop: {max_steps: 50}",
-        "job.yaml:10: train.schedule.warmup_steps: must be less than train.stop.max_steps (50), got 50: "
-        "training would end while warming up",
-    ),
     "plateau after the stop": (
         "epochs: 3",
         "schedule: {type: plateau, patience: 3}\n  stop: {patience: 4}",
@@ -276,8 +280,8 @@ ONE_PROBLEM = {
     ),
     "alpha of relu": (
         "{type: dense, units: 10}",
-        "{type: activation, function: relu, alpha: 0.1}",
-        "job.yaml:7: model.layers.1.alpha: belongs to leaky_relu and elu, relu has none: remove it",
+        "{type: activation, function: {type: relu, alpha: 0.1}}",
+        "job.yaml:7: model.layers.1.function: unknown key 'alpha' (allowed: type)",
     ),
     "one test file of two": (
         "{type: sklearn, name: digits}",

@@ -40,7 +40,7 @@ def test_every_mode_is_accepted_with_its_options(file, section):
         ("{mode: ssp, max_staleness: -1}", "max_staleness: must be at least 0, got -1"),
         (
             "{mode: backup, backup_workers: 2}",
-            "backup_workers: 2 of 2 workers leave none to wait for: set it below scaling.num_workers",
+            "backup_workers: must be less than scaling.num_workers (2), got 2: an update would wait for no worker",
         ),
         ("{mode: asink}", "mode: unknown value 'asink': did you mean 'async'?"),
     ],

@@ -120,7 +120,9 @@ def test_the_schema_describes_every_field():
 
 def test_the_schema_bounds_numbers_and_requires_keys():
     optimizer = json_schema("train.optimizer")
-    assert {choice["$ref"].rpartition("/")[2] for choice in optimizer["oneOf"]} == {
+    names, mappings = optimizer["anyOf"]
+    assert names["enum"] == ["sgd", "adam", "adamw", "rmsprop", "adagrad", "lion"]
+    assert {choice["$ref"].rpartition("/")[2] for choice in mappings["oneOf"]} == {
         "Sgd",
         "Adam",
         "AdamW",
@@ -129,7 +131,9 @@ def test_the_schema_bounds_numbers_and_requires_keys():
         "Lion",
     }
     sgd = optimizer["$defs"]["Sgd"]
-    assert sgd["required"] == ["type", "learning_rate"]
+    assert sgd["required"] == ["type"]
+    assert sgd["properties"]["learning_rate"]["default"] == 0.01
+    assert json_schema("train.schedule")["anyOf"][0]["enum"] == ["constant", "cosine", "linear", "one_cycle", "plateau"]
     assert sgd["properties"]["learning_rate"]["exclusiveMinimum"] == 0
     assert sgd["additionalProperties"] is False
 

@@ -3,6 +3,7 @@
 import pytest
 
 from dist_bp.config import load_config
+from dist_bp.errors import ConfigError
 from tests.config.conftest import BASE
 
 
@@ -16,13 +17,54 @@ from tests.config.conftest import BASE
         ("train.stop.patience=4", lambda c: c.train.stop.patience, 4),
         ("checkpoint.every_epochs=", lambda c: c.checkpoint.every_epochs, None),
         ("tracking.tags.owner=me=you", lambda c: c.tracking.tags, {"owner": "me=you"}),
-        ("model.layers.0.activation=tanh", lambda c: c.model.layers[0].activation, "tanh"),
+        ("model.layers.0.activation=tanh", lambda c: c.model.layers[0].activation.type, "tanh"),
+        ("loss.label_smoothing=0.1", lambda c: c.loss.label_smoothing, 0.1),
+        ("loss=mse", lambda c: c.loss.type, "mse"),
+        ("train.optimizer=lion", lambda c: c.train.optimizer.learning_rate, 1e-4),
+        ("data.preprocess=[standardize, {type: min_max}]", lambda c: c.data.preprocess[0].type, "standardize"),
+        ("model.layers.0=flatten", lambda c: c.model.layers[0].type, "flatten"),
         ("data.source={type: sklearn, name: wine}", lambda c: c.data.source.name, "wine"),
         ("model.layers.0={type: flatten}", lambda c: c.model.layers[0].type, "flatten"),
     ],
 )
 def test_sets_one_value(file, override, get, value):
     assert get(load_config(file(BASE), [override])) == value
+
+
+FULL = """
+  schedule: {type: cosine, warmup_steps: 5}
+  stop: {patience: 3}
+checkpoint: {keep: 1}
+metrics: [accuracy]
+tracking: {tags: {a: b}}
+sweep: {parameters: {seed: {type: choice, values: [1, 2]}}, search: grid}
+"""
+
+
+def test_null_removes_an_optional_section(file):
+    plain, full = load_config(file(BASE)), BASE + FULL.removeprefix("\n")
+    removed = ("train.schedule", "train.stop", "checkpoint", "metrics", "tracking.tags", "sweep")
+    assert load_config(file(full), [f"{key}=null" for key in removed]) == plain
+    assert load_config(file(full), [f"{key}=" for key in removed]) == plain
+    empty = BASE + "  schedule:\n  stop:\ncheckpoint:\n  # keep: 1\nmetrics:\ntracking: {tags: }\nscaling:\n"
+    assert load_config(file(empty)) == plain
+    assert load_config(file(full), ["sweep.search=null", "sweep.num_samples=2"]).sweep.search.type == "random"
+
+
+def test_null_removes_nothing_that_must_be_given(file):
+    with pytest.raises(ConfigError) as caught:
+        load_config(file(BASE), ["loss=null", "train.epochs=null"])
+    assert caught.value.problems == [
+        "override loss=null: must be a name or a mapping such as {type: cross_entropy}, got nothing",
+        "override train.epochs=null: must be a whole number, got nothing",
+    ]
+
+
+def test_options_of_a_name_can_be_set(file):
+    text = BASE.replace("{type: cross_entropy}", "huber").replace("activation: relu", "activation: gelu")
+    config = load_config(file(text), ["loss.delta=2", "model.layers.0.activation.approximate=tanh"])
+    assert (config.loss.type, config.loss.delta) == ("huber", 2.0)
+    assert config.model.layers[0].activation.approximate == "tanh"
 
 
 def test_the_last_wins(file):
@@ -52,7 +94,7 @@ PROBLEMS = {
     "accumulate, shuffle, optimizer, schedule, clip_norm, clip_value, stop)",
     "train.optimizer.momentum=0.9": "unknown key 'momentum' "
     "(allowed: type, learning_rate, weight_decay, decoupled, beta1, beta2, epsilon)",
-    "train.optimizer={type: sgd}": "train.optimizer.learning_rate: required key is missing",
+    "train.schedule={type: step}": "train.schedule.every_steps: required key is missing",
     "train.schedule.final=0": "train.schedule.type: required key is missing "
     "(allowed: constant, step, exponential, cosine, linear, one_cycle, plateau)",
     "model.layers.2.units=4": "model.layers has no entry '2' (allowed: 0 to 1)",

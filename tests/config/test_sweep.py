@@ -60,9 +60,9 @@ def test_spaces_that_no_setting_can_have(problems_of, parameters, problem):
     ("setting", "problem"),
     [
         ("metric: val_acuracy", "sweep.metric: unknown monitor 'val_acuracy': did you mean 'val_accuracy'?"),
-        ("scheduler: asah", "sweep.scheduler: unknown value 'asah': did you mean 'asha'?"),
+        ("scheduler: asah", "sweep.scheduler: unknown type 'asah': did you mean 'asha'?"),
         ("scheduler: {type: asha, reduction: 2}", "unknown key 'reduction': did you mean 'reduction_factor'?"),
-        ("scheduler: {type: asha, grace_period: 3}", "a grace_period of 3 of 3 epochs leaves nothing to give up"),
+        ("scheduler: {type: asha, grace_period: 3}", "a grace_period of 3 leaves nothing to give up in 3 epochs"),
         ("search: {type: tpe, startup: 2}", "unknown key 'startup': did you mean 'n_startup_trials'?"),
         ("search: grid", "search grid needs spaces that can be counted"),
         ("num_samples: 0", "sweep.num_samples: must be at least 1, got 0"),

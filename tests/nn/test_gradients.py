@@ -5,6 +5,7 @@ import pytest
 
 from dist_bp.nn import (
     ACTIVATIONS,
+    ActivationFunction,
     Backward,
     Context,
     Declaration,
@@ -16,6 +17,9 @@ from dist_bp.nn import (
     Views,
     check_gradients,
 )
+from dist_bp.nn.activations.elu import Elu
+from dist_bp.nn.activations.gelu import Gelu
+from dist_bp.nn.activations.leaky_relu import LeakyRelu
 from dist_bp.nn.layers.activation import Activation
 from dist_bp.nn.layers.batch_norm import BatchNorm
 from dist_bp.nn.layers.dense import Dense
@@ -30,7 +34,7 @@ from dist_bp.nn.losses.huber import Huber
 from dist_bp.nn.losses.mean_absolute_error import MeanAbsoluteError
 from dist_bp.nn.losses.mean_squared_error import MeanSquaredError
 from dist_bp.types import Array
-from tests.nn.helpers import away_from_zero, groups_of, normal
+from tests.nn.helpers import Net, away_from_zero, groups_of, normal
 
 TOLERANCE = 1e-6
 UNEVEN = [Group(4, 0, 3), Group(5, 3, 6), Group(6, 6, 7)]
@@ -75,10 +79,9 @@ def test_activations(name: str) -> None:
     assert check_gradients([Activation(name)], x) <= TOLERANCE
 
 
-@pytest.mark.parametrize("alpha", [0.3, 1.7])
-@pytest.mark.parametrize("name", ["leaky_relu", "elu"])
-def test_alpha(name: str, alpha: float) -> None:
-    assert check_gradients([Activation(name, alpha)], away_from_zero((5, 6))) <= TOLERANCE
+@pytest.mark.parametrize("function", [LeakyRelu(0.3), LeakyRelu(1.7), Elu(0.3), Elu(1.7), Gelu("tanh")], ids=str)
+def test_options_of_activations(function: ActivationFunction) -> None:
+    assert check_gradients([Activation(function)], away_from_zero((5, 6))) <= TOLERANCE
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
@@ -108,6 +111,30 @@ def test_losses(case: str) -> None:
     layers = [Dense(6, "tanh"), BatchNorm(), Dense(units)]
     error = check_gradients(layers, normal((5, 4)), loss=loss, targets=targets, groups=groups_of(5, 3))
     assert error <= TOLERANCE
+
+
+DRAWN = {"dropout", "residual of dropout"}
+"""Whose random numbers differ between the dtypes."""
+
+
+@pytest.mark.parametrize("case", [*(case for case in LAYERS if case not in DRAWN), *ACTIVATIONS, *LOSSES])
+def test_float32_has_the_same_gradients(case: str) -> None:
+    """What differences cannot tell in float32: backpropagation in it is that in float64, up to rounding."""
+    loss, units, targets = LOSSES.get(case, (None, 0, None))
+    layers, shape = LAYERS.get(case, ([Dense(6, "tanh"), BatchNorm(), Dense(units)], (4,)) if loss else None) or (
+        [Activation(case), Dense(8, case)],
+        (6,),
+    )
+    x = 2.0 * away_from_zero((5 if loss else 7, *shape), seed=2)
+    double, single = Net(layers, shape), Net(layers, shape, "float32")
+    single.vector[:] = double.vector
+    groups = groups_of(len(x), 3)
+    exact = double.step(x, targets, loss, groups=groups)
+    rounded = single.step(x.astype("float32"), targets, loss, groups=groups)
+    assert rounded.outputs.dtype == rounded.grads.dtype == np.float32
+    for name in ("outputs", "dx", "grads", "sums"):
+        values, expected = getattr(rounded, name), getattr(exact, name)
+        np.testing.assert_allclose(values, expected, rtol=2e-4, atol=2e-5 * np.abs(expected).max(initial=1.0))
 
 
 @pytest.mark.parametrize("loss", [MeanAbsoluteError(), Huber(0.8)])

@@ -8,6 +8,7 @@ import pytest
 
 from dist_bp.errors import ConfigError, ShapeError
 from dist_bp.nn import Group, Layer, Model
+from dist_bp.nn.activations.elu import Elu
 from dist_bp.nn.layers.activation import Activation
 from dist_bp.nn.layers.batch_norm import BatchNorm
 from dist_bp.nn.layers.dense import Dense
@@ -17,7 +18,7 @@ from dist_bp.nn.layers.layer_norm import LayerNorm
 from dist_bp.nn.layers.reshape import Reshape
 from dist_bp.nn.layers.residual import Residual
 from dist_bp.types import Array
-from tests.nn.helpers import Net, normal
+from tests.nn.helpers import Net, groups_of, normal
 
 
 def standardized(values: list[float], epsilon: float) -> tuple[list[float], float, float]:
@@ -40,6 +41,7 @@ def test_dense() -> None:
 @pytest.mark.parametrize("shape", [(3,), (2, 3)])
 def test_batch_norm_of_groups(sizes: tuple[int, ...], shape: tuple[int, ...]) -> None:
     net = Net([BatchNorm(epsilon=1e-3)], shape)
+    net.statistics["0"]["variance"][:] = [2.0, 3.0, 5.0]
     stops = np.cumsum(sizes).tolist()
     groups = [Group(i, stop - size, stop) for i, (size, stop) in enumerate(zip(sizes, stops, strict=True))]
     x = normal((sum(sizes), *shape))
@@ -54,16 +56,28 @@ def test_batch_norm_of_groups(sizes: tuple[int, ...], shape: tuple[int, ...]) ->
             np.testing.assert_allclose(
                 result.outputs[group.start : group.stop, ..., feature], expected, rtol=1e-12, atol=1e-12
             )
-            sums[:, feature] += size * mean, size * variance
+            values, running = block.size, net.statistics["0"]["variance"][feature]
+            sums[:, feature] += size * mean, size * (variance * values / (values - 1) if values > 1 else running)
     np.testing.assert_allclose(net.model.statistics_layout.views(result.sums)["0"]["mean"], sums[0], rtol=1e-12)
     np.testing.assert_allclose(net.model.statistics_layout.views(result.sums)["0"]["variance"], sums[1], atol=1e-12)
 
 
 def test_batch_norm_of_one_row_gives_the_offset() -> None:
     net = Net([BatchNorm()], (3,))
+    net.statistics["0"]["variance"][:] = [2.0, 3.0, 5.0]
     result = net.step(normal((1, 3)), groups=[Group(0, 0, 1)])
     np.testing.assert_array_equal(result.outputs[0], net.params["0"]["offset"])
-    np.testing.assert_array_equal(net.sum_views["0"]["variance"], np.zeros(3))
+    np.testing.assert_array_equal(net.sum_views["0"]["variance"], [2.0, 3.0, 5.0])  # which leaves the average
+
+
+def test_batch_norm_averages_unbiased_variances() -> None:
+    """As in algorithm 2 of the paper and in PyTorch: those of small groups average to the variance of the samples."""
+    x = 3.0 * normal((4000, 2))
+    for size in (2, 5, 4000):
+        net = Net([BatchNorm()], (2,))
+        net.step(x, groups=groups_of(4000, size))
+        np.testing.assert_allclose(net.sum_views["0"]["variance"] / 4000, 9.0, rtol=0.1)
+    np.testing.assert_allclose(net.sum_views["0"]["variance"] / 4000, x.var(axis=0, ddof=1), rtol=1e-12)
 
 
 def test_batch_norm_evaluates_with_running_statistics() -> None:
@@ -166,7 +180,8 @@ def test_misfits(layers: list[Layer], shape: tuple[int, ...], message: str) -> N
         (lambda: BatchNorm(momentum=1.5), "BatchNorm: momentum: must be less than 1, got 1.5"),
         (lambda: BatchNorm(epsilon=0.0), "BatchNorm: epsilon: must be greater than 0, got 0.0"),
         (lambda: LayerNorm(epsilon=-1.0), "LayerNorm: epsilon: must be greater than 0, got -1.0"),
-        (lambda: Activation("relu", alpha=0.2), "alpha: belongs to leaky_relu and elu, relu has none"),
+        (lambda: Activation("rleu"), "Activation: function: must be one of relu, leaky_relu"),
+        (lambda: Elu(alpha=-1.0), "Elu: alpha: must be at least 0, got -1.0"),
     ],
 )
 def test_hyperparameters_out_of_range(make: Callable[[], Layer], message: str) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import expit, log_expit
 
 from dist_bp.errors import ConfigError, ShapeError
 from dist_bp.nn import Context, Loss
@@ -103,6 +104,19 @@ def test_scores_far_from_zero(loss: Loss, dtype: str) -> None:
     assert gradient.dtype == dtype
 
 
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 4e-7), ("float64", 1e-14)])
+def test_binary_cross_entropy_is_exact_in_the_tails(dtype: str, tolerance: float) -> None:
+    """Also where a sample is all but certain: its loss and gradient are small, and to be had to all digits."""
+    scores = np.linspace(-100, 100, 401, dtype=dtype).reshape(-1, 1)
+    exact, spacing = scores[:, 0].astype(np.float64), float(np.finfo(dtype).smallest_subnormal)
+    for target, loss, slope in ((0, -log_expit(-exact), expit(exact)), (1, -log_expit(exact), -expit(-exact))):
+        for row, (value, derivative) in enumerate(zip(loss, slope, strict=True)):
+            weight = 1.0 if target == 0 else 2.5
+            total, _, gradient = call(BinaryCrossEntropy(2.5), scores[row : row + 1], np.array([target]))
+            assert total == pytest.approx(weight * value, rel=tolerance, abs=2 * spacing)
+            assert gradient[0, 0] == pytest.approx(weight * derivative, rel=tolerance, abs=2 * spacing)
+
+
 def test_the_sum_is_taken_in_float64() -> None:
     """One large loss and 4095 small ones, each lost when added to it in float32."""
     outputs = np.zeros((4096, 1), np.float32)
@@ -123,7 +137,11 @@ def test_arguments_stay_as_they_are() -> None:
 
 
 def test_balanced_class_weights() -> None:
-    assert balanced_class_weights([10, 30, 0]) == (40 / 30, 40 / 90, 0.0)
+    assert balanced_class_weights([10, 30]) == (40 / 20, 40 / 60)
+    counts = [10, 30, 0]
+    weights = balanced_class_weights(counts)
+    assert weights == (40 / 20, 40 / 60, 0.0)
+    assert np.average(weights, weights=counts) == pytest.approx(1.0, rel=1e-15)
 
 
 @pytest.mark.parametrize(

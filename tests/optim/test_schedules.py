@@ -1,8 +1,9 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dist_bp.errors import ConfigError
 from dist_bp.optim import Schedule
 from dist_bp.optim.schedules.constant import Constant
 from dist_bp.optim.schedules.cosine import Cosine
@@ -35,11 +36,14 @@ def schedules(warmup: int) -> list[Schedule]:
         (Cosine(final=0.2), 100, {0: 1.0, 50: 0.6, 100: 0.2}),
         (Linear(), 100, {0: 1.0, 25: 0.75, 100: 0.0, 200: 0.0}),
         (Linear(final=0.5), 100, {0: 1.0, 50: 0.75, 100: 0.5}),
-        (OneCycle(), 100, {0: 0.04, 15: 0.52, 30: 1.0, 65: 0.50005, 100: 1e-4, 200: 1e-4}),
-        (OneCycle(peak_fraction=0.5, start=0.2, final=0.0), 10, {0: 0.2, 5: 1.0, 10: 0.0}),
+        (OneCycle(), 100, {0: 0.04, 29: 1.0, 64: 0.50005, 99: 1e-4, 200: 1e-4}),
+        (OneCycle(peak_fraction=0.5, start=0.2, final=0.0), 10, {0: 0.2, 2: 0.6, 4: 1.0, 9: 0.0}),
         (Linear(warmup_steps=10), 110, {0: 0.1, 4: 0.5, 9: 1.0, 10: 1.0, 60: 0.5, 110: 0.0}),
         (StepDecay(every_steps=10, factor=0.5, warmup_steps=5), 100, {4: 1.0, 14: 1.0, 15: 0.5}),
-        (OneCycle(warmup_steps=10), 110, {0: 0.004, 9: 0.04, 10: 0.04, 40: 1.0, 110: 1e-4}),
+        (OneCycle(warmup_steps=10), 110, {0: 0.004, 9: 0.04, 10: 0.04, 39: 1.0, 109: 1e-4}),
+        (OneCycle(), 1, {0: 1.0, 1: 1e-4}),
+        (OneCycle(), 2, {0: 1.0, 1: 1e-4}),
+        (OneCycle(peak_fraction=0.99), 5, {0: 0.04, 3: 1.0, 4: 1e-4}),
     ],
     ids=str,
 )
@@ -64,7 +68,24 @@ def test_every_factor_lies_between_0_and_1(step: int, warmup: int) -> None:
         assert 0.0 <= factor <= 1.0 + 1e-12
 
 
-@pytest.mark.parametrize("schedule", [Cosine, Linear, OneCycle])
-def test_a_warmup_as_long_as_the_job_is_refused(schedule: type[Cosine]) -> None:
-    with pytest.raises(ConfigError, match=r"warmup_steps \(50\) must be fewer than the job's steps \(50\)"):
-        schedule(warmup_steps=50).check(50)
+@pytest.mark.parametrize("schedule", schedules(50), ids=str)
+def test_a_warmup_as_long_as_the_job_takes_half_of_it(schedule: Schedule) -> None:
+    assert schedule.fitting(51) is schedule
+    for total, warmup in ((50, 25), (9, 4), (1, 0)):
+        assert schedule.fitting(total) == replace(schedule, warmup_steps=warmup)
+        factors = [schedule.fitting(total)(step, total) for step in range(total)]
+        assert all(factor > 0 for factor in factors)
+        assert max(factors) == 1.0
+
+
+@given(st.integers(3, 500), st.floats(0.01, 0.99))
+def test_one_cycle_reaches_its_peak_and_its_end(total: int, peak_fraction: float) -> None:
+    schedule = OneCycle(peak_fraction=peak_fraction, final=0.01)
+    factors = [schedule(step, total) for step in range(total)]
+    assert max(factors) == 1.0
+    assert factors[-1] == 0.01
+    peak = factors.index(1.0)
+    assert abs(peak + 1 - peak_fraction * total) <= 1.0
+    assert factors[:peak] == sorted(factors[:peak])
+    assert factors[peak:] == sorted(factors[peak:], reverse=True)
+    assert peak == 0 or factors[0] == pytest.approx(0.04)

@@ -81,7 +81,7 @@ def test_strong_scaling_keeps_the_batch_and_ends_where_workers_would_have_nothin
     assert (one.batch, two.batch) == (64, 64)
     assert two.compute == pytest.approx((1e-4 + 16e-5) * expected_slowest(COSTS.spread, 4))
     assert two.efficiency == pytest.approx(one.step / two.step / 2)
-    with pytest.raises(ConfigError, match="64 samples make 8 groups of 8, too few for 16 workers: plan fewer nodes"):
+    with pytest.raises(ConfigError, match="64 samples in groups of 8 make 8 groups, too few for 16 workers"):
         predict(load(), COSTS, NETWORK, [8], "strong")
 
 

@@ -38,6 +38,6 @@ def test_no_node_gets_more_than_it_has(workers: int, cpus: int, how: str) -> Non
 
 
 def test_what_no_node_can_hold_is_refused_with_the_nodes() -> None:
-    expected = r"needs 12 CPUs \(2 workers x 6\), its nodes hold 1 workers \(10.0.0.1 has 4 for 0, 10.0.0.2 has 8 for 1"
+    expected = r"needs 12 CPUs \(2 workers x 6\), its nodes hold 1 worker \(10.0.0.1 has 4 for 0, 10.0.0.2 has 8 for 1"
     with pytest.raises(CapacityError, match=expected):
         place(2, 6, NODES)

@@ -120,10 +120,10 @@ def test_nothing_but_what_is_expected_is_called(make: Make, name: str) -> None:
 def test_code_within_layers_is_found(make: Make) -> None:
     folder = make()
     config = yaml.safe_load((folder / "config.yaml").read_text())
-    config["model"]["layers"].insert(0, {"type": "residual", "layers": [{"type": "own:Same"}]})
-    config["loss"] = {"type": "own:MyLoss", "inner": {"type": "os:system"}}
+    config["model"]["layers"].insert(0, {"type": "residual", "layers": ["own:Same"]})
+    config["loss"] = {"type": "own:MyLoss", "inner": {"type": "os:system"}, "others": ["own:Short"]}
     rewrite(folder, "config.yaml", yaml.safe_dump(config).encode())
-    assert "os:system, own:MyLoss, own:Same" in predict(folder)
+    assert "os:system, own:MyLoss, own:Same, own:Short" in predict(folder)
 
 
 def test_a_run_packs_its_models_by_its_own_configuration(make: Make) -> None:
@@ -131,7 +131,7 @@ def test_a_run_packs_its_models_by_its_own_configuration(make: Make) -> None:
     folder = make(layer="own:Same")
     config, checkpoint = load_config("job.yaml"), load(folder)
     other = yaml.safe_load(checkpoint.config)
-    other["model"]["layers"][0]["type"] = "other:Same"
+    other["model"]["layers"][0] = "other:Same"
     Path("other.py").write_text("from pathlib import Path\nPath('called').touch()\nfrom own import Same\n")
     rewrite(folder, "config.yaml", yaml.safe_dump(other).encode())
     package = Packager(config, build.prepare(config), folder.parent).package(folder)

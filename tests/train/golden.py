@@ -62,7 +62,7 @@ class Reference:
             losses, parts, mean, variance = self.pass_over_group(inputs[group], targets[group], step, index, slope)
             total += losses.sum()
             means += len(losses) / rows * mean
-            variances += len(losses) / rows * variance
+            variances += len(losses) / rows * variance * len(losses) / (len(losses) - 1)
             for name, part in parts.items():
                 gradient[name] += part / rows
         for name, batch in (("1.mean", means), ("1.variance", variances)):

@@ -14,6 +14,7 @@ from mlflow.entities import Run
 
 from dist_bp.checkpoint import CheckpointStore
 from dist_bp.config import load_config
+from dist_bp.config.data import DataConfig
 from dist_bp.errors import CapacityError, CheckpointError, ConfigError, Interrupted, TrainingFailed
 from dist_bp.track.mlflow_store import opened_store
 from dist_bp.track.port import DESCRIPTION
@@ -87,6 +88,34 @@ def test_a_job_learns_and_reports(make_job: JobMaker) -> None:
     assert run.data.metrics["test_accuracy"] == pytest.approx(result.metrics["test_accuracy"])
     assert [step for step, _ in points(result, "step/loss")] == list(range(1, 121))
     assert [step for step, _ in points(result, "epoch/val_loss")] == list(range(8, 121, 8))
+
+
+def test_a_warmup_longer_than_the_job_is_shortened_and_told(make_job: JobMaker) -> None:
+    config = make_job(train={"epochs": 1, "schedule": {"type": "cosine", "warmup_steps": 100}})
+    notes = Notes()
+    result = run_job(config, observer=notes)
+    told = "train.schedule.warmup_steps is 4, not 100: the job has 8 steps in all"
+    assert notes.lines == [told]
+    assert told in recorded(result.run_id).data.tags[DESCRIPTION]
+    rates = [value for _, value in points(result, "step/learning_rate")]
+    rate = config.train.optimizer.learning_rate
+    assert rates[:5] == pytest.approx([rate * factor for factor in (0.25, 0.5, 0.75, 1.0, 1.0)])
+
+
+def test_a_split_that_the_source_has_itself_is_told_where_somebody_asked_for_one(make_job: JobMaker) -> None:
+    random = np.random.default_rng(0)
+    for name, samples in (("train.npz", 100), ("test.npz", 30)):
+        np.savez(name, x=random.normal(size=(samples, 3)), y=np.arange(samples) % 2)
+    source = {"type": "npz", "path": "train.npz", "test_path": "test.npz"}
+    layers = {"layers": [{"type": "dense", "units": 2}]}
+    told = {}
+    for test in (None, 0, 0.1, 0.2):
+        split = {} if test is None else {"split": {"test": test}}
+        config = make_job(model=layers)
+        data = DataConfig.model_validate({"source": source, **split})
+        told[test] = prepare_job(config.model_copy(update={"data": data})).notes
+    ignored = ["data.split.test is ignored: the source has a test set of its own"]
+    assert told == {None: [], 0: [], 0.1: ignored, 0.2: ignored}
 
 
 @pytest.mark.parametrize("schedule", [{"type": "cosine"}, {"type": "plateau", "patience": 1, "factor": 0.5}])
@@ -222,18 +251,13 @@ def test_resume_auto_without_a_checkpoint_starts_a_run(make_job: JobMaker) -> No
             "batch_size is 500, but the training split has only 240",
         ),
         ({"model": {"layers": [{"type": "dense", "units": 3}]}}, ConfigError, "4 classes needs 4 units"),
-        ({"scaling": {"num_workers": 4, "cpus_per_worker": 999}}, CapacityError, "needs 3996 CPUs"),
+        ({"scaling": {"num_workers": 4, "cpus_per_worker": 999}}, CapacityError, "needs 3,996 CPUs"),
         (
             {"model": {"layers": [{"type": "dense", "units": 10**9}, {"type": "dense", "units": 4}]}},
             CapacityError,
             "MiB",
         ),
         ({"checkpoint": {"directory": "/proc/nowhere"}}, CheckpointError, "/proc/nowhere"),
-        (
-            {"train": {"epochs": 1, "schedule": {"type": "cosine", "warmup_steps": 100}}},
-            ConfigError,
-            r"warmup_steps \(100\) must be fewer than the job's steps \(8\)",
-        ),
         (
             {"scaling": {"num_workers": 1}, "ray": {"address": "127.0.0.1:9"}},
             CapacityError,

@@ -8,7 +8,7 @@ from dist_bp.nn.activations import ActivationFunction, ActivationName, activatio
 from dist_bp.nn.context import Context
 from dist_bp.nn.layer import Declaration, Layer
 from dist_bp.nn.types import Backward, Views
-from dist_bp.options import Doc, NonNegative
+from dist_bp.options import Doc
 from dist_bp.types import Array, Shape
 
 
@@ -17,12 +17,9 @@ class Activation(Layer):
 
     def __init__(
         self,
-        function: Annotated[ActivationName | ActivationFunction, Doc("Which function.")],
-        alpha: Annotated[
-            NonNegative | None, Doc("Parameter of leaky_relu and elu; null: the function's own default.")
-        ] = None,
+        function: Annotated[ActivationName | ActivationFunction, Doc("Which function: its name, or with options.")],
     ) -> None:
-        self.function = activation_function(function, alpha)
+        self.function = activation_function(function)
 
     def declare(self, input_shape: Shape) -> Declaration:
         return Declaration(input_shape)

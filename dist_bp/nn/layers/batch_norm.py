@@ -1,5 +1,6 @@
 """Batch normalization over the last axis (features, or channels of a channels-last image)."""
 
+import math
 from typing import Annotated
 
 import numpy as np
@@ -17,12 +18,16 @@ class BatchNorm(Layer):
 
     y = gain * (x - mean) / sqrt(variance + epsilon) + offset, per feature (Ioffe & Szegedy 2015, algorithm 1). In
     training mean and (biased) variance are those of each group of samples, over all axes but the last; a group of one
-    sample has variance 0. Evaluation takes the running averages.
+    value a feature has variance 0. Evaluation takes the running averages, of means and of unbiased variances (algorithm
+    2), those of groups weighed by their rows; a group of one value has no unbiased variance and leaves the average.
     """
 
     def __init__(
         self,
-        momentum: Annotated[Fraction, Doc("Fraction of the running statistics that an update keeps.")] = 0.9,
+        momentum: Annotated[
+            Fraction,
+            Doc("Fraction of the running mean and unbiased variance that an update keeps: 1 - PyTorch's momentum."),
+        ] = 0.9,
         epsilon: Annotated[Positive, Doc("Added to the variance.")] = 1e-5,
     ) -> None:
         self.momentum = momentum
@@ -57,9 +62,16 @@ class BatchNorm(Layer):
             np.multiply(centred, inverse[groups], out=centred)
         np.multiply(normal, params["gain"], out=y)
         np.add(y, params["offset"], out=y)
-        weights = _group_sizes(ctx)
-        np.matmul(weights, mean[:, 0], out=ctx.sums["mean"])
-        np.matmul(weights, variance[:, 0], out=ctx.sums["variance"])
+        rows_of, unbiased = ctx.buffer("rows_of", (len(ctx.groups),)), ctx.buffer("unbiased", per_group)
+        for _, groups, (_, size) in ctx.equal_groups:
+            rows_of[groups] = size
+            values = size * math.prod(x.shape[1:-1])
+            if values > 1:
+                np.multiply(variance[groups], values / (values - 1), out=unbiased[groups])
+            else:
+                unbiased[groups] = ctx.statistics["variance"]
+        np.matmul(rows_of, mean[:, 0], out=ctx.sums["mean"])
+        np.matmul(rows_of, unbiased[:, 0], out=ctx.sums["variance"])
 
         def backward(dy: Array, grads: Views) -> Array | None:
             scratch = ctx.buffer("scratch", x.shape)
@@ -102,11 +114,3 @@ class BatchNorm(Layer):
             return np.multiply(dy, inverse, out=dy)
 
         return y, backward
-
-
-def _group_sizes(ctx: Context) -> Array:
-    """Rows of each group, as a vector to weigh the groups' statistics with."""
-    sizes = ctx.buffer("sizes", (len(ctx.groups),))
-    for _, groups, (_, size) in ctx.equal_groups:
-        sizes[groups] = size
-    return sizes

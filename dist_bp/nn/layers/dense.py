@@ -25,7 +25,8 @@ class Dense(Layer):
         self,
         units: Annotated[Count, Doc("Number of outputs.")],
         activation: Annotated[
-            ActivationName | ActivationFunction | None, Doc("Function of the outputs; null: none.")
+            ActivationName | ActivationFunction | None,
+            Doc("Function of the outputs: its name, or with options; null: none."),
         ] = None,
         bias: Annotated[bool, Doc("Whether a bias is added.")] = True,
         initializer: Annotated[

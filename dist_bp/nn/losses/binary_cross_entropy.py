@@ -5,7 +5,7 @@ from typing import Annotated
 import numpy as np
 
 from dist_bp.errors import ShapeError
-from dist_bp.nn.activations import logistic
+from dist_bp.nn.activations.sigmoid import small_power
 from dist_bp.nn.context import Context
 from dist_bp.nn.losses.base import Loss, units
 from dist_bp.options import Doc, Positive
@@ -38,29 +38,36 @@ class BinaryCrossEntropy(Loss):
 
     def __call__(self, outputs: Array, targets: Array, ctx: Context) -> tuple[float, int, Array]:
         labels = ctx.buffer("loss.labels", outputs.shape)
-        weight = ctx.buffer("loss.weight", outputs.shape)
+        positive = ctx.buffer("loss.positive", outputs.shape)
+        scratch = ctx.buffer("loss.scratch", outputs.shape)
         losses = ctx.buffer("loss.losses", outputs.shape)
         gradient = ctx.buffer("loss.gradient", outputs.shape)
         scale = 1.0 / outputs.shape[1]
         np.copyto(labels, targets.reshape(outputs.shape), casting="same_kind")
-        np.multiply(labels, self.positive_weight - 1.0, out=weight)
-        np.add(weight, 1.0, out=weight)
+        np.multiply(labels, self.positive_weight, out=positive)
+        negative = np.subtract(1.0, labels, out=labels)
 
-        # With w = 1 + (positive_weight - 1) * label the loss is w * softplus(-z) + (1 - label) * z.
-        np.absolute(outputs, out=losses)
-        np.negative(losses, out=losses)
-        np.exp(losses, out=losses)
-        np.log1p(losses, out=losses)
-        np.minimum(outputs, 0.0, out=gradient)
-        np.subtract(losses, gradient, out=losses)
-        np.multiply(losses, weight, out=losses)
-        np.subtract(1.0, labels, out=labels)
-        np.multiply(labels, outputs, out=gradient)
-        np.add(losses, gradient, out=losses)
-
-        np.negative(outputs, out=gradient)
-        logistic(gradient, out=gradient)
-        np.multiply(gradient, weight, out=gradient)
-        np.subtract(labels, gradient, out=gradient)
+        # negative * sigmoid(z) - positive * sigmoid(-z): nothing cancels where a sample is all but certain.
+        power = small_power(outputs, out=losses)
+        np.greater(outputs, 0.0, out=gradient)
+        np.subtract(1.0, gradient, out=scratch)
+        np.maximum(scratch, power, out=scratch)
+        np.multiply(scratch, positive, out=scratch)
+        np.maximum(gradient, power, out=gradient)
+        np.multiply(gradient, negative, out=gradient)
+        np.subtract(gradient, scratch, out=gradient)
+        np.add(power, 1.0, out=scratch)
+        np.divide(gradient, scratch, out=gradient)
         np.multiply(gradient, scale, out=gradient)
+
+        # negative * softplus(z) + positive * softplus(-z), softplus(z) being max(z, 0) + log1p(exp(-|z|)).
+        np.log1p(power, out=losses)
+        np.add(positive, negative, out=scratch)
+        np.multiply(losses, scratch, out=losses)
+        np.maximum(outputs, 0.0, out=scratch)
+        np.multiply(scratch, negative, out=scratch)
+        np.add(losses, scratch, out=losses)
+        np.minimum(outputs, 0.0, out=scratch)
+        np.multiply(scratch, positive, out=scratch)
+        np.subtract(losses, scratch, out=losses)
         return float(np.add.reduce(losses, axis=None, dtype=np.float64)) * scale, len(outputs), gradient

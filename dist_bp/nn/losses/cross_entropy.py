@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import numpy as np
 
 from dist_bp.errors import ConfigError, ShapeError
+from dist_bp.messages import plural
 from dist_bp.nn.context import Context
 from dist_bp.nn.losses.base import Loss, units
 from dist_bp.options import Doc, Fraction, NonNegative
@@ -26,10 +27,19 @@ class CrossEntropy(Loss):
 
     def __init__(
         self,
-        label_smoothing: Annotated[Fraction, Doc("Fraction of each target spread over all classes, in [0, 1).")] = 0.0,
+        label_smoothing: Annotated[
+            Fraction,
+            Doc(
+                "Fraction of each target spread over all classes, in [0, 1). With class_weights a sample's whole loss "
+                "has the weight of its label; PyTorch gives each class's part of the spread that class's weight."
+            ),
+        ] = 0.0,
         class_weights: Annotated[
             Literal["balanced"] | Sequence[NonNegative] | None,
-            Doc("A factor for each class's samples, or `balanced`: inverse to the class's frequency."),
+            Doc(
+                "A factor for each class's samples, or `balanced`: inverse to the class's frequency, 1 on average. "
+                "Losses are averaged over the samples; PyTorch divides by the sum of their weights."
+            ),
         ] = None,
     ) -> None:
         self.label_smoothing = label_smoothing
@@ -48,7 +58,7 @@ class CrossEntropy(Loss):
         problems = []
         if output_shape != (classes,):
             problems.append(
-                f"cross_entropy over {classes} classes needs {classes} units in the last layer, "
+                f"cross_entropy over {plural(classes, 'class')} needs {plural(classes, 'unit')} in the last layer, "
                 f"it has {units(output_shape)}"
             )
         if self.class_weights is not None and len(self.class_weights) != classes:
@@ -99,9 +109,12 @@ class CrossEntropy(Loss):
 
 
 def balanced_class_weights(counts: Sequence[int]) -> tuple[float, ...]:
-    """samples / (classes * samples of the class), so that classes weigh the same; 0 for absent ones."""
-    total = sum(counts)
-    return tuple(total / (len(counts) * count) if count else 0.0 for count in counts)
+    """samples / (classes * samples of the class): classes weigh the same, and a sample 1 on average.
+
+    Classes without samples get 0 and are not counted.
+    """
+    total, present = sum(counts), sum(count > 0 for count in counts)
+    return tuple(total / (present * count) if count else 0.0 for count in counts)
 
 
 def _count_up(array: Array) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import numpy as np
 
-from dist_bp.optim.rules.base import Rule, Slice
+from dist_bp.optim.rules.base import LearningRate, Rule, Slice
 from dist_bp.options import Doc, Positive
 from dist_bp.types import Array
 
@@ -17,6 +17,7 @@ class Adagrad(Rule):
     Adagrad, diagonal (Duchi et al. 2011): s += g^2;  p -= lr * g / (sqrt(s) + epsilon).
     """
 
+    learning_rate: LearningRate = 0.01
     epsilon: Annotated[Positive, Doc("Added to the root of the sum.")] = 1e-10
 
     @property

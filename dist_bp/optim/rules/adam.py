@@ -6,7 +6,7 @@ from typing import Annotated
 
 import numpy as np
 
-from dist_bp.optim.rules.base import Rule, Slice
+from dist_bp.optim.rules.base import LearningRate, Rule, Slice
 from dist_bp.options import Doc, Fraction, Positive
 from dist_bp.types import Array
 
@@ -20,6 +20,7 @@ class Adam(Rule):
     With v^ = root^2 v the last is p -= lr/root * m^ / (sqrt(v) + epsilon/root).
     """
 
+    learning_rate: LearningRate = 1e-3
     beta1: Annotated[Fraction, Doc("Memory of the first moment.")] = 0.9
     beta2: Annotated[Fraction, Doc("Memory of the second moment.")] = 0.999
     epsilon: Annotated[Positive, Doc("Added to the root of the second moment.")] = 1e-8

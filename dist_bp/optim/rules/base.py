@@ -27,6 +27,9 @@ class Slice(NamedTuple):
     state: State
 
 
+LearningRate = Annotated[Positive, Doc("Size of the steps, before the schedule's factor.")]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rule(Component):
     """Hyperparameters of an optimizer; holds no arrays.
@@ -34,7 +37,7 @@ class Rule(Component):
     `learning_rate` is what schedules multiply; decay is applied before the rule, to the weights that the model says.
     """
 
-    learning_rate: Annotated[Positive, Doc("Size of the steps, before the schedule's factor.")]
+    learning_rate: LearningRate
     weight_decay: Annotated[
         NonNegative,
         Doc("How strongly weights are drawn to zero; biases and normalisation are left alone."),

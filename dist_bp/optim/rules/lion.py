@@ -5,7 +5,7 @@ from typing import Annotated
 
 import numpy as np
 
-from dist_bp.optim.rules.base import Rule, Slice
+from dist_bp.optim.rules.base import LearningRate, Rule, Slice
 from dist_bp.options import Doc, Fraction
 from dist_bp.types import Array
 
@@ -21,6 +21,7 @@ class Lion(Rule):
     is below some 1e-30 (float32), and several times as fast as np.sign, which branches on every element.
     """
 
+    learning_rate: LearningRate = 1e-4
     beta1: Annotated[Fraction, Doc("Fraction of the average in the direction of a step.")] = 0.9
     beta2: Annotated[Fraction, Doc("Memory of the average.")] = 0.99
     decoupled: Annotated[bool, Doc("true: decay shrinks the weights themselves; false: L2.")] = True

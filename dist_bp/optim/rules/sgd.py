@@ -6,7 +6,7 @@ from typing import Annotated
 import numpy as np
 
 from dist_bp.errors import OptionError
-from dist_bp.optim.rules.base import Rule, Slice
+from dist_bp.optim.rules.base import LearningRate, Rule, Slice
 from dist_bp.options import Doc, Fraction
 from dist_bp.types import Array
 
@@ -20,6 +20,7 @@ class Sgd(Rule):
     m = momentum * m + g;  p -= lr * m, or with Nesterov's momentum p -= lr * (g + momentum * m).
     """
 
+    learning_rate: LearningRate = 0.01
     momentum: Annotated[Fraction, Doc("Fraction of the last step that is kept.")] = 0.0
     nesterov: Annotated[bool, Doc("Look ahead along the momentum.")] = False
 

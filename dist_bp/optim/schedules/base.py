@@ -1,11 +1,10 @@
 """Learning-rate schedules: pure functions of the number of updates made so far."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import dataclass, replace
+from typing import Annotated, Self
 
 from dist_bp.component import Component
-from dist_bp.errors import ConfigError
 from dist_bp.options import Doc, Whole
 
 
@@ -25,23 +24,26 @@ class Schedule(Component):
             return (step + 1) / self.warmup_steps * self.multiplier(0, after)
         return self.multiplier(step - self.warmup_steps, after)
 
-    def check(self, total: int) -> None:
-        """Raises ConfigError where a job of so many updates is too short."""
+    def fitting(self, total: int) -> Self:
+        """For a job of so many updates: a warm-up that would not end takes the first half of them."""
+        return self if self.warmup_steps < total else replace(self, warmup_steps=total // 2)
 
     @abstractmethod
     def multiplier(self, step: int, total: int) -> float:
         """The factor `step` updates after the warm-up, of `total` that are left to the job then."""
 
 
-class ToTheEnd(Schedule):
-    """Runs over all updates of the job, warm-up included, and stays where it ends."""
+FINAL = Doc(
+    "Factor that it ends at: the next step's after the last, as with T_max of PyTorch set to the job's steps. "
+    "The last step's own lies one step before it."
+)
 
-    def check(self, total: int) -> None:
-        if self.warmup_steps >= total:
-            raise ConfigError(
-                f"the schedule's warmup_steps ({self.warmup_steps}) must be fewer than the job's steps "
-                f"({total}): lower warmup_steps or train longer"
-            )
+
+class ToTheEnd(Schedule):
+    """Runs over all updates of the job, warm-up included, and stays where it ends.
+
+    The end is where the update after the last would be, so that the last one still does something where the end is 0.
+    """
 
     def multiplier(self, step: int, total: int) -> float:
         return self.at(min(1.0, step / total))

@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Annotated
 
-from dist_bp.optim.schedules.base import ToTheEnd
-from dist_bp.options import Doc, Ratio
+from dist_bp.optim.schedules.base import FINAL, ToTheEnd
+from dist_bp.options import Ratio
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +15,7 @@ class Cosine(ToTheEnd):
     From 1 to `final` (Loshchilov & Hutter 2017, equation 5, without restarts).
     """
 
-    final: Annotated[Ratio, Doc("Factor at the last step.")] = 0.0
+    final: Annotated[Ratio, FINAL] = 0.0
 
     def at(self, progress: float) -> float:
         return half_cosine(1.0, self.final, progress)

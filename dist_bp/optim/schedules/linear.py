@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from dist_bp.optim.schedules.base import ToTheEnd
-from dist_bp.options import Doc, Ratio
+from dist_bp.optim.schedules.base import FINAL, ToTheEnd
+from dist_bp.options import Ratio
 
 
 @dataclass(frozen=True, kw_only=True)
 class Linear(ToTheEnd):
     """Falls along a line to the job's last step."""
 
-    final: Annotated[Ratio, Doc("Factor at the last step.")] = 0.0
+    final: Annotated[Ratio, FINAL] = 0.0
 
     def at(self, progress: float) -> float:
         return (1 - progress) + progress * self.final
