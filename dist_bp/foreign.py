@@ -6,20 +6,20 @@ import os
 import re
 import stat
 from functools import cache
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AfterValidator, TypeAdapter, ValidationError
 
 TEXT_BYTES = 2**20
 """The most that a file written by hand may have."""
 RECORD_BYTES = 2**28
 """The most that a file of records may have."""
-T = TypeVar("T")
 FILE_NAME = r"(?!\.+$)[A-Za-z0-9._-]{1,128}"
 
 
-def open_file(path: Path | str, most: int | None = None) -> BinaryIO:
+def open_file(path: Path | str, most: int | None = None) -> BufferedReader:
     """A regular file, open for reading.
 
     Raises OSError, also where the path has a NUL character, is no regular file (reading a pipe would wait, a device
@@ -51,10 +51,10 @@ def read_json(path: Path | str) -> Any:
         raise ValueError("nested too deeply") from None
 
 
-def checked(kind: type[T], value: Any) -> T:
+def checked(kind: Any, value: Any) -> Any:
     """A value from JSON as an annotated type, a dataclass perhaps. Raises ValueError, which says what does not fit."""
     try:
-        return _adapter(kind).validate_python(value)  # type: ignore[no-any-return, arg-type]
+        return _adapter(kind).validate_python(value)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
@@ -68,6 +68,15 @@ def file_name(value: str) -> str:
     if re.fullmatch(r"[A-Za-z0-9._-]+", value):
         raise ValueError(f"must be made of at most 128 characters, and not of dots alone, got {value!r}")
     raise ValueError(f"must be made of letters, digits, '.', '_' and '-', got {value!r}")
+
+
+def reason(error: OSError | ValueError) -> str:
+    """What `open_file` or `read_json` raised, without the number of an error of the system."""
+    return getattr(error, "strerror", None) or str(error)
+
+
+FileName = Annotated[str, AfterValidator(lambda value: value and file_name(value))]
+"""Of a field that `checked` is to check: empty, or the name of a file."""
 
 
 def _check(status: os.stat_result, most: int | None) -> None:

@@ -15,3 +15,6 @@ Direction = Literal["min", "max"]
 
 Task = Literal["classification", "regression"]
 """What is predicted."""
+
+DType = Literal["float32", "float64"]
+"""What a model computes in."""

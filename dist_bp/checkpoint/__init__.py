@@ -1,7 +1,7 @@
 """Checkpoints: everything a run needs to go on, or a model to predict, in one verified directory."""
 
 from dist_bp.checkpoint.format import Checkpoint, copy_model
-from dist_bp.checkpoint.matching import check_matches, model_digest
+from dist_bp.checkpoint.matching import array_differences, check_matches, model_digest
 from dist_bp.checkpoint.runs import CHECKPOINTS, ResumableRun, find_runs, is_past, open_store, resolve, resolve_folder
 from dist_bp.checkpoint.store import CheckpointStore, Found, export_model, load
 
@@ -11,6 +11,7 @@ __all__ = [
     "CheckpointStore",
     "Found",
     "ResumableRun",
+    "array_differences",
     "check_matches",
     "copy_model",
     "export_model",

@@ -16,7 +16,9 @@ from safetensors.numpy import load_file, save_file
 from dist_bp.checkpoint.history import HistoryWriter, read_history
 from dist_bp.checkpoint.manifest import HISTORY, MANIFEST, FileRecord, Manifest
 from dist_bp.errors import CheckpointError
-from dist_bp.types import Array
+from dist_bp.foreign import TEXT_BYTES, checked, read_file, read_json, reason
+from dist_bp.messages import one_line
+from dist_bp.types import Array, Direction, DType
 
 Arrays = Mapping[str, Array]
 
@@ -46,7 +48,7 @@ class Checkpoint:
     statistics: Arrays
     config: str
     pipeline: dict[str, Any]
-    dtype: str
+    dtype: DType
     model_digest: str
     data_digest: str
     epoch: int = 0
@@ -72,7 +74,7 @@ def write_directory(
     *,
     sequence: int = 0,
     monitored: float | None = None,
-    mode: str = "min",
+    mode: Direction = "min",
     history: HistoryWriter | None = None,
 ) -> None:
     """Write every file of the checkpoint into the empty `directory` and fsync each, the manifest last.
@@ -112,12 +114,12 @@ def read_directory(directory: Path, *, for_resuming: bool = True, manifest: Mani
     if unlisted := [name for name in wanted if name not in manifest.files]:
         raise CheckpointError(f"{directory} is not a complete checkpoint: no {', '.join(unlisted)} in its manifest")
     manifest.verify(directory, wanted)
+    arrays = {name: _read_arrays(directory / name) for name in wanted if name.endswith("tensors")}
     try:
-        arrays: dict[str, Arrays] = {name: load_file(directory / name) for name in wanted if name.endswith("tensors")}
-        config = (directory / CONFIG).read_bytes().decode()
-        pipeline = json.loads((directory / PIPELINE).read_bytes())
-    except OSError as error:
-        raise CheckpointError(f"{directory} cannot be read: {error}") from None
+        config = read_file(directory / CONFIG, TEXT_BYTES).decode()
+        pipeline = checked(dict[str, Any], read_json(directory / PIPELINE))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{directory} cannot be read: {reason(error)}") from None
     history = read_history(directory, manifest.files[HISTORY]) if HISTORY in wanted else ()
     return Checkpoint(
         step=manifest.step,
@@ -181,6 +183,14 @@ def _facts(checkpoint: Checkpoint) -> Manifest:
         dist_bp_version=installed,
         created=datetime.now(UTC).isoformat(),
     )
+
+
+def _read_arrays(path: Path) -> Arrays:
+    try:
+        arrays: Arrays = load_file(path)
+        return arrays
+    except Exception as error:  # its SafetensorError, or what NumPy says to a strange type
+        raise CheckpointError(f"{path} does not hold arrays: {one_line(error)}") from None
 
 
 def _write_text(path: Path, text: str) -> None:

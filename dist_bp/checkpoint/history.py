@@ -11,6 +11,7 @@ from typing import Any
 
 from dist_bp.checkpoint.manifest import HISTORY, FileRecord
 from dist_bp.errors import CheckpointError
+from dist_bp.foreign import checked, open_file, reason
 
 Row = Mapping[str, float]
 
@@ -70,8 +71,10 @@ def read_history(directory: Path, record: FileRecord) -> tuple[dict[str, float],
     """
     path = directory / HISTORY
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             content = file.read(record.size)
-        return tuple(json.loads(line) for line in content.splitlines())
+        return tuple(checked(dict[str, float], json.loads(line)) for line in content.splitlines())
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} cannot be read: {error}") from None
+        raise CheckpointError(f"{path} cannot be read: {reason(error)}") from None
+    except RecursionError:
+        raise CheckpointError(f"{path} cannot be read: nested too deeply") from None

@@ -6,9 +6,14 @@ import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from dist_bp.errors import CheckpointError
+from dist_bp.foreign import FileName, checked, open_file, read_json, reason
+from dist_bp.options import Ge, Lt
+from dist_bp.types import Direction
+
+Count = Annotated[int, Ge(0), Lt(2**62)]
 
 MANIFEST = "manifest.json"
 HISTORY = "history.jsonl"
@@ -22,18 +27,18 @@ VERSION = 2
 class FileRecord:
     """Size in bytes and SHA-256 of one file, or of the beginning of a growing one."""
 
-    size: int
+    size: Count
     sha256: str
 
     @classmethod
     def of(cls, path: Path) -> "FileRecord":
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return cls(os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest())
 
     @classmethod
     def of_beginning(cls, path: Path, size: int) -> "FileRecord":
         """Of the first `size` bytes, or of all where there are fewer."""
-        with path.open("rb") as file:
+        with open_file(path) as file:
             content = file.read(size)
         return cls(len(content), hashlib.sha256(content).hexdigest())
 
@@ -46,21 +51,21 @@ class Manifest:
     value by which the best one is chosen and `mode` says whether less ("min") or more ("max") is better.
     """
 
-    job: str
-    run_id: str
-    step: int
-    epoch: int
-    step_in_epoch: int
-    dtype: str
+    job: FileName
+    run_id: FileName
+    step: Count
+    epoch: Count
+    step_in_epoch: Count
+    dtype: Literal["float32", "float64"]
     model_digest: str
     data_digest: str
     metrics: dict[str, float]
     loop_state: dict[str, Any]
     dist_bp_version: str
     created: str
-    sequence: int = 0
+    sequence: Count = 0
     monitored: float | None = None
-    mode: str = "min"
+    mode: Direction = "min"
     files: dict[str, FileRecord] = field(default_factory=dict)
 
     def write(self, directory: Path) -> None:
@@ -78,11 +83,11 @@ class Manifest:
         """Raises CheckpointError for a manifest that is missing, damaged or of another format."""
         path = directory / MANIFEST
         try:
-            content = json.loads(path.read_bytes())
+            content = read_json(path)
         except FileNotFoundError:
             raise CheckpointError(f"{directory} is not a complete checkpoint: {MANIFEST} is missing") from None
         except (OSError, ValueError) as error:
-            raise CheckpointError(f"{path} is damaged or unreadable: {error}") from None
+            raise CheckpointError(f"{path} is damaged or unreadable: {reason(error)}") from None
         if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
             raise CheckpointError(f"{path} is damaged or does not belong to a checkpoint of dist_bp")
         if (version := content.pop("version", None)) != VERSION:
@@ -95,8 +100,11 @@ class Manifest:
             raise CheckpointError(f"{path} is damaged: its content does not match its own digest")
         if unknown := content.keys() ^ {item.name for item in fields(cls)}:
             raise CheckpointError(f"{path} lacks or adds the keys {', '.join(sorted(unknown))}")
-        files = {name: FileRecord(**record) for name, record in content.pop("files").items()}
-        return cls(**content, files=files)
+        try:
+            made: Manifest = checked(cls, content)
+        except ValueError as error:
+            raise CheckpointError(f"{path} does not hold what a manifest does: {error}") from None
+        return made
 
     def verify(self, directory: Path, names: Iterable[str]) -> None:
         """Compare the files `names` with their records; raises CheckpointError, a line for each wrong."""

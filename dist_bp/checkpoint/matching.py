@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Collection, Mapping
 
 from dist_bp.checkpoint.format import Arrays, Checkpoint
@@ -30,8 +31,7 @@ def check_matches(
 
     Raises CheckpointError with a line for each difference.
     """
-    problems = _shape_differences(checkpoint.parameters, parameters)
-    problems += _shape_differences(checkpoint.statistics, statistics)
+    problems = array_differences(checkpoint, parameters, statistics)
     if checkpoint.dtype != dtype:
         problems.append(f"the model is {checkpoint.dtype} in the checkpoint, {dtype} in the configuration")
     if not problems and checkpoint.model_digest != model_digest:
@@ -49,9 +49,24 @@ def check_matches(
             f"the optimizer keeps {_names(checkpoint.optimizer)} in the checkpoint, "
             f"{_names(slots)} in the configuration"
         )
+    size = sum(math.prod(shape) for shape in parameters.values())
+    problems = problems or [
+        f"the optimizer's {name} is no vector of {size} numbers"
+        for name, array in checkpoint.optimizer.items()
+        if array.shape != (size,) or array.dtype != checkpoint.dtype
+    ]
     if problems:
         remedy = "resume with the configuration of that run, or start a new run"
         raise CheckpointError([*problems, remedy])
+
+
+def array_differences(checkpoint: Checkpoint, parameters: Shapes, statistics: Shapes) -> list[str]:
+    """How its arrays differ in names, shapes or type from those of the configuration's model, a line each."""
+    problems = _shape_differences(checkpoint.parameters, parameters)
+    problems += _shape_differences(checkpoint.statistics, statistics)
+    arrays = {**checkpoint.parameters, **checkpoint.statistics}
+    strange = [name for name, array in arrays.items() if array.dtype != checkpoint.dtype]
+    return problems + [f"layer {name} is {arrays[name].dtype}, the model {checkpoint.dtype}" for name in strange]
 
 
 def _shape_differences(stored: Arrays, expected: Shapes) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from dist_bp.errors import DataError
+from dist_bp.foreign import checked
 from dist_bp.messages import unknown_name
 from dist_bp.types import Array, Shape
 
@@ -42,8 +43,14 @@ class Features:
 
     @classmethod
     def from_dict(cls, state: dict[str, Any]) -> "Features":
-        names = state["names"]
-        return cls(tuple(state["shape"]), None if names is None else tuple(names), tuple(state["categorical"]))
+        """Raises ValueError."""
+        made: Features = checked(cls, state)
+        names = made.names or ()
+        if min(made.shape, default=1) < 0 or (made.names is not None and made.shape != (len(names),)):
+            raise ValueError(f"{len(names)} names for samples of shape {made.shape}")
+        if len({*names}) != len(names) or not {*made.categorical} <= {*names}:
+            raise ValueError("a column is named twice, or is categorical and not there")
+        return made
 
 
 @dataclass

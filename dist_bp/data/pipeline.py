@@ -13,7 +13,9 @@ from dist_bp.data.preprocess.impute import Fill
 from dist_bp.data.preprocess.one_hot import Indicators
 from dist_bp.data.targets import Label, Targets
 from dist_bp.errors import DataError
-from dist_bp.types import Array, Shape
+from dist_bp.foreign import checked
+from dist_bp.messages import one_line
+from dist_bp.types import Array, DType, Shape
 
 FORMAT = 2
 KINDS: dict[str, type[Affine] | type[Indicators] | type[Fill]] = {
@@ -24,7 +26,7 @@ KINDS: dict[str, type[Affine] | type[Indicators] | type[Fill]] = {
 class Pipeline:
     """Transforms for inputs of `features`, and the coding of the targets; `dtype` is the model's."""
 
-    def __init__(self, features: Features, transforms: Sequence[Transform], targets: Targets, dtype: str) -> None:
+    def __init__(self, features: Features, transforms: Sequence[Transform], targets: Targets, dtype: DType) -> None:
         self.features = features
         self.transforms = tuple(transforms)
         self.targets = targets
@@ -42,7 +44,7 @@ class Pipeline:
         inputs: Inputs,
         rows: Array,
         targets: Targets,
-        dtype: str,
+        dtype: DType,
     ) -> "Pipeline":
         """Fits the preprocessors in their order to the samples `rows` of `inputs`; raises DataError.
 
@@ -93,8 +95,8 @@ class Pipeline:
 
     def apply(self, inputs: Inputs, rows: Array) -> Array:
         """`transform` of the samples at ascending indices `rows`."""
-        numbers = _apply(self.transforms, inputs.block(rows)).numbers
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
+            numbers = _apply(self.transforms, inputs.block(rows)).numbers
             done = numbers.astype(self.dtype)
         if not np.isfinite(done).all():
             row, *position = map(int, np.argwhere(~np.isfinite(done))[0])
@@ -124,10 +126,23 @@ class Pipeline:
         """Raises DataError where `state` is not what `to_dict` of this version gives."""
         if state.get("format") != FORMAT:
             raise DataError(f"the pipeline has the format {state.get('format')!r}, this version reads {FORMAT}")
-        transforms = [KINDS[fitted["kind"]].from_dict(fitted) for fitted in state["steps"]]
-        return cls(
-            Features.from_dict(state["features"]), transforms, Targets.from_dict(state["targets"]), state["dtype"]
-        )
+        try:
+            transforms = [KINDS[fitted["kind"]].from_dict(fitted) for fitted in state["steps"]]
+            features, targets = Features.from_dict(state["features"]), Targets.from_dict(state["targets"])
+            made = cls(features, transforms, targets, checked(DType, state["dtype"]))
+            made._try_on_nothing()
+        except (LookupError, TypeError, ValueError, AttributeError, MemoryError) as error:
+            raise DataError(f"the pipeline is not what this version writes: {one_line(error)}") from error
+        return made
+
+    def _try_on_nothing(self) -> None:
+        """Whether the parts fit each other shows where they meet. Raises ValueError."""
+        form = Form.of(self.features)
+        numbers = np.empty((0, *form.shape))
+        made = self.apply(Inputs(numbers, np.empty((0, len(form.texts)), object)), np.arange(0))
+        if made.shape != (0, *self.input_shape):
+            raise ValueError(f"the steps make {made.shape[1:]} of {form.shape}, not {self.input_shape}")
+        self.targets.undo(np.empty((0, *self.targets.shape)))
 
 
 def _apply(transforms: Sequence[Transform], block: Block) -> Block:

@@ -24,7 +24,7 @@ from dist_bp.data.target_transform import TransformName, check_domain
 from dist_bp.data.targets import learn_targets
 from dist_bp.data.task import TaskHint, infer_task
 from dist_bp.errors import CapacityError, DataError
-from dist_bp.types import Array, Shape, Task
+from dist_bp.types import Array, DType, Shape, Task
 
 Parts = dict[str, tuple[Inputs, Array, Array]]
 """For each split: where its inputs come from, the rows of them, and its finished targets."""
@@ -37,7 +37,7 @@ def prepare(
     split: Split,
     preprocessors: Sequence[Preprocessor],
     seed: int,
-    dtype: str,
+    dtype: DType,
     directory: str | Path,
     task: Task | TaskHint | None = None,
     transform: TransformName = "standardize",
@@ -107,7 +107,7 @@ def _fit(
     split: Split,
     preprocessors: Sequence[Preprocessor],
     seed: int,
-    dtype: str,
+    dtype: DType,
     task: Task | TaskHint | None,
     transform: TransformName,
 ) -> tuple[Parts, Pipeline]:

@@ -11,7 +11,7 @@ from dist_bp.data.example import read_example
 from dist_bp.data.inputs import Raw
 from dist_bp.data.pipeline import Pipeline
 from dist_bp.errors import DataError
-from dist_bp.types import Array, Shape, Task
+from dist_bp.types import Array, DType, Shape, Task
 
 FORMAT = 2
 SCHEMA, PIPELINE = "schema.json", "pipeline.json"
@@ -30,7 +30,7 @@ class Schema:
     task: Task
     classes: tuple[str, ...] | None
     feature_names: tuple[str, ...] | None
-    dtype: str
+    dtype: DType
     own_test: bool
 
     @classmethod

@@ -58,10 +58,6 @@ class TargetTransform:
     def to_dict(self) -> dict[str, Any]:
         return {"name": self.name, "offset": list(self.offset), "scale": list(self.scale)}
 
-    @classmethod
-    def from_dict(cls, state: dict[str, Any]) -> "TargetTransform":
-        return cls(state["name"], tuple(state["offset"]), tuple(state["scale"]))
-
 
 def check_domain(name: TransformName, targets: Array) -> None:
     """Raises DataError naming the first of targets (n,) or (n, k) that has no logarithm."""

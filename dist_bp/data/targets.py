@@ -9,7 +9,8 @@ import numpy as np
 from dist_bp.data.inputs import row_at, text_of
 from dist_bp.data.target_transform import LEAST, TargetTransform, TransformName
 from dist_bp.errors import DataError
-from dist_bp.types import Array, Shape, Task
+from dist_bp.foreign import checked
+from dist_bp.types import Array, DType, Shape, Task
 
 Label = str | int | float
 
@@ -26,7 +27,7 @@ class Targets:
 
     task: Task
     shape: Shape
-    dtype: str
+    dtype: DType
     classes: tuple[Label, ...] | None = None
     values: tuple[Label, ...] | None = None
     column: str | None = None
@@ -88,16 +89,11 @@ class Targets:
 
     @classmethod
     def from_dict(cls, state: dict[str, Any]) -> "Targets":
-        as_tuple = {name: None if (it := state[name]) is None else tuple(it) for name in ("classes", "values")}
-        return cls(
-            state["task"],
-            tuple(state["shape"]),
-            state["dtype"],
-            as_tuple["classes"],
-            as_tuple["values"],
-            state["column"],
-            TargetTransform.from_dict(state["transform"]) if state["transform"] else None,
-        )
+        """Raises ValueError."""
+        made: Targets = checked(cls, state)
+        if made.transform and {len(made.transform.offset), len(made.transform.scale)} != {*made.shape}:
+            raise ValueError("the targets' transform is of another number of columns")
+        return made
 
 
 def target_array(raw: Any) -> Array:
@@ -123,7 +119,7 @@ def target_array(raw: Any) -> Array:
 def learn_targets(
     training: Array,
     task: Task,
-    dtype: str,
+    dtype: DType,
     named: Sequence[Label] | None = None,
     column: str | None = None,
     transform: TransformName = "none",
@@ -159,7 +155,7 @@ def learn_targets(
     return targets
 
 
-def _learn_regression(training: Array, dtype: str, column: str | None, transform: TransformName) -> Targets:
+def _learn_regression(training: Array, dtype: DType, column: str | None, transform: TransformName) -> Targets:
     _check_numbers(training)
     shape = training.shape[1:] or (1,)
     if transform == "none":

@@ -52,6 +52,11 @@ class Layout:
         self.entries = tuple(entries)
         self.size = offset
 
+    @property
+    def shapes(self) -> dict[str, Shape]:
+        """The shape of each array by its full name."""
+        return {entry.name: entry.shape for entry in self.entries}
+
     def views(self, vector: Array) -> Views:
         """The named arrays of `vector` (size,), sharing its memory. Raises ValueError for another size."""
         if vector.shape != (self.size,):

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dist_bp import build
-from dist_bp.checkpoint import Checkpoint, load
+from dist_bp.checkpoint import Checkpoint, array_differences, load
 from dist_bp.checkpoint.format import CONFIG
 from dist_bp.config import JobConfig, stored_config
 from dist_bp.config.component import construct
 from dist_bp.config.trust import check_trusted, code_of_model
 from dist_bp.data import Pipeline, Schema
 from dist_bp.data.inputs import Inputs, Raw, conform
+from dist_bp.errors import CheckpointError
 from dist_bp.metrics import Metric
 from dist_bp.nn import Context, Loss
 from dist_bp.serve.decode import decode
@@ -26,7 +27,10 @@ BATCH_ROWS = 1024
 
 
 class SavedModel:
-    """Predicts from raw rows: an array (n, ...), a DataFrame or a list of dicts. May be shared between threads."""
+    """Predicts from raw rows: an array (n, ...), a DataFrame or a list of dicts. May be shared between threads.
+
+    Raises CheckpointError, DataError or ConfigError where configuration, arrays and pipeline do not fit each other.
+    """
 
     def __init__(self, config: JobConfig, checkpoint: Checkpoint) -> None:
         self.config = config
@@ -38,6 +42,10 @@ class SavedModel:
         loss: Loss = construct(config.loss)
         self.loss = loss.for_class_counts(None)
         self._loss_is_whole = not loss.needs_class_counts
+        classes = self.pipeline.classes
+        self.loss.check(self.model.output_shape, len(classes) if classes else None, self.schema.target_shape)
+        if wrong := array_differences(checkpoint, self.model.layout.shapes, self.model.statistics_layout.shapes):
+            raise CheckpointError(wrong)
         layout, statistics, dtype = self.model.layout, self.model.statistics_layout, self.model.dtype
         self._parameters = layout.views(layout.flat(checkpoint.parameters, dtype))
         self._statistics = statistics.views(statistics.flat(checkpoint.statistics, dtype))
@@ -55,6 +63,7 @@ class SavedModel:
         check_trusted(code_of_model(config), trust_code, path)
         return cls(config, checkpoint)
 
+    @np.errstate(all="ignore")
     def predict(self, raw: Raw, batch_rows: int = BATCH_ROWS) -> "pd.DataFrame":
         """A row for each of `raw`.
 
@@ -97,6 +106,7 @@ class SavedModel:
         blocks = ((np.ascontiguousarray(x[row : row + BATCH_ROWS]), y[row : row + BATCH_ROWS]) for row in rows)
         return self._scores(blocks, metrics, loss)
 
+    @np.errstate(all="ignore")
     def _scores(
         self, blocks: Iterator[tuple[Array, Array]], metrics: Mapping[str, Metric] | None, loss: Loss | None
     ) -> dict[str, float]:

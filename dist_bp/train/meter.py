@@ -80,6 +80,8 @@ class EpochMeter:
         for path, value in arrays.items():
             if path.startswith("metric/"):
                 _, name, key = path.split("/")
+                if name not in self.metrics:  # the job does not measure it any more
+                    continue
                 states.setdefault(name, {})[key] = value
         self.states = dict(states)
 

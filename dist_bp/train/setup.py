@@ -17,12 +17,13 @@ from dist_bp.data import Prepared
 from dist_bp.errors import CheckpointError, ConfigError, ShapeError, UserError
 from dist_bp.messages import at_most, plural
 from dist_bp.metrics import Metric
-from dist_bp.nn import Layout, Loss, Model
+from dist_bp.nn import Loss, Model
 from dist_bp.optim import Plateau, Updater
 from dist_bp.ps.arena import Snapshot
 from dist_bp.ps.layout import ArenaLayout
 from dist_bp.runtime.plan import arena_layout, state_names
 from dist_bp.track.store import without_password
+from dist_bp.train.state import loop_state
 from dist_bp.train.stopping import Stopping
 from dist_bp.types import Array
 
@@ -113,8 +114,8 @@ class PreparedJob:
     def model_digest(self) -> str:
         layers = [layer.model_dump(mode="json") for layer in self.config.model.layers]
         return model_digest(
-            _shapes(self.model.layout),
-            _shapes(self.model.statistics_layout),
+            self.model.layout.shapes,
+            self.model.statistics_layout.shapes,
             self.config.model.dtype,
             json.dumps(layers),
         )
@@ -171,14 +172,15 @@ class PreparedJob:
         """
         check_matches(
             checkpoint,
-            parameters=_shapes(self.model.layout),
-            statistics=_shapes(self.model.statistics_layout),
+            parameters=self.model.layout.shapes,
+            statistics=self.model.statistics_layout.shapes,
             dtype=self.config.model.dtype,
             model_digest=self.model_digest,
             data_digest=self.prepared.digest,
             slots=state_names(self.config, self.updater),
         )
         self.check_same_course(checkpoint)
+        loop_state(checkpoint, self.metrics)
         snapshot = Snapshot(
             checkpoint.step,
             self.model.layout.flat(checkpoint.parameters, self.model.dtype),
@@ -187,7 +189,10 @@ class PreparedJob:
         )
         if f"{BEST}step" not in checkpoint.progress:
             return snapshot, None
-        kept = {name: checkpoint.progress[BEST + name] for name in ("step", "parameters", "statistics")}
+        shapes = {"step": (), "parameters": snapshot.parameters.shape, "statistics": snapshot.statistics.shape}
+        kept = {name: checkpoint.progress.get(BEST + name, np.empty(0)) for name in shapes}
+        if any(kept[name].shape != shape for name, shape in shapes.items()):
+            raise CheckpointError("no run goes on from this checkpoint: its best parameters are of another model")
         return snapshot, Snapshot(int(kept["step"]), kept["parameters"], kept["statistics"], checkpoint.optimizer)
 
 
@@ -245,7 +250,3 @@ def _check_batch(job: PreparedJob) -> None:
             f"train.batch_size is {batch}, but the training split has only "
             f"{plural(samples, 'sample')}: set it to {at_most(samples)}"
         )
-
-
-def _shapes(layout: Layout) -> dict[str, tuple[int, ...]]:
-    return {entry.name: entry.shape for entry in layout.entries}

@@ -1,7 +1,7 @@
 """The loop of a run: leases of about a second, epochs, evaluation, stopping rules, checkpoints."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dist_bp.checkpoint import CheckpointStore, Found
@@ -18,6 +18,7 @@ from dist_bp.train.models import CheckpointModels, curves
 from dist_bp.train.observer import Observer, Progress
 from dist_bp.train.saving import Saver
 from dist_bp.train.setup import PreparedJob
+from dist_bp.train.state import loop_state
 from dist_bp.train.steering import Steering
 from dist_bp.train.straggler import StragglerWatch
 from dist_bp.train.trace import TraceFile
@@ -258,13 +259,13 @@ class Trainer:
         checkpoint, self._saver.newest = found.checkpoint, found.path
         snapshot, best = self._job.snapshots(checkpoint)
         self._runtime.write(snapshot)
-        state = checkpoint.loop_state
+        state = loop_state(checkpoint, self._job.metrics)
         self._step = self._saved_at = snapshot.step
-        self._stopping.restore(state["stopping"])
-        if self._plateau and state["plateau"]:
-            self._plateau.restore(state["plateau"])
+        self._stopping.restore(asdict(state.stopping))
+        if self._plateau and state.plateau:
+            self._plateau.restore(asdict(state.plateau))
         self._history = list(checkpoint.history)
-        self._seconds, self._samples = state["seconds"], state["samples"]
+        self._seconds, self._samples = state.seconds, state.samples
         if checkpoint.step_in_epoch:
             self._meter.restore(checkpoint.progress)
         if self._job.restores_best and (best or self._stopping.best_step == snapshot.step):

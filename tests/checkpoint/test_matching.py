@@ -19,7 +19,7 @@ SAME: dict[str, Any] = {
 
 def test_the_same_model_and_data_match() -> None:
     check_matches(sample(), **SAME)
-    check_matches(sample(optimizer={"momentum": np.zeros(15)}), **SAME | {"slots": None})
+    check_matches(sample(optimizer={"momentum": np.zeros(15, np.float32)}), **SAME | {"slots": None})
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def save(config_path: Path, step: int = 1) -> Path:
 
     def arrays(layout: Layout) -> dict[str, Any]:
         return {
-            entry.name: draw.uniform(0.1, 1, entry.shape).astype(config.model.dtype) * draw.choice([-1, 1])
+            entry.name: (draw.uniform(0.1, 1, entry.shape) * draw.choice([-1, 1])).astype(config.model.dtype)
             if "weight" in entry.name or "bias" in entry.name
             else draw.uniform(0.5, 1.5, entry.shape).astype(config.model.dtype)
             for entry in layout.entries

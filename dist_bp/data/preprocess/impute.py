@@ -11,6 +11,7 @@ from dist_bp.data.inputs import BLOCK_BYTES, Block, absent
 from dist_bp.data.moments import PresentMean
 from dist_bp.data.preprocess.base import Blocks, Columns, Form, Preprocessor, Transform, from_json, to_json
 from dist_bp.errors import DataError, OptionError
+from dist_bp.foreign import checked
 from dist_bp.messages import unknown_name
 from dist_bp.options import Doc, Text
 from dist_bp.types import Array
@@ -41,7 +42,7 @@ class Fill(Transform):
 
     @classmethod
     def from_dict(cls, state: dict[str, Any]) -> Self:
-        return cls(from_json(state["numbers"]), tuple(state["texts"]))
+        return cls(from_json(state["numbers"]), checked(tuple[str | None, ...], state["texts"]))
 
 
 @dataclass(frozen=True)

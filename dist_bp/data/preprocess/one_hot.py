@@ -8,6 +8,7 @@ import numpy as np
 from dist_bp.data.inputs import Block
 from dist_bp.data.preprocess.base import Blocks, Columns, Form, Preprocessor, Transform
 from dist_bp.errors import DataError
+from dist_bp.foreign import checked
 from dist_bp.messages import unknown_name
 from dist_bp.options import Count, Doc
 
@@ -49,7 +50,8 @@ class Indicators(Transform):
 
     @classmethod
     def from_dict(cls, state: dict[str, Any]) -> Self:
-        return cls(tuple(state["inputs"]), {name: tuple(values) for name, values in state["categories"].items()})
+        made: Self = checked(cls, {name: state[name] for name in ("inputs", "categories")})
+        return made
 
 
 @dataclass(frozen=True)
