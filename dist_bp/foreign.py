@@ -45,10 +45,16 @@ def read_file(path: Path | str, most: int) -> bytes:
 
 def read_json(path: Path | str) -> Any:
     """The value in a file. Raises OSError as `open_file`, ValueError for what is not JSON."""
+    text = read_file(path, RECORD_BYTES)
     try:
-        return json.loads(read_file(path, RECORD_BYTES))
+        value = json.loads(text)
+        if b"\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    except UnicodeEncodeError:
+        raise ValueError("a text in it holds half a character") from None
+    return value
 
 
 def checked(kind: Any, value: Any) -> Any:

@@ -1,5 +1,6 @@
 """What a regression learns in place of its targets: values around 0. Undone in predictions and metrics."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -8,7 +9,7 @@ import numpy as np
 from dist_bp.data.inputs import row_at
 from dist_bp.data.moments import Extremes, Moments
 from dist_bp.errors import DataError
-from dist_bp.types import Array
+from dist_bp.types import Array, Shape
 
 TransformName = Literal["standardize", "log", "log1p", "none"]
 LEAST = {"log": 0.0, "log1p": -1.0}
@@ -54,6 +55,11 @@ class TargetTransform:
             if self.name == "log":
                 return np.exp(own, out=own)
             return np.expm1(own, out=own) if self.name == "log1p" else own
+
+    def fits(self, shape: Shape) -> bool:
+        """Whether it is one of targets of this shape, and can be undone."""
+        finite = all(map(math.isfinite, (*self.offset, *self.scale))) and min(self.scale, default=1) > 0
+        return finite and (len(self.offset),) == (len(self.scale),) == shape
 
     def to_dict(self) -> dict[str, Any]:
         return {"name": self.name, "offset": list(self.offset), "scale": list(self.scale)}

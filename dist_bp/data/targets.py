@@ -91,8 +91,8 @@ class Targets:
     def from_dict(cls, state: dict[str, Any]) -> "Targets":
         """Raises ValueError."""
         made: Targets = checked(cls, state)
-        if made.transform and {len(made.transform.offset), len(made.transform.scale)} != {*made.shape}:
-            raise ValueError("the targets' transform is of another number of columns")
+        if made.transform and not made.transform.fits(made.shape):
+            raise ValueError("the targets' transform does not fit their shape, or cannot be undone")
         return made
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from dist_bp.errors import CapacityError, DistBpError, Interrupted, TrainingFailed
 from dist_bp.messages import first_line
+from dist_bp.runtime.control_group import cpu_limit
 from dist_bp.runtime.lean_ray import lean_ray
 from dist_bp.runtime.placement import Bundle, Node
 from dist_bp.runtime.ray_job import in_job
@@ -23,8 +24,8 @@ LOOPBACK = "127.0.0.1"
 
 
 def local_cpus() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0))
+    """Processors that this process may use, of those that it sees and whose time a container's limit gives it."""
+    return max(int(min(len(os.sched_getaffinity(0)), cpu_limit())), 1)
 
 
 def this_machine() -> Node:

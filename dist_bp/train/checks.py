@@ -10,6 +10,7 @@ from dist_bp.checkpoint import CheckpointStore
 from dist_bp.config import JobConfig
 from dist_bp.errors import CapacityError
 from dist_bp.runtime.cluster import OBJECT_STORE_BYTES, check_address, cluster_address, this_machine
+from dist_bp.runtime.control_group import memory_left
 from dist_bp.runtime.placement import place
 from dist_bp.track.store import check_store, resolve_uri
 from dist_bp.train.setup import PreparedJob
@@ -70,19 +71,9 @@ def object_store_bytes(job: PreparedJob) -> int:
 
 def check_memory(needed: int) -> None:
     """The arena, and what a snapshot of it takes on its way through Ray."""
-    available = min(psutil.virtual_memory().available, _control_group_memory())
+    available = min(psutil.virtual_memory().available, memory_left())
     if needed > available:
         raise CapacityError(
             f"parameters, gradients and optimizer state need {needed / 2**20:.0f} MiB of shared memory, "
             f"{available / 2**20:.0f} MiB are free: use a smaller model, fewer workers or float32"
         )
-
-
-def _control_group_memory() -> float:
-    """What a container's limit leaves (cgroup v2), infinite where there is none."""
-    folder = Path("/sys/fs/cgroup")
-    try:
-        limit, used = (folder / "memory.max").read_text(), (folder / "memory.current").read_text()
-        return float(limit) - float(used) if limit.strip() != "max" else float("inf")
-    except (OSError, ValueError):
-        return float("inf")
