@@ -15,6 +15,7 @@ from dist_bp.config.metrics import metrics_or_default, monitor_mode
 from dist_bp.data.sources.function import FunctionSource
 from dist_bp.errors import ConfigError
 from dist_bp.metrics import Metric
+from dist_bp.metrics.two_classes import Decision
 from dist_bp.metrics.viewed import Viewed
 from dist_bp.optim.schedules.plateau import ReduceOnPlateau
 from dist_bp.ps.modes import Mode
@@ -85,11 +86,29 @@ def build_metrics(config: JobConfig, targets: data.Targets) -> dict[str, Metric]
         names = (*names, "confusion_matrix")
     found = {name: metric(name) for name in names}
     strangers = [one for one in found.values() if one.kind != task]
-    if strangers:
-        raise ConfigError([f"{one.name} is for {one.kind}, but the data is for {task}" for one in strangers])
+    problems = [f"{one.name} is for {one.kind}, but the data is for {task}" for one in strangers]
+    what = f"{len(classes)} classes" if classes else "several labels a sample"
+    problems += [
+        f"{one.name} is for two classes, but the data has {what}: use {one.otherwise}"
+        for one in found.values()
+        if one.kind == task and one.of_positive and len(classes or ()) != 2
+    ]
+    if problems:
+        raise ConfigError(problems)
     if targets.transform:
         return {name: Viewed(one, targets.undo_both) for name, one in found.items()}
-    return found
+    decision = build_decision(config, targets)
+    return {name: decision.seen_by(one) for name, one in found.items()} if decision else found
+
+
+def build_decision(config: JobConfig, targets: data.Targets) -> Decision | None:
+    """How one of two classes is decided for; None where there are not two. Raises ConfigError."""
+    wanted = config.decision.positive
+    if len(targets.classes or ()) != 2:
+        if wanted is not None:
+            raise ConfigError("decision.positive is for two classes, which the data has not: remove it")
+        return None
+    return Decision() if wanted is None else Decision(targets.position(wanted, "decision.positive"))
 
 
 def build_updater(config: JobConfig, model: nn.Model) -> optim.Updater:

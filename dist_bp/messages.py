@@ -4,13 +4,29 @@ from collections.abc import Iterable
 
 from dist_bp.errors import DistBpError
 
+OTHER_NAMES = {
+    "acc": "accuracy", "auc": "roc_auc", "auroc": "roc_auc", "rocauc": "roc_auc", "auprc": "average_precision",
+    "pr_auc": "average_precision", "prauc": "average_precision", "ap": "average_precision", "logloss": "log_loss",
+    "nll": "log_loss", "mcc": "matthews", "matthews_corrcoef": "matthews", "sensitivity": "recall", "tpr": "recall",
+    "ppv": "precision", "fscore": "f1", "f1_score": "f1", "f1score": "f1", "balanced_acc": "balanced_accuracy",
+    "mean_squared_error": "mse", "mean_absolute_error": "mae", "root_mean_squared_error": "rmse", "r2_score": "r2",
+}  # fmt: skip
+"""What other libraries call the metrics."""
+SPLITS = ("train_", "val_", "test_")
+
 
 def nearest(word: str, allowed: Iterable[str]) -> str | None:
     """The allowed word that was likely meant, if there is one."""
     from difflib import get_close_matches
 
-    by_lower_case = {name.lower(): name for name in allowed}
-    guess = get_close_matches(word.lower(), list(by_lower_case), n=1)
+    lower = word.lower()
+    # A micro average is the accuracy of all decisions: who writes f1 or auc means something else.
+    by_lower_case = {name.lower(): name for name in allowed if "mi" in lower or not name.endswith("_micro")}
+    split = next((split for split in SPLITS if lower.startswith(split)), "")
+    known = split + OTHER_NAMES.get(lower.removeprefix(split), "")
+    if known in by_lower_case:
+        return by_lower_case[known]
+    guess = get_close_matches(lower, list(by_lower_case), n=1)
     return by_lower_case[guess[0]] if guess else None
 
 

@@ -10,6 +10,7 @@ from dist_bp.components import LOSSES
 from dist_bp.config.checks import findings
 from dist_bp.config.component import Of
 from dist_bp.config.data import DataConfig
+from dist_bp.config.decision import DecisionConfig
 from dist_bp.config.fields import Section, Whole
 from dist_bp.config.metrics import MetricName
 from dist_bp.config.model import ModelConfig
@@ -41,6 +42,9 @@ class JobConfig(Section):
     loss: Loss = Field(description="What training minimises.")
     metrics: tuple[MetricName, ...] = Field(
         default=(), description="What is measured; empty: accuracy of a classification, r2 of a regression."
+    )
+    decision: DecisionConfig = Field(
+        default=DecisionConfig(), description="Which of two classes is the positive one; without effect on others."
     )
     train: TrainConfig = Field(description="How the network is trained.")
     scaling: ScalingConfig = Field(default=ScalingConfig(), description="How many processes share the work.")

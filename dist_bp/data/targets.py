@@ -8,11 +8,13 @@ import numpy as np
 
 from dist_bp.data.inputs import row_at, text_of
 from dist_bp.data.target_transform import LEAST, TargetTransform, TransformName
-from dist_bp.errors import DataError
+from dist_bp.errors import ConfigError, DataError
 from dist_bp.foreign import checked
 from dist_bp.types import Array, DType, Shape, Task
 
 Label = str | int | float
+YAML_TRUTH = {True: ("true", "yes", "on"), False: ("false", "no", "off")}
+"""What YAML takes for a truth value, where it has no quotes."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,21 @@ class Targets:
             floats = floats.astype(self.dtype)
         _refuse_non_finite(floats, f"is missing, infinite or too large for {self.dtype}")
         return floats
+
+    def position(self, wanted: Label, key: str) -> int:
+        """The place of the class that the configuration names at `key`; raises ConfigError.
+
+        YAML takes yes, on and true without quotes for the same: the class may be called by any of them.
+        """
+        places = {text_of(name): place for place, name in enumerate(self.classes or ())}
+        places |= {text_of(value): place for place, value in enumerate(self.values or ())}
+        names = [text_of(wanted)]
+        if isinstance(wanted, bool):
+            names += [name for name in places if name.lower() in YAML_TRUTH[wanted]]
+        found = {places[name] for name in names if name in places}
+        if len(found) != 1:
+            raise ConfigError(f"{key} is {wanted!r}, which is no class: choose from {shown(self.classes or ())}")
+        return found.pop()
 
     def undo(self, values: Array) -> Array:
         """A regression's outputs or encoded targets (n, k) in the targets' own units, float64 if transformed."""

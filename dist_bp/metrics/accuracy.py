@@ -13,6 +13,7 @@ class Accuracy(Metric):
     """Part of the decisions that are right; with several labels a sample, each counts by itself."""
 
     kind = "classification"
+    decides = True
     name: ClassVar[str] = "accuracy"
 
     def empty(self) -> State:

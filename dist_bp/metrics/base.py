@@ -23,6 +23,12 @@ class Metric(Component):
     """Whether it is cheap enough to follow on every training batch."""
     scalar: bool = True
     """Whether the result is one number, so that it can be watched."""
+    decides: bool = False
+    """Whether it is about the classes decided for, so that the threshold between two of them matters."""
+    of_positive: bool = False
+    """Whether it is about one of two classes, the positive one: class 1 as it sees outputs and targets."""
+    otherwise: str = ""
+    """The metric to take where there are not two classes."""
     pattern: ClassVar[str] = ""
     """Names that say the options as well: a regular expression with a group for each, as in top_5."""
 

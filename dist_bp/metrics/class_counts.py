@@ -14,6 +14,7 @@ class ClassCounts(Metric):
     """Keeps whole numbers of the shape (classes, ...); the first batch tells how many classes there are."""
 
     kind = "classification"
+    decides = True
     counts: ClassVar[tuple[str, ...]]
 
     def empty(self) -> State:
@@ -36,16 +37,16 @@ class ClassScore(ClassCounts):
     """A score computed from each class's numbers of hits, predictions and occurrences.
 
     `micro` sums the counts of all classes first; `macro` averages the scores of the classes that occur in
-    the targets or predictions, where a score without denominator is 0.
+    the targets or predictions, where a score without denominator is 0; `positive` is the score of class 1.
     """
 
     counts = ("hits", "predicted", "actual")
     score: ClassVar[str]
-    average: ClassVar[Literal["macro", "micro"]]
+    average: ClassVar[Literal["macro", "micro", "positive"]]
 
     @property
     def name(self) -> str:
-        return f"{self.score}_{self.average}"
+        return self.score if self.average == "positive" else f"{self.score}_{self.average}"
 
     def _count(self, outputs: Array, targets: Array, classes: int) -> State:
         decided, true = decide(outputs, targets)
@@ -60,6 +61,8 @@ class ClassScore(ClassCounts):
         numerator, denominator = self._fraction(state)
         if self.average == "micro":
             return ratio(numerator.sum(), denominator.sum())
+        if self.average == "positive":
+            return float(numerator[1] / max(denominator[1], 1)) if state["actual"].any() else float("nan")
         occurs = state["predicted"] + state["actual"] > 0
         scores = numerator[occurs] / np.maximum(denominator[occurs], 1)
         return ratio(scores.sum(), len(scores))

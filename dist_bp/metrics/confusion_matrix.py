@@ -22,7 +22,7 @@ class ConfusionMatrix(ClassCounts):
     def _count(self, outputs: Array, targets: Array, classes: int) -> State:
         decided, true = decide(outputs, targets)
         if true.ndim != 1:
-            raise ShapeError("confusion_matrix needs one label a sample")
+            raise ShapeError(f"{self.name} needs one label a sample")
         cells = np.bincount(true * classes + decided, minlength=classes**2)
         return {"matrix": cells.reshape(classes, classes)}
 

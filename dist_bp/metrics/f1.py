@@ -1,5 +1,7 @@
 """F1."""
 
+import numpy as np
+
 from dist_bp.metrics.base import State
 from dist_bp.metrics.class_counts import ClassScore
 from dist_bp.types import Array
@@ -24,3 +26,18 @@ class F1Micro(F1):
     """F1 of all decisions together."""
 
     average = "micro"
+
+
+class F1Positive(F1):
+    """The harmonic mean of precision and recall of the positive class."""
+
+    average = "positive"
+    of_positive = True
+    otherwise = "f1_macro"
+
+    def of_matrices(self, matrices: Array) -> Array:
+        """The scores of confusion matrices (..., 2, 2)."""
+        hits, predicted, actual = matrices[..., 1, 1], matrices[..., 1].sum(axis=-1), matrices[..., 1, :].sum(axis=-1)
+        numerator, denominator = self._fraction({"hits": hits, "predicted": predicted, "actual": actual})
+        scores: Array = numerator / np.maximum(denominator, 1)
+        return scores

@@ -24,3 +24,11 @@ class PrecisionMicro(Precision):
     """Precision of all decisions together."""
 
     average = "micro"
+
+
+class PrecisionPositive(Precision):
+    """Of the samples taken for positive, the part that is."""
+
+    average = "positive"
+    of_positive = True
+    otherwise = "precision_macro"

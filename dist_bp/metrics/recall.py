@@ -24,3 +24,11 @@ class RecallMicro(Recall):
     """Recall of all decisions together."""
 
     average = "micro"
+
+
+class RecallPositive(Recall):
+    """Of the positive samples, the part that is found."""
+
+    average = "positive"
+    of_positive = True
+    otherwise = "recall_macro"

@@ -4,11 +4,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from dist_bp.metrics.base import Metric, State, misfit
+from dist_bp.metrics.base import State, misfit
+from dist_bp.metrics.kept_scores import KeptScores, kept
 from dist_bp.types import Array
 
 
-class RocAuc(Metric):
+class RocAuc(KeptScores):
     """Area under the ROC curve: the chance that a positive sample scores higher than a negative one.
 
     One logit: of class 1. Several classes: of each class against the rest by its log-probability, averaged
@@ -16,37 +17,22 @@ class RocAuc(Metric):
     present is left out of the average.
     """
 
-    kind = "classification"
     name: ClassVar[str] = "roc_auc"
-    on_training = False
 
-    def empty(self) -> State:
-        return {"scores": np.zeros((0, 1)), "truth": np.zeros((0, 1), bool), "count": np.zeros(1, np.int64)}
-
-    def update(self, state: State, outputs: Array, targets: Array) -> None:
+    def _scores(self, outputs: Array, targets: Array) -> tuple[Array, Array]:
         rows, units = outputs.shape
         scores = outputs.astype(np.float64)
         if targets.shape == outputs.shape or (units == 1 and targets.shape == (rows,)):
-            truth = targets.reshape(outputs.shape) > 0.5
-        elif targets.shape == (rows,):
+            return scores, targets.reshape(outputs.shape) > 0.5
+        if targets.shape == (rows,):
             scores -= scores.max(axis=1, keepdims=True)
             scores -= np.log(np.exp(scores).sum(axis=1, keepdims=True))
-            truth = targets[:, None] == np.arange(units)
-        else:
-            raise misfit(outputs, targets)
-        _append(state, scores, truth)
-
-    def merge(self, a: State, b: State) -> State:
-        merged = self.empty()
-        for state in (a, b):
-            count = int(state["count"][0])
-            _append(merged, state["scores"][:count], state["truth"][:count])
-        return merged
+            return scores, targets[:, None] == np.arange(units)
+        raise misfit(outputs, targets)
 
     def result(self, state: State) -> float:
-        count = int(state["count"][0])
-        columns = zip(state["scores"][:count].T, state["truth"][:count].T, strict=True)
-        areas = [area_under_curve(scores, truth) for scores, truth in columns if 0 < truth.sum() < count]
+        columns = zip(*(array.T for array in kept(state)), strict=True)
+        areas = [area_under_curve(scores, truth) for scores, truth in columns if 0 < truth.sum() < len(truth)]
         return sum(areas) / len(areas) if areas else float("nan")
 
 
@@ -60,18 +46,3 @@ def area_under_curve(scores: Array, truth: Array) -> float:
     positives = int(np.count_nonzero(truth))
     above = ranks[inverse[truth]].sum() - positives * (positives + 1) / 2
     return float(above / (positives * (len(scores) - positives)))
-
-
-def _append(state: State, scores: Array, truth: Array) -> None:
-    """Adds rows in place; the arrays grow by doubling, `count` says how many rows are filled."""
-    if not len(scores):
-        return
-    count = int(state["count"][0])
-    end = count + len(scores)
-    for name, rows in (("scores", scores), ("truth", truth)):
-        if end > len(state[name]):
-            grown = np.zeros((max(end, 2 * len(state[name])), rows.shape[1]), rows.dtype)
-            grown[:count] = state[name][:count]
-            state[name] = grown
-        state[name][count:end] = rows
-    state["count"][0] = end

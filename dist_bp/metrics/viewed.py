@@ -16,6 +16,8 @@ class Viewed(Metric):
         self.greater_is_better = metric.greater_is_better
         self.on_training = metric.on_training
         self.scalar = metric.scalar
+        self.decides = metric.decides
+        self.of_positive = metric.of_positive
         self._metric = metric
         self._view = view
 

@@ -9,8 +9,8 @@ from dist_bp.errors import ConfigError
 from tests.config.conftest import BASE
 
 SECTIONS = (
-    "name, seed, data, model, loss, metrics, train, scaling, parameter_server, checkpoint, failure, tracking, ray, "
-    "sweep"
+    "name, seed, data, model, loss, metrics, decision, train, scaling, parameter_server, checkpoint, failure, "
+    "tracking, ray, sweep"
 )
 LOSSES = "cross_entropy, binary_cross_entropy, mse, mae, huber, module:Name"
 
@@ -192,9 +192,10 @@ ONE_PROBLEM = {
         "loss:",
         "metrics: [acuracy]\nloss:",
         "job.yaml:8: metrics.0: unknown metric 'acuracy': did you mean 'accuracy'? "
-        "(allowed: accuracy, top_k, precision_macro, precision_micro, recall_macro, recall_micro, "
+        "(allowed: accuracy, top_k, precision, recall, f1, balanced_accuracy, matthews, log_loss, "
+        "precision_macro, precision_micro, recall_macro, recall_micro, "
         "f1_macro, f1_micro, confusion_matrix, "
-        "roc_auc, mse, mae, r2)",
+        "roc_auc, average_precision, mse, rmse, mae, r2)",
     ),
     "no guesses": (
         "loss:",

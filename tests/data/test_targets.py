@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dist_bp.data.targets import Targets, learn_targets, target_array
-from dist_bp.errors import DataError
+from dist_bp.errors import ConfigError, DataError
 
 
 def learn(raw: Any, task: Any = "classification", **options: Any) -> Targets:
@@ -38,6 +38,26 @@ def test_named_classes_take_numbers_and_names() -> None:
     assert targets.encode([2, 0]).tolist() == targets.encode(["lily", "rose"]).tolist() == [2, 0]
     targets = learn(["lily", "rose"], named=("rose", "iris", "lily"))
     assert targets.encode(["iris", "lily"]).tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("raw", "wanted", "place"),
+    [
+        (["no", "yes"], "no", 0),
+        (["no", "yes"], True, 1),  # what YAML makes of yes
+        (["off", "on"], False, 0),
+        ([1, 2], 2, 1),
+        ([1, 2], "1", 0),
+        ([False, True], 1, 1),
+    ],
+)
+def test_a_class_is_found_by_its_name(raw: Any, wanted: Any, place: int) -> None:
+    assert learn(raw).position(wanted, "decision.positive") == place
+
+
+def test_a_name_that_is_no_class_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"decision\.positive is 'maybe', which is no class: .*: 'no', 'yes'"):
+        learn(["no", "yes"]).position("maybe", "decision.positive")
 
 
 def test_regression_targets_are_columns_of_the_models_dtype() -> None:

@@ -7,16 +7,17 @@ from dist_bp.metrics.top_k import TopK
 
 CLASSIFICATION = [
     "accuracy", "top_3", "precision_macro", "precision_micro", "recall_macro", "recall_micro", "f1_macro",
-    "f1_micro", "confusion_matrix", "roc_auc",
+    "f1_micro", "confusion_matrix", "roc_auc", "precision", "recall", "f1", "balanced_accuracy", "matthews", "log_loss",
+    "average_precision",
 ]  # fmt: skip
-REGRESSION = ["mse", "mae", "r2"]
+REGRESSION = ["mse", "mae", "rmse", "r2"]
 
 
 @pytest.mark.parametrize("name", CLASSIFICATION)
 def test_names_of_classification(name: str) -> None:
     assert metric(name).name == name
     assert metric(name).kind == "classification"
-    assert metric(name).greater_is_better
+    assert metric(name).greater_is_better == (name != "log_loss")
 
 
 @pytest.mark.parametrize("name", REGRESSION)
@@ -28,7 +29,7 @@ def test_names_of_regression(name: str) -> None:
 
 def test_only_scalars_of_small_state_are_followed_in_training() -> None:
     costly = [name for name in CLASSIFICATION if not metric(name).on_training]
-    assert costly == ["confusion_matrix", "roc_auc"]
+    assert costly == ["confusion_matrix", "roc_auc", "average_precision"]
     assert [name for name in CLASSIFICATION if not metric(name).scalar] == ["confusion_matrix"]
 
 

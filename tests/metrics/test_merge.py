@@ -11,8 +11,9 @@ from dist_bp.metrics.base import State
 
 ROWS, CLASSES = 60, 4
 COUNTED = ["accuracy", "precision_macro", "recall_micro", "f1_macro", "roc_auc"]
-CLASSIFICATION = [*COUNTED, "top_2", "confusion_matrix"]
-VALUES = ["mse", "mae", "r2"]
+CLASSIFICATION = [*COUNTED, "top_2", "confusion_matrix", "balanced_accuracy", "matthews"]
+TWO_CLASSES = ["precision", "recall", "f1", "average_precision"]
+VALUES = ["mse", "mae", "rmse", "r2"]
 
 cuts = st.lists(st.integers(0, ROWS), max_size=5).map(sorted)
 splits = st.lists(cuts, min_size=1, max_size=4)
@@ -50,7 +51,7 @@ def cases() -> list[tuple[str, int | None, np.ndarray, np.ndarray]]:
     values = generator.normal(1e6, 1.0, (ROWS, 2))
     return [
         *((name, CLASSES, logits(CLASSES), labels) for name in CLASSIFICATION),
-        *((name, 2, logits(1), flags[:, 0]) for name in COUNTED),
+        *((name, 2, logits(1), flags[:, 0]) for name in (*COUNTED, *TWO_CLASSES)),
         *((name, CLASSES, logits(CLASSES), flags.astype("float32")) for name in COUNTED),
         *((name, None, values + generator.standard_normal((ROWS, 2)), values) for name in VALUES),
     ]

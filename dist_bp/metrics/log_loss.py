@@ -1,0 +1,37 @@
+"""The logarithmic loss of the probabilities."""
+
+from typing import ClassVar
+
+import numpy as np
+
+from dist_bp.metrics.base import Metric, State, misfit, ratio
+from dist_bp.types import Array
+
+
+class LogLoss(Metric):
+    """Mean of -log(probability of what is true): cross-entropy without weights or smoothing.
+
+    Of several labels a sample, the mean over the labels too.
+    """
+
+    kind = "classification"
+    name: ClassVar[str] = "log_loss"
+    greater_is_better = False
+
+    def empty(self) -> State:
+        return {"sum": np.zeros(1), "count": np.zeros(1, np.int64)}
+
+    def update(self, state: State, outputs: Array, targets: Array) -> None:
+        rows, units = outputs.shape
+        scores = outputs.astype(np.float64)
+        if targets.shape == outputs.shape or (units == 1 and targets.shape == (rows,)):
+            losses = np.logaddexp(0.0, scores) - targets.reshape(scores.shape) * scores
+        elif targets.shape == (rows,):
+            losses = np.logaddexp.reduce(scores, axis=1) - scores[np.arange(rows), targets]
+        else:
+            raise misfit(outputs, targets)
+        state["sum"] += losses.sum()
+        state["count"] += losses.size
+
+    def result(self, state: State) -> float:
+        return ratio(state["sum"][0], state["count"][0])

@@ -1,0 +1,29 @@
+"""The root of the mean squared error."""
+
+from typing import ClassVar
+
+import numpy as np
+
+from dist_bp.metrics.base import Metric, State
+from dist_bp.metrics.regression import residuals
+from dist_bp.types import Array
+
+
+class Rmse(Metric):
+    """Root of the mean squared error of each output, averaged over the outputs: in the targets' units."""
+
+    kind = "regression"
+    name: ClassVar[str] = "rmse"
+    greater_is_better = False
+
+    def empty(self) -> State:
+        return {"sum": np.zeros(1), "count": np.zeros(1, np.int64)}
+
+    def update(self, state: State, outputs: Array, targets: Array) -> None:
+        difference, _ = residuals(outputs, targets)
+        state["sum"] = state["sum"] + np.square(difference).sum(axis=0)
+        state["count"] += len(difference)
+
+    def result(self, state: State) -> float:
+        count = int(state["count"][0])
+        return float(np.sqrt(state["sum"] / count).mean()) if count else float("nan")
