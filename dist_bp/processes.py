@@ -29,6 +29,21 @@ def start_time(pid: int) -> str | None:
     return None if fields is None or fields[0] == "Z" else fields[19]
 
 
+def state_of(process: Known) -> str | None:
+    """The letter of proc(5) for what a process does, such as T: stopped; None where it has ended."""
+    ((pid, started),) = process.items()
+    fields = _stat(pid)
+    return None if fields is None or fields[0] in "ZX" or fields[19] != started else fields[0]
+
+
+def name_of(pid: int) -> str | None:
+    """The name of a process's program, or what it calls itself, in its first 15 characters."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().rstrip("\n")
+    except OSError:
+        return None
+
+
 def descendants(root: int) -> set[int]:
     """Ids of the processes below `root`."""
     children: dict[int, list[int]] = {}
@@ -50,6 +65,16 @@ def mentioning(text: str, where: Literal["cmdline", "environ"] = "cmdline") -> s
     for entry in _entries():
         with contextlib.suppress(OSError):
             if text.encode() in (entry / where).read_bytes():
+                found.add(int(entry.name))
+    return found
+
+
+def logging_to(folder: Path) -> set[int]:
+    """Ids of the processes whose standard output goes to a file in a folder or below it."""
+    found = set()
+    for entry in _entries():
+        with contextlib.suppress(OSError):
+            if os.readlink(entry / "fd" / "1").startswith(f"{folder}/"):
                 found.add(int(entry.name))
     return found
 

@@ -61,6 +61,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command line (by default the process's own). Raises SystemExit with the exit code."""
     remember(sys.argv[1:] if arguments is None else arguments)
     try:
+        _run(arguments)
+    except SystemExit as ended:
+        calls = sys.modules.get("dist_bp.runtime.calls")
+        if calls and calls.CALLER.abandoned:
+            calls.leave(ended.code if isinstance(ended.code, int) else bool(ended.code))
+        raise
+
+
+def _run(arguments: Sequence[str] | None) -> None:
+    try:
         _app()(None if arguments is None else list(arguments), prog_name="dist-bp")
     except DistBpError as error:
         for line in str(error).splitlines():

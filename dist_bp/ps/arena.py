@@ -29,15 +29,15 @@ class Snapshot:
 
 
 class Arena:
-    """Typed views of the shared memory described by a layout."""
+    """Typed views of the shared memory described by a layout; with `populate` all of it is mapped at once."""
 
-    def __init__(self, layout: ArenaLayout, descriptor: int) -> None:
+    def __init__(self, layout: ArenaLayout, descriptor: int, populate: bool = True) -> None:
         self.layout = layout
         self.descriptor = descriptor
         self._memory = mmap.mmap(
             descriptor,
             layout.nbytes,
-            flags=mmap.MAP_SHARED | mmap.MAP_POPULATE,
+            flags=mmap.MAP_SHARED | (mmap.MAP_POPULATE if populate else 0),
             prot=mmap.PROT_READ | mmap.PROT_WRITE,
         )
         workers, slots, mode = range(layout.workers), range(layout.mode.slots), layout.mode

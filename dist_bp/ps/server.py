@@ -101,6 +101,10 @@ class Server:
             raise RuntimeError("the server has not joined its node yet")
         return self._arena
 
+    def memory(self) -> tuple[str, ArenaLayout]:
+        """Where other processes of this machine and user can open the arena, and what lies where in it."""
+        return f"/proc/{os.getpid()}/fd/{self.arena.descriptor}", self._layout
+
     def read(self, version: int) -> tuple[Array, Array, dict[str, Array]]:
         """Parameters, statistics and this node's part of the optimizer's state."""
         return self.arena.read(version)

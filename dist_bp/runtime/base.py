@@ -14,6 +14,7 @@ from dist_bp.metrics import Metric
 from dist_bp.ps.arena import Snapshot, assemble
 from dist_bp.ps.doorbell import SILENT, START_SECONDS, Peer, PeerLost
 from dist_bp.ps.lease import Evaluation, Lease, MetricStates, NonFinite, ServerReport, WorkerReport
+from dist_bp.runtime.calls import RayLost
 from dist_bp.runtime.cluster import LOOPBACK
 from dist_bp.runtime.plan import RunPlan
 from dist_bp.types import Array
@@ -82,6 +83,7 @@ class Runtime(ABC):
         self.servers = [Peer("server", index) for index in range(plan.nodes * plan.servers)]
         self._metrics = metrics
         self._timeout = plan.timeout
+        self._trouble: Future[str] = Future()
         self._generation = 0
         self._version = 0
         self._step = 0
@@ -100,7 +102,14 @@ class Runtime(ABC):
         for worker in self.workers:
             calls.append((worker, "join", (self._node_addresses(addresses, plan.node_of(worker.rank)),)))
         self._ask(calls, START_SECONDS + self._timeout)
+        self._joined()
         self.write(snapshot)
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with that which carries the processes, if something is: it is time to save what there is."""
+        self._look()
+        return self._trouble.result() if self._trouble.done() else None
 
     def _node_addresses(self, addresses: Sequence[tuple[bytes, str]], node: int) -> list[bytes]:
         servers = self.plan.servers
@@ -162,6 +171,12 @@ class Runtime(ABC):
     def _launch(self) -> None:
         """Creates the servers and workers."""
 
+    def _joined(self) -> None:  # noqa: B027 - threads need no more
+        """Called once all processes of a node share its arena."""
+
+    def _look(self) -> None:  # noqa: B027 - threads depend on nothing
+        """Finds out whether something is wrong with that which carries the processes; `_trouble` gets what."""
+
     @abstractmethod
     def _submit(self, peer: Peer, method: str, arguments: tuple[Any, ...]) -> Future[Any]:
         """Starts a call of one process."""
@@ -170,19 +185,24 @@ class Runtime(ABC):
         """Makes all calls at once and returns their results in order; raises the root cause of a failure.
 
         After the first failure the others get a few seconds to say what they saw: the one that died is the
-        cause, those that lost sight of it are symptoms.
+        cause, those that lost sight of it are symptoms. Where Ray is in trouble its live actors may still answer, for
+        as long.
         """
         futures = [self._submit(*call) for call in calls]
         deadline = time.monotonic() + seconds
         pending = set(futures)
         peers = {future: peer for future, (peer, _, _) in zip(futures, calls, strict=True)}
         errors: list[BaseException] = []
+        calm = {self._trouble}
         while pending and (left := deadline - time.monotonic()) > 0:
-            done, pending = wait(pending, timeout=left, return_when=FIRST_COMPLETED)
-            found = [_attributed(error, peers[future]) for future in done if (error := future.exception())]
-            if found and not errors:
+            done, _ = wait({*pending, *calm}, timeout=left, return_when=FIRST_COMPLETED)
+            found = [_attributed(error, peers[future]) for future in done - calm if (error := future.exception())]
+            if (found and not errors) or done & calm:
                 deadline = min(deadline, time.monotonic() + GRACE_SECONDS)
             errors += found
+            pending, calm = pending - done, calm - done
+        if (errors or pending) and self.trouble:
+            errors.append(RayLost(self.trouble))
         if errors:
             raise root_cause(errors)
         for (peer, _, _), future in zip(calls, futures, strict=True):
@@ -229,15 +249,17 @@ def _attributed(error: BaseException, peer: Peer) -> BaseException:
 
 
 def root_cause(errors: Sequence[BaseException]) -> BaseException:
-    """The error that explains the others: wrong input, a death, an exception, a silent peer, a peer that left."""
+    """The error that explains the others: wrong input, Ray's end, a death, an exception, silence, a peer that left."""
 
     def rank(error: BaseException) -> int:
         if isinstance(error, UserError):
             return 0
-        if isinstance(error, ProcessDied):
+        if isinstance(error, RayLost):
             return 1
+        if isinstance(error, ProcessDied):
+            return 2
         if isinstance(error, PeerLost):
-            return 3 if error.what.startswith(SILENT) else 4
-        return 2
+            return 4 if error.what.startswith(SILENT) else 5
+        return 3
 
     return min(errors, key=rank)

@@ -3,24 +3,41 @@
 import logging
 import os
 import secrets
-import shutil
 import socket
 import sys
-import tempfile
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from dist_bp.errors import CapacityError, DistBpError, Interrupted, TrainingFailed
+from dist_bp.errors import CapacityError, DistBpError, TrainingFailed
 from dist_bp.messages import first_line
+from dist_bp.runtime.calls import CALLER, RayLost
 from dist_bp.runtime.control_group import cpu_limit
 from dist_bp.runtime.lean_ray import lean_ray
 from dist_bp.runtime.placement import Bundle, Node
 from dist_bp.runtime.ray_job import in_job
 from dist_bp.runtime.warden import Warden
+from dist_bp.runtime.watch import RayWatch
 
+LOOPBACK_ONLY = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+"""Ray's own switch for desktop systems: without it Ray replaces 127.0.0.1 by the machine's address, and most of its
+ports listen on all interfaces."""
 OBJECT_STORE_BYTES = 128 * 2**20
 REACHABLE_SECONDS = 5.0
+START_SECONDS = 120.0
+ANSWER_SECONDS = 30.0
+END_SECONDS = 10.0
+LARGEST_PATIENCE = 5.0
 LOOPBACK = "127.0.0.1"
+
+T = TypeVar("T")
+
+
+def patience(seconds: float) -> float:
+    """How long to wait for something that takes longer where the processors have more to do than there are of them."""
+    return seconds * min(max(os.getloadavg()[0] / local_cpus(), 1.0), LARGEST_PATIENCE)
 
 
 def local_cpus() -> int:
@@ -57,6 +74,7 @@ def import_ray(own: bool) -> Any:
     os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")  # Ray would print deaths of actors; we tell them ourselves
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     if own and "ray" not in sys.modules:
+        os.environ.update(LOOPBACK_ONLY)
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         if os.environ["RAY_AUTH_MODE"] == "token" and "RAY_AUTH_TOKEN_PATH" not in os.environ:
             os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
@@ -66,52 +84,86 @@ def import_ray(own: bool) -> Any:
 
 
 class Cluster:
-    """A connection to Ray; closing it ends a local one completely. A connection that is there is used and kept."""
+    """A connection to Ray; closing it ends a local one completely. A connection that is there is used and kept.
 
-    def __init__(self, address: str, object_store_bytes: int, warden: Warden) -> None:
+    Whatever calls Ray does so through `call`. Raises RayLost, there and here, where Ray does not answer, or one of its
+    own processes on this machine has ended or been stopped.
+    """
+
+    def __init__(
+        self, address: str, object_store_bytes: int, warden: Warden, start_seconds: float = START_SECONDS
+    ) -> None:
         self._warden = warden
-        self._folder: Path | None = None
+        self._watch: RayWatch | None = None
         address = cluster_address(address)
         local = address == "local"
         self._ray = import_ray(local)
         self._owned = not self._ray.is_initialized()
-        if not self._owned:
-            return
         try:
-            if local:
-                self._start_local(object_store_bytes)
-            else:
-                self._ray.init(address=address, logging_level=logging.WARNING, log_to_driver=False)
+            if self._owned:
+                connect = self._local(object_store_bytes) if local else {"address": address}
+                self._call("it started", lambda: self._connect(connect), patience(start_seconds))
+            if self._watch is None:
+                self._watch = RayWatch(self._call("its folder was asked for", self._session, ANSWER_SECONDS))
         except BaseException as error:
             self.close()
-            if isinstance(error, SystemExit):  # Ray's handler of SIGTERM
-                raise Interrupted("SIGTERM before training began") from error
             if isinstance(error, Exception) and not isinstance(error, DistBpError):  # Ray raises bare ones, too
                 raise TrainingFailed(f"Ray at {address!r} did not start or answer: {first_line(error)}") from error
             raise
 
-    def _start_local(self, object_store_bytes: int) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="dist_bp-"))
-        self._warden.guard(self._folder)
-        with lean_ray():
-            self._ray.init(
-                address="local",
-                num_cpus=local_cpus(),
-                object_store_memory=max(object_store_bytes, OBJECT_STORE_BYTES),
-                include_dashboard=False,
-                logging_level=logging.WARNING,
-                log_to_driver=False,
-                _temp_dir=str(self._folder),
-                _node_ip_address=LOOPBACK,
-            )
+    def _local(self, object_store_bytes: int) -> dict[str, Any]:
+        """How to start one of our own, in a folder that is watched from now on."""
+        folder = self._warden.folder() / "ray"  # Ray opens the one that it is given to everybody
+        self._watch = RayWatch(folder)
+        return {
+            "address": "local",
+            "num_cpus": local_cpus(),
+            "object_store_memory": max(object_store_bytes, OBJECT_STORE_BYTES),
+            "include_dashboard": False,
+            "_temp_dir": str(folder),
+            "_node_ip_address": LOOPBACK,
+        }
 
-    def settled(self) -> None:
-        """Every process that the run needs has been started."""
+    def _connect(self, arguments: dict[str, Any]) -> None:
+        # Of errors alone: the warning that SIGTERM is left to the main thread is what we want
+        with lean_ray() if arguments["address"] == "local" else nullcontext():
+            self._ray.init(logging_level=logging.ERROR, log_to_driver=False, **arguments)
+
+    def _session(self) -> Path:
+        """The folder in which the raylet of this machine works."""
+        own = self._ray.get_runtime_context().get_node_id()
+        (socket_path,) = (entry["RayletSocketName"] for entry in self._ray.nodes() if entry["NodeID"] == own)
+        return Path(socket_path).parents[1]
+
+    @property
+    def trouble(self) -> Future[str]:
+        """Gets what is wrong with Ray once something is."""
+        assert self._watch
+        return self._watch.trouble
+
+    def look(self) -> None:
+        """Looks at Ray's own processes now."""
+        assert self._watch
+        self._watch.look()
+
+    def call(self, doing: str, function: Callable[[], T], seconds: float = ANSWER_SECONDS) -> T:
+        """What a function that calls Ray returns or raises; `doing` says in a message what was going on."""
+        return self._call(doing, function, seconds)
+
+    def _call(self, doing: str, function: Callable[[], T], seconds: float) -> T:
+        return CALLER.call(doing, function, seconds, self._watch.trouble if self._watch else Future())
+
+    def settled(self, pids: Iterable[int] = ()) -> None:
+        """Every process that the run needs has been started; `pids` are those of this machine that Ray has started."""
+        self._warden.also(pids)
         self._warden.settle()
 
     @property
     def nodes(self) -> list[Node]:
         """The machines that are there, the driver's own first."""
+        return self.call("its nodes were asked for", self._nodes)
+
+    def _nodes(self) -> list[Node]:
         own = self._ray.get_runtime_context().get_node_id()
         alive = [entry for entry in self._ray.nodes() if entry["Alive"]]
         nodes = [
@@ -122,6 +174,9 @@ class Cluster:
     @property
     def bundles(self) -> list[Bundle]:
         """What is reserved for this process: the bundles of its placement group, none outside of one."""
+        return self.call("its placement group was asked for", self._bundles)
+
+    def _bundles(self) -> list[Bundle]:
         from ray.util import get_current_placement_group, placement_group_table
 
         group = get_current_placement_group()
@@ -132,10 +187,19 @@ class Cluster:
         return [Bundle(index, nodes[index], count) for index, count in enumerate(cpus)]
 
     def close(self) -> None:
-        if not self._owned:
+        """Ends the connection, and what this process has started. Where Ray does not answer the warden ends it."""
+        if self._watch:
+            self._watch.look()
+            self._watch.close()
+        if not self._owned or CALLER.abandoned:
             return
+        lost = CALLER.busy or (self._watch is not None and self._watch.trouble.done())
         try:
-            self._ray.shutdown()
+            if not lost:
+                CALLER.call("it ended", self._ray.shutdown, END_SECONDS, Future())
+        except RayLost:
+            lost = True
         finally:
-            if self._folder:
-                shutil.rmtree(self._folder, ignore_errors=True)
+            if lost:
+                CALLER.abandon()
+                self._warden.stay()

@@ -5,12 +5,13 @@ import os
 import socket
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from dist_bp.errors import CapacityError
 from dist_bp.metrics import Metric
-from dist_bp.ps.arena import Snapshot
+from dist_bp.ps.arena import Arena, Snapshot, assemble
 from dist_bp.ps.doorbell import Peer
 from dist_bp.ps.server import Server
 from dist_bp.ps.worker import Worker
@@ -86,16 +87,23 @@ class RayRuntime(Runtime):
     ) -> None:
         scaling = plan.config.scaling
         self._bundles = [bundle for bundle in cluster.bundles if bundle.cpus >= scaling.cpus_per_worker]
-        nodes = within(self._bundles, cluster.nodes) if self._bundles else cluster.nodes
+        nodes = cluster.nodes
+        self._own_node = nodes[0].id
+        nodes = within(self._bundles, nodes) if self._bundles else nodes
         self._places: list[Place] = place(plan.workers, scaling.cpus_per_worker, nodes, scaling.placement)
         super().__init__(replace(plan, placement=tuple(place.workers for place in self._places)), metrics)
         self._cluster = cluster
         self._pool = pool
         self._actors: dict[Peer, Any] = {}
+        self._arena: Arena | None = None
+        self._trouble = cluster.trouble
         self._sound = True
         """Whether every call so far was answered, and so nobody is in the middle of anything."""
 
     def _launch(self) -> None:
+        self._cluster.call("actors were made", self._make_actors)
+
+    def _make_actors(self) -> None:
         peers = (*self.servers, *self.workers)
         posts = [self._post(peer) for peer in peers]
         warm = self._pool.take(posts) if self._pool else [None] * len(posts)
@@ -119,9 +127,8 @@ class RayRuntime(Runtime):
 
     def _post(self, peer: Peer) -> Post:
         """Where its actor goes: the node that was chosen for it, within a placement group a bundle there."""
-        is_worker = peer.role == "worker"
+        is_worker, node = peer.role == "worker", self._node_of(peer)
         cpus = self.plan.config.scaling.cpus_per_worker
-        node = self.plan.node_of(peer.rank) if is_worker else peer.rank // self.plan.servers
         place: str | int = self._places[node].node.id
         if self._bundles:
             rooms = [(bundle.index, int(bundle.cpus // cpus)) for bundle in self._bundles if bundle.node == place]
@@ -129,22 +136,51 @@ class RayRuntime(Runtime):
             place = here[peer.rank - sum(self.plan.placement[:node])] if is_worker else here[0]
         return Post(peer.role, cpus if is_worker else 0, place)
 
+    def _node_of(self, peer: Peer) -> int:
+        return self.plan.node_of(peer.rank) if peer.role == "worker" else peer.rank // self.plan.servers
+
     def _host(self, node: int) -> str:
         return self._places[node].node.host
 
-    def start(self, snapshot: Snapshot) -> None:
-        super().start(snapshot)
-        self._cluster.settled()
+    def _joined(self) -> None:
+        """Opens the arena beside Ray, where it is on this machine: Ray passes larger arrays on through its raylet."""
+        pids = self.pids()
+        here = [peer for peer in pids if self._places[self._node_of(peer)].node.id == self._own_node]
+        self._cluster.settled(pids[peer] for peer in here)
+        if self.plan.nodes == 1 and here:
+            ((path, layout),) = self._ask([(self.servers[0], "memory", ())], self._timeout)
+            with suppress(OSError), open(path, "r+b", buffering=0) as file:  # where this process may not look at others
+                self._arena = Arena(layout, file.fileno(), populate=False)
+
+    def _look(self) -> None:
+        self._cluster.look()
+
+    def read(self) -> Snapshot:
+        return assemble(self._step, [self._arena.read(self._version)]) if self._arena else super().read()
+
+    def write(self, snapshot: Snapshot) -> None:
+        if self._arena is None:
+            super().write(snapshot)
+        else:
+            self._version, self._step = 0, snapshot.step
+            self._arena.write(0, snapshot)
 
     def pids(self) -> dict[Peer, int]:
-        """The processes of the actors, for measurements and tests."""
+        """The processes of the actors."""
         import ray
 
-        return {peer: ray.get(actor.pid.remote(), timeout=self.plan.timeout) for peer, actor in self._actors.items()}
+        def ask() -> list[int]:
+            return list(ray.get([actor.pid.remote() for actor in self._actors.values()]))
+
+        pids = self._cluster.call("the actors' processes were asked for", ask, self._timeout)
+        return dict(zip(self._actors, pids, strict=True))
 
     def _submit(self, peer: Peer, method: str, arguments: tuple[Any, ...]) -> Future[Any]:
         result: Future[Any] = Future()
-        reply = self._actors[peer].call.remote(method, *arguments).future()
+        call = self._actors[peer].call
+        reply = self._cluster.call(
+            f"{peer} was called", lambda: call.remote(method, *arguments).future(), self._timeout
+        )
         reply.add_done_callback(lambda future: _settle(future, result, peer))
         return result
 
@@ -155,17 +191,22 @@ class RayRuntime(Runtime):
         return answers
 
     def close(self) -> None:
-        import ray
-
         try:
-            if self._pool and self._sound:
-                self._pool.keep((self._post(peer), actor) for peer, actor in self._actors.items())
-            else:
-                for actor in self._actors.values():
-                    ray.kill(actor)
+            if not self._trouble.done():
+                self._cluster.call("actors were released", self._release_actors)
         finally:
             self._actors.clear()
+            self._arena = None
             self._cluster.close()
+
+    def _release_actors(self) -> None:
+        import ray
+
+        if self._pool and self._sound:
+            self._pool.keep((self._post(peer), actor) for peer, actor in self._actors.items())
+            return
+        for actor in self._actors.values():
+            ray.kill(actor)
 
 
 def _settle(reply: Future[Any], result: Future[Any], peer: Peer) -> None:

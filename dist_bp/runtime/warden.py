@@ -15,11 +15,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, Self
 
-from dist_bp.processes import Known, alive, descendants, known, mentioning
+from dist_bp.processes import Known, alive, descendants, known, logging_to, mentioning
 
 LOOK_SECONDS = 0.2
 KILL_SECONDS = 5.0
@@ -37,6 +37,10 @@ main()
 class Warden:
     """The driver's side, a context manager. When it is left, the warden ends what may still be there, and itself."""
 
+    def __init__(self) -> None:
+        self._folders: list[Path] = []
+        self._stays = False
+
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", START, str(os.getpid())],
@@ -48,6 +52,11 @@ class Warden:
 
     def __exit__(self, *_: object) -> None:
         self._tell("dismiss", None)
+        if self._stays:
+            deadline = time.monotonic() + 2 * KILL_SECONDS
+            while any(folder.exists() for folder in self._folders) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            return
         with contextlib.suppress(OSError):
             self._stdin.close()
         try:
@@ -56,13 +65,32 @@ class Warden:
             self._process.kill()
             self._process.wait()
 
+    def folder(self) -> Path:
+        """A new folder in the temporary one, for this user alone. It is guarded before it is there."""
+        from tempfile import gettempdir  # a slow import, not needed at the other end
+
+        folder = Path(gettempdir()) / f"dist_bp-{os.urandom(4).hex()}"
+        self.guard(folder)
+        folder.mkdir(0o700)
+        return folder
+
     def guard(self, folder: Path) -> None:
         """From now on: whatever the driver starts, and `folder`, must not outlive it."""
+        self._folders.append(folder)
         self._tell("guard", [sorted(descendants(os.getpid())), str(folder)])
 
     def settle(self) -> None:
         """All that is to be guarded has been started; the warden looks once more and then only waits."""
         self._tell("settle", None)
+
+    def also(self, pids: Iterable[int]) -> None:
+        """Processes that others have started for the driver; they must not outlive it either."""
+        self._tell("also", known(pids))
+
+    def stay(self) -> None:
+        """When it is left the warden clears up, and once more when the driver has ended: threads of it that cannot be
+        stopped may still start processes."""
+        self._stays = True
 
     def run(self, command: list[str], environment: dict[str, str] | None = None) -> None:
         """A command for after the driver was killed, once its processes are gone, and what its environment adds."""
@@ -101,21 +129,27 @@ class Guard:
             elif kind == "settle":
                 self._look()
                 self._looking = False
+            elif kind == "also":
+                self._known |= {int(pid): started for pid, started in value.items()}
             elif kind == "command":
                 self._commands.append(value)
             else:
                 dismissed = True
+                self._clear_up()
         if not dismissed:
             print(
                 f"error: the driver (process {self._driver}) was killed; ending what it started",
                 file=sys.stderr,
                 flush=True,
             )
-        self._end_processes()
-        self._remove_folders()
+        self._clear_up()
         for command, environment in [] if dismissed else self._commands:
             with contextlib.suppress(OSError, subprocess.SubprocessError):
                 subprocess.run(command, env={**os.environ, **environment}, timeout=LAST_COMMAND_SECONDS, check=False)
+
+    def _clear_up(self) -> None:
+        self._end_processes()
+        self._remove_folders()
 
     def _messages(self) -> Iterator[tuple[str, Any]]:
         """What the driver says until the pipe ends; between messages it looks for new processes if it has to."""
@@ -134,12 +168,13 @@ class Guard:
 
     def _look(self) -> None:
         """Adds what the driver has started, while Ray starts, what the known processes have started, and what has
-        a guarded folder in its command line: Ray's first processes, should the driver die before the next look."""
+        a guarded folder in its command line, or its output there: Ray's first processes, should the driver die before
+        the next look, and the workers of a raylet that has died."""
         found: set[int] = set()
         for root in (self._driver, *self._known) if self._looking else (*self._known,):
             found |= descendants(root)
         for folder in self._folders:
-            found |= mentioning(str(folder))
+            found |= mentioning(str(folder)) | logging_to(folder)
         self._known |= known(found - self._strangers)
 
     def _end_processes(self) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from dist_bp.errors import DistBpError, SubmitError
 from dist_bp.messages import last_line
 from dist_bp.processes import Known, alive, descendants, known, mentioning, working_in
-from dist_bp.runtime.cluster import LOOPBACK, local_cpus
+from dist_bp.runtime.cluster import LOOPBACK, LOOPBACK_ONLY, local_cpus
 from dist_bp.submit.address import find_dashboard
 from dist_bp.submit.client import ENDED, JobsClient, NotFound
 from dist_bp.submit.state import HEAD, TOKEN, Head, forget_stops, locked, read_head, state_folder, write_head
@@ -30,9 +30,7 @@ END_SECONDS = 5.0
 MARK = "DIST_BP_HEAD"
 """Environment variable that all processes of a head, and of its jobs, inherit: the head's folder."""
 
-# The last one is Ray's own switch for staying on loopback, meant for desktop systems; without it Ray replaces
-# 127.0.0.1 by the machine's address and listens on all interfaces.
-SWITCHES = {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+SWITCHES = {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0", **LOOPBACK_ONLY}
 NOT_INHERITED = (
     "RAY_ADDRESS",
     "RAY_API_SERVER_ADDRESS",

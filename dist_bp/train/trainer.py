@@ -9,6 +9,7 @@ from dist_bp.errors import Interrupted, TrainingFailed
 from dist_bp.ps.arena import Snapshot
 from dist_bp.ps.lease import NonFinite
 from dist_bp.runtime.base import LeaseReport, Runtime
+from dist_bp.runtime.calls import RayLost
 from dist_bp.runtime.ray_job import again
 from dist_bp.track.port import Tracker
 from dist_bp.train.course import Course
@@ -96,11 +97,15 @@ class Trainer:
             self._lease()
             self._saver.check()
             reason = self._end_of_lease()
-            if self._checkpoint_due(reason is not None):
+            trouble = self._runtime.trouble
+            if self._checkpoint_due(reason is not None or trouble is not None):
                 self.save()
             if self._interrupt.requested and reason is None:
                 self._saver.finish()
-                raise Interrupted(self._interrupted_message())
+                raise Interrupted(self._ended_message(self._interrupt.requested))
+            if trouble and reason is None:
+                self._saver.finish()
+                raise RayLost(self._ended_message(f"{trouble}. Ended"))
         if self._step % self._job.steps_per_epoch:
             self._finish_epoch()
         self._saver.finish()
@@ -311,11 +316,9 @@ class Trainer:
             seconds_left=left,
         )
 
-    def _interrupted_message(self) -> str:
-        return (
-            f"{self._interrupt.requested} after step {self._step}: checkpoint saved; "
-            f"go on with {again(self._tracker.run_id or 'auto')}"
-        )
+    def _ended_message(self, why: str) -> str:
+        run = self._tracker.run_id or "auto"
+        return f"{why} after step {self._step}: checkpoint saved; go on with {again(run)}"
 
     def _non_finite_message(self, found: NonFinite) -> str:
         gradients = self._runtime.non_finite_gradients()

@@ -1,0 +1,86 @@
+"""Calls into Ray: each has a deadline, for Ray may wait without an end for a process of its own that is gone."""
+
+import atexit
+import os
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from queue import SimpleQueue
+from typing import Any, NoReturn, TypeVar
+
+from dist_bp.errors import TrainingFailed
+
+LAST_WORD_SECONDS = 1.0
+"""For an answer that is on its way when something goes wrong with Ray."""
+
+T = TypeVar("T")
+
+
+class RayLost(TrainingFailed):
+    """Ray itself, not the job, has failed: a process of its own stopped, ended or does not answer."""
+
+
+class Caller:
+    """A thread that makes the calls, one after the other, as long as this process lives.
+
+    For ever, because Ray's processes end with the thread that started them. The one that asks waits beside it and can
+    be interrupted at any time.
+    """
+
+    def __init__(self) -> None:
+        self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._last: Future[Any] | None = None
+        self.abandoned = False
+
+    def call(self, doing: str, function: Callable[[], T], seconds: float | None, trouble: Future[str]) -> T:
+        """What the function returns or raises.
+
+        Raises RayLost at the deadline, or when `trouble` says what is wrong with Ray.
+        """
+        if self.abandoned:
+            raise RayLost("Ray has failed in this process before: start a new one")
+        result: Future[T] = Future()
+        self._last = result
+        self._calls.put((result, function))
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._serve, name="ray calls", daemon=True)
+            self._thread.start()
+        ends: list[Future[Any]] = [result, trouble]
+        wait(ends, seconds, return_when=FIRST_COMPLETED)
+        if not result.done() and trouble.done():
+            wait([result], LAST_WORD_SECONDS)
+        if result.done():
+            return result.result()
+        raise RayLost(trouble.result() if trouble.done() else f"Ray did not answer for {seconds:.0f} s while {doing}")
+
+    @property
+    def busy(self) -> bool:
+        """Whether Ray has not answered the last call."""
+        return self._last is not None and not self._last.done()
+
+    def abandon(self) -> None:
+        """No more calls: this process has to end without Ray, whose own handlers would wait for what is gone."""
+        if not self.abandoned:
+            self.abandoned = True
+            atexit.register(leave, 1)
+
+    def _serve(self) -> None:
+        while True:
+            result, function = self._calls.get()
+            try:
+                result.set_result(function())
+            except BaseException as error:
+                result.set_exception(error)
+
+
+def leave(code: int) -> NoReturn:
+    """Ends this process at once."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
+
+
+CALLER = Caller()
+"""Of this process, which can be connected to one Ray at a time."""
