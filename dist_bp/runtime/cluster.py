@@ -28,7 +28,7 @@ OBJECT_STORE_BYTES = 128 * 2**20
 REACHABLE_SECONDS = 5.0
 START_SECONDS = 120.0
 ANSWER_SECONDS = 30.0
-END_SECONDS = 10.0
+END_SECONDS = 5.0
 LARGEST_PATIENCE = 5.0
 LOOPBACK = "127.0.0.1"
 
@@ -196,9 +196,11 @@ class Cluster:
         lost = CALLER.busy or (self._watch is not None and self._watch.trouble.done())
         try:
             if not lost:
-                CALLER.call("it ended", self._ray.shutdown, END_SECONDS, Future())
-        except RayLost:
+                CALLER.call("it ended", self._ray.shutdown, patience(END_SECONDS), Future())
+        except RayLost as error:
             lost = True
+            if self._watch:
+                self._watch.trouble.set_result(str(error))
         finally:
             if lost:
                 CALLER.abandon()

@@ -143,6 +143,8 @@ def _run(
             outcome = trainer.run()
             observer.phase("evaluating")
             report = evaluate(job, runtime, outcome)
+        if trouble := runtime.trouble:
+            observer.warn(f"{trouble}; the run had all it needs")
         observer.phase("logging the model")
         return publish(job, tracker, folder, models, outcome, report, drawing, observer)
 

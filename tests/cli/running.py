@@ -1,0 +1,88 @@
+"""A `dist-bp train` in a process of its own, for tests in which it does not come to its end."""
+
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+import psutil
+
+from tests.database import rows
+
+COMMAND = [sys.executable, "-c", "from dist_bp.cli.main import main; main()"]
+CONFIG = """
+name: cli
+data:
+  source: {type: sklearn, name: iris}
+  split: {validation: 0.2, test: 0.2}
+  preprocess: [{type: standardize}]
+model:
+  layers:
+    - {type: dense, units: 8, activation: tanh}
+    - {type: dense, units: 3}
+loss: {type: cross_entropy}
+train:
+  epochs: 5
+  batch_size: 16
+  group_size: 8
+  optimizer: {type: adam, learning_rate: 1e-2}
+scaling: {num_workers: 2, servers_per_node: 2}
+tracking: {system_metrics: false}
+"""
+ENDLESS = ["train.epochs=1000000", "checkpoint.every_epochs=50", "tracking.every_steps=100000"]
+
+
+def status_of(run_id: str) -> str:
+    """The status of a run, read without MLflow."""
+    return str(rows("select status from runs where run_uuid = ?", run_id)[0][0])
+
+
+class Running:
+    """A training command in the background that has begun to write checkpoints."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [*COMMAND, "train", "job.yaml", *ENDLESS, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.children: list[psutil.Process] = []
+
+    def __enter__(self) -> Self:
+        try:
+            self._wait_for_a_checkpoint()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in (*self.children, self.process):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        self.process.communicate(timeout=60)
+
+    def _wait_for_a_checkpoint(self) -> None:
+        deadline = time.monotonic() + 120
+        while not list(Path("runs").glob("*/checkpoints/step-*")):
+            assert self.process.poll() is None, self.process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        self.run_id = next(Path("runs").iterdir()).name
+        self.children = psutil.Process(self.process.pid).children(recursive=True)
+
+    def pid_of(self, title: str) -> int:
+        return next(child.pid for child in self.children if any(title in part for part in child.cmdline()))
+
+    def end(self, timeout: float = 60) -> tuple[int, str, float]:
+        """Exit code, standard error, and the seconds it took."""
+        started = time.monotonic()
+        _, errors = self.process.communicate(timeout=timeout)
+        return self.process.returncode, errors, time.monotonic() - started
+
+    def assert_nothing_left(self, seconds: float = 10) -> None:
+        _, alive = psutil.wait_procs(self.children, timeout=seconds)
+        assert not alive

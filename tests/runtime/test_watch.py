@@ -1,0 +1,64 @@
+"""The watch tells of a raylet or GCS that is gone or stays stopped, and of nothing else."""
+
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from concurrent.futures import TimeoutError as TooLate
+from pathlib import Path
+
+import pytest
+
+from dist_bp.runtime import watch
+from dist_bp.runtime.watch import RayWatch
+
+Starter = Callable[[str], "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Starter]:
+    """Starts a process with the name of one of Ray's, and the folder in its command line."""
+    monkeypatch.setattr(watch, "LOOK_SECONDS", 0.02)
+    started = []
+
+    def new(name: str) -> "subprocess.Popen[bytes]":
+        program = Path(shutil.copy(shutil.which("bash") or "", tmp_path / name))
+        started.append(subprocess.Popen([program, "-c", "while true; do read -t 9 <> <(:); done", tmp_path / "ray"]))
+        return started[-1]
+
+    yield new
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def test_a_killed_one_is_told_at_once(tmp_path: Path, start: Starter) -> None:
+    looking = RayWatch(tmp_path / "ray")
+    raylet = start("raylet")
+    start("another").kill()
+    with pytest.raises(TooLate):
+        looking.trouble.result(0.3)
+    raylet.kill()
+    assert looking.trouble.result(5).startswith(f"Ray's raylet (process {raylet.pid}) has crashed or was killed")
+
+
+def test_one_that_stays_stopped_is_told(tmp_path: Path, start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+    looking = RayWatch(tmp_path / "ray")
+    gcs = start("gcs_server")
+    gcs.send_signal(signal.SIGSTOP)
+    gcs.send_signal(signal.SIGCONT)
+    with pytest.raises(TooLate):
+        looking.trouble.result(0.5)
+    gcs.send_signal(signal.SIGSTOP)
+    assert looking.trouble.result(5).startswith(f"Ray's GCS (process {gcs.pid}) has been stopped by a signal")
+
+
+def test_after_its_end_it_is_silent(tmp_path: Path, start: Starter) -> None:
+    raylet = start("raylet")
+    looking = RayWatch(tmp_path / "ray")
+    with pytest.raises(TooLate):
+        looking.trouble.result(0.3)
+    looking.close()
+    raylet.kill()
+    looking.look()
+    assert not looking.trouble.done()
