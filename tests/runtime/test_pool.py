@@ -87,7 +87,7 @@ def test_nothing_of_a_run_stays_in_memory(ray_cluster: Cluster, pool: Pool, make
 def test_a_dead_or_hanging_process_is_replaced(
     ray_cluster: Cluster, pool: Pool, make_job: JobMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dist_bp.runtime.pool.RELEASE_SECONDS", 0.5)
+    monkeypatch.setattr("dist_bp.runtime.pool.RELEASE_SECONDS", 3)
     job = prepare_job(make_job(scaling={"num_workers": 2}))
     _, pids = on_warm(job, pool, ray_cluster)
     dead, hanging, _ = sorted(pids)
