@@ -1,0 +1,215 @@
+"""Training, `evaluate` and `predict` read a file for the same rows, in whatever form it is written."""
+
+import bz2
+import csv
+import gzip
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyarrow import parquet
+
+from dist_bp import build
+from dist_bp.cli.main import main
+from dist_bp.data import Pipeline, Reader, Targets, reader
+from dist_bp.data.sources.csv import CsvSource
+from dist_bp.serve import SavedModel
+from dist_bp.serve.files import evaluate_file, predict_file
+from tests.data.test_sources import idx_bytes
+from tests.serve.samples import configuration, save
+
+ROWS = 60
+DRAW = np.random.default_rng(0)
+NUMBERS = np.round(DRAW.normal(0, 2000, ROWS), 2).tolist()
+COLOURS = [["röd", "grön", 'a;b, "c"', "None"][row % 4] for row in range(ROWS)]
+IDS = [2**53 + 1 + row % 3 for row in range(ROWS)]
+LABELS = ["no" if row % 3 else "yes" for row in range(ROWS)]
+COLUMNS = ["a", "c", "i", "y"]
+
+
+def text(number: Callable[[float], str] = str, separator: str = ",", end: str = "", header: bool = True) -> str:
+    out = io.StringIO()
+    rows = zip(map(number, NUMBERS), COLOURS, IDS, LABELS, strict=True)
+    csv.writer(out, delimiter=separator, lineterminator="\n").writerows([*([COLUMNS] if header else []), *rows])
+    return out.getvalue().replace("\n", f"{end}\n")
+
+
+def european(number: float) -> str:
+    return f"{number:,.2f}".translate(str.maketrans(",.", ".,"))
+
+
+def gap(number: float) -> str:
+    return "?" if number == NUMBERS[7] else str(number)
+
+
+FRAME = pd.DataFrame({"a": NUMBERS, "c": COLOURS, "i": IDS, "y": LABELS})
+KEEP = {"keep_default_na": False}
+TEXTS: dict[str, tuple[str, bytes, dict[str, Any]]] = {
+    "plain": ("d.csv", text().encode(), KEEP),
+    "separators at the ends": ("d.csv", text(end=",").encode(), KEEP),
+    "european": ("d.csv", text(european, ";").encode(), {**KEEP, "separator": ";", "decimal": ",", "thousands": "."}),
+    "packed": ("d.csv.gz", gzip.compress(text(separator="|").encode()), {**KEEP, "separator": "|"}),
+    "packed, of another name": ("d.data", bz2.compress(text(separator=";").encode()), {**KEEP, "separator": ";"}),
+    "tabs": ("d.tsv", text(separator="\t").encode(), KEEP),
+    "tabs, packed": ("d.tsv.gz", gzip.compress(text(separator="\t").encode()), KEEP),
+    "commas in tsv": ("d.tsv", text().encode(), {**KEEP, "separator": ","}),
+    "latin-1": ("d.csv", text().encode("latin-1"), {**KEEP, "encoding": "latin-1"}),
+    "utf-16": ("d.txt", text().encode("utf-16"), {**KEEP, "encoding": "utf-16"}),
+    "no header": ("d.csv", text(header=False).encode(), {**KEEP, "header": False, "names": COLUMNS}),
+    "comments": ("d.csv", f"#1\n{text()}#2\n".encode(), {**KEEP, "comment": "#"}),
+    "a title": ("d.csv", f"of 2024\n\n{text()}".encode(), {**KEEP, "skip_rows": 2}),
+    "an index": ("d.csv", FRAME.to_csv().encode(), KEEP),
+    "other columns": ("d.csv", FRAME.assign(z="x").to_csv(index_label="k").encode(), {**KEEP, "exclude": ["k", "z"]}),
+    "gaps": ("d.csv", text(gap).encode(), {"na_values": ["?"], "missing": "impute"}),
+    "gaps dropped": ("d.csv", text(gap).encode(), {"na_values": ["?"], "missing": "drop"}),
+}
+
+
+def tables() -> dict[str, tuple[str, pa.Table, dict[str, Any]]]:
+    table = pa.Table.from_pandas(FRAME, preserve_index=False)
+    decimals = pa.array(NUMBERS).cast(pa.decimal128(12, 2))
+    return {
+        "plain": ("d.parquet", table, {}),
+        "decimals": ("d.parquet", table.set_column(0, "a", decimals), {}),
+        "a dictionary": ("d.pq", table.set_column(1, "c", table["c"].dictionary_encode()), {}),
+        "an index": ("d.parquet", pa.Table.from_pandas(FRAME.set_index("a")), {}),
+        "rows without names": ("d.parquet", pa.Table.from_pandas(FRAME.iloc[::-1]), {}),
+        "of another name": ("part-0", table, {}),
+        "nullable": ("d.parquet", table.set_column(2, "i", pa.array([None, *IDS[1:]])), {"missing": "impute"}),
+    }
+
+
+def trained(folder: Path, source: dict[str, Any]) -> SavedModel:
+    steps = [{"type": "impute"}, {"type": "impute", "strategy": "most_frequent"}, {"type": "one_hot"}]
+    data = {"source": source, "preprocess": [*steps, {"type": "standardize"}], "prepared": str(folder / "prepared")}
+    if source["type"] not in ("csv", "parquet"):
+        data["preprocess"] = [{"type": "standardize"}]
+    return SavedModel.load(save(configuration(folder, source, 2, data=data)))
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    captured = capsys.readouterr()
+    assert ended.value.code == 0, captured.err
+    return captured.out
+
+
+def check(source: dict[str, Any], path: str, truth: list[str], labels: str | None = None) -> float:
+    """The training file, evaluated and predicted, has the score that all splits have together."""
+    model = trained(Path.cwd(), source)
+    prepared = build.prepare(model.config)
+    right, total = 0.0, 0
+    for name in prepared.splits:
+        x, y = prepared.split(name)
+        total += len(x)
+        right += len(x) * model.evaluate_prepared(x, y, model.loss)["accuracy"]
+    assert 0 < right < total
+    samples, metrics = evaluate_file(model, path, labels)
+    assert samples == total
+    assert metrics["accuracy"] == pytest.approx(right / total, abs=1e-12)
+    if source.get("missing") != "drop":
+        predicted: list[pd.DataFrame] = []
+        assert predict_file(model, path, predicted.append) == (total, None)
+        hits = [str(one) == other for one, other in zip(pd.concat(predicted)["prediction"], truth, strict=True)]
+        assert np.mean(hits) == pytest.approx(right / total)
+    return metrics["accuracy"]
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """25 rows of three columns each, so that a file is several."""
+    monkeypatch.setattr(reader, "BLOCK_BYTES", 8 * 3 * 25)
+
+
+@pytest.mark.parametrize("form", TEXTS)
+def test_text(form: str) -> None:
+    path, content, options = TEXTS[form]
+    Path(path).write_bytes(content)
+    check({"type": "csv", "path": path, "target": "y", "categorical": ["i"], **options}, path, LABELS)
+
+
+@pytest.mark.parametrize("form", tables())
+def test_parquet(form: str) -> None:
+    path, table, options = tables()[form]
+    parquet.write_table(table, path, row_group_size=40)
+    source = {"type": "parquet", "path": path, "target": "y", "categorical": ["i"], **options}
+    check(source, path, table["y"].to_pylist())
+
+
+def test_arrays() -> None:
+    x, y = DRAW.integers(0, 9, (ROWS, 3)).astype(np.uint8), np.arange(ROWS, dtype=np.uint8) % 2
+    np.savez("d.npz", images=x, labels=y)
+    np.save("x.npy", x)
+    np.save("y.npy", y)
+    Path("x").write_bytes(gzip.compress(idx_bytes(x)))
+    Path("y.idx").write_bytes(idx_bytes(y))
+    truth = [str(label) for label in y]
+    check({"type": "npz", "path": "d.npz", "inputs": "images", "targets": "labels"}, "d.npz", truth)
+    check({"type": "npy", "inputs": "x.npy", "targets": "y.npy"}, "x.npy", truth, "y.npy")
+    check({"type": "idx", "images": "x", "labels": "y.idx"}, "x", truth, "y.idx")
+
+
+def test_what_names_the_rows_goes_with_the_predictions(capsys: pytest.CaptureFixture[str]) -> None:
+    names = [f"00{row}" for row in range(ROWS)]
+    FRAME.assign(name=names).to_csv("d.csv", index=False)
+    FRAME[["c", "i", "a"]].to_csv("new.csv", index=False, sep=";", decimal=",")
+    source = {"type": "csv", "path": "d.csv", "target": "y", "id_column": "name", "categorical": ["i"], **KEEP}
+    score = check({**source, "id_column": None, "exclude": ["name"]}, "d.csv", LABELS)
+    trained(Path.cwd(), source)
+    assert json.loads(run(capsys, "evaluate", "runs/run", "--data", "d.csv", "--json"))["metrics"]["accuracy"] == score
+    said = run(capsys, "predict", "runs/run", "--input", "d.csv", "--output", "out.csv")
+    assert said == "60 predictions written to out.csv\n"
+    first = pd.read_csv("out.csv", dtype={"name": str})
+    assert first.columns.tolist() == ["name", "prediction", "probability_no", "probability_yes"]
+    assert first["name"].tolist() == names
+    options = ("--csv", "separator=;", "--csv", "decimal=,")
+    said = run(capsys, "predict", "runs/run", "--input", "new.csv", "--output", "new.parquet", *options)
+    assert said == "60 predictions written to new.parquet; new.csv has no column 'name'\n"
+    other = pd.read_parquet("new.parquet")
+    pd.testing.assert_frame_equal(other, first.drop(columns="name"), check_dtype=False, check_exact=False)
+
+
+SIGNS = st.sampled_from([(",", ".", None), (";", ",", "."), ("\t", ".", ","), ("|", ",", "'"), (";", ".", " ")])
+CELL = st.text(st.characters(codec="latin-1", exclude_characters="\0", exclude_categories=("Cc",)), max_size=6)
+CELLS = st.lists(st.tuples(st.floats(-1e9, 1e9), CELL | st.just('a\n"b')), min_size=20, max_size=30)
+
+
+def write(number: float, decimal: str, thousands: str | None) -> str:
+    grouped = f"{number:,.3f}" if thousands else repr(number)
+    return grouped.translate(str.maketrans({",": thousands or "", ".": decimal}))
+
+
+@given(CELLS, SIGNS, st.sampled_from(["utf-8", "latin-1", "utf-16"]), st.booleans(), st.booleans())
+@settings(max_examples=25)
+def test_what_is_written_is_read(
+    cells: list[tuple[float, str]], signs: tuple[str, str, str | None], encoding: str, header: bool, packed: bool
+) -> None:
+    separator, decimal, thousands = signs
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter=separator, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
+    writer.writerows([*([("n", "t", "y")] if header else [])])
+    writer.writerows((write(number, decimal, thousands), f"t{cell}", row) for row, (number, cell) in enumerate(cells))
+    content = out.getvalue().encode(encoding)
+    Path("d.csv").write_bytes(gzip.compress(content) if packed else content)
+    form = {"separator": separator, "decimal": decimal, "thousands": thousands, "encoding": encoding}
+    source = CsvSource("d.csv", "y", header=header, names=("n", "t", "y"), **form)  # type: ignore[arg-type]
+    loaded = source.load()
+    numbers = [float(f"{number:.3f}") if thousands else number for number, _ in cells]
+    texts = [f"t{cell}" for _, cell in cells]
+    assert loaded.samples.inputs["n"].tolist() == numbers
+    assert loaded.samples.inputs["t"].tolist() == texts
+    assert loaded.samples.targets.tolist() == list(range(len(cells)))
+    targets = Targets("regression", (1,), "float64", column="y")
+    parts = list(Reader(Pipeline(loaded.features, [], targets, "float64"), source).scored("d.csv"))
+    assert [value for part in parts for value in part.inputs["n"].tolist()] == numbers
+    assert [value for part in parts for value in part.inputs["t"].tolist()] == texts
+    assert [value for part in parts for value in part.targets.tolist()] == list(range(len(cells)))
