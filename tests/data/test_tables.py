@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pyarrow import parquet
 
 from dist_bp.data import Source
@@ -22,6 +24,7 @@ from dist_bp.data.inputs import conform
 from dist_bp.data.sources.base import Dataset
 from dist_bp.data.sources.csv import CsvSource
 from dist_bp.data.sources.parquet import ParquetSource
+from dist_bp.data.tables.csv import CsvFile, CsvForm
 from dist_bp.errors import ConfigError, DataError
 
 
@@ -385,3 +388,28 @@ def test_a_test_table_is_read_by_the_kinds_of_the_other() -> None:
         "column 'a' of 'test.csv' is one of numbers and holds '?' in row 0 (counted from 0): "
         "set data.source.na_values: ['?'] if that is a missing value"
     ]
+
+
+RAW = st.lists(st.sampled_from(["a", "1", ",", ",", ",", '"', "\n", "\r\n", " ", "é", "\0", "x,y,z\n"]), max_size=30)
+
+
+@given(RAW, st.booleans())
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_quick_way_reads_what_line_by_line_reads(parts: list[str], header: bool) -> None:
+    Path("d.csv").write_text(("h,i,j\n" if header else "") + "x,y,z\n" + "".join(parts), newline="")
+
+    def read(**form: Any) -> Any:
+        file = CsvFile("d.csv", CsvForm(header=header, names=("h", "i", "j"), **form))
+        try:
+            return file.read(["h", "j"]).to_pydict()
+        except DataError as error:
+            return error.problems
+
+    assert read() == read(comment="no line begins so")
+
+
+def test_lines_that_are_not_as_the_others_do_not_slow_down_or_double_the_rest() -> None:
+    lines = [f"{row},{row % 7}" for row in range(200_000)]
+    lines[150_000] += ","
+    found = load(csv("\n".join(["a,y", *lines])))
+    assert found.samples.inputs["a"].tolist() == list(range(200_000))

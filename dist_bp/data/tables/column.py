@@ -54,6 +54,11 @@ class Column:
     def _where(self) -> str:
         return f"column {self.name!r} of {self.file.path!r}"
 
+    @cached_property
+    def is_simple(self) -> bool:
+        """Whether it is text and all of it numbers of which nothing is to be said; looked at once."""
+        return is_text(self.cells.type) and self.file.notation.are_simple(self.cells)
+
     @property
     def is_dictionary(self) -> bool:
         """Whether the file says that these are categories."""
@@ -94,7 +99,7 @@ class Column:
 
         cells, types = self.cells, pa.types
         if is_text(cells.type):
-            strange = pc.index(self.file.notation.are_numbers(cells), False).as_py()
+            strange = -1 if self.is_simple else pc.index(self.file.notation.are_numbers(cells), False).as_py()
             if strange >= 0:
                 remedy = advice(str(cells[strange].as_py()), self.file.notation)
                 raise DataError(f"{self._where} is one of numbers and holds {self.at(strange)}: {remedy}")

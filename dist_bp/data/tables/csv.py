@@ -1,6 +1,7 @@
 """Text files of separated values: cells are text, and options say how it is written."""
 
 import codecs
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -11,8 +12,9 @@ from dist_bp.component import Component
 from dist_bp.data.files import check_files, reading
 from dist_bp.data.inputs import row_at, text_of
 from dist_bp.data.tables.base import TableFile
-from dist_bp.data.tables.lines import records
+from dist_bp.data.tables.lines import decoder, records
 from dist_bp.data.tables.notation import MISSING, Notation
+from dist_bp.data.tables.quick import quick_blocks
 from dist_bp.errors import DataError, OptionError
 from dist_bp.options import Doc, Len, MinLen, Text, Whole
 
@@ -91,6 +93,7 @@ class CsvFile(TableFile):
         if first is None:
             raise DataError(f"data file {path!r} is empty")
         self._header = first[1]
+        self._begins = first[0] if form.header else form.skip_rows
         given = [*(form.names or [name.strip() for name in self._header])]
         if form.names is not None and len(given) != len(self._header):
             raise DataError(
@@ -109,15 +112,29 @@ class CsvFile(TableFile):
     def blocks(self, columns: Sequence[str], rows: int) -> Iterator[Any]:
         import pyarrow as pa
 
-        places = [(name, self._columns.index(name)) for name in columns]
-        all_rows = self._rows()
+        places = {name: self._columns.index(name) for name in columns}
+        done = 0
         with reading(self.path, "csv file"):
-            block = list(islice(all_rows, rows))
-            while True:
+            if self._is_simple:
+                with contextlib.suppress(pa.ArrowInvalid):
+                    for table in quick_blocks(self.path, self._separator, self._begins, len(self._columns), places):
+                        for start in range(0, len(table), rows):
+                            done += len(part := table.slice(start, rows))
+                            yield part
+                    if done:
+                        return
+            rest = islice(self._rows(), done, None)
+            while (block := list(islice(rest, rows))) or not done:
+                done += max(len(block), 1)
                 cells = list(zip(*block, strict=True)) or [()] * len(self._columns)
-                yield pa.table({name: pa.array(cells[place], pa.string()) for name, place in places})
-                if not (block := list(islice(all_rows, rows))):
-                    return
+                yield pa.table({name: pa.array(cells[place], pa.string()) for name, place in places.items()})
+
+    @property
+    def _is_simple(self) -> bool:
+        """Whether Arrow can read it."""
+        form = self._form
+        plain = decoder(form.encoding) == decoder("utf-8") and self._separator.isascii()
+        return plain and form.comment is None and not form.skip_initial_space
 
     def renaming(self) -> str:
         return f"give each a name of its own, in the file or with {self.notation.option('names')}"

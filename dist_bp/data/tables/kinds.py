@@ -46,6 +46,8 @@ class Kinds:
         import pyarrow.compute as pc
 
         cells, notation = column.cells, column.file.notation
+        if column.is_simple and not notation.typed:
+            return "number", None
         there = len(cells) - cells.null_count
         numbers = notation.are_numbers(cells)
         if _count(numbers) == there:

@@ -67,6 +67,13 @@ class Notation:
 
         return pc.match_substring_regex(present, self.pattern)
 
+    def are_simple(self, present: Cells) -> bool:
+        """Whether all cells are numbers without groups and leading zeros that a float holds exactly enough."""
+        import pyarrow.compute as pc
+
+        pattern = rf"^[+-]?(?:0|[1-9][0-9]{{0,14}})(?:{re.escape(self.decimal)}[0-9]*)?(?:[eE][+-]?[0-9]+)?$"
+        return bool(pc.all(pc.match_substring_regex(present, pattern), min_count=0).as_py())
+
     def numbers(self, present: Cells) -> Array:
         """Cells that are numbers or null as int64, where all are whole and none is missing, or as float64."""
         import pyarrow as pa
