@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import threading
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -33,6 +34,7 @@ class TrainingTrial(tune.Trainable):  # type: ignore[misc]
             os.chdir(folder)
         self._job = job
         self._pool = Pool()
+        threading.Thread(target=_import_matplotlib, daemon=True).start()
         self._begin(config)
 
     def _begin(self, config: dict[str, Any]) -> None:
@@ -76,6 +78,11 @@ class TrainingTrial(tune.Trainable):  # type: ignore[misc]
         if session:
             with suppress(Exception):  # the trial is given up, and the actor is the next one's
                 session.stop()
+
+
+def _import_matplotlib() -> None:
+    """While the first trial's processes start: all the trials of this process then draw without one of their own."""
+    import dist_bp.track.figures  # noqa: F401
 
 
 def _report(values: dict[str, float], kept: dict[str, float], epoch: int, seconds: float, over: bool) -> dict[str, Any]:

@@ -9,12 +9,17 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
-from dist_bp.checkpoint import open_store
+from dist_bp.checkpoint import load, open_store
+from dist_bp.config import load_config
 from dist_bp.runtime.cluster import local_cpus
 from dist_bp.runtime.warden import Warden
+from dist_bp.sweep.job import SweepJob
+from dist_bp.sweep.journal import sweep_folder
+from dist_bp.sweep.resume import read_record
 from tests.cli.test_train import COMMAND, CONFIG
 from tests.commands import run_here
 from tests.database import rows
@@ -162,6 +167,10 @@ def test_a_killed_sweep_goes_on_and_can_be_extended(folder: Path, ray_session: W
     assert extended["run_id"] == result["run_id"]
     problem = refused("job.yaml", *settings, "sweep.num_samples=4", "train.epochs=3", "--resume", "cut")
     assert "was begun with another configuration (differs in train)" in problem
+    _, config, *resume = shlex.split(problem.split("`")[1])[1:]
+    assert resume == ["--resume", "cut"]
+    own = SweepJob.of(load_config(config))
+    assert read_record(own, sweep_folder(own.config, "cut"), 4, resumed=True)
 
 
 def test_a_failed_trial_is_shown_with_its_cause_and_too_many_end_the_sweep(folder: Path, ray_session: Warden) -> None:
@@ -178,12 +187,34 @@ def test_a_failed_trial_is_shown_with_its_cause_and_too_many_end_the_sweep(folde
     alone = (*settings, GRID.replace("1e-2, 1e-3, 1e+38", "1e+38, 1e-2"), "--name", "alone", "sweep.max_concurrent=1")
     ended = run_here("sweep", "job.yaml", *alone, "sweep.max_failures=0", "--json")
     assert ended.returncode == 1
-    assert "error: 1 trials failed, sweep.max_failures is 0; `dist-bp sweep job.yaml " in ended.stderr
-    goes_on, _, cause = ended.stderr.partition("; ")[2].partition(" bears more: ")
-    assert "trial 0: the loss is NaN" in cause
+    assert "error: 1 trial failed, sweep.max_failures is 0; `dist-bp sweep job.yaml " in ended.stderr
+    goes_on, _, cause = ended.stderr.partition("sweep.max_failures is 0; ")[2].partition(" bears more: ")
+    assert "NaN or infinite at step" in cause
     resumed = run_here(*shlex.split(goes_on.strip("`"))[1:])
     assert resumed.returncode == 0, resumed.stderr
     assert [trial["status"] for trial in json.loads(resumed.stdout)["trials"]] == ["finished", "failed"]
+
+
+def test_a_trial_after_one_whose_worker_died_has_the_bits_of_a_run_of_its_own(
+    folder: Path, ray_session: Warden
+) -> None:
+    """Trials take over the processes of those before them, but not those of one that failed."""
+    layers = "model.layers=[{type: 'tests.runtime.layers:Dying', at: 0}, {type: dense, units: 3}]"
+    steps = "sweep.parameters={model.layers.0.at: {type: grid, values: [1000, 8, 1001, 1002]}}"
+    plain = ("train.epochs=3", "scaling.servers_per_node=1", "tracking.log_model=false", layers)
+    settings = (*plain, steps, "sweep.search=grid", "sweep.scheduler=none", "sweep.num_samples=null")
+    ended = run_here("sweep", "job.yaml", *settings, "sweep.max_concurrent=1", "--json")
+    assert ended.returncode == 0, ended.stderr
+    trials = {trial["number"]: trial for trial in json.loads(ended.stdout)["trials"]}
+    assert [trials[number]["status"] for number in range(4)] == ["finished", "failed", "finished", "finished"]
+    assert "died: its process ended or was killed" in trials[1]["cause"]
+    alone = run_here("train", "job.yaml", *plain, "sweep=null", "model.layers.0.at=1000", "--json")
+    models = [load(Path("runs", trials[number]["run_id"], "model"), for_resuming=False) for number in (0, 2, 3)]
+    models.append(load(Path(json.loads(alone.stdout)["model"]), for_resuming=False))
+    first, *others = [model.parameters for model in models]
+    for parameters in others:
+        for name, array in first.items():
+            np.testing.assert_array_equal(parameters[name], array)
 
 
 def test_a_population_copies_weights(folder: Path, ray_session: Warden) -> None:

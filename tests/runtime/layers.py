@@ -1,5 +1,7 @@
 """Layers of a user's own that raise, hang or are slow in the middle of training."""
 
+import os
+import signal
 import time
 
 from dist_bp.nn import Backward, Context, Declaration, Layer, Shape, Views
@@ -40,4 +42,17 @@ class Slow(Sleeping):
 
     def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
         time.sleep(self._seconds)
+        return self._dense.forward(x, params, ctx)
+
+
+class Dying(Failing):
+    """A dense layer of 4 units whose process is killed at a step, before it says anything."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__()
+        self._at = at
+
+    def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
+        if ctx.training and ctx.step == self._at:
+            os.kill(os.getpid(), signal.SIGKILL)
         return self._dense.forward(x, params, ctx)
