@@ -84,7 +84,7 @@ def working_in(folder: Path, title: str) -> set[int]:
     found = set()
     for entry in _entries():
         with contextlib.suppress(OSError):
-            named = (entry / "comm").read_text().startswith(title)
+            named = (entry / "comm").read_text(errors="replace").startswith(title)
             if named and Path(os.readlink(entry / "cwd")).is_relative_to(folder):
                 found.add(int(entry.name))
     return found
@@ -97,6 +97,6 @@ def _entries() -> Iterator[Path]:
 def _stat(pid: int) -> list[str] | None:
     """Fields 3 (state), 4 (parent), ... of proc(5)'s stat; the command before them may hold spaces and brackets."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
         return None

@@ -20,6 +20,7 @@ from dist_bp.cli.models import evaluate, predict
 from dist_bp.cli.plan import plan
 from dist_bp.cli.runs import best, compare, list_runs, show
 from dist_bp.cli.submit import submit
+from dist_bp.cli.surroundings import make_do
 from dist_bp.cli.sweep import sweep
 from dist_bp.cli.train import train
 from dist_bp.cli.ui import ui
@@ -60,6 +61,7 @@ LOGS = Path(".dist_bp/logs")
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command line (by default the process's own). Raises SystemExit with the exit code."""
     remember(sys.argv[1:] if arguments is None else arguments)
+    make_do()
     try:
         _run(arguments)
     except SystemExit as ended:

@@ -33,7 +33,8 @@ def print_runs(runs: Sequence[RunRecord], first_metric: str | None, stream: IO[s
     table = _table("run", "name", "status", "age", "took", *metrics, right=("age", "took", *metrics), folded=("name",))
     for depth, run in nested(runs):
         values = [shown(run.metrics.get(metric)) for metric in metrics]
-        marker = f"{'  ' * (depth - 1)}└ " if depth else "└ " if run.parent_id else ""
+        branch = "└ " if console.encoding.startswith("utf") else "` "
+        marker = f"{'  ' * (depth - 1)}{branch}" if depth else branch if run.parent_id else ""
         table.add_row(marker + run.short_id, escape(run.name), _status(run), _age(run), _took(run), *values)
     console.print(table)
 

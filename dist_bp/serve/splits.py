@@ -1,7 +1,10 @@
 """A saved model on a split of the data that it was trained on."""
 
+from pathlib import Path
+
 from dist_bp import build
 from dist_bp.config import JobConfig
+from dist_bp.config.data import DataConfig
 from dist_bp.config.trust import check_trusted, code_of_data
 from dist_bp.errors import DataError
 from dist_bp.serve.saved_model import SavedModel
@@ -17,7 +20,7 @@ def evaluate_split(
     """
     if not moved:
         check_trusted(code_of_data(saved.config), trust_code, "data.source of the model")
-    config = saved.config.model_copy(update={"data": moved.data}) if moved else saved.config
+    config = saved.config.model_copy(update={"data": (moved or _here(saved)).data})
     prepared = build.prepare(config)
     if prepared.digest != saved.data_digest:
         raise DataError(
@@ -29,3 +32,15 @@ def evaluate_split(
     x, y = prepared.split(split)
     loss = build.build_loss(config, build.class_counts(prepared))
     return len(x), saved.evaluate_prepared(x, y, loss)
+
+
+def _here(saved: SavedModel) -> JobConfig:
+    """The model's configuration: its prepared data is used where it still lies, else made in this folder.
+
+    A model that comes from elsewhere does not say where to write.
+    """
+    data = saved.config.data
+    if (Path(data.prepared) / saved.data_digest[:16]).is_dir():
+        return saved.config
+    default = DataConfig.model_fields["prepared"].default
+    return saved.config.model_copy(update={"data": data.model_copy(update={"prepared": default})})

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from dist_bp.config.document import Document, NotYaml
 from dist_bp.errors import SubmitError
+from dist_bp.foreign import TEXT_BYTES, read_file
 from dist_bp.messages import first_line
 from dist_bp.runtime.ray_job import TYPED, retyped
 from dist_bp.submit.address import Dashboard
@@ -144,10 +144,10 @@ def _read_runtime_env(path: Path) -> dict[str, Any]:
     from ray.runtime_env import RuntimeEnv
 
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        content = Document(read_file(path, TEXT_BYTES).decode()).data or {}
     except OSError as error:
         raise SubmitError(f"--runtime-env {path}: cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (NotYaml, UnicodeDecodeError) as error:
         raise SubmitError(f"--runtime-env {path}: not valid YAML: {first_line(error)}") from error
     if not isinstance(content, dict):
         raise SubmitError(f"--runtime-env {path}: must be a mapping such as pip: [numpy]")

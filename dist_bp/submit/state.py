@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dist_bp.errors import DistBpError
+from dist_bp.errors import DistBpError, SubmitError
 from dist_bp.processes import Known
 
 HEAD = "head.json"
 TOKEN = "token"
+REMEDY = "set XDG_STATE_HOME to a folder that can be written"
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,11 @@ class Head:
 
 
 def state_folder() -> Path:
-    """Where the local head is remembered; not made."""
-    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    """Where the local head is remembered; not made. Raises SubmitError where there is no place for it."""
+    try:
+        base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    except RuntimeError as error:
+        raise SubmitError(f"this user has no home: {REMEDY}") from error
     return Path(base) / "dist_bp" / "cluster"
 
 
@@ -50,7 +54,7 @@ def read_head() -> Head | None:
         processes = {int(pid): started for pid, started in content.pop("processes").items()}
         folder, token_path = Path(content.pop("folder")), Path(content.pop("token_path"))
         return Head(folder=folder, token_path=token_path, processes=processes, **content)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DistBpError(f"{path} cannot be read ({error}): remove it") from error
@@ -76,10 +80,13 @@ def forget_stops(session: str) -> None:
 
 @contextmanager
 def locked() -> Iterator[Path]:
-    """The state folder, held by one process at a time."""
+    """The state folder, held by one process at a time. Raises SubmitError where it cannot be made."""
     folder = state_folder()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise SubmitError(f"{folder} cannot be written ({error.strerror}): {REMEDY}") from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -10,7 +10,8 @@ from typing import Any
 
 from dist_bp.config import JobConfig
 from dist_bp.errors import UserError
-from dist_bp.messages import did_you_mean
+from dist_bp.foreign import RECORD_BYTES, file_name, read_file, reason
+from dist_bp.messages import did_you_mean, one_line
 from dist_bp.sweep.trial import Trial
 
 SWEEPS = "sweeps"
@@ -53,37 +54,35 @@ class Journal:
         """Everything up to now. Raises UserError where there is no such sweep."""
         trials: dict[int, Trial] = {}
         config = parent = ""
-        for event in self._events():
-            match event.pop("event"):
-                case "sweep":
-                    config, parent = event["config"], event["parent"]
-                case "trial":
-                    new = Trial(event["trial"], event["values"], event["run_id"])
-                    trials.setdefault(new.number, new).values = new.values
-                case "epoch":
-                    trial = trials[event["trial"]]
-                    score = event["score"]
-                    value = event.get("value", score)
-                    trial.observe(event["epoch"], value, score, event["metrics"], event["seconds"])
-                case "end":
-                    trial = trials[event.pop("trial")]
-                    epoch, score = event.pop("epoch"), event["score"]
-                    if epoch and score is not None:  # else it failed before its first epoch was over
-                        trial.curve.setdefault(epoch, score)
-                    for name, value in event.items():
-                        setattr(trial, name, value)
+        for number, event in self._events():
+            try:
+                match event.pop("event"):
+                    case "sweep":
+                        config, parent = str(event["config"]), str(event["parent"])
+                    case "trial":
+                        new = Trial(int(event["trial"]), dict(event["values"]), file_name(event["run_id"]))
+                        trials.setdefault(new.number, new).values = new.values
+                    case "epoch":
+                        _note(trials[event["trial"]], event)
+                    case "end":
+                        _end(trials[event.pop("trial")], event)
+            except (LookupError, TypeError, ValueError, AttributeError) as error:
+                raise UserError(f"{self.path}:{number}: this is no event of a sweep: {one_line(error)}") from error
         if not config:
             raise UserError(f"the sweep in {self.folder} never began: remove the folder, or choose another name")
         return Record(config, parent, [trials[number] for number in sorted(trials)])
 
-    def _events(self) -> Iterator[dict[str, Any]]:
+    def _events(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Each with the number of its line."""
         try:
-            text = self.path.read_text(encoding="utf-8")
+            text = read_file(self.path, RECORD_BYTES).decode()
         except FileNotFoundError as error:
             raise UserError(f"there is no sweep in {self.folder}{_others(self.folder)}") from error
-        for line in text.split("\n")[:-1]:
-            with suppress(json.JSONDecodeError):  # torn by a crash
-                yield json.loads(line)
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"{self.path} cannot be read: {reason(error)}") from error
+        for number, line in enumerate(text.split("\n")[:-1], start=1):
+            with suppress(json.JSONDecodeError, RecursionError):  # torn by a crash
+                yield number, json.loads(line)
 
     def _append(self, event: str, **facts: Any) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -105,6 +104,19 @@ class Record:
     config: str
     parent: str
     trials: list[Trial]
+
+
+def _note(trial: Trial, event: dict[str, Any]) -> None:
+    score = event["score"]
+    trial.observe(event["epoch"], event.get("value", score), score, event["metrics"], event["seconds"])
+
+
+def _end(trial: Trial, event: dict[str, Any]) -> None:
+    epoch, score = event.pop("epoch"), event["score"]
+    if epoch and score is not None:  # else it failed before its first epoch was over
+        trial.curve.setdefault(epoch, score)
+    for name, value in event.items():
+        setattr(trial, name, value)
 
 
 def _others(folder: Path) -> str:

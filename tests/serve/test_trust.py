@@ -100,6 +100,19 @@ def test_a_source_of_its_own_is_only_called_when_told_so(make: Make) -> None:
     assert evaluate_split(saved, "test", moved)[0] == 15  # the user's own file names it
 
 
+def test_a_model_does_not_say_where_to_write(make: Make, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Its job's prepared data is used where it still lies, else made in this folder."""
+    folder, elsewhere = make(), tmp_path_factory.mktemp("elsewhere")
+    assert run_here("evaluate", str(folder)).returncode == 0
+    assert not Path(".dist_bp").exists()  # it still lies in `prepared`
+    stored = (folder / "config.yaml").read_text()
+    for place in (elsewhere, elsewhere / "deeper"):
+        rewrite(folder, "config.yaml", stored.replace("prepared: prepared", f"prepared: {place}").encode())
+        assert run_here("evaluate", str(folder)).returncode == 0
+    assert not list(elsewhere.iterdir())
+    assert len(list(Path(".dist_bp/prepared").glob("*/pipeline.json"))) == 1
+
+
 @pytest.mark.parametrize("name", ["subprocess:Popen", "os:system", "sys:exit", "own:iris", "dist_bp.nn:Loss"])
 def test_nothing_but_what_is_expected_is_called(make: Make, name: str) -> None:
     """Whoever made the folder has made right digests, too."""

@@ -1,5 +1,6 @@
 """The journal: what was written is read back, also after a crash in the middle of a line."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,31 @@ def test_the_best_comes_first_and_what_failed_last():
     assert [trial.number for trial in ranked(trials, "min")] == [0, 2, 1, 3, 4]
     assert best(trials, "max") is trials[2]
     assert best(trials[3:], "max") is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"event": "trial", "trial": 9, "values": {}, "run_id": "../../x"}',
+        '{"event": "trial", "trial": "x", "values": {}, "run_id": "run"}',
+        '{"event": "trial", "trial": 9, "values": 3, "run_id": "run"}',
+        '{"event": "epoch", "trial": 99}',
+        '{"event": "end"}',
+        "[1]",
+        "{}",
+        "3",
+    ],
+)
+def test_what_is_no_event_of_a_sweep_is_told_with_its_line(tmp_path, line):
+    journal, _ = written(tmp_path)
+    with journal.path.open("a") as file:
+        file.write(line + "\n")
+    with pytest.raises(UserError, match=r"trials.jsonl:7: this is no event of a sweep: "):
+        journal.read()
+
+
+def test_a_journal_that_is_no_file_is_not_waited_for(tmp_path):
+    journal = Journal(tmp_path)
+    os.mkfifo(journal.path)
+    with pytest.raises(UserError, match="cannot be read: it is a pipe, not a file"):
+        journal.read()
