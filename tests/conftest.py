@@ -37,6 +37,12 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(autouse=True)
+def no_store_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow itself sets the variable, when it is told of a store."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+@pytest.fixture(autouse=True)
 def databases_are_closed() -> Iterator[None]:
     """Whoever opens a database closes it; one that is forgotten Python closes later, and 3.13 complains of it."""
     yield

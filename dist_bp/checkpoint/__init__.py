@@ -2,7 +2,18 @@
 
 from dist_bp.checkpoint.format import Checkpoint, copy_model
 from dist_bp.checkpoint.matching import array_differences, check_matches, model_digest
-from dist_bp.checkpoint.runs import CHECKPOINTS, ResumableRun, find_runs, is_past, open_store, resolve, resolve_folder
+from dist_bp.checkpoint.runs import (
+    CHECKPOINTS,
+    ResumableRun,
+    find_runs,
+    forget_empty,
+    is_past,
+    name_run,
+    open_store,
+    resolve,
+    resolve_folder,
+    run_names,
+)
 from dist_bp.checkpoint.store import CheckpointStore, Found, export_model, load
 
 __all__ = [
@@ -16,10 +27,13 @@ __all__ = [
     "copy_model",
     "export_model",
     "find_runs",
+    "forget_empty",
     "is_past",
     "load",
     "model_digest",
+    "name_run",
     "open_store",
     "resolve",
     "resolve_folder",
+    "run_names",
 ]

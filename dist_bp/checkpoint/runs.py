@@ -1,6 +1,9 @@
 """The runs below one folder, and what `--resume auto|RUN|PATH` means."""
 
+import glob
+import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +15,9 @@ from dist_bp.errors import CheckpointError
 from dist_bp.messages import did_you_mean
 
 CHECKPOINTS = "checkpoints"
+MODEL = "model"
+SHOWN = 3
+"""So many runs an error names."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +39,45 @@ def open_store(directory: Path) -> CheckpointStore:
     return CheckpointStore(directory, mode="max" if newest and newest.mode == "max" else "min")
 
 
+def name_run(root: Path, run_id: str, name: str) -> None:
+    """Makes the run's folder below `root` known by its name, too; an existing name stays as it is."""
+    if name != run_id and Path(name).name == name and not name.startswith("."):
+        with suppress(OSError):
+            (root / name).symlink_to(run_id)
+
+
+def run_names(root: Path) -> frozenset[str]:
+    """What is below `root`: names that are taken."""
+    try:
+        return frozenset(os.listdir(root))
+    except OSError:
+        return frozenset()
+
+
+def forget_empty(root: Path, run_id: str) -> bool:
+    """Removes the folder of a run that has left nothing in it, with its name; says whether it is gone."""
+    folder = root / run_id
+    with suppress(OSError):
+        for path in (folder / CHECKPOINTS, folder):
+            if path.is_dir():
+                path.rmdir()
+    if folder.exists():
+        return False
+    for path in root.glob("*"):
+        if path.is_symlink() and path.readlink() == Path(run_id):
+            path.unlink(missing_ok=True)
+    return True
+
+
+def _folders(root: Path) -> list[Path]:
+    """The folders of checkpoints of the runs below `root`."""
+    return [path for path in sorted(root.glob(f"*/{CHECKPOINTS}")) if not path.parent.is_symlink()]
+
+
 def find_runs(root: Path, job: str | None = None) -> list[ResumableRun]:
     """Runs below `root`, of the named job or of all, the newest first."""
     runs = []
-    for path in sorted(root.glob(f"*/{CHECKPOINTS}")):
+    for path in _folders(root):
         if newest := CheckpointStore(path).newest_manifest():
             runs.append(ResumableRun(path.parent.name, path.parent, newest.job, newest.step, newest.created))
     return sorted((run for run in runs if job in (None, run.job)), key=lambda run: run.created, reverse=True)
@@ -67,9 +108,10 @@ def is_past(found: Found, root: Path) -> bool:
     Those that were passed over as damaged do not count.
     """
     mine = Manifest.read(found.path)
-    folders = {found.path.absolute().parent} if not found.passed_over else set()
+    beside = found.path.resolve().parent
+    folders = {beside} if not found.passed_over else set()
     if mine.run_id:
-        folders |= {(root / mine.run_id / CHECKPOINTS).absolute()} - {found.path.absolute().parent}
+        folders |= {(root / mine.run_id / CHECKPOINTS).resolve()} - {beside}
     others = [other for folder in folders for other in CheckpointStore(folder).manifests().values()]
     return any(other.run_id == mine.run_id and other.sequence > mine.sequence for other in others)
 
@@ -78,7 +120,7 @@ def _check_none_is_hidden(root: Path, job: str, runs: list[ResumableRun]) -> Non
     """Raises CheckpointError where a run of the job may be newer than all others, but no manifest of it can be read."""
     newest = datetime.fromisoformat(runs[0].created).timestamp() if runs else 0.0
     problems = []
-    for folder in sorted(root.glob(f"*/{CHECKPOINTS}")):
+    for folder in _folders(root):
         store = CheckpointStore(folder)
         paths = store.paths()
         if not paths or store.manifests() or max(path.stat().st_mtime for path in paths) < newest:
@@ -88,6 +130,10 @@ def _check_none_is_hidden(root: Path, job: str, runs: list[ResumableRun]) -> Non
     if problems:
         remedy = "name a run with --resume RUN, remove the damaged folder, or train without --resume"
         raise CheckpointError([*problems, remedy])
+
+
+def _is_run(path: Path) -> bool:
+    return (path / CHECKPOINTS).is_dir() or (path / MODEL).is_dir()
 
 
 def _may_be_of(path: Path, job: str) -> bool:
@@ -100,15 +146,22 @@ def _may_be_of(path: Path, job: str) -> bool:
 
 
 def resolve_folder(name: str, root: Path) -> Path:
-    """The folder that a run id below `root` or a path stands for.
+    """The folder that a run below `root` (its id, the beginning of it, its name) or a path stands for.
 
-    Raises CheckpointError with the likely spelling.
+    Raises CheckpointError with the likely spelling, or with those that the beginning of an id could mean.
     """
     for path in (root / name, Path(name)):
         if path.is_dir():
-            return path
-    known = [run.run_id for run in find_runs(root)]
+            return root / path.readlink() if path.is_symlink() and path.parent == root else path
+    begun = [path for path in sorted(root.glob(f"{glob.escape(name)}*")) if not path.is_symlink() and _is_run(path)]
+    if len(begun) == 1:
+        return begun[0]
+    if begun:
+        several = ", ".join(path.name for path in begun[:SHOWN])
+        raise CheckpointError(f"{name!r} is more than one run: {several}: give more of the id")
+    known = [name for name in run_names(root) if _is_run(root / name)]
     hint = did_you_mean(name, known)
     if not hint:
-        hint = f": the newest there are {', '.join(known[:3])}" if known else f": there are no runs in {root}"
+        newest = [run.run_id for run in find_runs(root)[:SHOWN]]
+        hint = f": the newest there are {', '.join(newest)}" if newest else f": there are no runs in {root}"
     raise CheckpointError(f"{name} is neither a run in {root} nor a folder{hint}")

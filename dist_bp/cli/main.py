@@ -18,7 +18,7 @@ from dist_bp.cli import cluster, jobs
 from dist_bp.cli.config_commands import render, schema, validate
 from dist_bp.cli.models import evaluate, predict
 from dist_bp.cli.plan import plan
-from dist_bp.cli.runs import best, compare, list_runs, show
+from dist_bp.cli.runs import best, compare, list_runs, replay, show
 from dist_bp.cli.submit import submit
 from dist_bp.cli.surroundings import make_do
 from dist_bp.cli.sweep import sweep
@@ -51,7 +51,7 @@ GROUPS: dict[str, tuple[str, dict[str, Callable[..., Any]]]] = {
     "cluster": ("A Ray head on this machine.", {"up": cluster.up, "status": cluster.status, "down": cluster.down}),
     "runs": (
         "Review what was trained.",
-        {"list": list_runs, "show": show, "compare": compare, "best": best},
+        {"list": list_runs, "show": show, "compare": compare, "best": best, "replay": replay},
     ),
 }
 

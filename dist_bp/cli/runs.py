@@ -1,4 +1,4 @@
-"""`runs list|show|compare|best`: what was trained, read back from MLflow."""
+"""`runs list|show|compare|best|replay`: what was trained, read back from MLflow."""
 
 import json
 import math
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dist_bp.cli.options import AsJson, text_stream
+from dist_bp.cli.options import AsJson, Quiet, text_stream
 from dist_bp.errors import UserError
 from dist_bp.typed import command, option
 from dist_bp.types import Direction
@@ -146,6 +146,19 @@ def best(
     if as_json:
         uri = model.uri if model else None
         print(json.dumps({"run_id": found.run_id, "metric": name, "value": value, "model_uri": uri, "url": found.url}))
+
+
+def replay(config: Config = None, tracking_uri: TrackingUri = None, quiet: Quiet = False) -> None:
+    """Deliver what waits in this folder: what MLflow could not take when a run ended, or its process was killed."""
+    from dist_bp.config import load_config
+    from dist_bp.track.mlflow_replay import deliver_all
+    from dist_bp.track.waiting import SPOOLS
+
+    if config and tracking_uri is None:
+        tracking_uri = load_config(config, own_code=False).tracking.tracking_uri
+    lines = list(deliver_all(SPOOLS, tracking_uri))
+    for line in [] if quiet else lines or ["nothing waits here"]:
+        print(line)
 
 
 def _best(

@@ -53,7 +53,7 @@ class JobConfig(Section):
     )
     checkpoint: CheckpointConfig = Field(default=CheckpointConfig(), description="What is kept of the run.")
     failure: FailureConfig = Field(default=FailureConfig(), description="What happens when something goes wrong.")
-    tracking: TrackingConfig = Field(default=TrackingConfig(), description="Where MLflow records the run.")
+    tracking: TrackingConfig = Field(default_factory=TrackingConfig, description="Where MLflow records the run.")
     ray: RayConfig = Field(default=RayConfig(), description="Which Ray cluster runs the job.")
     sweep: SweepConfig | None = Field(default=None, description="Which settings `dist-bp sweep` varies; null: none.")
 

@@ -1,5 +1,6 @@
 """How a job runs and what it keeps: scaling, parameter server, checkpoints, failures, tracking, Ray."""
 
+import os
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
@@ -21,6 +22,10 @@ Interval = Annotated[
     Annotated[Literal["auto"], Tag("type=text")] | Annotated[Count, Tag("type=other")],
     Discriminator(text_or_other),
 ]
+
+
+STORE = "sqlite:///mlflow.db"
+STORE_VARIABLE = "MLFLOW_TRACKING_URI"
 
 
 class ScalingConfig(Section):
@@ -93,7 +98,11 @@ class FailureConfig(Section):
 class TrackingConfig(Section):
     """Where MLflow records the run."""
 
-    tracking_uri: Text = Field(default="sqlite:///mlflow.db", description="The MLflow store or server.")
+    tracking_uri: Text = Field(
+        default_factory=lambda: os.environ.get(STORE_VARIABLE) or STORE,
+        description=f"The MLflow store or server; where none is given that of {STORE_VARIABLE}, if it is set.",
+        json_schema_extra={"default": STORE},
+    )
     experiment: Text | None = Field(default=None, description="The MLflow experiment; null: the job's name.")
     run_name: Text | None = Field(default=None, description="Name of the run; null: MLflow makes one up.")
     tags: dict[Text, str] = Field(default={}, description="Tags of the run.")
@@ -109,6 +118,11 @@ class TrackingConfig(Section):
         default=None,
         description="A registered model that the best model becomes a version of; its alias `best` is the best of all.",
     )
+
+    @property
+    def from_environment(self) -> bool:
+        """Whether the configuration names no store and the environment does."""
+        return "tracking_uri" not in self.model_fields_set and bool(os.environ.get(STORE_VARIABLE))
 
 
 class RayConfig(Section):

@@ -18,8 +18,9 @@ _URI = re.compile(r"[A-Za-z][\w+.-]*:/.*")
 def find_model(name: str, root: Path, download: Callable[[str], Path]) -> Path:
     """The directory of a saved model.
 
-    `name` is a checkpoint, a run's folder (its final model, or else its best checkpoint), the id of a run below
-    `root`, a downloaded MLflow model, or the URI of one, which `download` fetches. Raises CheckpointError.
+    `name` is a checkpoint, a run's folder (its final model, or else its best checkpoint), a run below `root` (its id,
+    the beginning of it, its name), a downloaded MLflow model, or the URI of one, which `download` fetches. Raises
+    CheckpointError.
     """
     path = download(name) if _URI.fullmatch(name) else resolve_folder(name, root)
     if (path / MANIFEST).is_file():

@@ -10,9 +10,10 @@ from dist_bp.component import options
 from dist_bp.components import SOURCES
 from dist_bp.config import JobConfig
 from dist_bp.config.component import Custom
+from dist_bp.config.run import STORE_VARIABLE, TrackingConfig
 from dist_bp.processes import mentioning
 from dist_bp.submit.address import LOOPBACK
-from dist_bp.track.store import is_sqlite, resolve_uri, sqlite_path
+from dist_bp.track.store import is_sqlite, resolve_uri, sqlite_path, without_password
 
 
 @dataclass
@@ -51,9 +52,27 @@ def on_this_machine(config: JobConfig) -> Travel:
     if tracking.artifact_location and not urlsplit(tracking.artifact_location).scheme:
         places["tracking.artifact_location"] = tracking.artifact_location
     values = {key: str(Path(place).absolute()) for key, place in places.items()}
-    if is_sqlite(uri := resolve_uri(tracking.tracking_uri)):  # another may hold a password, which everyone would see
-        values["tracking.tracking_uri"] = uri
-    return Travel(overrides=[f"{key}={json.dumps(value)}" for key, value in values.items()])
+    travel = Travel(overrides=_overrides(values))
+    if is_sqlite(uri := resolve_uri(tracking.tracking_uri)):
+        travel.overrides += _overrides({"tracking.tracking_uri": uri})
+    else:
+        _send_store(tracking, travel)
+    return travel
+
+
+def _overrides(values: dict[str, str]) -> list[str]:
+    return [f"{key}={json.dumps(value)}" for key, value in values.items()]
+
+
+def _send_store(tracking: TrackingConfig, travel: Travel) -> None:
+    """Names the store of this environment to the job; a password everyone would see there."""
+    uri = tracking.tracking_uri
+    if tracking.from_environment and uri == without_password(uri):
+        travel.overrides += _overrides({"tracking.tracking_uri": uri})
+    elif tracking.from_environment:
+        travel.warnings.append(
+            f"{STORE_VARIABLE} is not sent with the job, for its password would be seen: set it where the cluster runs"
+        )
 
 
 def to_another_machine(config: JobConfig, address: str, retries: int) -> Travel:
@@ -67,6 +86,8 @@ def to_another_machine(config: JobConfig, address: str, retries: int) -> Travel:
         )
     elif urlsplit(uri).hostname in LOOPBACK:
         travel.warnings.append(f"tracking.tracking_uri: {uri} means the cluster's own machine, not this one")
+    if not is_sqlite(uri):
+        _send_store(config.tracking, travel)
     travel.problems += [
         f"{key}: {path} lies on this machine, and data does not travel with the job: "
         "put it where the cluster's nodes can read it and give its absolute path"

@@ -29,7 +29,7 @@ from dist_bp.sweep.tuning import run_trials
 from dist_bp.track.port import Tracker
 from dist_bp.train.checks import check_job, object_store_bytes
 from dist_bp.train.interrupt import Interrupt
-from dist_bp.train.job import only_writer, tracked_run
+from dist_bp.train.job import only_writer, tell_store, tracked_run
 from dist_bp.train.observer import Observer
 from dist_bp.train.setup import prepare_job
 
@@ -52,6 +52,7 @@ def run_sweep(
     search = check_sweep(job)
     recorded = partial(read_record, job, folder, search.total, resume is not None)
     recorded()
+    tell_store(job.config, observer)
     observer.phase("preparing the data")
     prepared = prepare_job(job.base)
     check_job(prepared)

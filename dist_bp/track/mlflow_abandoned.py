@@ -1,13 +1,19 @@
 """Runs whose driver was killed: nobody else closes them in the store."""
 
+from collections.abc import Callable
+
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from dist_bp.track.driver import DRIVER, is_gone
 from dist_bp.track.mlflow_store import opened_store
+from dist_bp.track.names import EPOCH
 from dist_bp.track.port import COMMAND, DESCRIPTION, PARENT, SWEEP
 
-KILLED = "\n\n**Ended:** its driver was killed. `{command}` goes on from the last checkpoint."
+ENDED = "**Ended:** its driver was killed."
+KILLED = f"\n\n{ENDED} `{{command}}` goes on from the last checkpoint."
+RECENT = 20
+"""So many runs are looked at for such that were killed at their start."""
 
 
 def close_abandoned(tracking_uri: str, run_id: str, driver: str) -> None:
@@ -19,15 +25,33 @@ def close_abandoned(tracking_uri: str, run_id: str, driver: str) -> None:
         run = client.get_run(run_id)
         resumed = _driven_by(run) not in (None, driver)
         if not resumed:
-            _close(client, run)
+            close(client, run)
         nested = f"tags.`{PARENT}` = '{run_id}' AND attributes.status = 'RUNNING'"
         for child in client.search_runs([run.info.experiment_id], nested, max_results=10_000):
             of_child = _driven_by(child)
             if not resumed if of_child is None else of_child == driver or is_gone(of_child):
-                _close(client, child)
+                close(client, child)
 
 
-def _close(client: MlflowClient, run: Run) -> None:
+def delete_empty(client: MlflowClient, experiment_id: str, job: str, may: Callable[[str], bool]) -> None:
+    """Delete this job's runs that were killed before an epoch was over.
+
+    Asks `may` whether a run of this id can go.
+    """
+    order = ["attributes.start_time DESC"]
+    for run in client.search_runs(
+        [experiment_id], "attributes.status != 'FINISHED'", max_results=RECENT, order_by=order
+    ):
+        tags, driver = run.data.tags, _driven_by(run)
+        killed = run.info.status in ("RUNNING", "KILLED") or ENDED in tags.get(DESCRIPTION, "")
+        told = any(name.startswith(EPOCH) for name in run.data.metrics)
+        other = PARENT in tags or SWEEP in tags or run.data.params.get("name", job) != job
+        if killed and driver and is_gone(driver) and not told and not other and may(run.info.run_id):
+            client.delete_run(run.info.run_id)
+
+
+def close(client: MlflowClient, run: Run) -> None:
+    """Set a run to FAILED that is still running, and say how to go on with it."""
     run_id = run.info.run_id
     if run.info.status != "RUNNING":
         return

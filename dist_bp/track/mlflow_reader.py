@@ -1,7 +1,7 @@
 """Reads runs back from an MLflow store."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +11,13 @@ from mlflow.exceptions import MlflowException
 
 from dist_bp.errors import TrackingError, UserError
 from dist_bp.messages import did_you_mean, first_line
+from dist_bp.track.mlflow_replay import deliver
 from dist_bp.track.mlflow_store import opened_store
 from dist_bp.track.names import metric_named
 from dist_bp.track.port import PARENT
 from dist_bp.track.runs import ModelRecord, RunRecord
 from dist_bp.track.store import check_exists, run_url
+from dist_bp.track.waiting import SPOOLS, waiting_runs
 
 PAGE = 1000
 RECENT = 100
@@ -35,6 +37,9 @@ def opened_reader(tracking_uri: str, experiment: str | None) -> "Iterator[RunRea
     """A reader of an experiment's runs, or of all runs; raises TrackingError where there is no such store or one."""
     check_exists(tracking_uri, "name another with --config or --tracking-uri")
     with opened_store(tracking_uri) as client:
+        for waiting in waiting_runs(SPOOLS, tracking_uri):
+            with suppress(MlflowException):  # it waits on
+                deliver(client, waiting)
         experiments = {found.name: found.experiment_id for found in client.search_experiments()}
         if experiment is None:
             yield RunReader(client, list(experiments.values()))

@@ -14,7 +14,15 @@ from mlflow.exceptions import MlflowException
 
 from dist_bp.errors import DistBpError, TrackingError
 from dist_bp.messages import first_line
-from dist_bp.track.store import check_store, one_process, resolve_uri, without_password
+from dist_bp.track.store import (
+    SQLITE,
+    check_store,
+    is_sqlite,
+    one_process,
+    resolve_uri,
+    sqlite_path,
+    without_password,
+)
 from dist_bp.track.writer import Rejected
 
 T = TypeVar("T")
@@ -50,6 +58,7 @@ def opened_store(tracking_uri: str) -> Iterator[MlflowClient]:
         check_store(uri)
     with _store_errors(uri), _closed_by_the_last(uri):
         with one_process(uri):
+            _create_whole(uri)
             client = MlflowClient(uri, registry_uri=uri)
         yield client
 
@@ -66,6 +75,18 @@ def attempt(action: Callable[[], T]) -> T:
         raise
     except Exception as error:
         raise Rejected(f"{type(error).__name__}: {error}") from error
+
+
+def _create_whole(uri: str) -> None:
+    """A database that is not there is made under another name first: who is killed meanwhile leaves no half of one."""
+    if not is_sqlite(uri) or (path := sqlite_path(uri)).exists():
+        return
+    aside = path.with_name(f".{path.name}.new")
+    for left_over in path.parent.glob(f"{aside.name}*"):
+        left_over.unlink()
+    MlflowClient(f"{SQLITE}{aside}", registry_uri=f"{SQLITE}{aside}")
+    _close_connections(f"{SQLITE}{aside}")
+    aside.rename(path)
 
 
 @contextmanager

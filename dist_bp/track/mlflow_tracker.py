@@ -2,38 +2,35 @@
 
 import json
 import queue
-import re
-import shlex
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
-from mlflow.exceptions import MlflowException
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Run
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 from mlflow.utils.validation import (
     MAX_DATASET_DIGEST_SIZE,
-    MAX_ENTITY_KEY_LENGTH,
-    MAX_PARAM_VAL_LENGTH,
-    MAX_TAG_VAL_LENGTH,
 )
 
-from dist_bp.errors import TrackingError
 from dist_bp.track.driver import DRIVER, identity
+from dist_bp.track.mlflow_abandoned import delete_empty
 from dist_bp.track.mlflow_models import RunModels
+from dist_bp.track.mlflow_replay import deliver
+from dist_bp.track.mlflow_run import describe, experiment_id, free_name, reopen, tags_of
 from dist_bp.track.mlflow_store import attempt, opened_store
 from dist_bp.track.origin import origin_tags
 from dist_bp.track.port import PARENT, Checkpoints, ModelPackage, Registration, RunStatus, Tracker, TrackingSettings
 from dist_bp.track.sampler import Sampler
 from dist_bp.track.spool import Point, Spool
-from dist_bp.track.store import is_sqlite, run_url, sqlite_path, without_password
+from dist_bp.track.store import run_url, without_password
 from dist_bp.track.view import TAG
-from dist_bp.track.writer import BackgroundWriter, Rejected
-from dist_bp.typed import program
+from dist_bp.track.waiting import Waiting, waiting_runs
+from dist_bp.track.writer import BackgroundWriter, Rejected, Unwritten
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,6 +41,8 @@ MODEL_SECONDS = 600.0  # for one that is slow: a model can be large
 MIRROR_SECONDS = 5.0  # between two looks at the checkpoints,
 MIRROR_REST = 20.0  # or this many times as long as the last look took
 MODEL_PARAM_LENGTH = 500
+TAGS, END = "tags", "the end of the run"
+"""Tasks of which a later command can do what was left."""
 SYSTEM_METRICS = {
     f"system/{name}": name
     for name in (
@@ -76,20 +75,38 @@ def open_tracker(
     with ExitStack() as opened:
         client = opened.enter_context(opened_store(settings.tracking_uri))
         if resume_run_id is None:
-            run = client.create_run(
-                _experiment(client, settings), tags={DRIVER: identity()}, run_name=settings.run_name
-            )
+            experiment = experiment_id(client, settings.experiment, settings.artifact_location)
+            if settings.forget:
+                delete_empty(client, experiment, settings.job, settings.forget)
+            name = settings.run_name or free_name(client, experiment, settings.job, settings.names_taken())
+            run = client.create_run(experiment, tags={DRIVER: identity()}, run_name=name)
         else:
-            run = _reopen(client, resume_run_id)
+            run = reopen(client, resume_run_id)
         try:
-            _describe(client, run, params, config_text, {**origin_tags(), **tags})
+            described = {**origin_tags(), **tags}
+            describe(client, run, params, config_text, described)
             run = client.get_run(run.info.run_id)
             if settings.view and PARENT not in run.data.tags:
                 client.set_experiment_tag(run.info.experiment_id, TAG, settings.view.tag())
         except Exception:
             client.set_terminated(run.info.run_id, "FAILED")
             raise
-        return MlflowTracker(client, run, settings, opened.pop_all().close)
+        waiting = Waiting(
+            folder=settings.spool_folder,
+            run_id=run.info.run_id,
+            store=without_password(client.tracking_uri),
+            experiment=settings.experiment,
+            name=run.info.run_name,
+            driver=identity(),
+            params=dict(run.data.params),
+            all_tags=described,
+            config_text=config_text,
+        )
+        others = list(waiting_runs(settings.spool_folder, settings.tracking_uri))
+        tracker = MlflowTracker(client, run, settings, waiting, opened.pop_all().close)
+        for other in others:
+            tracker.deliver(other)
+        return tracker
 
 
 class MlflowTracker:
@@ -102,14 +119,23 @@ class MlflowTracker:
     """
 
     def __init__(
-        self, client: MlflowClient, run: Run, settings: TrackingSettings, close_store: Callable[[], None]
+        self,
+        client: MlflowClient,
+        run: Run,
+        settings: TrackingSettings,
+        waiting: Waiting,
+        close_store: Callable[[], None],
     ) -> None:
         self.run_id: str = run.info.run_id
+        self.run_name: str = run.info.run_name
         self.run_url: str = run_url(client.tracking_uri, run.info.experiment_id, self.run_id)
         self._client = client
         self._close_store = close_store
         self._experiment_id: str = run.info.experiment_id
-        spool = Spool(settings.spool_folder / f"{self.run_id}.jsonl")
+        self._waiting = waiting
+        with suppress(OSError):  # a later attempt to save it tells
+            waiting.save()
+        spool = waiting.spool
         self._last_steps = _last_steps(run, spool)
         self._writer = BackgroundWriter(self._write, spool)
         self._models = RunModels(
@@ -127,8 +153,15 @@ class MlflowTracker:
         self._writer.log(step, values)
 
     def log_tags(self, tags: Mapping[str, str]) -> None:
-        entities = _tags(tags)
-        self._submit("tags", lambda: self._client.log_batch(self.run_id, tags=entities))
+        given, waiting = dict(tags), self._waiting.tags
+        waiting.update(given)
+
+        def record() -> None:
+            self._client.log_batch(self.run_id, tags=tags_of(given))
+            for key in [key for key, value in given.items() if waiting.get(key) == value]:
+                del waiting[key]
+
+        self._submit(TAGS, record)
 
     def log_figure(self, name: str, figure: "Figure") -> None:
         self._submit(name, lambda: self._client.log_figure(self.run_id, figure, name))
@@ -207,10 +240,33 @@ class MlflowTracker:
         if self._sampler is not None:
             self._sampler.stop()
         self._submit_mirror()
-        self._submit(f"status {status}", lambda: self._client.set_terminated(self.run_id, status))
+        self._waiting.status, self._waiting.ended = status, time.time_ns() // 1_000_000
+        self._submit(END, self._end)
         unwritten = self._writer.close(PATIENCE_SECONDS, STALL_SECONDS)
         self._close_store()
-        return [f"MLflow: {without_password(line)}" for line in unwritten.lines()]
+        return [f"MLflow: {without_password(line)}" for line in self._leave(unwritten).lines()]
+
+    def deliver(self, other: Waiting) -> None:
+        """Record what an earlier run has left, in the background."""
+        self._submit(f"what run {other.run_id} has left", lambda: deliver(self._client, other))
+
+    def _end(self) -> None:
+        self._client.set_terminated(self.run_id, self._waiting.status)
+        self._waiting.status = ""
+
+    def _leave(self, unwritten: Unwritten) -> Unwritten:
+        """Keeps what is to be delivered later; returns what is left to be told."""
+        waiting = self._waiting
+        try:
+            if unwritten.spooled or waiting.tags or waiting.status:
+                waiting.save()
+            else:
+                waiting.done()
+        except OSError:
+            return unwritten
+        kept = [name for name in unwritten.tasks if name in (TAGS, END)]
+        left = tuple(name for name in unwritten.tasks if name not in kept)
+        return replace(unwritten, tasks=left, end_waits=bool(kept))
 
     def _submit_mirror(self) -> None:
         if self._checkpoints:
@@ -250,70 +306,6 @@ class MlflowTracker:
         return Sampler(read, self._writer.log, interval=interval, first_step=last + 1)
 
 
-def _experiment(client: MlflowClient, settings: TrackingSettings) -> str:
-    """The id of the experiment, created where it does not exist."""
-    name, location = settings.experiment, settings.artifact_location
-    experiment = client.get_experiment_by_name(name)
-    if experiment is None:
-        if location is None and is_sqlite(client.tracking_uri):
-            location = (sqlite_path(client.tracking_uri).parent / "mlartifacts").as_uri()
-        try:
-            return str(client.create_experiment(name, artifact_location=location))
-        except MlflowException as error:  # another process was faster
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
-            experiment = client.get_experiment_by_name(name)
-    if experiment.lifecycle_stage != "active":
-        raise TrackingError(
-            f"tracking.experiment: {name!r} was deleted: choose another name, or restore it with "
-            + _mlflow(client, "experiments", "restore", "--experiment-id", experiment.experiment_id)
-        )
-    return str(experiment.experiment_id)
-
-
-def _mlflow(client: MlflowClient, *words: str) -> str:
-    """A command line of MLflow on this store, quoted."""
-    store = shlex.quote(without_password(client.tracking_uri))
-    return f"`MLFLOW_TRACKING_URI={store} {program('mlflow')} {shlex.join(words)}`"
-
-
-def _reopen(client: MlflowClient, run_id: str) -> Run:
-    try:
-        run = client.get_run(run_id)
-    except MlflowException as error:
-        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-            raise TrackingError(
-                f"tracking: {without_password(client.tracking_uri)} has no run {run_id}: "
-                "set tracking.tracking_uri to where it was recorded"
-            ) from error
-        raise
-    if run.info.lifecycle_stage != "active":
-        raise TrackingError(
-            f"tracking: the run {run_id} was deleted: restore it with "
-            + _mlflow(client, "runs", "restore", "--run-id", run_id)
-        )
-    client.set_tag(run_id, DRIVER, identity())  # first, so that nobody closes the run for its former driver
-    client.update_run(run_id, "RUNNING")
-    return run
-
-
-def _describe(
-    client: MlflowClient, run: Run, params: Mapping[str, str], config_text: str, tags: Mapping[str, str]
-) -> None:
-    entities = [
-        Param(_param_name(name), value[:MAX_PARAM_VAL_LENGTH])
-        for name, value in params.items()
-        if _param_name(name) not in run.data.params
-    ]
-    client.log_batch(run.info.run_id, params=entities, tags=_tags(tags))
-    client.log_text(run.info.run_id, config_text, "config.yaml")
-
-
-def _param_name(name: str) -> str:
-    """The name with the characters that MLflow does not allow replaced."""
-    return re.sub(r"[^\w\-. :/]", "_", name)[:MAX_ENTITY_KEY_LENGTH]
-
-
 def _of_models(params: Mapping[str, str]) -> dict[str, str]:
     """Those that a model is told by: what was set of data, layers, loss and training."""
     sections = ("data", "model", "loss", "train")
@@ -322,10 +314,6 @@ def _of_models(params: Mapping[str, str]) -> dict[str, str]:
         for name, value in params.items()
         if name.partition(".")[0] in sections and value != "null"
     }
-
-
-def _tags(tags: Mapping[str, str]) -> list[RunTag]:
-    return [RunTag(name, value[:MAX_TAG_VAL_LENGTH]) for name, value in tags.items()]
 
 
 def _last_steps(run: Run, spool: Spool) -> dict[str, int]:

@@ -14,6 +14,7 @@ class NullTracker:
     """Stands in where a job runs without a store."""
 
     run_id: str | None = None
+    run_name: str | None = None
     run_url: str | None = None
 
     def log(self, step: int, values: Mapping[str, float]) -> None:

@@ -1,6 +1,6 @@
 """The tracker port: everything a job tells about itself goes through this narrow interface."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -35,7 +35,12 @@ class TrackingSettings:
     tracking_uri: str
     experiment: str
     spool_folder: Path  # where points wait that the store does not take
-    run_name: str | None = None
+    run_name: str | None = None  # None: that of the job, with a number where there is such a run
+    job: str = "run"
+    names_taken: Callable[[], Collection[str]] = frozenset
+    forget: Callable[[str], bool] | None = None
+    """Asked by id of each run of the job that was killed at its start whether it is to be deleted, and forgotten."""
+
     artifact_location: str | None = None  # of a new experiment; None: `mlartifacts` beside an SQLite store
     system_metrics: bool = True
     system_metrics_seconds: float = 10.0
@@ -106,6 +111,9 @@ class Tracker(Protocol):
 
     @property
     def run_id(self) -> str | None: ...
+
+    @property
+    def run_name(self) -> str | None: ...
 
     @property
     def run_url(self) -> str | None:

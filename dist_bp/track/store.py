@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from dist_bp.errors import TrackingError
 
 SQLITE = "sqlite:///"
+MASK = ":***@"
 LOCAL_UI = "http://127.0.0.1:5000"
 REACHABLE_SECONDS = 5.0
 LOCK_SECONDS = 60.0
@@ -126,7 +127,7 @@ def run_url(tracking_uri: str, experiment_id: str, run_id: str) -> str:
 
 def without_password(text: str) -> str:
     """Mask the password of any URI within the text."""
-    return re.sub(r"(://[^/\s:@]*):[^/\s@]+@", r"\1:***@", text)
+    return re.sub(r"(://[^/\s:@]*):[^/\s@]+@", rf"\1{MASK}", text)
 
 
 def _scheme(uri: str) -> str:

@@ -29,12 +29,18 @@ class Unwritten:
     lost: int
     tasks: tuple[str, ...]
     reasons: tuple[str, ...]
+    end_waits: bool = False
+    """Whether the status and last tags of the run are kept as well."""
 
     def lines(self) -> list[str]:
         """One line for each kind of loss; none if everything was written."""
         lines = []
-        if self.spooled:
-            lines.append(f"{self.spooled} metric values wait in {self.spool} and are sent when the run is resumed")
+        if self.spooled or self.end_waits:
+            parts = [f"{self.spooled} metric values"] * bool(self.spooled) + ["the end of the run"] * self.end_waits
+            lines.append(
+                f"{' and '.join(parts)} wait in {self.spool if self.spooled else self.spool.parent}: "
+                "`dist-bp runs replay`, or the next command in this folder, delivers them"
+            )
         if self.lost:
             lines.append(f"{self.lost} metric values are lost")
         if self.tasks:

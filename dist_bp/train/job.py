@@ -11,10 +11,11 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from dist_bp.checkpoint import CHECKPOINTS, CheckpointStore, Found, is_past, resolve
+from dist_bp.checkpoint import CHECKPOINTS, CheckpointStore, Found, forget_empty, is_past, name_run, resolve
 from dist_bp.checkpoint.format import CONFIG
 from dist_bp.config import JobConfig, stored_config
 from dist_bp.config.metrics import monitor_mode
+from dist_bp.config.run import STORE_VARIABLE
 from dist_bp.errors import CheckpointError, Interrupted
 from dist_bp.messages import first_line
 from dist_bp.runtime.base import Runtime
@@ -24,6 +25,7 @@ from dist_bp.runtime.ray_job import announce
 from dist_bp.runtime.warden import Warden
 from dist_bp.track.drawing import Drawing
 from dist_bp.track.port import DESCRIPTION, RunStatus, Tracker
+from dist_bp.track.store import without_password
 from dist_bp.train.checks import check_job, idle_on_one_node, object_store_bytes
 from dist_bp.train.course import Course
 from dist_bp.train.describe import describe_end
@@ -63,6 +65,7 @@ def run_job(
     observer.phase("preparing the data")
     job = prepare_job(config.model_copy(update={"sweep": None}))
     check_job(job)
+    tell_store(config, observer)
     for line in job.notes:
         observer.note(line)
     found, course = find_checkpoint(job, resume), Course()
@@ -72,7 +75,16 @@ def run_job(
         TraceFile(trace) if trace else nullcontext() as trace_file,
         only_writer(run_folder(job, run_id), RELEASE_SECONDS if steering else 0) if run_id else nullcontext(),
     ):
-        return _run(job, found, course, run_id, observer, trace_file, steering, pool)
+        forget = None
+        if resume == "auto" and not run_id:  # killed starts of this job, which have left nothing to go on from
+            forget = partial(forget_empty, Path(job.config.checkpoint.directory))
+        return _run(job, found, course, run_id, observer, trace_file, steering, pool, forget)
+
+
+def tell_store(config: JobConfig, observer: Observer) -> None:
+    """Where the run is recorded, if the configuration does not say so."""
+    if config.tracking.from_environment:
+        observer.note(f"{STORE_VARIABLE} says where to record: {without_password(config.tracking.tracking_uri)}")
 
 
 def _go_on(job: PreparedJob, found: Found, run_id: str | None, observer: Observer) -> tuple[str | None, Course]:
@@ -105,13 +117,14 @@ def _run(
     trace: TraceFile | None,
     steering: Steering | None,
     pool: Pool | None,
+    forget: Callable[[str], bool] | None,
 ) -> Result:
     with (
         steering.interrupt if steering else Interrupt() as interrupt,
         Warden() as warden,
         ExitStack() as held,
         tracked_run(
-            lambda: open_run(job, course, run_id, warden), observer, partial(describe_end, job, course)
+            lambda: open_run(job, course, run_id, warden, forget), observer, partial(describe_end, job, course)
         ) as get_tracker,
     ):
         observer.phase("starting the processes")
@@ -136,6 +149,7 @@ def _run(
                 held.callback(models.close)
             if tracker.run_id:
                 announce(tracker.run_id, folder)
+                name_run(folder.parent, tracker.run_id, tracker.run_name or "")
                 observer.run(tracker.run_id, tracker.run_url)
             trainer = Trainer(job, runtime, tracker, store, models, observer, interrupt, trace, steering)
             if found:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from dist_bp.checkpoint import export_model
+from dist_bp.checkpoint import export_model, run_names
 from dist_bp.config import JobConfig, flatten, monitor_mode, render
 from dist_bp.errors import DataError
 from dist_bp.runtime.base import Runtime
@@ -19,6 +19,7 @@ from dist_bp.track.drawing import Drawing, Picture
 from dist_bp.track.driver import identity
 from dist_bp.track.port import COMMAND, DESCRIPTION, Registration, Tracker, TrackingSettings
 from dist_bp.track.store import without_password
+from dist_bp.track.waiting import SPOOLS
 from dist_bp.train.baseline import remark
 from dist_bp.train.course import Course
 from dist_bp.train.describe import CONFUSION_FIGURE, LOSS_FIGURE, Report, describe_begin, describe_result
@@ -31,13 +32,13 @@ from dist_bp.train.trainer import Outcome
 from dist_bp.train.view import runs_view
 from dist_bp.types import Array
 
-SPOOLS = Path(".dist_bp/journal")  # the folder keeps its name: points of earlier versions may wait there
 
-
-def open_run(job: PreparedJob, course: Course, run_id: str | None, warden: Warden) -> Tracker:
-    """Opens the MLflow run, a new one without `run_id`, and tells it what the job is."""
+def open_run(
+    job: PreparedJob, course: Course, run_id: str | None, warden: Warden, forget: Callable[[str], bool] | None = None
+) -> Tracker:
+    """Opens the MLflow run, a new one without `run_id`, and tells it what the job is; see `TrackingSettings.forget`."""
     config = job.config
-    tracker = open_tracked(config, describe_begin(job, course), course.tags(), run_id, warden)
+    tracker = open_tracked(config, describe_begin(job, course), course.tags(), run_id, warden, forget=forget)
     schema = job.prepared.schema
     tracker.log_dataset(
         config.name,
@@ -56,6 +57,7 @@ def open_tracked(
     run_id: str | None,
     warden: Warden,
     shown: Callable[[str, object], bool] = lambda key, value: True,
+    forget: Callable[[str], bool] | None = None,
 ) -> Tracker:
     """Opens a run as the configuration says, with its settings as parameters; the warden closes it after a kill.
 
@@ -70,6 +72,9 @@ def open_tracked(
             experiment=settings.experiment or config.name,
             spool_folder=SPOOLS,
             run_name=settings.run_name,
+            job=config.name,
+            names_taken=partial(run_names, Path(config.checkpoint.directory)),
+            forget=forget,
             artifact_location=settings.artifact_location,
             system_metrics=settings.system_metrics,
             view=runs_view(config),

@@ -3,7 +3,16 @@ from pathlib import Path
 
 import pytest
 
-from dist_bp.checkpoint import CheckpointStore, find_runs, open_store, resolve
+from dist_bp.checkpoint import (
+    CheckpointStore,
+    find_runs,
+    forget_empty,
+    name_run,
+    open_store,
+    resolve,
+    resolve_folder,
+    run_names,
+)
 from dist_bp.errors import CheckpointError
 from dist_bp.types import Direction
 from tests.checkpoint.samples import sample
@@ -67,6 +76,32 @@ def test_an_unknown_name_gets_the_likely_spelling(tmp_path: Path) -> None:
     (tmp_path / "bare").mkdir()
     with pytest.raises(CheckpointError, match="holds no checkpoint"):
         resolve("bare", tmp_path, "digits")
+
+
+def test_a_run_is_named_by_the_beginning_of_its_id_or_by_its_name(tmp_path: Path) -> None:
+    for run in ("abc1", "abd2"):
+        save(tmp_path, run, 1)
+        name_run(tmp_path, run, "digits" if run == "abc1" else "digits-2")
+    name_run(tmp_path, "abd2", "digits")  # the name is the first one's
+    (tmp_path / "about").mkdir()
+    for name, run in {"abc": "abc1", "abd2": "abd2", "digits": "abc1", "digits-2": "abd2"}.items():
+        assert resolve_folder(name, tmp_path) == tmp_path / run
+    with pytest.raises(CheckpointError, match="'ab' is more than one run: abc1, abd2: give more of the id"):
+        resolve_folder("ab", tmp_path)
+    with pytest.raises(CheckpointError, match="did you mean 'digits-2'"):
+        resolve_folder("digits-3", tmp_path)
+    assert sorted(run.run_id for run in find_runs(tmp_path)) == ["abc1", "abd2"]
+
+
+def test_only_what_is_empty_is_forgotten(tmp_path: Path) -> None:
+    save(tmp_path, "full", 1)
+    (tmp_path / "empty" / "checkpoints").mkdir(parents=True)
+    for run in ("full", "empty"):
+        name_run(tmp_path, run, f"{run}-name")
+    assert not forget_empty(tmp_path, "full")
+    assert forget_empty(tmp_path, "empty")
+    assert forget_empty(tmp_path, "never was")
+    assert run_names(tmp_path) == {"full", "full-name"}
 
 
 def test_a_moved_run_opens_with_its_own_mode(tmp_path: Path) -> None:

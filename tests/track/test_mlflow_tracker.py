@@ -168,8 +168,9 @@ def test_a_store_that_goes_away_costs_nothing(
     lines = tracker.finish("FINISHED")
     assert time.monotonic() - begin < 15
     assert len(lines) == 2
-    assert "metric values wait in" in lines[0]
-    assert "not recorded: tags, model model, status FINISHED" in lines[1]
+    assert "metric values and the end of the run wait in" in lines[0]
+    assert "`dist-bp runs replay`" in lines[0]
+    assert lines[1] == "MLflow: not recorded: model model"
     hidden.replace(database)
 
     second = start(resume=tracker.run_id)
@@ -373,4 +374,5 @@ def test_two_processes_create_the_database_together_and_quietly(tmp_path: Path) 
     assert [process.returncode for process in processes] == [0, 0]
     query = "select status from runs join experiments using (experiment_id) where experiments.name = 'shared'"
     assert rows(query, path=tmp_path / "mlflow.db") == [("FINISHED",)] * 2
-    assert {path.name for path in tmp_path.iterdir()} == {"artifacts", "mlartifacts", "mlflow.db"}
+    assert {path.name for path in tmp_path.iterdir()} == {"artifacts", "mlartifacts", "mlflow.db", "spool"}
+    assert list((tmp_path / "spool").iterdir()) == []

@@ -16,8 +16,11 @@ from dist_bp.checkpoint import CheckpointStore
 from dist_bp.config import load_config
 from dist_bp.config.data import DataConfig
 from dist_bp.errors import CapacityError, CheckpointError, ConfigError, Interrupted, TrainingFailed
+from dist_bp.track.driver import DRIVER, identity
 from dist_bp.track.mlflow_store import opened_store
-from dist_bp.track.port import DESCRIPTION
+from dist_bp.track.mlflow_tracker import open_tracker
+from dist_bp.track.port import DESCRIPTION, TrackingSettings
+from dist_bp.track.waiting import SPOOLS
 from dist_bp.train.course import CHANGED, ORIGIN
 from dist_bp.train.interrupt import Interrupt
 from dist_bp.train.job import only_writer, run_job
@@ -238,8 +241,40 @@ def test_a_damaged_checkpoint_is_passed_over(make_job: JobMaker) -> None:
         run_job(config, resume="auto")
 
 
-def test_resume_auto_without_a_checkpoint_starts_a_run(make_job: JobMaker) -> None:
-    assert run_job(make_job(train={"epochs": 1}), resume="auto").steps == 8
+def test_the_environment_names_the_store_where_the_configuration_does_not(
+    make_job: JobMaker, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = database.rename("other.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{other}")
+    notes = Notes()
+    run_job(make_job(train={"epochs": 1}), observer=notes)
+    assert notes.lines[0] == f"MLFLOW_TRACKING_URI says where to record: sqlite:///{other}"
+    assert len(json.loads(run_here("runs", "list", "--json").stdout)["runs"]) == 1
+    assert not database.exists()
+    named = make_job(tracking={"tracking_uri": "sqlite:///named.db"})
+    assert named.tracking.tracking_uri == "sqlite:///named.db"
+    assert not named.tracking.from_environment
+
+
+def test_resume_auto_without_a_checkpoint_starts_a_run_in_place_of_a_killed_start(make_job: JobMaker) -> None:
+    settings = TrackingSettings("sqlite:///mlflow.db", "blobs", SPOOLS, system_metrics=False, job="blobs")
+    dead = f"{identity().rpartition(':')[0]}:1"
+    started = open_tracker(settings, {"name": "blobs"}, "", {})
+    with opened_store("sqlite:///mlflow.db") as client:
+        killed = client.create_run("1", tags={DRIVER: dead}, run_name="blobs-2")
+    for run_id in (str(started.run_id), killed.info.run_id):
+        Path("runs", run_id).mkdir(parents=True)
+    result = run_job(make_job(train={"epochs": 1}), resume="auto")
+    assert result.steps == 8
+    names = rows("select name from runs where lifecycle_stage = 'active' order by start_time")
+    assert names == [("blobs",), ("blobs-2",)]
+    started.finish("KILLED")
+    assert {path.name for path in Path("runs").iterdir()} == {str(started.run_id), result.run_id, "blobs-2"}
+    evaluated = [
+        json.loads(run_here("evaluate", name, "--json").stdout)["metrics"] for name in ("blobs-2", result.run_id[:9])
+    ]
+    assert evaluated[0] == evaluated[1]
+    assert run_job(make_job(train={"epochs": 2}), resume="blobs-2").run_id == result.run_id
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,84 @@
+"""Delivers what waits for a store that could not be reached, or for runs that are no longer in it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Run
+from mlflow.exceptions import MlflowException
+
+from dist_bp.errors import TrackingError
+from dist_bp.track.mlflow_abandoned import close
+from dist_bp.track.mlflow_run import describe, experiment_id, tags_of
+from dist_bp.track.mlflow_store import opened_store
+from dist_bp.track.store import MASK
+from dist_bp.track.waiting import Waiting, waiting_runs
+
+BATCH = 1000
+REPLACES = "dist_bp.replaces"
+"""The tag with the id of the run that was no longer in the store."""
+
+
+def deliver(client: MlflowClient, waiting: Waiting) -> str | None:
+    """Record points, tags and the end of a run; returns a line that says what was delivered, None for nothing.
+
+    A run that the store does not have is made anew. May be repeated after an error: the store keeps equal points once.
+    """
+    if not waiting.path.exists():  # another process was faster
+        return None
+    spool = waiting.spool
+    count = len(spool)
+    if not (count or waiting.tags or waiting.status):
+        waiting.done()
+        return None
+    run, replaced = _run(client, waiting)
+    run_id = run.info.run_id
+    while batch := spool.peek(BATCH):
+        client.log_batch(run_id, metrics=[Metric(*point) for point in batch])
+        spool.discard(len(batch))
+    client.log_batch(run_id, tags=tags_of(waiting.tags))
+    if waiting.status:
+        client.set_terminated(run_id, waiting.status, waiting.ended)
+    elif replaced:
+        client.set_terminated(run_id, "FAILED")
+    else:
+        close(client, run)
+    waiting.done()
+    where = f", made anew as {run_id} (it is no longer in the store)" if replaced else ""
+    return f"run {waiting.run_id} ({waiting.name}): {count} metric values delivered{where}"
+
+
+def _run(client: MlflowClient, waiting: Waiting) -> tuple[Run, bool]:
+    """The run, and whether it had to be made anew."""
+    try:
+        run = client.get_run(waiting.run_id)
+        if run.info.lifecycle_stage == "active":
+            return run, False
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+    experiment = experiment_id(client, waiting.experiment)
+    known = client.search_runs([experiment], f"tags.`{REPLACES}` = '{waiting.run_id}'", max_results=1)
+    if known:
+        return known[0], True
+    started = min((point.timestamp for point in waiting.spool), default=None)
+    run = client.create_run(experiment, started, {REPLACES: waiting.run_id}, waiting.name)
+    describe(client, run, waiting.params, waiting.config_text, waiting.all_tags)
+    return run, True
+
+
+def deliver_all(folder: Path, tracking_uri: str | None) -> Iterator[str]:
+    """Deliver what waits in `folder` for a store, or for all of them; a line for each run.
+
+    Raises TrackingError where a store cannot be used, or is known without its password alone.
+    """
+    by_store: dict[str, list[Waiting]] = {}
+    for waiting in waiting_runs(folder, tracking_uri):
+        by_store.setdefault(tracking_uri or waiting.store, []).append(waiting)
+    for store, runs in by_store.items():
+        if MASK in store:
+            raise TrackingError(f"{len(runs)} runs wait for {store}: name it, with its password, with --tracking-uri")
+        with opened_store(store) as client:
+            for waiting in runs:
+                if line := deliver(client, waiting):
+                    yield line

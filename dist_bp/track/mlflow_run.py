@@ -1,0 +1,98 @@
+"""Runs in the store: begun under a name, described, gone on with."""
+
+import re
+import shlex
+from collections.abc import Collection, Mapping
+
+from mlflow import MlflowClient
+from mlflow.entities import Param, Run, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.utils.validation import MAX_ENTITY_KEY_LENGTH, MAX_PARAM_VAL_LENGTH, MAX_TAG_VAL_LENGTH
+
+from dist_bp.errors import TrackingError
+from dist_bp.track.driver import DRIVER, identity
+from dist_bp.track.store import is_sqlite, sqlite_path, without_password
+from dist_bp.typed import program
+
+RECENT = 20
+"""So many runs of a name tell which numbers are taken."""
+
+
+def free_name(client: MlflowClient, experiment: str, base: str, taken: Collection[str]) -> str:
+    """`base`, or with the next number behind it where the experiment has such a run, or `taken` such a name."""
+    newest = client.search_runs(
+        [experiment], f"attributes.run_name LIKE '{base}%'", max_results=RECENT, order_by=["attributes.start_time DESC"]
+    )
+    pattern = re.compile(rf"{re.escape(base)}(?:-(\d{{1,9}}))?")
+    names = (*taken, *(run.info.run_name or "" for run in newest))
+    numbers = [int(found[1] or 1) for name in names if (found := pattern.fullmatch(name))]
+    return f"{base}-{max(numbers) + 1}" if numbers else base
+
+
+def experiment_id(client: MlflowClient, name: str, location: str | None = None) -> str:
+    """The id of the experiment, created where it does not exist; `location` is where a new one keeps its files."""
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        if location is None and is_sqlite(client.tracking_uri):
+            location = (sqlite_path(client.tracking_uri).parent / "mlartifacts").as_uri()
+        try:
+            return str(client.create_experiment(name, artifact_location=location))
+        except MlflowException as error:  # another process was faster
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            experiment = client.get_experiment_by_name(name)
+    if experiment.lifecycle_stage != "active":
+        raise TrackingError(
+            f"tracking.experiment: {name!r} was deleted: choose another name, or restore it with "
+            + _mlflow(client, "experiments", "restore", "--experiment-id", experiment.experiment_id)
+        )
+    return str(experiment.experiment_id)
+
+
+def _mlflow(client: MlflowClient, *words: str) -> str:
+    """A command line of MLflow on this store, quoted."""
+    store = shlex.quote(without_password(client.tracking_uri))
+    return f"`MLFLOW_TRACKING_URI={store} {program('mlflow')} {shlex.join(words)}`"
+
+
+def reopen(client: MlflowClient, run_id: str) -> Run:
+    """The run, running again and driven by this process; raises TrackingError where the store does not have it."""
+    try:
+        run = client.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            raise TrackingError(
+                f"tracking: {without_password(client.tracking_uri)} has no run {run_id}: "
+                "set tracking.tracking_uri to where it was recorded"
+            ) from error
+        raise
+    if run.info.lifecycle_stage != "active":
+        raise TrackingError(
+            f"tracking: the run {run_id} was deleted: restore it with "
+            + _mlflow(client, "runs", "restore", "--run-id", run_id)
+        )
+    client.set_tag(run_id, DRIVER, identity())  # first, so that nobody closes the run for its former driver
+    client.update_run(run_id, "RUNNING")
+    return run
+
+
+def describe(
+    client: MlflowClient, run: Run, params: Mapping[str, str], config_text: str, tags: Mapping[str, str]
+) -> None:
+    """Record parameters, of a run that has some the new ones, tags and the configuration."""
+    entities = [
+        Param(param_name(name), value[:MAX_PARAM_VAL_LENGTH])
+        for name, value in params.items()
+        if param_name(name) not in run.data.params
+    ]
+    client.log_batch(run.info.run_id, params=entities, tags=tags_of(tags))
+    client.log_text(run.info.run_id, config_text, "config.yaml")
+
+
+def param_name(name: str) -> str:
+    """The name with the characters that MLflow does not allow replaced."""
+    return re.sub(r"[^\w\-. :/]", "_", name)[:MAX_ENTITY_KEY_LENGTH]
+
+
+def tags_of(tags: Mapping[str, str]) -> list[RunTag]:
+    return [RunTag(name, value[:MAX_TAG_VAL_LENGTH]) for name, value in tags.items()]

@@ -1,0 +1,74 @@
+"""What runs have told that their store has not taken yet: kept in files until a later command delivers it.
+
+Beside the spool of a run's points lies a file that says which run of which store they belong to, and what else is to be
+recorded there; it is there from the start of a run to the end of its delivery, whatever happens to the process.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from dist_bp.track.driver import is_gone
+from dist_bp.track.spool import Spool
+from dist_bp.track.store import resolve_uri, without_password
+
+SPOOLS = Path(".dist_bp/journal")  # the folder keeps its name: points of earlier versions may wait there
+
+
+@dataclass
+class Waiting:
+    """A run and what waits for its store; `store` is the resolved URI without a password, `ended` in milliseconds.
+
+    `tags` are those that were told and not recorded. `status` is empty while `driver`, its process, goes on with it.
+    """
+
+    folder: Path
+    run_id: str
+    store: str
+    experiment: str
+    name: str
+    driver: str
+    params: dict[str, str]
+    all_tags: dict[str, str]
+    config_text: str
+    tags: dict[str, str] = field(default_factory=dict)
+    status: str = ""
+    ended: int | None = None
+
+    @property
+    def spool(self) -> Spool:
+        return Spool(self.folder / f"{self.run_id}.jsonl")
+
+    @property
+    def path(self) -> Path:
+        return self.folder / f"{self.run_id}.json"
+
+    @property
+    def due(self) -> bool:
+        """Whether nobody else is going to deliver it."""
+        return bool(self.status) or is_gone(self.driver)
+
+    def save(self) -> None:
+        """Raises OSError."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        content = {key: value for key, value in asdict(self).items() if key != "folder"}
+        aside = self.path.with_suffix(".new")
+        aside.write_text(json.dumps(content), encoding="utf-8")
+        os.replace(aside, self.path)
+
+    def done(self) -> None:
+        """Nothing waits any more."""
+        self.path.unlink(missing_ok=True)
+
+
+def waiting_runs(folder: Path, tracking_uri: str | None = None) -> Iterator[Waiting]:
+    """The runs of a store, or of all, whose points or ends nobody else delivers; damaged files are skipped."""
+    store = without_password(resolve_uri(tracking_uri)) if tracking_uri else None
+    for path in sorted(folder.glob("*.json")):
+        with suppress(OSError, ValueError, TypeError):
+            found = Waiting(folder=folder, **json.loads(path.read_bytes()))
+            if found.path == path and store in (None, found.store) and found.due:
+                yield found

@@ -1,0 +1,89 @@
+"""What a store could not take is delivered by a later command, once and to the right run."""
+
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from dist_bp.errors import TrackingError
+from dist_bp.track import mlflow_tracker
+from dist_bp.track.driver import identity
+from dist_bp.track.mlflow_replay import REPLACES, deliver_all
+from dist_bp.track.mlflow_store import opened_store
+from dist_bp.track.port import Tracker
+from dist_bp.track.waiting import waiting_runs
+from tests.track.conftest import Open
+
+DEAD = f"{identity().rpartition(':')[0]}:1"
+
+
+@pytest.fixture
+def cut_off(start: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tracker:
+    """A run that ended while its store, now `hidden.db`, was away."""
+    monkeypatch.setattr(mlflow_tracker, "PATIENCE_SECONDS", 0.1)
+    tracker = start({"epochs": "2"}, "epochs: 2\n", {"kind": "test"})
+    (tmp_path / "mlflow.db").rename(tmp_path / "hidden.db")
+    for step in (1, 2):
+        tracker.log(step, {"step/loss": 1 / step})
+    tracker.log_tags({"late": "yes"})
+    assert len(tracker.finish("FINISHED")) == 1
+    return tracker
+
+
+def points(client: MlflowClient, run_id: str) -> list[tuple[int, float]]:
+    return [(point.step, point.value) for point in client.get_metric_history(run_id, "step/loss")]
+
+
+def test_points_tags_and_the_end_are_delivered_once(cut_off: Tracker, uri: str, tmp_path: Path) -> None:
+    (tmp_path / "hidden.db").rename(tmp_path / "mlflow.db")
+    (line,) = deliver_all(tmp_path / "spool", None)
+    assert line.startswith(f"run {cut_off.run_id} (run): 2 metric values delivered")
+    assert list(deliver_all(tmp_path / "spool", None)) == list((tmp_path / "spool").iterdir()) == []
+    with opened_store(uri) as client:
+        run = client.get_run(cut_off.run_id)
+        assert (run.info.status, run.data.tags["late"]) == ("FINISHED", "yes")
+        assert points(client, str(cut_off.run_id)) == [(1, 1.0), (2, 0.5)]
+
+
+def test_after_a_deleted_database_it_is_a_new_run(
+    cut_off: Tracker, uri: str, tmp_path: Path, empty_database: Path
+) -> None:
+    (tmp_path / "mlflow.db").write_bytes(empty_database.read_bytes())
+    (line,) = deliver_all(tmp_path / "spool", uri)
+    assert "no longer in the store" in line
+    with opened_store(uri) as client:
+        (run,) = client.search_runs([client.get_experiment_by_name("digits").experiment_id])
+        assert run.info.run_id != cut_off.run_id
+        assert (run.info.status, run.info.run_name, run.data.params) == ("FINISHED", "run", {"epochs": "2"})
+        assert {"late": "yes", "kind": "test", REPLACES: cut_off.run_id}.items() <= run.data.tags.items()
+        assert points(client, run.info.run_id) == [(1, 1.0), (2, 0.5)]
+
+
+def test_the_next_run_delivers_it_too(cut_off: Tracker, start: Open, uri: str, tmp_path: Path) -> None:
+    (tmp_path / "hidden.db").rename(tmp_path / "mlflow.db")
+    assert start().finish("FINISHED") == []
+    with opened_store(uri) as client:
+        assert client.get_run(cut_off.run_id).info.status == "FINISHED"
+        assert len(points(client, str(cut_off.run_id))) == 2
+
+
+def test_only_what_nobody_else_delivers_is_due(start: Open, client: MlflowClient, uri: str, tmp_path: Path) -> None:
+    folder = tmp_path / "spool"
+    tracker = start()
+    tracker.log(1, {"step/loss": 1.0})
+    tracker.keep_points()
+    assert list(waiting_runs(folder)) == []  # it goes on
+    path = folder / f"{tracker.run_id}.json"
+    path.write_text(path.read_text().replace(identity(), DEAD))
+    (folder / "torn.json").write_text('{"run_id": ')
+    assert [found.run_id for found in waiting_runs(folder, uri)] == [tracker.run_id]
+    assert list(waiting_runs(folder, "sqlite:////elsewhere.db")) == []
+    list(deliver_all(folder, uri))
+    assert client.get_run(tracker.run_id).info.status == "FAILED"  # its driver was killed
+
+
+def test_a_password_is_asked_for(cut_off: Tracker, tmp_path: Path) -> None:
+    path = next((tmp_path / "spool").glob("*.json"))
+    path.write_text(path.read_text().replace(f"sqlite:///{tmp_path}/mlflow.db", "postgresql://me:***@host/db"))
+    with pytest.raises(TrackingError, match=r"1 runs wait for postgresql.* with --tracking-uri"):
+        list(deliver_all(tmp_path / "spool", None))
