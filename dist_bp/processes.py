@@ -1,4 +1,4 @@
-"""The processes of this machine, as /proc shows them.
+"""The processes of this machine, as /proc shows them, and how much they keep it busy.
 
 It imports nothing beyond the standard library: the warden, which uses it, must start in milliseconds.
 """
@@ -9,8 +9,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
+LARGEST_PATIENCE = 5.0
+
 Known = dict[int, str]
 """Processes by id, with their start time: an id alone is given again once its process has ended."""
+
+
+def patience(seconds: float) -> float:
+    """How long to wait for what takes longer where the processors have more to do than there are of them."""
+    return seconds * min(max(os.getloadavg()[0] / len(os.sched_getaffinity(0)), 1.0), LARGEST_PATIENCE)
 
 
 def known(pids: Iterable[int]) -> Known:

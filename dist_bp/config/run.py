@@ -131,3 +131,7 @@ class RayConfig(Section):
     address: Text = Field(
         default="local", description="local: a cluster of the job's own on this machine; else its address."
     )
+    start_seconds: Positive = Field(
+        default=120.0,
+        description="How long Ray, and then workers and servers, may take to start; longer on a loaded machine.",
+    )

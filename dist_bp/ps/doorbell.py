@@ -178,17 +178,18 @@ class Acceptor:
         self._listener.listen(BACKLOG)
         self.address: bytes = self._listener.getsockname()
 
-    def accept(self, peers: Sequence[Peer], arena: int) -> dict[Peer, Doorbell]:
+    def accept(self, peers: Sequence[Peer], arena: int, seconds: float | None = None) -> dict[Peer, Doorbell]:
         """Waits until all `peers` have come; strangers are sent away, and one that says nothing keeps nobody waiting.
 
-        Raises PeerLost at the deadline.
+        Raises PeerLost after `seconds` (None: START_SECONDS).
         """
         bells: dict[Peer, Doorbell] = {}
-        deadline = time.monotonic() + START_SECONDS
+        seconds = seconds or START_SECONDS
+        deadline = time.monotonic() + seconds
         with _Hall(self._listener) as hall:
             while missing := [peer for peer in peers if peer not in bells]:
                 if (left := deadline - time.monotonic()) <= 0:
-                    raise PeerLost(str(missing[0]), f"did not connect within {START_SECONDS:g} s")
+                    raise PeerLost(str(missing[0]), f"did not connect within {seconds:g} s")
                 for connection in hall.spoken(left):
                     peer = self._identify(connection)
                     if peer is None or peer not in peers or peer in bells:
@@ -211,10 +212,16 @@ class Acceptor:
         _close(self._listener)
 
 
-def connect(address: bytes, server: Peer, me: Peer, secret: bytes, timeout: float) -> tuple[Doorbell, int]:
-    """Connects to a server; returns the doorbell and a descriptor of the arena (the caller's to close)."""
+def connect(
+    address: bytes, server: Peer, me: Peer, secret: bytes, timeout: float, seconds: float | None = None
+) -> tuple[Doorbell, int]:
+    """Connects to a server; returns the doorbell and a descriptor of the arena (the caller's to close).
+
+    Raises PeerLost where the server has not answered after `seconds` (None: START_SECONDS).
+    """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    _limit(connection, START_SECONDS)  # unlike Python's own timeout it also holds where too many wait to be let in
+    # Unlike Python's own timeout it also holds where too many wait to be let in.
+    _limit(connection, seconds or START_SECONDS)
     try:
         connection.connect(address)
         connection.send(_HELLO.pack(secret, me.role.encode(), me.rank))

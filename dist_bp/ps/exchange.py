@@ -75,13 +75,13 @@ class Exchange:
         """
         return self._links.listen(host)
 
-    def connect(self, addresses: Sequence[str]) -> None:
+    def connect(self, addresses: Sequence[str], seconds: float | None = None) -> None:
         """Connects to all nodes; `addresses` are what their `listen` returned, in node order, this one's included.
 
         Returns when all connections stand, in both directions; strangers are left waiting. Raises PeerLost if a
-        node is not there within START_SECONDS or does not know the secret.
+        node is not there after `seconds` (None: START_SECONDS) or does not know the secret.
         """
-        self._links.connect(addresses, self._keep_frames)
+        self._links.connect(addresses, self._keep_frames, seconds)
 
     def send(
         self, node: int, kind: int, generation: int, step: int, scalars: Sequence[float], payload: Payload | None

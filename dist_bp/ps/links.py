@@ -83,19 +83,20 @@ class Links:
             self.address += f"|{self._keys[0].decode()}"
         return self.address
 
-    def connect(self, addresses: Sequence[str], keep: Keep) -> None:
+    def connect(self, addresses: Sequence[str], keep: Keep, seconds: float | None = None) -> None:
         """Links to all nodes, whose `addresses` are in node order; see Exchange.connect.
 
         `keep` takes the node and frames of data that come while others are still being waited for.
         """
         listener = handshake.Listener(self._secret, self._me, self._nodes, self.address)
         dialers = {node: self._dial(node, addresses[node]) for node in self._names.values()}
-        deadline = time.monotonic() + doorbell.START_SECONDS
+        seconds = seconds or doorbell.START_SECONDS
+        deadline = time.monotonic() + seconds
         self._poller.register(self._outbox, zmq.POLLIN)
         while dialers or len(self._routes) < len(self._names):
             if (left := deadline - time.monotonic()) <= 0:
                 missing = min(dialers.keys() | set(self._names.values()) - self._routes.keys())
-                raise PeerLost(self.name(missing), f"did not connect within {doorbell.START_SECONDS:g} s")
+                raise PeerLost(self.name(missing), f"did not connect within {seconds:g} s")
             ready = dict(self._poller.poll(_milliseconds(left)))
             if self._outbox in ready:
                 self._admit(listener)

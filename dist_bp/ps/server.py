@@ -68,15 +68,16 @@ class Server:
             self._arena = Arena.create(self._layout)
         return self._acceptor.address, self._exchange.listen(host) if self._exchange else ""
 
-    def gather(self, addresses: Sequence[bytes], meshed: Sequence[str] = ()) -> None:
+    def gather(self, addresses: Sequence[bytes], meshed: Sequence[str] = (), seconds: float | None = None) -> None:
         """Connects to the servers before this one and receives the workers and the servers after it.
 
         `addresses` are those of the node's servers, `meshed` those of this server's counterparts, by node.
+        Raises PeerLost where one is not there after `seconds` (None: START_SECONDS).
         """
         node = self._layout.node
         me = self._peer(self.index)
         for other in range(self.index):
-            bell, descriptor = connect(addresses[other], self._peer(other), me, self._secret, self._timeout)
+            bell, descriptor = connect(addresses[other], self._peer(other), me, self._secret, self._timeout, seconds)
             self._servers.append(bell)
             if self._arena is None:
                 self._arena = Arena(self._layout, descriptor)
@@ -84,12 +85,12 @@ class Server:
                 os.close(descriptor)
         workers = [Peer("worker", rank) for rank in self._layout.ranks(node)]
         later = [self._peer(other) for other in range(self.index + 1, self._layout.servers)]
-        bells = self._acceptor.accept([*workers, *later], self.arena.descriptor)
+        bells = self._acceptor.accept([*workers, *later], self.arena.descriptor, seconds)
         self._workers = {peer.rank: bells[peer] for peer in workers}
         self._servers += [bells[peer] for peer in later]
         self._acceptor.close()
         if self._exchange:
-            self._exchange.connect(meshed)
+            self._exchange.connect(meshed, seconds)
         self._update = SliceUpdate(self.arena, self.index, self._updater, self._statistic_momentum, self._mesh)
 
     def _peer(self, index: int) -> Peer:

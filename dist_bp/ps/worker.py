@@ -62,13 +62,13 @@ class Worker:
         self._servers: list[Doorbell] = []
         self._arena: Arena | None = None
 
-    def join(self, addresses: Sequence[bytes]) -> None:
+    def join(self, addresses: Sequence[bytes], seconds: float | None = None) -> None:
         """Connects to all servers of the node and maps the arena. Raises PeerLost."""
         me = Peer("worker", self.rank)
         first = self._layout.node * self._layout.servers
         for index, address in enumerate(addresses):
             server = Peer("server", first + index)
-            bell, descriptor = connect(address, server, me, self._secret, self._timeout)
+            bell, descriptor = connect(address, server, me, self._secret, self._timeout, seconds)
             self._servers.append(bell)
             if self._arena is None:
                 self._arena = Arena(self._layout, descriptor)

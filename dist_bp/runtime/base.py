@@ -11,8 +11,9 @@ import numpy as np
 
 from dist_bp.errors import DistBpError, TrainingFailed, UserError
 from dist_bp.metrics import Metric
+from dist_bp.processes import patience
 from dist_bp.ps.arena import Snapshot, assemble
-from dist_bp.ps.doorbell import SILENT, START_SECONDS, Peer, PeerLost
+from dist_bp.ps.doorbell import SILENT, Peer, PeerLost
 from dist_bp.ps.lease import Evaluation, Lease, MetricStates, NonFinite, ServerReport, WorkerReport
 from dist_bp.runtime.calls import RayLost
 from dist_bp.runtime.cluster import LOOPBACK
@@ -93,15 +94,16 @@ class Runtime(ABC):
         self._launch()
         plan = self.plan
         listening = [(server, "listen", (self._host(server.rank // plan.servers),)) for server in self.servers]
-        addresses = self._ask(listening, START_SECONDS)
+        seconds = patience(plan.config.ray.start_seconds)
+        addresses = self._ask(listening, seconds)
         calls: list[tuple[Peer, str, tuple[Any, ...]]] = []
         for server in self.servers:
             node, index = divmod(server.rank, plan.servers)
             meshed = [address for _, address in addresses[index :: plan.servers]]
-            calls.append((server, "gather", (self._node_addresses(addresses, node), meshed)))
+            calls.append((server, "gather", (self._node_addresses(addresses, node), meshed, seconds)))
         for worker in self.workers:
-            calls.append((worker, "join", (self._node_addresses(addresses, plan.node_of(worker.rank)),)))
-        self._ask(calls, START_SECONDS + self._timeout)
+            calls.append((worker, "join", (self._node_addresses(addresses, plan.node_of(worker.rank)), seconds)))
+        self._ask(calls, seconds + self._timeout)
         self._joined()
         self.write(snapshot)
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from dist_bp.errors import CapacityError, DistBpError, TrainingFailed
 from dist_bp.messages import first_line
+from dist_bp.processes import patience
 from dist_bp.runtime.calls import CALLER, RayLost
 from dist_bp.runtime.control_group import cpu_limit
 from dist_bp.runtime.lean_ray import lean_ray
@@ -29,15 +30,9 @@ REACHABLE_SECONDS = 5.0
 START_SECONDS = 120.0
 ANSWER_SECONDS = 30.0
 END_SECONDS = 5.0
-LARGEST_PATIENCE = 5.0
 LOOPBACK = "127.0.0.1"
 
 T = TypeVar("T")
-
-
-def patience(seconds: float) -> float:
-    """How long to wait for something that takes longer where the processors have more to do than there are of them."""
-    return seconds * min(max(os.getloadavg()[0] / local_cpus(), 1.0), LARGEST_PATIENCE)
 
 
 def local_cpus() -> int:
@@ -146,11 +141,14 @@ class Cluster:
         assert self._watch
         self._watch.look()
 
-    def call(self, doing: str, function: Callable[[], T], seconds: float = ANSWER_SECONDS) -> T:
-        """What a function that calls Ray returns or raises; `doing` says in a message what was going on."""
+    def call(self, doing: str, function: Callable[[], T], seconds: float | None = ANSWER_SECONDS) -> T:
+        """What a function that calls Ray returns or raises; `doing` says in a message what was going on.
+
+        Without `seconds` it may take as long as Ray's own processes are well.
+        """
         return self._call(doing, function, seconds)
 
-    def _call(self, doing: str, function: Callable[[], T], seconds: float) -> T:
+    def _call(self, doing: str, function: Callable[[], T], seconds: float | None) -> T:
         return CALLER.call(doing, function, seconds, self._watch.trouble if self._watch else Future())
 
     def settled(self, pids: Iterable[int] = ()) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from dist_bp.errors import DistBpError, SubmitError
 from dist_bp.messages import last_line
-from dist_bp.processes import Known, alive, descendants, known, mentioning, working_in
+from dist_bp.processes import Known, alive, descendants, known, mentioning, patience, working_in
 from dist_bp.runtime.cluster import LOOPBACK, LOOPBACK_ONLY, local_cpus
 from dist_bp.submit.address import find_dashboard
 from dist_bp.submit.client import ENDED, JobsClient, NotFound
@@ -124,7 +124,7 @@ def _start(head: Head, port: int | None, dashboard_port: int) -> Head:
     }
     for name, number in ports.items():
         command += [f"--{name}", str(number)]
-    log = head.folder / "start.log"
+    log, seconds = head.folder / "start.log", patience(START_SECONDS)
     with log.open("wb") as file:
         try:
             code = subprocess.run(
@@ -134,11 +134,11 @@ def _start(head: Head, port: int | None, dashboard_port: int) -> Head:
                 stderr=subprocess.STDOUT,
                 env=_environment(head),
                 cwd=head.folder,
-                timeout=START_SECONDS,
+                timeout=seconds,
                 check=False,
             ).returncode
         except subprocess.TimeoutExpired as error:
-            raise DistBpError(f"Ray did not start within {START_SECONDS:g} s") from error
+            raise DistBpError(f"Ray did not start within {seconds:.0f} s") from error
     if code:
         said = last_line(log.read_text(encoding="utf-8", errors="replace"))
         raise DistBpError(f"Ray did not start: {said or 'it says nothing'}")
@@ -158,7 +158,7 @@ def _environment(head: Head) -> dict[str, str]:
 
 
 def _wait_for_answer(head: Head) -> None:
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + patience(START_SECONDS)
     while problem := whats_wrong(head):
         if time.monotonic() > deadline:
             raise DistBpError(f"Ray started but is of no use: {problem}")

@@ -11,6 +11,7 @@ from pathlib import Path
 from dist_bp.config import render
 from dist_bp.errors import Interrupted, TrainingFailed
 from dist_bp.messages import plural
+from dist_bp.runtime.calls import RayLost
 from dist_bp.runtime.cluster import Cluster
 from dist_bp.runtime.ray_job import again, announce
 from dist_bp.runtime.warden import Warden
@@ -69,7 +70,8 @@ def run_sweep(
             observer.phase("starting Ray")
             with ExitStack() as after_ray:
                 object_store = object_store_bytes(prepared) * job.concurrent
-                with closing(Cluster(job.config.ray.address, object_store, warden)) as cluster:
+                patient = job.config.ray.start_seconds
+                with closing(Cluster(job.config.ray.address, object_store, warden, patient)) as cluster:
                     check_capacity(job, cluster.nodes)
                     interrupt.arm()
                     interrupt.check()
@@ -82,7 +84,7 @@ def run_sweep(
                     observer.phase("starting the processes of the first trials")
                     threading.Thread(target=_import_what_ends_it, daemon=True).start()
                     started = time.monotonic()
-                    _run(job.absolute(name), study, folder, name)
+                    _run(job.absolute(name), study, folder, name, cluster)
             _raise_early_end(study, name)
             observer.phase("publishing")
             seconds = time.monotonic() - started
@@ -130,15 +132,17 @@ def _open_study(
     )
 
 
-def _run(job: SweepJob, study: Study, folder: Path, name: str) -> None:
+def _run(job: SweepJob, study: Study, folder: Path, name: str, cluster: Cluster) -> None:
     """Runs the trials that are left. Raises Interrupted for whatever Ray makes of a second signal."""
     if study.state is not SweepState.RUNNING:
         return
     try:
-        run_trials(job, study, folder)
+        cluster.call("trials ran", lambda: run_trials(job, study, folder), None)
     except Exception as error:
         if study.interrupted():
             raise _interrupted(name) from error
+        if isinstance(error, RayLost):
+            raise RayLost(f"{error}. The sweep is kept; go on with {again(name)}") from error
         raise
 
 

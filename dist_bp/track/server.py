@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 
 from dist_bp.errors import DistBpError, UserError
 from dist_bp.messages import last_line
+from dist_bp.processes import patience
 from dist_bp.runtime.warden import Warden
 from dist_bp.track.store import is_sqlite, sqlite_path, without_password
 from dist_bp.track.view import TAG, runs_url
@@ -103,7 +104,8 @@ def _command(uri: str, port: int) -> list[str]:
 
 def _wait(server: Server, port: int, log: Path, given_up: Callable[[], bool]) -> bool:
     """Until the server answers; returns whether it does."""
-    deadline = time.monotonic() + START_SECONDS
+    seconds = patience(START_SECONDS)
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if given_up():
             return False
@@ -113,7 +115,7 @@ def _wait(server: Server, port: int, log: Path, given_up: Callable[[], bool]) ->
         with suppress(URLError, OSError), urllib.request.urlopen(f"http://{HOST}:{port}/health", timeout=1):
             return True
         time.sleep(0.1)
-    raise DistBpError(f"the MLflow server did not answer within {START_SECONDS:g} s")
+    raise DistBpError(f"the MLflow server did not answer within {seconds:.0f} s")
 
 
 def _end(server: Server) -> None:

@@ -56,7 +56,7 @@ def calibrate(config: JobConfig, load: Load, tell: Callable[[str], None]) -> Cos
     with ExitStack() as stack:
         warden = stack.enter_context(Warden())
         tell("starting Ray")
-        stack.callback(Cluster("local", object_store_bytes(full), warden).close)
+        stack.callback(Cluster("local", object_store_bytes(full), warden, config.ray.start_seconds).close)
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray's own would end the process in an abort
         tell(f"measuring steps of {load.batch} samples")
         reports, memory = _run(full, warden)

@@ -192,7 +192,8 @@ def open_runtime(job: PreparedJob, warden: Warden, pool: Pool | None = None) -> 
     from dist_bp.runtime.cluster import Cluster
     from dist_bp.runtime.ray_runtime import RayRuntime
 
-    cluster = Cluster(job.config.ray.address, object_store_bytes(job), warden)
+    ray = job.config.ray
+    cluster = Cluster(ray.address, object_store_bytes(job), warden, ray.start_seconds)
     try:
         return RayRuntime(plan, job.metrics, cluster, pool)
     except BaseException:
