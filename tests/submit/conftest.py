@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from dist_bp.runtime.cluster import import_ray
-from tests.submit.local_head import DIGITS, Place, is_alive, processes_of
+from dist_bp.runtime.warden import Warden
+from tests.submit.local_head import COMMAND, DIGITS, Place, is_alive, processes_of
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -24,11 +25,14 @@ def place(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Ite
     place.folder.mkdir()
     shutil.copy(DIGITS, place.folder)
     shutil.copy(empty_database, place.folder / "mlflow.db")
-    assert place.json("cluster", "up", "--num-cpus", "2")["alive"]
-    folder = place.head()["folder"]
-    yield place
-    before = processes_of(folder)
-    place.json("cluster", "down")
+    with Warden() as warden:  # a head outlives the tests that are killed
+        down = [*COMMAND, "cluster", "down"]
+        warden.run(down, {"XDG_STATE_HOME": str(place.state)})
+        assert place.json("cluster", "up", "--num-cpus", "2")["alive"]
+        folder = place.head()["folder"]
+        yield place
+        before = processes_of(folder)
+        place.json("cluster", "down")
     assert not [process for process in (*before, *processes_of(folder)) if is_alive(process)]
     assert not Path(folder).exists()
     assert not list((place.state / "dist_bp" / "cluster").iterdir())
