@@ -11,10 +11,12 @@ from dist_bp import data, nn, optim
 from dist_bp.components import metric
 from dist_bp.config import JobConfig
 from dist_bp.config.component import Custom, construct, own_options
+from dist_bp.config.decision import ChosenThreshold, DecisionConfig
 from dist_bp.config.metrics import metrics_or_default, monitor_mode
 from dist_bp.data.sources.function import FunctionSource
 from dist_bp.errors import ConfigError
 from dist_bp.metrics import Metric
+from dist_bp.metrics.best_threshold import THRESHOLD, BestThreshold
 from dist_bp.metrics.two_classes import Decision
 from dist_bp.metrics.viewed import Viewed
 from dist_bp.optim.schedules.plateau import ReduceOnPlateau
@@ -95,20 +97,31 @@ def build_metrics(config: JobConfig, targets: data.Targets) -> dict[str, Metric]
     ]
     if problems:
         raise ConfigError(problems)
+    decision = build_decision(config, targets)
     if targets.transform:
         return {name: Viewed(one, targets.undo_both) for name, one in found.items()}
-    decision = build_decision(config, targets)
-    return {name: decision.seen_by(one) for name, one in found.items()} if decision else found
+    if decision is None:
+        return found
+    seen = {name: decision.seen_by(one) for name, one in found.items()}
+    threshold = config.decision.threshold
+    if isinstance(threshold, ChosenThreshold) and targets.threshold is None:
+        seen[THRESHOLD] = BestThreshold(metric(threshold.by), decision)  # type: ignore[arg-type]
+    return seen
 
 
 def build_decision(config: JobConfig, targets: data.Targets) -> Decision | None:
-    """How one of two classes is decided for; None where there are not two. Raises ConfigError."""
-    wanted = config.decision.positive
+    """How one of two classes is decided for; None where there are not two.
+
+    A threshold that is still to be chosen is 0.5. Raises ConfigError.
+    """
+    wanted, threshold = config.decision.positive, config.decision.threshold
     if len(targets.classes or ()) != 2:
-        if wanted is not None:
-            raise ConfigError("decision.positive is for two classes, which the data has not: remove it")
+        if config.decision != DecisionConfig():
+            raise ConfigError("decision is for two classes, which the data has not: remove it")
         return None
-    return Decision() if wanted is None else Decision(targets.position(wanted, "decision.positive"))
+    if isinstance(threshold, ChosenThreshold):
+        threshold = 0.5 if targets.threshold is None else targets.threshold
+    return Decision(1 if wanted is None else targets.position(wanted, "decision.positive"), threshold)
 
 
 def build_updater(config: JobConfig, model: nn.Model) -> optim.Updater:

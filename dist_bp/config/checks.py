@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from dist_bp.config.component import component_of
+from dist_bp.config.decision import ChosenThreshold
 from dist_bp.config.fields import Section, annotated, is_optional_section
 from dist_bp.config.metrics import metric_task, metrics_or_default, monitor_names
 from dist_bp.data.target_transform import LEAST
@@ -35,6 +36,7 @@ def findings(get: Lookup) -> Iterator[Finding]:
         _backups_leave_a_worker,
         _loss_fits_task,
         _transform_fits_task,
+        _threshold_can_be_chosen,
         _metrics_fit_loss,
         _stop_monitor,
         _checkpoint_monitor,
@@ -117,6 +119,18 @@ def _transform_fits_task(get: Lookup) -> Iterator[Finding]:
     transform = get("data.target.transform")
     if transform in LEAST and _task(get) == "classification":
         yield "data.target.transform", f"{transform} is for a regression, but the loss is for classes: remove it"
+
+
+def _threshold_can_be_chosen(get: Lookup) -> Iterator[Finding]:
+    threshold = get("decision.threshold")
+    if threshold != 0.5 and _task(get) == "regression":
+        yield "decision.threshold", "is for two classes, but the loss is for a regression: remove it"
+    elif isinstance(threshold, ChosenThreshold) and get("data.split.validation") == 0:
+        yield (
+            "decision.threshold",
+            f"to choose it by {threshold.by} needs a validation split: set data.split.validation above 0, or give a "
+            "number",
+        )
 
 
 def loss_task(loss: Any) -> Task | None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,10 @@ class Pipeline:
         if form.texts:
             raise DataError(_uncoded(form.texts, inputs, features))
         return cls(features, transforms, targets, dtype)
+
+    def deciding(self, threshold: float) -> "Pipeline":
+        """The same with a threshold between two classes."""
+        return Pipeline(self.features, self.transforms, replace(self.targets, threshold=threshold), self.dtype)
 
     @property
     def input_shape(self) -> Shape:

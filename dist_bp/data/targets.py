@@ -24,7 +24,7 @@ class Targets:
     Labels (n,) become int64 positions in `classes`. Classification of several labels at once (n, k) and regression
     have `classes` None and become floats (n, k) of `dtype`, a regression's by its `transform`; `shape` is that of one
     target: () or (k,). `values` are the raw labels where they differ from the names in `classes`; `column` is the
-    target's column in a table.
+    target's column in a table; `threshold` is the one between two classes that training chose.
     """
 
     task: Task
@@ -34,6 +34,7 @@ class Targets:
     values: tuple[Label, ...] | None = None
     column: str | None = None
     transform: TargetTransform | None = None
+    threshold: float | None = None
 
     def encode(self, raw: Any) -> Array:
         """Raises DataError naming the first target that does not fit."""
@@ -102,6 +103,7 @@ class Targets:
             **as_list,
             "column": self.column,
             "transform": self.transform.to_dict() if self.transform else None,
+            "threshold": self.threshold,
         }
 
     @classmethod
@@ -110,6 +112,8 @@ class Targets:
         made: Targets = checked(cls, state)
         if made.transform and not made.transform.fits(made.shape):
             raise ValueError("the targets' transform does not fit their shape, or cannot be undone")
+        if made.threshold is not None and not 0 <= made.threshold <= 1:
+            raise ValueError("the threshold between the classes is no probability")
         return made
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from dist_bp.data.targets import Targets
+from dist_bp.metrics.two_classes import Decision
 from dist_bp.nn.activations.sigmoid import logistic
 from dist_bp.types import Array
 
@@ -12,8 +13,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def decode(outputs: Array, activation: Literal["softmax", "sigmoid", "identity"], targets: Targets) -> "pd.DataFrame":
-    """`outputs` (n, *output_shape) as a table of predictions, see `SavedModel.predict`."""
+def decode(
+    outputs: Array,
+    activation: Literal["softmax", "sigmoid", "identity"],
+    targets: Targets,
+    decision: Decision | None = None,
+) -> "pd.DataFrame":
+    """`outputs` (n, *output_shape) as a table of predictions, see `SavedModel.predict`; `decision` is that between two
+    classes."""
     import pandas as pd
 
     outputs = outputs.reshape(len(outputs), int(np.prod(outputs.shape[1:])))
@@ -31,6 +38,8 @@ def decode(outputs: Array, activation: Literal["softmax", "sigmoid", "identity"]
     else:
         columns = {"prediction": np.array(classes)[outputs.argmax(axis=1)]}
         probabilities = {"softmax": _softmax, "sigmoid": _sigmoid}.get(activation, _none)(outputs)
+    if decision and not decision.is_plain:
+        columns["prediction"] = np.array(classes)[decision.classes(decision.probabilities(outputs))]
     for place in range(probabilities.shape[1]):
         columns[f"probability_{classes[place]}"] = probabilities[:, place]
     return pd.DataFrame(columns)

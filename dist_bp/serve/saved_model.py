@@ -39,6 +39,7 @@ class SavedModel:
         self.pipeline = Pipeline.from_dict(checkpoint.pipeline)
         self.schema = Schema.of(self.pipeline, own_test=False)
         self.model = build.build_model(config, self.schema)
+        self.decision = build.build_decision(config, self.pipeline.targets)
         loss: Loss = construct(config.loss)
         self.loss = loss.for_class_counts(None)
         self._loss_is_whole = not loss.needs_class_counts
@@ -76,7 +77,7 @@ class SavedModel:
         context = self._context()
         for start, x in self._blocks(inputs, batch_rows):
             outputs[start : start + len(x)] = self.model.forward(x, self._parameters, context)[0]
-        return decode(outputs, self.loss.activation, self.pipeline.targets)
+        return decode(outputs, self.loss.activation, self.pipeline.targets, self.decision)
 
     def evaluate(self, raw: Raw, targets: Any, metrics: Mapping[str, Metric] | None = None) -> dict[str, float]:
         """`loss`, by the samples' mean, and the metrics (by default the configuration's) that are numbers.

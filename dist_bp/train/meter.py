@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dist_bp.metrics import Metric
+from dist_bp.metrics.best_threshold import at_threshold
 from dist_bp.ps.lease import Evaluation, MetricStates
 from dist_bp.runtime.base import LeaseReport
 from dist_bp.track.names import STEP
@@ -112,12 +113,16 @@ class StepLog:
                 self.loss, self.count = 0.0, 0
 
 
-def scores(evaluation: Evaluation, metrics: Mapping[str, Metric]) -> tuple[dict[str, float], dict[str, Array]]:
-    """The loss and metrics of an evaluation: numbers, and those that are arrays (the confusion matrix)."""
+def scores(
+    evaluation: Evaluation, metrics: Mapping[str, Metric], threshold: float | None = None
+) -> tuple[dict[str, float], dict[str, Array]]:
+    """The loss and metrics of an evaluation: numbers, and those that are arrays (the confusion matrix).
+
+    A threshold between two classes is chosen by these samples, unless it is given.
+    """
     numbers = {"loss": evaluation.loss / evaluation.count}
     arrays: dict[str, Array] = {}
-    for name, state in evaluation.metrics.items():
-        value = metrics[name].result(dict(state))
+    for name, value in at_threshold(evaluation.metrics, metrics, threshold).items():
         if isinstance(value, np.ndarray):
             arrays[name] = value
         else:

@@ -12,6 +12,7 @@ from pathlib import Path
 from dist_bp.checkpoint import export_model, run_names
 from dist_bp.config import JobConfig, flatten, monitor_mode, render
 from dist_bp.errors import DataError
+from dist_bp.metrics.best_threshold import THRESHOLD
 from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.ray_job import job_tags, retyped
 from dist_bp.runtime.warden import Warden
@@ -101,7 +102,7 @@ def evaluate(job: PreparedJob, runtime: Runtime, outcome: Outcome) -> Report:
     arrays: dict[str, Array] = {}
     measured, prefix = ("test", "test") if "test" in job.splits else ("validation", "val")
     if measured in job.splits:
-        numbers, arrays = scores(runtime.evaluate(measured), job.metrics)
+        numbers, arrays = scores(runtime.evaluate(measured), job.metrics, metrics.get(f"val_{THRESHOLD}"))
         metrics |= {f"{prefix}_{name}": value for name, value in numbers.items()}
     return Report(metrics, arrays, remark(job, metrics))
 
@@ -122,7 +123,11 @@ def publish(
     drawing.begin(pictures := pictures_of(job, outcome, report))
     tracker.log_tags({DESCRIPTION: describe_result(job, tracker.run_id or "", outcome, report)})
     folder = run_folder / "model"
-    export_model(folder, job.checkpoint(outcome.snapshot, run_id=tracker.run_id, metrics=report.metrics))
+    threshold = report.metrics.get(f"val_{THRESHOLD}")
+    export_model(
+        folder,
+        job.checkpoint(outcome.snapshot, threshold=threshold, run_id=tracker.run_id, metrics=report.metrics),
+    )
     digest = hashlib.sha256(outcome.snapshot.parameters.tobytes()).hexdigest()
     uri = None
     if models:

@@ -17,6 +17,7 @@ from dist_bp.data import Prepared
 from dist_bp.errors import CheckpointError, ConfigError, ShapeError, UserError
 from dist_bp.messages import at_most, plural
 from dist_bp.metrics import Metric
+from dist_bp.metrics.best_threshold import THRESHOLD
 from dist_bp.nn import Loss, Model
 from dist_bp.optim import Plateau, Updater
 from dist_bp.ps.arena import Snapshot
@@ -132,9 +133,14 @@ class PreparedJob:
         snapshot: Snapshot,
         best: Snapshot | None = None,
         progress: Mapping[str, Array] | None = None,
+        threshold: float | None = None,
         **facts: Any,
     ) -> Checkpoint:
-        """The checkpoint of a committed version; `best` is kept beside it where it is another one."""
+        """The checkpoint of a committed version; `best` is kept beside it where it is another one, `threshold` is the
+        one that was chosen last."""
+        pipeline = self.prepared.pipeline
+        if THRESHOLD in self.metrics:
+            pipeline = pipeline.deciding(0.5 if threshold is None else threshold)
         arrays = dict(progress or {})
         if best:
             arrays |= {f"{BEST}parameters": best.parameters, f"{BEST}statistics": best.statistics}
@@ -146,7 +152,7 @@ class PreparedJob:
             optimizer=snapshot.optimizer,
             progress=arrays,
             config=without_password(render(self.config)),
-            pipeline=self.prepared.pipeline.to_dict(),
+            pipeline=pipeline.to_dict(),
             dtype=self.config.model.dtype,
             model_digest=self.model_digest,
             data_digest=self.prepared.digest,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dist_bp.checkpoint import CheckpointStore, Found
 from dist_bp.errors import Interrupted, TrainingFailed
+from dist_bp.metrics.best_threshold import THRESHOLD
 from dist_bp.ps.arena import Snapshot
 from dist_bp.ps.lease import NonFinite
 from dist_bp.runtime.base import LeaseReport, Runtime
@@ -243,6 +244,7 @@ class Trainer:
             epoch=epoch,
             step_in_epoch=inside,
             metrics=values,
+            threshold=last.get(f"val_{THRESHOLD}"),
             progress=self._meter.arrays() if inside else {},
             history=tuple(self._history),
             loop_state={

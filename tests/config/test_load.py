@@ -188,6 +188,26 @@ ONE_PROBLEM = {
         "scaling: []\nloss:",
         "job.yaml:8: scaling: must be a mapping, got a list",
     ),
+    "threshold that is no probability": (
+        "loss:",
+        "decision: {threshold: 1.5}\nloss:",
+        "job.yaml:8: decision.threshold: must be less than 1, got 1.5",
+    ),
+    "threshold that is no number": (
+        "loss:",
+        "decision: {threshold: high}\nloss:",
+        "job.yaml:8: decision.threshold: must be a number, got 'high'",
+    ),
+    "threshold chosen by another metric": (
+        "loss:",
+        "decision: {threshold: {by: f2}}\nloss:",
+        "job.yaml:8: decision.threshold.by: unknown value 'f2' (allowed: f1, balanced_accuracy, matthews)",
+    ),
+    "logarithm of classes": (
+        "  source:",
+        "  target: {transform: log}\n  source:",
+        "job.yaml:3: data.target.transform: log is for a regression, but the loss is for classes: remove it",
+    ),
     "unknown metric": (
         "loss:",
         "metrics: [acuracy]\nloss:",
@@ -467,3 +487,9 @@ def test_files_that_cannot_be_read(tmp_path, monkeypatch, path, problem):
 
 def test_a_byte_order_mark_is_no_part_of_the_first_key(file):
     assert load_config(file("\ufeff" + BASE)).name == "digits"
+
+
+def test_a_threshold_is_chosen_on_a_validation_split(problems_of):
+    overrides = ["decision.threshold={by: f1}", "data.split.validation=0", "checkpoint.monitor=train_loss"]
+    [problem] = problems_of(BASE, *overrides)
+    assert problem.startswith("override decision.threshold={by: f1}: to choose it by f1 needs a validation split: set")
