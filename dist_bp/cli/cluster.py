@@ -25,9 +25,13 @@ def up(
     as_json: AsJson = False,
 ) -> None:
     """Start a Ray head on this machine, on loopback and with a token of its own."""
+    from dist_bp.runtime.temporary import check_temporary_folder
     from dist_bp.submit.head import start_head
 
+    notes = check_temporary_folder()
     head, started = start_head(port, dashboard_port, num_cpus)
+    for line in notes if started else ():
+        print(f"note: {line}", file=sys.stderr)
     if as_json:
         _print_json(head, True)
     elif started:

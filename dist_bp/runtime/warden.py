@@ -67,9 +67,9 @@ class Warden:
 
     def folder(self) -> Path:
         """A new folder in the temporary one, for this user alone. It is guarded before it is there."""
-        from tempfile import gettempdir  # a slow import, not needed at the other end
+        from dist_bp.runtime.temporary import temporary_folder  # a slow import, not needed at the other end
 
-        folder = Path(gettempdir()) / f"dist_bp-{os.urandom(4).hex()}"
+        folder = temporary_folder() / f"dist_bp-{os.urandom(4).hex()}"
         self.guard(folder)
         folder.mkdir(0o700)
         return folder

@@ -18,6 +18,7 @@ from dist_bp.errors import DistBpError, SubmitError
 from dist_bp.messages import last_line
 from dist_bp.processes import Known, alive, descendants, known, mentioning, patience, working_in
 from dist_bp.runtime.cluster import LOOPBACK, LOOPBACK_ONLY, local_cpus
+from dist_bp.runtime.temporary import temporary_folder
 from dist_bp.submit.address import find_dashboard
 from dist_bp.submit.client import ENDED, JobsClient, NotFound
 from dist_bp.submit.state import HEAD, TOKEN, Head, forget_stops, locked, read_head, state_folder, write_head
@@ -105,7 +106,7 @@ def _new_head(dashboard_port: int, cpus: int) -> Head:
     token_path.unlink(missing_ok=True)
     with open(os.open(token_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(secrets.token_hex(32))
-    folder = Path(tempfile.mkdtemp(prefix="dist_bp-head-"))
+    folder = Path(tempfile.mkdtemp(prefix="dist_bp-", dir=temporary_folder()))
     head = Head(f"http://{LOOPBACK}:{dashboard_port}", "", folder, token_path, sys.executable, cpus)
     write_head(head)
     return head

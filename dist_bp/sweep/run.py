@@ -56,7 +56,8 @@ def run_sweep(
     tell_store(job.config, observer)
     observer.phase("preparing the data")
     prepared = prepare_job(job.base)
-    check_job(prepared)
+    for line in check_job(prepared):
+        observer.note(line)
     check_networks(job, prepared)
     job = replace(job, enough=enough(job, prepared))
     if job.grace_period:

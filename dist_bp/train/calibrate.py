@@ -20,8 +20,9 @@ from dist_bp.runtime.placement import place
 from dist_bp.runtime.plan import RunPlan
 from dist_bp.runtime.probe import measure_exchange
 from dist_bp.runtime.ray_runtime import RayRuntime
+from dist_bp.runtime.temporary import check_temporary_folder
 from dist_bp.runtime.warden import Warden
-from dist_bp.train.checks import check_memory, check_temporary_folder, object_store_bytes
+from dist_bp.train.checks import check_memory, object_store_bytes
 from dist_bp.train.setup import PreparedJob, prepare_job
 from dist_bp.types import Array
 
@@ -39,7 +40,6 @@ def load_of(config: JobConfig) -> Load:
     place(max(config.scaling.num_workers, 1), config.scaling.cpus_per_worker, [this_machine()])
     job, train = prepare_job(_variant(config)), config.train
     prepare_job(_variant(_halved(config)))
-    check_temporary_folder()
     check_memory(job.layout.nbytes + object_store_bytes(job))
     batch, clips = train.batch_size * train.accumulate, train.clip_norm is not None
     return Load(job.layout, batch, train.group_size, clips, _codec(config))
@@ -55,7 +55,8 @@ def calibrate(config: JobConfig, load: Load, tell: Callable[[str], None]) -> Cos
     settings = config.parameter_server
     with ExitStack() as stack:
         warden = stack.enter_context(Warden())
-        tell("starting Ray")
+        for line in (*check_temporary_folder(), "starting Ray"):
+            tell(line)
         stack.callback(Cluster("local", object_store_bytes(full), warden, config.ray.start_seconds).close)
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray's own would end the process in an abort
         tell(f"measuring steps of {load.batch} samples")

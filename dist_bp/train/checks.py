@@ -1,7 +1,5 @@
 """Checks before anything starts: processors, memory, disk and the tracking store."""
 
-import shutil
-import tempfile
 from pathlib import Path
 
 import psutil
@@ -12,14 +10,17 @@ from dist_bp.errors import CapacityError
 from dist_bp.runtime.cluster import OBJECT_STORE_BYTES, check_address, cluster_address, this_machine
 from dist_bp.runtime.control_group import memory_left
 from dist_bp.runtime.placement import place
+from dist_bp.runtime.temporary import check_temporary_folder
 from dist_bp.track.store import check_store, resolve_uri
 from dist_bp.train.setup import PreparedJob
 
-TEMPORARY_BYTES = 64 * 2**20
 
+def check_job(job: PreparedJob) -> list[str]:
+    """What people should know of this machine, a line each.
 
-def check_job(job: PreparedJob) -> None:
-    """Raises CapacityError, CheckpointError or TrackingError where the job cannot run or be recorded here."""
+    Raises CapacityError, CheckpointError or TrackingError where the job cannot run or be recorded here.
+    """
+    notes = []
     config = job.config
     check_store(resolve_uri(config.tracking.tracking_uri))
     scaling, here = config.scaling, cluster_address(config.ray.address) == "local"
@@ -27,11 +28,12 @@ def check_job(job: PreparedJob) -> None:
         check_memory(job.layout.nbytes)
     elif here:
         place(scaling.num_workers, scaling.cpus_per_worker, [this_machine()])
-        check_temporary_folder()
+        notes = check_temporary_folder()
         check_memory(job.layout.nbytes + object_store_bytes(job))
     else:
         check_address(cluster_address(config.ray.address))
     check_checkpoints(job)
+    return notes
 
 
 def idle_on_one_node(config: JobConfig) -> list[str]:
@@ -50,17 +52,6 @@ def check_checkpoints(job: PreparedJob) -> None:
     CheckpointStore(folder).check_writable((settings.keep + 2) * job.checkpoint(job.initial).nbytes)
     if not existed:
         folder.rmdir()
-
-
-def check_temporary_folder() -> None:
-    """A local Ray keeps its sockets and logs there."""
-    folder = tempfile.gettempdir()
-    free = shutil.disk_usage(folder).free
-    if free < TEMPORARY_BYTES:
-        raise CapacityError(
-            f"{folder} has {free / 2**20:.0f} MiB free, Ray needs {TEMPORARY_BYTES / 2**20:.0f} MiB there: "
-            "free space, or set TMPDIR to another folder"
-        )
 
 
 def object_store_bytes(job: PreparedJob) -> int:

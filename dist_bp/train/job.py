@@ -64,9 +64,9 @@ def run_job(
     observer = observer or Observer()
     observer.phase("preparing the data")
     job = prepare_job(config.model_copy(update={"sweep": None}))
-    check_job(job)
+    notes = check_job(job)
     tell_store(config, observer)
-    for line in job.notes:
+    for line in (*notes, *job.notes):
         observer.note(line)
     found, course = find_checkpoint(job, resume), Course()
     if found:
