@@ -173,7 +173,10 @@ def _form(source: Source | None, options: Sequence[str]) -> CsvForm:
             raise UserError(
                 f"--csv {option!r}: must be NAME=VALUE with the name of an option of csv: {', '.join(names)}"
             )
-        given[name] = value if isinstance(getattr(form, name), str) or name in SIGNS else yaml.safe_load(value)
+        try:
+            given[name] = value if isinstance(getattr(form, name), str) or name in SIGNS else yaml.safe_load(value)
+        except (yaml.YAMLError, RecursionError, ValueError) as error:
+            raise UserError(f"--csv {option!r}: the value is not valid YAML") from error
     try:
         return replace(form, **given)
     except ConfigError as error:

@@ -116,6 +116,8 @@ def test_options_that_there_are_not(table: Prepared) -> None:
     for option, message in (
         ("sep=,", "must be NAME=VALUE with the name of an option of csv: separator"),
         ("decimal", "must be NAME=VALUE"),
+        ("names=[a", "the value is not valid YAML"),
+        ("skip_rows=2020-13-01", "the value is not valid YAML"),
         ("decimal=,,", "--csv decimal: must have at most 1 entries, got 2"),
         ("encoding=latin-77", "there is no encoding 'latin-77'"),
     ):
