@@ -10,7 +10,7 @@ from typing import Any
 
 from dist_bp.config.document import Document, NotYaml
 from dist_bp.errors import SubmitError
-from dist_bp.foreign import TEXT_BYTES, read_file
+from dist_bp.foreign import FILE_NAME, TEXT_BYTES, read_file
 from dist_bp.messages import first_line
 from dist_bp.runtime.ray_job import TYPED, retyped
 from dist_bp.submit.address import Dashboard
@@ -53,8 +53,10 @@ class Checked:
 def check_options(options: Options) -> tuple[Checked, list[str]]:
     """The options as the API wants them, and a line for each that is wrong."""
     problems: list[str] = []
-    if options.submission_id is not None and not re.fullmatch(r"[\w.-]+", options.submission_id):
-        problems.append(f"--submission-id {options.submission_id!r}: use letters, digits, '_', '.' and '-' only")
+    if options.submission_id is not None and not re.fullmatch(FILE_NAME, options.submission_id):
+        problems.append(
+            f"--submission-id {options.submission_id!r}: use letters, digits, '_', '.' and '-' only, not dots alone"
+        )
     if options.resume == "":
         problems.append("--resume '': say what to go on with, or leave it out")
     variables = [item.partition("=") for item in options.env]

@@ -48,6 +48,8 @@ def refused(place: Place, *arguments: str, **environment: str) -> str:
         ("submit digits.yaml --entrypoint-resources [1]", {}, "must be a JSON object of numbers"),
         ("submit digits.yaml --submission-id a/b", {}, "use letters, digits"),
         ("submit digits.yaml --submission-id=", {}, "use letters, digits"),
+        ("submit digits.yaml --submission-id ..", {}, "use letters, digits"),
+        ("submit digits.yaml --runtime-env /dev/zero", {}, "cannot be read: it is a device or a socket, not a file"),
         ("submit digits.yaml --resume=", {}, "--resume '': say what to go on with"),
         ("submit digits.yaml --resume nothing", {}, "--resume: nothing is neither a run in"),
         ("submit digits.yaml --runtime-env none.yaml", {}, "--runtime-env none.yaml: cannot be read"),
