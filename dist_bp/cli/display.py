@@ -186,7 +186,7 @@ def print_plan(job: PreparedJob, stream: IO[str]) -> None:
         f"[bold]data[/bold]  {sizes}; input {_shape(prepared.schema.input_shape)}; digest {prepared.digest[:12]}"
     )
     for line in job.notes:
-        console.print(f"  {escape(line)}", highlight=False)
+        console.print(f"  {escape(line)}", highlight=False, soft_wrap=True)
     table = Table("layer", "type", "output", "parameters", box=None, padding=(0, 2, 0, 0))
     for column in table.columns[2:]:
         column.justify = "right"

@@ -233,7 +233,10 @@ def test_csv_columns_that_are_not_there() -> None:
         (b"a,y\n1,2\n1,2,3\n", "line 3, row 1 (counted from 0), has 3 fields, the header 2: put quotes"),
         (b"a,y\n1,2,3\n1,2,3\n", "line 2, row 0 (counted from 0), has 3 fields"),
         (b"a,y\n1,2\n1\n", "'y' of 'd.csv' has 1 missing values, first in row 1"),
-        (b"a,y\n\xff\xfe,2\n", "not written in utf-8 (byte 0xff): set data.source.encoding"),
+        (
+            b"a,y\n\xff\xfe,2\n",
+            "not written in utf-8 (byte 0xff): set its encoding, such as data.",
+        ),
         (b"a,y\n1,2\ninf,3\n", "infinite value, first in row 1"),
     ],
 )
@@ -271,6 +274,7 @@ def test_parquet() -> None:
 
 MODULE = """
 import numpy as np, pandas as pd
+from decimal import Decimal
 
 def pair(n=4, classes=None):
     return np.arange(n * 2.0).reshape(n, 2), np.arange(n) % 2
@@ -281,6 +285,10 @@ def named(**options):
 
 def frame():
     return pd.DataFrame({"a": [1, 2], "t": ["x", "y"]}), ["p", "q"]
+
+def objects():
+    mixed = pd.Series([1, "?", 2.5], dtype=object)
+    return pd.DataFrame({"m": mixed, "d": [Decimal(1)] * 3, "t": ["x", None, "y"], "b": [True, None, False]}), [1, 2, 3]
 
 def broken():
     raise RuntimeError("no luck")
@@ -313,6 +321,14 @@ def test_function(user_module: str) -> None:
     assert dataset.features.names == ("a", "b")
     dataset = load(FunctionSource(f"{user_module}:frame"))
     assert dataset.features.categorical == ("t",)
+
+
+def test_columns_of_python_objects_are_refused_by_name(user_module: str) -> None:
+    function = f"{user_module}:objects"
+    assert problems(FunctionSource(function)) == [
+        f"column 'm' of {function} holds Python objects (mixed-integer): make one of numbers or of text of it",
+        f"column 'd' of {function} holds Python objects (decimal): make one of numbers or of text of it",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -202,6 +202,8 @@ FORMS: list[tuple[str, dict[str, Any]]] = [
     ("a  t   y\n1  x  3.5\n2  y   4.5\n", {"separator": " ", "skip_initial_space": True}),
     ("a;t;y\n1;x;3,5\n2;y;4,5\n", {"separator": ";", "decimal": ","}),
     ('"a","t","y"\n"1","x","3.5"\n2,"y",4.5\n', {}),
+    ("a\tt\ty\n1\tx\t3.5\n2\ty\t4.5\n", {"separator": "\t", "quote": None}),
+    ("a,t,y\n'1','x',3.5\n2,y,'4.5'\n", {"quote": "'"}),
     (",a,t,y\n0,1,x,3.5\n1,2,y,4.5\n", {}),
     ("k,a,t,y\n0,1,x,3.5\n1,2,y,4.5\n", {"exclude": ("k",)}),
     ("k,k,a,t,y\n0,0,1,x,3.5\n1,0,2,y,4.5\n", {"features": ("a", "t")}),
@@ -214,6 +216,14 @@ def test_forms_of_a_text_file(text: str, options: dict[str, Any]) -> None:
     assert dataset.features.names == ("a", "t")
     assert dataset.samples.inputs.to_dict("list") == {"a": [1, 2], "t": ["x", "y"]}
     assert dataset.samples.targets.tolist() == [3.5, 4.5]
+
+
+def test_quotes_that_mean_nothing() -> None:
+    text = 'a,y\n"one,1.5\ntwo",2.5\n'
+    assert texts(load(csv(text, quote=None))) == ['"one', 'two"']
+    assert texts(load(csv(text, quote=None, comment="#"))) == ['"one', 'two"']
+    (line,) = problems(csv(text.replace('two"', "two")))
+    assert line.endswith("is never closed: mend it, or set data.source.quote: null where quotes mean nothing")
 
 
 def test_an_index_that_has_no_name_is_told_to_be_left_out() -> None:
@@ -231,10 +241,10 @@ def test_encodings() -> None:
     for encoding in ("latin-1", "cp1252", "utf-16", "utf-8-sig"):
         assert texts(load(csv(text, encoding, encoding=encoding))) == ["röd", "grön"]
     assert (
-        "it is not written in utf-8 (byte 0xf6): set data.source.encoding, such as latin-1"
+        "is not written in utf-8 (byte 0xf6): set its encoding, such as data.source.encoding: latin-1"
         in problems(csv(text, "latin-1"))[0]
     )
-    assert "such as utf-16" in problems(csv(text, "utf-16"))[0]
+    assert "such as data.source.encoding: utf-16" in problems(csv(text, "utf-16"))[0]
 
 
 def test_compressed_files() -> None:
@@ -257,7 +267,7 @@ def test_compressed_files() -> None:
 
 
 BROKEN = [
-    ("a,y\n1,2\n3,4,5\n", {}, "line 3, row 1 (counted from 0), has 3 fields, the header 2: put quotes around cells"),
+    ("a,y\n1,2\n3,4,5\n", {}, "line 3, row 1 (counted from 0), has 3 fields, the header 2: put quotes around a value"),
     (
         "1,2\n3,4,5\n",
         {"header": False, "names": ("a", "y")},

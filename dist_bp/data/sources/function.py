@@ -17,7 +17,7 @@ KEYS = ("inputs", "targets", "test_inputs", "test_targets", "feature_names", "cl
 class FunctionSource(Source):
     """`function` is "module:function"; called with `options`, it returns (inputs, targets) or a dict of KEYS.
 
-    Inputs are arrays (n, ...) or DataFrames, whose columns of anything but numbers are categories.
+    Inputs are arrays (n, ...) or DataFrames, whose columns of text or truth values are categories.
     """
 
     function: str
@@ -58,7 +58,9 @@ class FunctionSource(Source):
         inputs = result["inputs"]
         if is_table(inputs):
             test_samples = None if test is None else Samples(*test)
-            return Dataset(Samples(inputs, result["targets"]), _table_features(inputs), test_samples, classes)
+            return Dataset(
+                Samples(inputs, result["targets"]), _table_features(inputs, self.function), test_samples, classes
+            )
         dataset = dataset_of_arrays((inputs, result["targets"]), test, self.function)
         names = result.get("feature_names")
         if names is not None:
@@ -69,8 +71,19 @@ class FunctionSource(Source):
         return replace(dataset, classes=classes)
 
 
-def _table_features(frame: Any) -> Features:
+def _table_features(frame: Any, what: str) -> Features:
+    """Raises DataError for columns of objects that are not all text or truth values."""
+    from pandas.api.types import infer_dtype
+
     names = tuple(str(name) for name in frame.columns)
+    found = [infer_dtype(frame.iloc[:, place], skipna=True) for place in range(len(names))]
+    problems = [
+        f"column {name!r} of {what} holds Python objects ({kind}): make one of numbers or of text of it"
+        for name, kind, dtype in zip(names, found, frame.dtypes, strict=True)
+        if getattr(dtype, "kind", "O") == "O" and kind not in ("string", "boolean", "categorical", "empty")
+    ]
+    if problems:
+        raise DataError(problems)
     kinds = (getattr(dtype, "kind", "O") for dtype in frame.dtypes)
     categorical = tuple(name for name, kind in zip(names, kinds, strict=True) if kind in "OUTb")
     return Features((len(names),), names, categorical)

@@ -12,7 +12,7 @@ from dist_bp.component import Component
 from dist_bp.data.files import check_files, reading
 from dist_bp.data.inputs import row_at, text_of
 from dist_bp.data.tables.base import TableFile
-from dist_bp.data.tables.lines import decoder, records
+from dist_bp.data.tables.lines import Style, decoder, records
 from dist_bp.data.tables.notation import MISSING, Notation
 from dist_bp.data.tables.quick import quick_blocks
 from dist_bp.errors import DataError, OptionError
@@ -29,6 +29,9 @@ class CsvForm(Component):
     separator: Annotated[
         Annotated[str, Len(1, 1)] | None, Doc("The character between two values; null: a tab in .tsv, else a comma.")
     ] = None
+    quote: Annotated[
+        Annotated[str, Len(1, 1)] | None, Doc("The character around values that hold separators; null: none.")
+    ] = '"'
     decimal: Annotated[str, Len(1, 1), Doc("The decimal point of numbers.")] = "."
     thousands: Annotated[
         Annotated[str, Len(1, 1)] | None, Doc("The character between groups of three digits of a number.")
@@ -49,6 +52,8 @@ class CsvForm(Component):
     def __post_init__(self) -> None:
         if not self.header and self.names is None:
             raise OptionError("names", "is required with header: false")
+        if self.quote is not None and self.quote == self.separator:
+            raise OptionError("quote", f"must be another than the separator, {self.quote!r}")
         if self.thousands == self.decimal:
             raise OptionError("thousands", f"must be another than that of decimal, {self.decimal!r}")
         try:
@@ -113,11 +118,11 @@ class CsvFile(TableFile):
         import pyarrow as pa
 
         places = {name: self._columns.index(name) for name in columns}
-        done = 0
+        style, done = Style(self._separator, self._form.quote), 0
         with reading(self.path, "csv file"):
             if self._is_simple:
                 with contextlib.suppress(pa.ArrowInvalid):
-                    for table in quick_blocks(self.path, self._separator, self._begins, len(self._columns), places):
+                    for table in quick_blocks(self.path, style, self._begins, len(self._columns), places):
                         for start in range(0, len(table), rows):
                             done += len(part := table.slice(start, rows))
                             yield part
@@ -134,7 +139,7 @@ class CsvFile(TableFile):
         """Whether Arrow can read it."""
         form = self._form
         plain = decoder(form.encoding) == decoder("utf-8") and self._separator.isascii()
-        return plain and form.comment is None and not form.skip_initial_space
+        return plain and (form.quote or '"').isascii() and form.comment is None and not form.skip_initial_space
 
     def renaming(self) -> str:
         return f"give each a name of its own, in the file or with {self.notation.option('names')}"
@@ -145,7 +150,8 @@ class CsvFile(TableFile):
             mark = "//" if first.startswith("//") else first[0]
             comment = option("comment", repr(mark))
             return [
-                f"its first line begins with {mark!r}: if it is a comment, set {comment} or {option('skip_rows', '1')}"
+                f"the first line of {self.path!r} begins with {mark!r}: if it is a comment, set {comment} or "
+                f"{option('skip_rows', '1')}"
             ]
         if self._form.header and all(self.notation.written_number(name) for name in self.names):
             header = option("header", "false")
@@ -158,7 +164,8 @@ class CsvFile(TableFile):
 
     def _records(self) -> Iterator[tuple[int, list[str]]]:
         form = self._form
-        return records(self.path, self._separator, form.encoding, form.comment, form.skip_rows, form.skip_initial_space)
+        style = Style(self._separator, form.quote, form.skip_initial_space)
+        return records(self.path, style, form.encoding, form.comment, form.skip_rows, self.notation.option)
 
     def _rows(self) -> Iterator[list[str]]:
         """Rows of as many cells as there are columns.
@@ -174,15 +181,12 @@ class CsvFile(TableFile):
             yield cells
 
     def _too_many(self, line: int, row: int, fields: int) -> list[str]:
-        option = self.notation.option
-        what = "the header" if self._form.header else option("names")
-        return [
-            f"data file {self.path!r}: line {line}, {row_at(row)}, has {fields} fields, {what} {len(self._columns)}: "
-            f'put quotes around cells that hold {self._separator!r} (a,"b{self._separator}c"), or set '
-            f"{option('separator')}",
-            *(
-                []
-                if row
-                else [f"if the lines before it are no header, set {option('skip_rows')} or {option('comment')}"]
-            ),
-        ]
+        option, mark = self.notation.option, self._separator
+        names = "the header" if self._form.header else option("names")
+        found = (
+            f"data file {self.path!r}: line {line}, {row_at(row)}, has {fields} fields, {names} {len(self._columns)}"
+        )
+        problems = [f"{found}: put quotes around a value that holds {mark!r}, or set {option('separator')}"]
+        if row == 0:
+            problems.append(f"if the lines before it are no header, set {option('skip_rows')} or {option('comment')}")
+        return problems

@@ -6,8 +6,9 @@ import gzip
 import io
 import lzma
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -18,25 +19,31 @@ OPENERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zX
 ZIP = b"PK\x03\x04"
 
 
+@dataclass(frozen=True)
+class Style:
+    """What stands between values and around them; `blanks`: blanks after a separator are passed over."""
+
+    separator: str
+    quote: str | None
+    blanks: bool = False
+
+
 def records(
-    path: str,
-    separator: str,
-    encoding: str,
-    comment: str | None = None,
-    skip_rows: int = 0,
-    skip_initial_space: bool = False,
+    path: str, style: Style, encoding: str, comment: str | None, skip_rows: int, option: Callable[[str, str], str]
 ) -> Iterator[tuple[int, list[str]]]:
     """(number of its last line, counted from 1; cells) of each record; blank lines are passed over.
 
-    Raises DataError for a text of another encoding, NUL bytes and a quote that is never closed, and what the file
-    raises where it is damaged.
+    Raises DataError for a text of another encoding, where `option` is how an option is set, for NUL bytes and for a
+    quote that is never closed, and what the file raises where it is damaged.
     """
+    form: dict[str, Any] = {"delimiter": style.separator, "skipinitialspace": style.blanks}
+    form |= {"quoting": csv.QUOTE_NONE} if style.quote is None else {"quotechar": style.quote}
     with unpacked(path) as file, io.TextIOWrapper(file, decoder(encoding), newline="") as text:
         lines = _Lines(path, text, comment, skip_rows)
         last: list[str] = []
         cells: list[str] = []
         try:
-            for cells in csv.reader(lines, delimiter=separator, skipinitialspace=skip_initial_space):
+            for cells in csv.reader(lines, **form):
                 if cells:
                     yield lines.number, cells
                 last, lines.record = lines.record, []
@@ -46,10 +53,14 @@ def records(
                 f"data file {path!r}: a cell that ends after line {lines.number} has {limit}: is a quote not closed?"
             ) from None
         except UnicodeError as error:
-            raise DataError(f"data file {path!r}: {_not_decoded(path, encoding, error)}") from None
-        if last and cells and cells[-1].endswith(("\n", "\r")) and "".join(last).count('"') % 2:
+            raise DataError(_not_decoded(path, encoding, error, option)) from None
+        ends = bool(last and cells) and cells[-1].endswith(("\n", "\r"))
+        if style.quote and ends and "".join(last).count(style.quote) % 2:
             first = lines.number - len(last) + 1
-            raise DataError(f"data file {path!r}: a quote in the record that begins in line {first} is never closed")
+            raise DataError(
+                f"data file {path!r}: a quote in the record that begins in line {first} is never closed: mend it, or "
+                f"set {option('quote', 'null')} where quotes mean nothing"
+            )
 
 
 class _Lines:
@@ -106,8 +117,10 @@ def unpacked(path: str) -> Iterator[IO[bytes]]:
         yield cast(IO[bytes], stack.enter_context(opener(file)) if opener else file)
 
 
-def _not_decoded(path: str, encoding: str, error: UnicodeError) -> str:
+def _not_decoded(path: str, encoding: str, error: UnicodeError, option: Callable[[str, str], str]) -> str:
     byte = f" (byte 0x{error.object[error.start]:02x})" if isinstance(error, UnicodeDecodeError) else ""
     with unpacked(path) as file:
-        other = "utf-16" if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else "latin-1 or cp1252"
-    return f"it is not written in {encoding}{byte}: set data.source.encoding, such as {other}"
+        other = "utf-16" if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else "latin-1"
+    return (
+        f"data file {path!r} is not written in {encoding}{byte}: set its encoding, such as {option('encoding', other)}"
+    )

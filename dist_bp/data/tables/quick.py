@@ -4,10 +4,10 @@ import io
 from collections.abc import Iterator
 from typing import IO, Any
 
-from dist_bp.data.tables.lines import unpacked
+from dist_bp.data.tables.lines import Style, unpacked
 
 
-def quick_blocks(path: str, separator: str, skip: int, width: int, wanted: dict[str, int]) -> Iterator[Any]:
+def quick_blocks(path: str, style: Style, skip: int, width: int, wanted: dict[str, int]) -> Iterator[Any]:
     """Tables of text of the columns `wanted`, by name and place, of a file in UTF-8 with `width` of them.
 
     The first `skip` lines are passed over. Raises pyarrow.ArrowInvalid where the file is not well-formed: what it has
@@ -19,11 +19,11 @@ def quick_blocks(path: str, separator: str, skip: int, width: int, wanted: dict[
     names = [str(place) for place in range(width)]
     columns = [str(place) for place in wanted.values()]
     with unpacked(path) as file:
-        text = _Text(file)
+        text = _Text(file, (style.quote or "\0").encode())
         with csv.open_csv(
             pa.PythonFile(text, "r"),
             csv.ReadOptions(column_names=names, skip_rows=skip),
-            csv.ParseOptions(delimiter=separator, newlines_in_values=True),
+            csv.ParseOptions(delimiter=style.separator, quote_char=style.quote or False, newlines_in_values=True),
             csv.ConvertOptions(
                 column_types=dict.fromkeys(columns, pa.string()), include_columns=columns, strings_can_be_null=False
             ),
@@ -37,9 +37,9 @@ def quick_blocks(path: str, separator: str, skip: int, width: int, wanted: dict[
 class _Text(io.RawIOBase):
     """The bytes of a file, which are no text where one is NUL; counts the quotes."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], quote: bytes) -> None:
         self.quotes = 0
-        self._file = file
+        self._file, self._quote = file, quote
 
     def readable(self) -> bool:
         return True
@@ -50,5 +50,5 @@ class _Text(io.RawIOBase):
         content = self._file.read(size)
         if b"\0" in content:
             raise pa.ArrowInvalid("there is a NUL byte")
-        self.quotes += content.count(b'"')
+        self.quotes += content.count(self._quote)
         return content
