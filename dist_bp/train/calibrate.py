@@ -57,7 +57,8 @@ def calibrate(config: JobConfig, load: Load, tell: Callable[[str], None]) -> Cos
         warden = stack.enter_context(Warden())
         for line in (*check_temporary_folder(), "starting Ray"):
             tell(line)
-        stack.callback(Cluster("local", object_store_bytes(full), warden, config.ray.start_seconds).close)
+        cluster = Cluster("local", object_store_bytes(full), warden, config.ray.start_seconds)
+        stack.callback(cluster.close)
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray's own would end the process in an abort
         tell(f"measuring steps of {load.batch} samples")
         reports, memory = _run(full, warden)
@@ -65,7 +66,10 @@ def calibrate(config: JobConfig, load: Load, tell: Callable[[str], None]) -> Cos
         smaller, _ = _run(half, warden)
         tell("measuring the exchange between servers")
         nbytes = max(full.layout.parameters * full.model.dtype.itemsize // 2, 1)
-        exchange = measure_exchange(nbytes, secrets.token_bytes(32), settings.timeout_seconds, settings.encrypt)
+        timeout, secret = settings.timeout_seconds, secrets.token_bytes(32)
+        exchange = cluster.call(
+            "the exchange was measured", lambda: measure_exchange(nbytes, secret, timeout, settings.encrypt), None
+        )
     encode, decode = _codec_seconds(load.codec, load.layout.parameters)
     rows = load.batch / load.layout.workers
     half_rows = half.config.train.batch_size * config.train.accumulate / load.layout.workers
