@@ -16,7 +16,7 @@ SPLITS = ("train_", "val_", "test_")
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str | None:
-    """The allowed word that was likely meant, if there is one."""
+    """The allowed word that was likely meant, if there is one: alike, or of these initials (lr, learning_rate)."""
     from difflib import get_close_matches
 
     lower = word.lower()
@@ -27,7 +27,12 @@ def nearest(word: str, allowed: Iterable[str]) -> str | None:
     if known in by_lower_case:
         return by_lower_case[known]
     guess = get_close_matches(lower, list(by_lower_case), n=1)
+    guess = guess or [name for name in by_lower_case if "_" in name and _initials(name) == lower]
     return by_lower_case[guess[0]] if guess else None
+
+
+def _initials(name: str) -> str:
+    return "".join(part[:1] for part in name.split("_"))
 
 
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:

@@ -4,7 +4,7 @@ Each check reads the values it compares by their dotted paths, so that it also r
 configuration is wrong: looking up a value that is itself wrong raises `Unknown`, which skips the check.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -14,7 +14,7 @@ from dist_bp.config.decision import ChosenThreshold
 from dist_bp.config.fields import Section, annotated, is_optional_section
 from dist_bp.config.metrics import metric_task, metrics_or_default, monitor_names
 from dist_bp.data.target_transform import LEAST
-from dist_bp.messages import at_most, did_you_mean, plural
+from dist_bp.messages import at_most, did_you_mean, nearest, plural
 from dist_bp.optim.schedules.plateau import ReduceOnPlateau
 from dist_bp.types import Task
 
@@ -215,12 +215,19 @@ def _registered_is_logged(get: Lookup) -> Iterator[Finding]:
         yield "tracking.registered_model", "needs the model in MLflow: set tracking.log_model to true, or remove it"
 
 
+def _misspelt(key: str, data: Collection[Any], allowed: Collection[str]) -> bool:
+    """Whether a key that is not there may be what one that is not allowed was meant for."""
+    return any(nearest(str(name), allowed) in (key, None) for name in data if name not in allowed)
+
+
 def lookup_in(model: type[Section], data: Any) -> Lookup:
     """The lookup in raw data for `model` that may be wrong elsewhere."""
 
     def get(path: str) -> Any:
         value, owner = data, model
         for key in path.split("."):
+            if isinstance(value, dict) and key not in value and _misspelt(key, value, owner.model_fields):
+                raise Unknown
             field = owner.model_fields[key]
             default = field.get_default(call_default_factory=True, validated_data={})
             value = value.get(key, default) if isinstance(value, dict) else getattr(value, key, None)

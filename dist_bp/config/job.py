@@ -14,6 +14,7 @@ from dist_bp.config.decision import DecisionConfig
 from dist_bp.config.fields import Section, Whole
 from dist_bp.config.metrics import MetricName
 from dist_bp.config.model import ModelConfig
+from dist_bp.config.monitors import with_default_monitors
 from dist_bp.config.run import (
     CheckpointConfig,
     FailureConfig,
@@ -56,6 +57,11 @@ class JobConfig(Section):
     tracking: TrackingConfig = Field(default_factory=TrackingConfig, description="Where MLflow records the run.")
     ray: RayConfig = Field(default=RayConfig(), description="Which Ray cluster runs the job.")
     sweep: SweepConfig | None = Field(default=None, description="Which settings `dist-bp sweep` varies; null: none.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _monitors_follow_the_split(cls, data: Any) -> Any:
+        return with_default_monitors(data)
 
     @field_validator("metrics")
     @classmethod

@@ -12,6 +12,7 @@ from dist_bp.config.checks import findings, lookup_in
 from dist_bp.config.component import OWN_CODE
 from dist_bp.config.document import Document, Duplicate, NotYaml
 from dist_bp.config.job import JobConfig
+from dist_bp.config.monitors import with_default_monitors
 from dist_bp.config.overrides import Override, apply_overrides
 from dist_bp.config.problems import Problem, disagreements, problems
 from dist_bp.errors import ConfigError
@@ -90,7 +91,7 @@ def _all_problems(error: ValidationError, data: Any) -> list[Problem]:
     """What pydantic found, and what comparing the sections finds where pydantic did not come to that."""
     found = list(problems(error))
     if all(details["type"] != "disagreement" for details in error.errors()):
-        found += disagreements(list(findings(lookup_in(JobConfig, data))))
+        found += disagreements(list(findings(lookup_in(JobConfig, with_default_monitors(data)))))
     return found
 
 

@@ -9,6 +9,8 @@ from dist_bp.components import KINDS
 from dist_bp.config.component import OWN_PATTERN
 from dist_bp.config.document import Document, NotYaml, Path
 
+SPACES: Path = ("sweep", "parameters")
+
 
 @dataclass(frozen=True)
 class Override:
@@ -67,9 +69,13 @@ def _parse(text: str) -> tuple[Path, Any]:
 
 
 def _with_indices(data: Any, path: Path) -> Path:
-    """The path with numbers in place of text where the data has lists."""
+    """The path with numbers in place of text where the data has lists, and keys with dots in one piece."""
     result: Path = ()
-    for key in path:
+    rest = list(path)
+    while rest:
+        key = rest.pop(0)
+        if result == SPACES:  # each key there is that of a setting, dots and all
+            key, rest = _with_dots([str(key), *map(str, rest)], data)
         place = ".".join(map(str, result))
         if isinstance(data, list):
             if not (str(key).isdecimal() and int(key) < len(data)):
@@ -85,6 +91,13 @@ def _with_indices(data: Any, path: Path) -> Path:
             raise ValueError(f"{place} is a single value, it has no key {key!r}")
         result = (*result, key)
     return result
+
+
+def _with_dots(keys: list[str], data: Any) -> tuple[str, list[str | int]]:
+    """The first key, with dots, that `data` has, and the keys that are left; all of them where it has none."""
+    ends = [end for end in range(1, len(keys) + 1) if isinstance(data, dict) and ".".join(keys[:end]) in data]
+    end = max(ends, default=len(keys))
+    return ".".join(keys[:end]), [*keys[end:]]
 
 
 def _is_component(value: Any) -> bool:

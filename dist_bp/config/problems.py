@@ -47,17 +47,14 @@ _MESSAGES = {
 
 
 def problems(error: ValidationError) -> Iterator[Problem]:
-    """The problems behind a validation error."""
+    """The problems behind a validation error, one for each thing that is wrong: a key in place of a required one."""
     errors = error.errors(include_url=False)
-    misspelt = {
-        (*_path(details)[:-1], nearest(str(details["loc"][-1]), details["ctx"]["allowed"]))
-        for details in errors
-        if details["type"] == "unknown_key"
-    }
+    instead = _instead(errors)
+    explained = {(*path[:-1], name) for path, names in instead.items() for name in names}
     for details in errors:
         path = _path(details)
         match details["type"]:
-            case "missing" if path in misspelt:
+            case "missing" if path in explained:
                 continue  # the unknown key's problem says it
             case "unknown_type":
                 yield _unknown_type(path, details)
@@ -67,7 +64,7 @@ def problems(error: ValidationError) -> Iterator[Problem]:
                 allowed = re.findall(r"'([^']*)'", details["ctx"]["expected"])
                 yield _at(path, _unknown("value", details["input"], allowed))
             case "unknown_key":
-                yield Problem(path, path[:-1], _unknown("key", path[-1], details["ctx"]["allowed"]))
+                yield Problem(path, path[:-1], _unknown_key(path[-1], details["ctx"]["allowed"], instead[path]))
             case "disagreement":
                 yield from disagreements(details["ctx"]["findings"])
             case "too_short" if len(details["input"]) != details["ctx"]["actual_length"]:
@@ -75,6 +72,25 @@ def problems(error: ValidationError) -> Iterator[Problem]:
             case kind:
                 template = _MESSAGES.get(kind, details["msg"].replace("{", "{{").replace("}", "}}"))
                 yield _at(path, template.format(got=_got(details["input"]), **details.get("ctx", {})))
+
+
+def _instead(errors: Sequence[ErrorDetails]) -> dict[Path, list[str]]:
+    """Of each unknown key the required ones that are missing beside it.
+
+    That which it was likely meant for; those that no key of the section was, it may stand for all.
+    """
+    missing = {_path(details) for details in errors if details["type"] == "missing"}
+    unknown = {_path(details): details["ctx"]["allowed"] for details in errors if details["type"] == "unknown_key"}
+    found: dict[Path, list[str]] = {}
+    for path, allowed in unknown.items():
+        guess = nearest(str(path[-1]), allowed)
+        found[path] = [guess] if guess and (*path[:-1], guess) in missing else []
+    missing -= {(*path[:-1], name) for path, names in found.items() for name in names}
+    for path, allowed in unknown.items():
+        if nearest(str(path[-1]), allowed) is None:
+            found[path] = [name for name in allowed if (*path[:-1], name) in missing]
+            missing -= {(*path[:-1], name) for name in found[path]}
+    return found
 
 
 def lines(error: ValidationError) -> list[str]:
@@ -108,11 +124,20 @@ def _unknown(what: str, value: Any, allowed: Sequence[str]) -> str:
     return f"unknown {what} {_got(value)}{did_you_mean(value, allowed)} (allowed: {', '.join(allowed)})"
 
 
+def _unknown_key(name: Any, allowed: Sequence[str], missing: Sequence[str]) -> str:
+    guess = did_you_mean(str(name), allowed)
+    required = "" if guess or not missing else f"missing: {', '.join(missing)}; "
+    return f"unknown key {_got(name)}{guess} ({required}allowed: {', '.join(allowed)})"
+
+
 def _unknown_type(path: Path, details: ErrorDetails) -> Problem:
     value, allowed = details["input"], details["ctx"]["allowed"].split(", ")
     if not isinstance(value, dict):
         return _at(path, f"must be a name or a mapping such as {{type: {allowed[0]}}}, got {_got(value)}")
     if "type" not in value:
+        if misspelt := next((key for key in value if nearest(str(key), ["type"])), None):
+            message = f"unknown key {_got(misspelt)}: did you mean 'type'?"
+            return Problem((*path, misspelt), path, f"{message} (allowed types: {', '.join(allowed)})")
         return _at((*path, "type"), f"required key is missing (allowed: {', '.join(allowed)})")
     return _at(path if isinstance(value, Named) else (*path, "type"), _unknown("type", value["type"], allowed))
 

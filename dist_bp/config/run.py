@@ -81,7 +81,10 @@ class CheckpointConfig(Section):
         default=None, description="Updates between two checkpoints; null: none by updates."
     )
     keep: Count = Field(default=3, description="How many of the best are kept, besides the last.")
-    monitor: Text = Field(default="val_loss", description="Value that tells which are the best.")
+    monitor: Text = Field(
+        default="val_loss",
+        description="Value that tells which are the best; without a validation split train_loss by default.",
+    )
     mode: Direction | None = Field(
         default=None, description="Whether less or more is better; null: told by the monitor's name."
     )

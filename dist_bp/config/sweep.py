@@ -34,7 +34,10 @@ def _settings(spaces: dict[str, Any]) -> dict[str, Any]:
 class SweepConfig(Section):
     """Which settings are varied, and how."""
 
-    metric: Text = Field(default="val_loss", description="Value that trials are compared by.")
+    metric: Text = Field(
+        default="val_loss",
+        description="Value that trials are compared by; without a validation split train_loss by default.",
+    )
     mode: Direction | None = Field(
         default=None, description="Whether less or more is better; null: told by the metric's name."
     )

@@ -16,7 +16,10 @@ Schedule = Annotated[Any, Of(SCHEDULES)]
 class StopConfig(Section):
     """What ends training before the last epoch."""
 
-    monitor: Text = Field(default="val_loss", description="Value that is watched, such as val_loss or val_accuracy.")
+    monitor: Text = Field(
+        default="val_loss",
+        description="Value that is watched, such as val_accuracy; without a validation split train_loss by default.",
+    )
     mode: Direction | None = Field(
         default=None, description="Whether less or more is better; null: told by the monitor's name."
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dist_bp.config import JobConfig, load_config
+from dist_bp.config import JobConfig, load_config, render
 from dist_bp.errors import ConfigError
 from tests.config.conftest import BASE
 
@@ -390,13 +390,62 @@ def test_no_problem(problems_of, old, new, overrides):
 
 def test_a_monitor_on_validation_data_needs_some(problems_of):
     text = BASE.replace("digits}\nmodel", "digits}\n  split: {validation: 0}\nmodel")
-    text += "  stop: {target: 0.1}\n  schedule: {type: plateau}\n"
+    text += "  stop: {target: 0.1, monitor: val_loss}\n  schedule: {type: plateau, monitor: val_loss}\n"
+    text += "checkpoint: {monitor: val_loss}\n"
     needs = "val_loss needs a validation split: set data.split.validation above 0, or monitor train_loss"
     assert problems_of(text) == [
-        f"job.yaml:1: checkpoint.monitor: {needs}",
         f"job.yaml:15: train.stop.monitor: {needs}",
         f"job.yaml:16: train.schedule.monitor: {needs}",
+        f"job.yaml:17: checkpoint.monitor: {needs}",
     ]
+
+
+def test_without_validation_samples_the_training_loss_is_watched(file, problems_of):
+    text = BASE.replace("digits}\nmodel", "digits}\n  split: {validation: 0}\nmodel")
+    config = load_config(file(text), ["train.schedule=plateau", "train.stop.patience=9", SWEEP])
+    watched = (config.checkpoint.monitor, config.train.stop.monitor, config.train.schedule.monitor, config.sweep.metric)
+    assert watched == ("train_loss",) * 4
+    assert load_config(file(render(config))) == config
+    assert load_config(file(BASE), ["train.schedule=plateau"]).train.schedule.monitor == "val_loss"
+    assert load_config(file(BASE), ["data.split.validation=0"]).checkpoint.monitor == "train_loss"
+    assert problems_of(text, "checkpoint=3", "train.stop=[]") == [
+        "override checkpoint=3: must be a mapping, got 3",
+        "override train.stop=[]: must be a mapping, got a list",
+    ]
+
+
+SWEEP = "sweep={parameters: {seed: {type: choice, values: [1, 2]}}}"
+ONE_LINE = {
+    "a key of a section": ("train:", "trian:", "unknown key 'trian': did you mean 'train'?"),
+    "a key that others are compared with": ("epochs: 3", "batch_siez: 32", "unknown key 'batch_siez'"),
+    "initials": ("learning_rate:", "lr:", "train.optimizer: unknown key 'lr': did you mean 'learning_rate'?"),
+    "another word for a required key": (
+        "units: 10",
+        "size: 10",
+        "model.layers.1: unknown key 'size' (missing: units; allowed: type, units,",
+    ),
+    "another word for a required section": (
+        "model:",
+        "network:",
+        "unknown key 'network' (missing: model; allowed: name,",
+    ),
+    "the key type": (
+        "type: adam",
+        "typ: adam",
+        "train.optimizer: unknown key 'typ': did you mean 'type'? (allowed types:",
+    ),
+    "other words for two required keys": (
+        "loss:",
+        "sweep: {parameters: {seed: {type: randint, min: 1, high: 2}}}\nloss:",
+        "sweep.parameters.seed: unknown key 'min' (missing: low; allowed: type, low, high)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "problem"), ONE_LINE.values(), ids=ONE_LINE.keys())
+def test_one_wrong_key_is_one_line(problems_of, old, new, problem):
+    (line,) = problems_of(BASE.replace(old, new, 1))
+    assert problem in line
 
 
 def test_all_problems_at_once_in_the_order_of_the_file(problems_of):

@@ -60,6 +60,21 @@ def test_null_removes_nothing_that_must_be_given(file):
     ]
 
 
+def test_the_space_of_a_setting_is_found_by_its_dotted_key(file):
+    text = BASE + "sweep: {parameters: {train.optimizer.learning_rate: {type: uniform, low: 0.1, high: 1}}}\n"
+    key = "sweep.parameters.train.optimizer.learning_rate"
+    config = load_config(file(text), [f"{key}.high=2", "sweep.parameters.seed={type: choice, values: [1]}"])
+    assert config.sweep.parameters["train.optimizer.learning_rate"].high == 2
+    assert set(config.sweep.parameters) == {"train.optimizer.learning_rate", "seed"}
+    wrong = f"{key.removesuffix('e')}=" + "{type: uniform, low: 0.1, high: 1}"
+    with pytest.raises(ConfigError) as caught:
+        load_config(file(text), [wrong])
+    (line,) = caught.value.problems
+    assert line.startswith(
+        f"override {wrong}: the value 0.1: train.optimizer: unknown key 'learning_rat': did you mean"
+    )
+
+
 def test_options_of_a_name_can_be_set(file):
     text = BASE.replace("{type: cross_entropy}", "huber").replace("activation: relu", "activation: gelu")
     config = load_config(file(text), ["loss.delta=2", "model.layers.0.activation.approximate=tanh"])

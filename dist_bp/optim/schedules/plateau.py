@@ -16,7 +16,9 @@ class ReduceOnPlateau(Schedule):
     What was observed lives in a `Plateau`, whose factor comes on top of this schedule's warm-up.
     """
 
-    monitor: Annotated[str, MinLen(1), Doc("Value that is watched, such as val_loss.")] = "val_loss"
+    monitor: Annotated[str, MinLen(1), Doc("Value that is watched; without a validation split train_loss.")] = (
+        "val_loss"
+    )
     factor: Annotated[OpenFraction, Doc("What remains after a fall, in (0, 1).")] = 0.5
     patience: Annotated[Count, Doc("Epochs without improvement that are borne; the next brings a fall.")] = 3
     min_factor: Annotated[Ratio, Doc("The factor does not fall below this.")] = 0.0
