@@ -222,6 +222,8 @@ def test_quotes_that_mean_nothing() -> None:
     text = 'a,y\n"one,1.5\ntwo",2.5\n'
     assert texts(load(csv(text, quote=None))) == ['"one', 'two"']
     assert texts(load(csv(text, quote=None, comment="#"))) == ['"one', 'two"']
+    swallowed = load(csv('a,y\n"one,1.5\ntwo",2.5\nthree,3.5\n'))
+    assert swallowed.notes[-1] == "1 cell with a line end between quotes: a 1"
     (line,) = problems(csv(text.replace('two"', "two")))
     assert line.endswith("is never closed: mend it, or set data.source.quote: null where quotes mean nothing")
 

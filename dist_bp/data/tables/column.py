@@ -92,6 +92,14 @@ class Column:
             counts["null" if text is None else repr(text) if text else "empty"] += entry["counts"]
         return counts
 
+    def line_ends(self) -> int:
+        """How many cells of text hold one: what stands between two stray quotes of a file becomes one cell."""
+        import pyarrow.compute as pc
+
+        if not is_text(self.cells.type) or self.file.notation.typed:
+            return 0
+        return int(pc.sum(pc.match_substring(self.cells, "\n")).as_py() or 0)
+
     def numbers(self) -> Array:
         """Integers where all are whole and none is missing, else floats, NaN where missing; raises DataError."""
         import pyarrow as pa

@@ -25,6 +25,10 @@ def report(columns: Sequence[Column], kinds: Mapping[str, Kind], target: str, le
         counts = {column.name: int(column.missing.sum()) for column in gaps}
         where = listed([f"{name} {count:,}" for name, count in counts.items()])
         lines.append(f"{of(sum(counts.values()), 'cell')} counted as missing ({words(gaps)}): {where}")
+    broken = {column.name: column.line_ends() for column in features if kinds[column.name] == "category"}
+    if any(broken.values()):
+        where = listed([f"{name} {count:,}" for name, count in broken.items() if count])
+        lines.append(f"{of(sum(broken.values()), 'cell')} with a line end between quotes: {where}")
     if left_out:
         lines.append(f"left out: {listed(left_out)}")
     return lines
