@@ -62,7 +62,8 @@ def _constant(job: PreparedJob) -> Array | None:
 def _nothing(job: PreparedJob) -> str:
     steps = {step.type for step in job.config.data.preprocess}
     scaled = bool(steps & {"standardize", "min_max"})
-    return f"lower train.optimizer.learning_rate{'' if scaled else ', add {type: standardize} to data.preprocess'}"
+    remedy = "train longer, or with a lower train.optimizer.learning_rate"
+    return remedy if scaled else f"{remedy}, or add {{type: standardize}} to data.preprocess"
 
 
 def _by_heart(job: PreparedJob) -> str:
