@@ -237,7 +237,8 @@ def test_a_resumed_run_runs_the_code_of_its_configuration_alone(make: Make, data
     first = run_here("train", "job.yaml")
     assert "model --trust-code\n" in first.stdout
     assert "model --trust-code --input FILE" in first.stdout
-    [folder] = (path for path in Path("runs").glob("*/checkpoints/*") if "run/" not in str(path))
+    runs = {path.resolve() for path in Path("runs").iterdir()} - {Path("runs/run").resolve()}
+    [folder] = (path for run in runs for path in run.glob("checkpoints/*"))
     stored = (folder / "config.yaml").read_text().replace("own:Same", "other:Same")
     Path("other.py").write_text("from pathlib import Path\nPath('called').touch()\n")
     rewrite(folder, "config.yaml", stored.encode())
