@@ -1,10 +1,16 @@
 """From configuration to objects: what `type` alone does not say."""
 
-import numpy as np
+from pathlib import Path
 
+import numpy as np
+import pytest
+
+from dist_bp.build import build_schedule
+from dist_bp.config import load_config
 from dist_bp.config.component import construct
 from dist_bp.config.model import ModelConfig
 from dist_bp.nn import Model
+from dist_bp.train.setup import prepare_job
 
 
 def model(*layers):
@@ -22,3 +28,19 @@ def test_repeated_layers_are_those_written_out():
     assert np.array_equal(parameters, same)
     nested = {"type": "repeat", "times": 2, "layers": [{"type": "repeat", "times": 3, "layers": [last]}]}
     assert len(model(nested).summary()) == 6
+
+
+CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_shipped_configuration_can_be_tried_for_an_epoch(path, workplace):
+    config = load_config(path, ["train.epochs=1", "scaling.num_workers=0"])
+    if config.data.source.type == "sklearn":  # the others' data are elsewhere
+        job = prepare_job(config)
+        assert job.total_steps == job.steps_per_epoch
+        shortened = config.train.schedule.warmup_steps >= job.total_steps
+        assert any("train.schedule.warmup_steps is" in line for line in job.notes) == shortened
+    schedule = build_schedule(config, 16)
+    assert max(schedule(step, 16) for step in range(16)) == 1.0
+    assert load_config(path, ["train.stop.max_steps=3"]).train.stop.max_steps == 3
