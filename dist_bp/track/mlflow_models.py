@@ -27,6 +27,7 @@ from dist_bp.track.mlflow_store import PERMANENT, opened_store
 from dist_bp.track.port import DESCRIPTION, Checkpoints, ModelPackage, Registration
 from dist_bp.track.store import without_password
 
+MODEL_PARAM_LENGTH = 500
 BEST = "best"
 """The alias of a registered model's best version."""
 
@@ -189,6 +190,16 @@ class RunModels:
         known = model.tags.get(MLFLOW_MODEL_VERSIONS, "[]")
         versions = [*json.loads(known), {"name": version.name, "version": version.version}]
         self._client.set_logged_model_tags(model.model_id, {MLFLOW_MODEL_VERSIONS: json.dumps(versions)})
+
+
+def params_of_models(params: Mapping[str, str]) -> dict[str, str]:
+    """Those that a model is told by: what was set of data, layers, loss and training."""
+    sections = ("data", "model", "loss", "train")
+    return {
+        name: value[:MODEL_PARAM_LENGTH]
+        for name, value in params.items()
+        if name.partition(".")[0] in sections and value != "null"
+    }
 
 
 def download_model(model_uri: str, tracking_uri: str, folder: Path) -> Path:

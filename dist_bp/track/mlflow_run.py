@@ -11,6 +11,7 @@ from mlflow.utils.validation import MAX_ENTITY_KEY_LENGTH, MAX_PARAM_VAL_LENGTH,
 
 from dist_bp.errors import TrackingError
 from dist_bp.track.driver import DRIVER, identity
+from dist_bp.track.spool import Spool
 from dist_bp.track.store import is_sqlite, sqlite_path, without_password
 from dist_bp.typed import program
 
@@ -96,3 +97,11 @@ def param_name(name: str) -> str:
 
 def tags_of(tags: Mapping[str, str]) -> list[RunTag]:
     return [RunTag(name, value[:MAX_TAG_VAL_LENGTH]) for name, value in tags.items()]
+
+
+def last_steps(run: Run, spool: Spool) -> dict[str, int]:
+    """The last step of each metric that the run or its spool holds."""
+    last = {metric.key: int(metric.step) for metric in run.data._metric_objs}
+    for point in spool:
+        last[point.name] = max(point.step, last.get(point.name, -1))
+    return last

@@ -19,14 +19,14 @@ from mlflow.utils.validation import (
 
 from dist_bp.track.driver import DRIVER, identity
 from dist_bp.track.mlflow_abandoned import delete_empty
-from dist_bp.track.mlflow_models import RunModels
+from dist_bp.track.mlflow_models import RunModels, params_of_models
 from dist_bp.track.mlflow_replay import deliver
-from dist_bp.track.mlflow_run import describe, experiment_id, free_name, reopen, tags_of
+from dist_bp.track.mlflow_run import describe, experiment_id, free_name, last_steps, reopen, tags_of
 from dist_bp.track.mlflow_store import attempt, opened_store
 from dist_bp.track.origin import origin_tags
 from dist_bp.track.port import PARENT, Checkpoints, ModelPackage, Registration, RunStatus, Tracker, TrackingSettings
 from dist_bp.track.sampler import Sampler
-from dist_bp.track.spool import Point, Spool
+from dist_bp.track.spool import Point
 from dist_bp.track.store import run_url, without_password
 from dist_bp.track.view import TAG
 from dist_bp.track.waiting import Waiting, waiting_runs
@@ -40,7 +40,6 @@ STALL_SECONDS = 60.0  # with a store that hangs
 MODEL_SECONDS = 600.0  # for one that is slow: a model can be large
 MIRROR_SECONDS = 5.0  # between two looks at the checkpoints,
 MIRROR_REST = 20.0  # or this many times as long as the last look took
-MODEL_PARAM_LENGTH = 500
 TAGS, END = "tags", "the end of the run"
 """Tasks of which a later command can do what was left."""
 SYSTEM_METRICS = {
@@ -136,10 +135,10 @@ class MlflowTracker:
         with suppress(OSError):  # a later attempt to save it tells
             waiting.save()
         spool = waiting.spool
-        self._last_steps = _last_steps(run, spool)
+        self._last_steps = last_steps(run, spool)
         self._writer = BackgroundWriter(self._write, spool)
         self._models = RunModels(
-            client, self._experiment_id, self.run_id, _of_models(run.data.params), self._writer.write_points
+            client, self._experiment_id, self.run_id, params_of_models(run.data.params), self._writer.write_points
         )
         self._checkpoints: Checkpoints | None = None
         self._rest = MIRROR_SECONDS
@@ -304,21 +303,3 @@ class MlflowTracker:
 
         last = max((step for name, step in self._last_steps.items() if name in SYSTEM_METRICS), default=-1)
         return Sampler(read, self._writer.log, interval=interval, first_step=last + 1)
-
-
-def _of_models(params: Mapping[str, str]) -> dict[str, str]:
-    """Those that a model is told by: what was set of data, layers, loss and training."""
-    sections = ("data", "model", "loss", "train")
-    return {
-        name: value[:MODEL_PARAM_LENGTH]
-        for name, value in params.items()
-        if name.partition(".")[0] in sections and value != "null"
-    }
-
-
-def _last_steps(run: Run, spool: Spool) -> dict[str, int]:
-    """The last step of each metric that the run or its spool holds."""
-    last = {metric.key: int(metric.step) for metric in run.data._metric_objs}
-    for point in spool:
-        last[point.name] = max(point.step, last.get(point.name, -1))
-    return last

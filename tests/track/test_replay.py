@@ -6,12 +6,13 @@ import pytest
 from mlflow import MlflowClient
 
 from dist_bp.errors import TrackingError
-from dist_bp.track import mlflow_tracker
+from dist_bp.track import mlflow_tracker, waiting
 from dist_bp.track.driver import identity
 from dist_bp.track.mlflow_replay import REPLACES, deliver_all
 from dist_bp.track.mlflow_store import opened_store
 from dist_bp.track.port import Tracker
 from dist_bp.track.waiting import waiting_runs
+from tests.commands import run_here
 from tests.track.conftest import Open
 
 DEAD = f"{identity().rpartition(':')[0]}:1"
@@ -34,11 +35,16 @@ def points(client: MlflowClient, run_id: str) -> list[tuple[int, float]]:
     return [(point.step, point.value) for point in client.get_metric_history(run_id, "step/loss")]
 
 
-def test_points_tags_and_the_end_are_delivered_once(cut_off: Tracker, uri: str, tmp_path: Path) -> None:
+def test_points_tags_and_the_end_are_delivered_once(
+    cut_off: Tracker, uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "hidden.db").rename(tmp_path / "mlflow.db")
-    (line,) = deliver_all(tmp_path / "spool", None)
-    assert line.startswith(f"run {cut_off.run_id} (run): 2 metric values delivered")
-    assert list(deliver_all(tmp_path / "spool", None)) == list((tmp_path / "spool").iterdir()) == []
+    monkeypatch.setattr(waiting, "SPOOLS", tmp_path / "spool")
+    ended = run_here("runs", "replay")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == f"run {cut_off.run_id} (run): 2 metric values delivered\n"
+    assert run_here("runs", "replay").stdout == "nothing waits here\n"
+    assert list((tmp_path / "spool").iterdir()) == []
     with opened_store(uri) as client:
         run = client.get_run(cut_off.run_id)
         assert (run.info.status, run.data.tags["late"]) == ("FINISHED", "yes")
