@@ -76,6 +76,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with MLflow's tables, which take seconds to create."""
     path = tmp_path_factory.mktemp("template") / "mlflow.db"
+    import dist_bp.track.figures  # noqa: F401  # jobs that find Matplotlib here start no process to draw with
     from dist_bp.track.mlflow_store import opened_store
 
     with opened_store(f"sqlite:///{path}"):

@@ -24,11 +24,13 @@ def sweep(
     """Try many values of some settings, as the configuration's sweep section says."""
     from dist_bp.cli.sweep_display import print_sweep, watch_sweep
     from dist_bp.config import load_config
+    from dist_bp.submit.head import offer_head
     from dist_bp.sweep.checks import check_sweep
     from dist_bp.sweep.job import SweepJob
     from dist_bp.sweep.run import run_sweep
 
     job = SweepJob.of(load_config(config, overrides or ()))
+    offer_head(job.config.ray.address)
     search = check_sweep(job)
     with watch_sweep(job, search.total, quiet, sys.stderr) as (watcher, observer):
         result = run_sweep(job, resume, name, watcher, observer)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from dist_bp.cli.options import AsJson, ConfigPath, Overrides, Quiet, text_stream
+from dist_bp.imports import importing
 
 if TYPE_CHECKING:
     from dist_bp.config import JobConfig
@@ -34,8 +35,9 @@ def train(
     quiet: Quiet = False,
 ) -> None:
     """Train the network of a configuration."""
-    from dist_bp.cli.display import print_result, watch
-    from dist_bp.config import load_config
+    with importing():
+        from dist_bp.cli.display import print_result, watch
+        from dist_bp.config import load_config
 
     job_config = load_config(config, overrides or ())
     out = text_stream(as_json)
@@ -44,8 +46,10 @@ def train(
         return
 
     from dist_bp.runtime.ray_job import announced
+    from dist_bp.submit.head import offer_head
     from dist_bp.train.job import run_job
 
+    offer_head(job_config.ray.address)
     with watch(job_config, quiet, sys.stderr) as observer:
         result = run_job(job_config, resume, observer, trace, run_id=announced())
     if not quiet:

@@ -34,7 +34,7 @@ class Named(dict[str, Any]):
 class Section(BaseModel):
     """A mapping of the configuration: immutable, with no other keys than its fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, defer_build=True)
 
     @model_validator(mode="wrap")
     @classmethod

@@ -132,7 +132,9 @@ class RayConfig(Section):
     """Which Ray cluster runs the job."""
 
     address: Text = Field(
-        default="local", description="local: a cluster of the job's own on this machine; else its address."
+        default="local",
+        description="local: a Ray of the job's own on this machine; auto: the head of `cluster up`, or another that is "
+        "up here; else HOST:PORT.",
     )
     start_seconds: Positive = Field(
         default=120.0,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from dist_bp.errors import CapacityError, DistBpError, TrainingFailed
+from dist_bp.imports import importing
 from dist_bp.messages import first_line
 from dist_bp.processes import patience
 from dist_bp.runtime.calls import CALLER, RayLost
@@ -73,7 +74,8 @@ def import_ray(own: bool) -> Any:
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         if os.environ["RAY_AUTH_MODE"] == "token" and "RAY_AUTH_TOKEN_PATH" not in os.environ:
             os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    import ray
+    with importing():
+        import ray
 
     return ray
 

@@ -11,9 +11,9 @@ from typing import Any
 
 REGISTER_SECONDS = 10.0
 LOOK_SECONDS = 0.02
+PRELOAD = {"RAY_preload_python_modules": "dist_bp.runtime.ray_runtime"}
+"""Variable of Ray's processes: those that it starts ahead import what a server or worker needs."""
 WORKERS = {
-    # Prestarted processes import what an actor needs while Ray is still busy with itself.
-    "RAY_preload_python_modules": "dist_bp.runtime.ray_runtime",
     # Servers and workers then set what they may use; a pool that is made larger than that costs memory.
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -49,7 +49,7 @@ def lean_ray() -> Iterator[None]:
 
     # Without its web server the agent of a node imports half as much.
     minimal = {"get_dashboard_dependency_error": lambda: ImportError("there is no dashboard")}
-    with replaced(node, {"Node": LeanNode}), replaced(utils, minimal), environment(WORKERS):
+    with replaced(node, {"Node": LeanNode}), replaced(utils, minimal), environment(PRELOAD | WORKERS):
         yield
 
 

@@ -18,6 +18,8 @@ from dist_bp.errors import DistBpError, SubmitError
 from dist_bp.messages import last_line
 from dist_bp.processes import Known, alive, descendants, known, mentioning, patience, working_in
 from dist_bp.runtime.cluster import LOOPBACK, LOOPBACK_ONLY, local_cpus
+from dist_bp.runtime.lean_ray import PRELOAD
+from dist_bp.runtime.ray_job import in_job
 from dist_bp.runtime.temporary import temporary_folder
 from dist_bp.submit.address import find_dashboard
 from dist_bp.submit.client import ENDED, JobsClient, NotFound
@@ -79,6 +81,19 @@ def stop_head(say: Callable[[str], None]) -> Head | None:
             _stop_jobs(say)
             _remove(head)
     return head
+
+
+def offer_head(address: str) -> None:
+    """Makes the local head, where one is up, the Ray that `ray.address: auto` finds; the user's RAY_ADDRESS is first.
+
+    For commands: it sets variables of the environment, before Ray is imported.
+    """
+    if address != "auto" or in_job() or os.environ.get("RAY_ADDRESS"):
+        return
+    head = read_head()
+    if head and not _ended(head):
+        os.environ.pop("RAY_AUTH_TOKEN", None)
+        os.environ.update(SWITCHES | {"RAY_ADDRESS": head.ray_address, "RAY_AUTH_TOKEN_PATH": str(head.token_path)})
 
 
 def whats_wrong(head: Head) -> str | None:
@@ -155,7 +170,12 @@ def _environment(head: Head) -> dict[str, str]:
     """`python` is this one, so that jobs find dist_bp where this command found it."""
     environment = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
     path = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', os.defpath)}"
-    return environment | SWITCHES | {"RAY_AUTH_TOKEN_PATH": str(head.token_path), "PATH": path, MARK: str(head.folder)}
+    return (
+        environment
+        | SWITCHES
+        | PRELOAD
+        | {"RAY_AUTH_TOKEN_PATH": str(head.token_path), "PATH": path, MARK: str(head.folder)}
+    )
 
 
 def _wait_for_answer(head: Head) -> None:

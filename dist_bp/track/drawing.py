@@ -12,6 +12,7 @@ from threading import Thread
 from typing import Any
 
 from dist_bp.errors import TrackingError
+from dist_bp.imports import importing
 from dist_bp.messages import last_line
 
 SECONDS = 120.0
@@ -80,20 +81,25 @@ def draw(pictures: Mapping[str, Picture]) -> dict[str, bytes]:
     return images
 
 
-def _started() -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        COMMAND,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,  # Ctrl-C is for the command
-        text=True,
-    )
+def _started() -> "subprocess.Popen[str] | None":
+    """None where there is no room for another process: this one then draws."""
+    try:
+        return subprocess.Popen(
+            COMMAND,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is for the command
+            text=True,
+        )
+    except OSError:
+        return None
 
 
 def main() -> None:
     """The process that draws: pictures come in as JSON, images go out so; without any, the command was given up."""
-    from dist_bp.track import figures  # noqa: F401
+    with importing():
+        from dist_bp.track import figures  # noqa: F401
 
     asked = sys.stdin.read()
     if asked:

@@ -1,6 +1,8 @@
 """A model's files as MLflow wants them."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import mlflow
 from mlflow.entities import LoggedModel
 from mlflow.models import Model, ModelSignature, infer_signature
 from mlflow.types.schema import AnyType, ColSpec, Schema
+from mlflow.utils import environment
 
 from dist_bp.track.port import ModelPackage
 from dist_bp.track.writer import Rejected
@@ -18,21 +21,22 @@ DESCRIPTOR = "MLmodel"
 def pack(package: ModelPackage, path: Path, model: LoggedModel) -> None:
     """Lay out the model's folder; raises `Rejected`, for nothing here depends on the store."""
     try:
-        mlflow.pyfunc.save_model(
-            path=str(path),
-            python_model=str(package.python_model),
-            artifacts={name: str(source) for name, source in package.artifacts.items()},
-            signature=_signature(package),
-            input_example=package.input_example,
-            pip_requirements=list(package.pip_requirements),
-            code_paths=[str(source) for source in package.code_paths] or None,
-            mlflow_model=Model(
-                artifact_path=model.artifact_location,
-                run_id=model.source_run_id,
-                model_uuid=model.model_id,
-                model_id=model.model_id,
-            ),
-        )
+        with _requirements_are_met():
+            mlflow.pyfunc.save_model(
+                path=str(path),
+                python_model=str(package.python_model),
+                artifacts={name: str(source) for name, source in package.artifacts.items()},
+                signature=_signature(package),
+                input_example=package.input_example,
+                pip_requirements=list(package.pip_requirements),
+                code_paths=[str(source) for source in package.code_paths] or None,
+                mlflow_model=Model(
+                    artifact_path=model.artifact_location,
+                    run_id=model.source_run_id,
+                    model_uuid=model.model_id,
+                    model_id=model.model_id,
+                ),
+            )
     except Exception as error:
         raise Rejected(str(error)) from error
 
@@ -48,6 +52,17 @@ def repack(template: Path, package: ModelPackage, path: Path, model: LoggedModel
         artifact["uri"] = str(package.artifacts[name])
         shutil.copytree(package.artifacts[name], path / artifact["path"])
     descriptor.save(str(path / DESCRIPTOR))
+
+
+@contextmanager
+def _requirements_are_met() -> Iterator[None]:
+    """They are what is installed. MLflow would read what files each installed package has to see that."""
+    check = environment.warn_dependency_requirement_mismatches
+    environment.warn_dependency_requirement_mismatches = lambda _: None
+    try:
+        yield
+    finally:
+        environment.warn_dependency_requirement_mismatches = check
 
 
 def _signature(package: ModelPackage) -> ModelSignature:

@@ -13,6 +13,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from dist_bp.errors import DistBpError, TrackingError
+from dist_bp.imports import importing
 from dist_bp.messages import first_line
 from dist_bp.track.store import (
     SQLITE,
@@ -59,8 +60,13 @@ def opened_store(tracking_uri: str) -> Iterator[MlflowClient]:
     with _store_errors(uri), _closed_by_the_last(uri):
         with one_process(uri):
             _create_whole(uri)
-            client = MlflowClient(uri, registry_uri=uri)
+            client = _client(uri)
         yield client
+
+
+def _client(uri: str) -> MlflowClient:
+    with importing():  # the first one of a database imports SQLAlchemy
+        return MlflowClient(uri, registry_uri=uri)
 
 
 def attempt(action: Callable[[], T]) -> T:

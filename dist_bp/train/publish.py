@@ -12,6 +12,7 @@ from pathlib import Path
 from dist_bp.checkpoint import export_model, run_names
 from dist_bp.config import JobConfig, flatten, monitor_mode, render
 from dist_bp.errors import DataError
+from dist_bp.imports import importing
 from dist_bp.metrics.best_threshold import THRESHOLD
 from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.ray_job import job_tags, retyped
@@ -64,7 +65,8 @@ def open_tracked(
 
     `shown` says of a dotted key and its value whether it is one of the parameters.
     """
-    from dist_bp.track.mlflow_tracker import open_tracker
+    with importing():
+        from dist_bp.track.mlflow_tracker import open_tracker
 
     settings = config.tracking
     tracker = open_tracker(

@@ -173,7 +173,7 @@ def edited(*changes: tuple[str, str]) -> None:
         (["job.yaml"], [("1e-2", "-1")], r"job.yaml:16: train.optimizer.learning_rate: must be greater than 0"),
         (["job.yaml"], [("units: 3", "units: 4")], "cross_entropy over 3 classes needs 3 units"),
         (["job.yaml", "train.batch_size=5000"], [], "batch_size is 5000, but the training split has only 90"),
-        (["job.yaml", "scaling.cpus_per_worker=500"], [], r"needs 1000 CPUs .* this Ray has \d+"),
+        (["job.yaml", "scaling.cpus_per_worker=500"], [], r"needs 1,000 CPUs .* this Ray has \d+"),
         (["job.yaml", "tracking.tracking_uri=http://127.0.0.1:9"], [], "127.0.0.1:9"),
         (["job.yaml", "tracking.tracking_uri=sqlite:////nowhere/at/all/mlflow.db"], [], "/nowhere/at/all"),
         (["job.yaml", "checkpoint.directory=/proc/nowhere"], [], "/proc/nowhere"),
@@ -202,4 +202,4 @@ def test_a_dry_run_shows_the_plan_and_starts_nothing(folder: Path) -> None:
     assert runs() == 0
     refused = run_here("train", "job.yaml", "--dry-run", "scaling.cpus_per_worker=500")
     assert refused.returncode == 2
-    assert "needs 1000 CPUs" in refused.stderr
+    assert "needs 1,000 CPUs" in refused.stderr

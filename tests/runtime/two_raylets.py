@@ -14,6 +14,7 @@ import numpy as np
 
 from dist_bp.config import JobConfig
 from dist_bp.runtime.cluster import Cluster, import_ray
+from dist_bp.runtime.lean_ray import lean_ray
 from dist_bp.runtime.plan import RunPlan
 from dist_bp.runtime.ray_runtime import RayRuntime
 from dist_bp.runtime.warden import Warden
@@ -41,11 +42,11 @@ def main(cases: Path, out: Path) -> None:
     found: dict[str, Any] = {}
     with Warden() as warden:
         warden.guard(out.parent / "ray")  # below RAY_TMPDIR
-        raylets = Raylets(
-            head_node_args={**NODE, "node_ip_address": HOSTS[0], "include_dashboard": False}, initialize_head=True
-        )
+        with lean_ray():
+            raylets = Raylets(head_node_args={**NODE, "node_ip_address": HOSTS[0]}, initialize_head=True)
         try:
-            raylets.add_node(**NODE, node_ip_address=HOSTS[1])
+            with lean_ray():
+                raylets.add_node(**NODE, node_ip_address=HOSTS[1])
             ray.init(address=raylets.address, log_to_driver=False, logging_level="WARNING")
             for name, content in json.loads(cases.read_text()).items():
                 found[name], found[f"{name}/bytes"], found[f"{name}/placement"] = run(content, warden)

@@ -1,12 +1,14 @@
 """Jobs on a real local head with token authentication: followed, listed, stopped, retried."""
 
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import psutil
@@ -15,6 +17,7 @@ import pytest
 from dist_bp.checkpoint import load
 from dist_bp.submit.address import Dashboard
 from dist_bp.submit.client import ENDED, JobsClient
+from dist_bp.submit.head import offer_head
 from tests.submit.local_head import ENDLESS, LONG, Place, driver_of, wait_for
 
 JOBS = Path(__file__).parent.parent.parent / "jobs"
@@ -131,6 +134,21 @@ def test_a_sweep_whose_driver_is_killed_goes_on(place: Place) -> None:
     assert place.run_status(parent) == "FINISHED"
     (journal,) = place.folder.glob("runs/sweeps/*/trials.jsonl")
     assert journal.read_text().count(ended) == 3
+
+
+def test_a_training_that_is_not_submitted_finds_the_head_too(place: Place) -> None:
+    settings = ["train.epochs=3", "tracking.log_model=false", "ray.address=auto"]
+    trained = place.run_apart("train", "digits.yaml", *settings, "--json")
+    assert trained.returncode == 0, trained.stderr  # there is no other Ray that it could find with this head's token
+    assert json.loads(trained.stdout)["num_workers"] == 2
+    with patch.dict(os.environ, place.environment | {"RAY_ADDRESS": "elsewhere:1"}, clear=True):
+        offer_head("auto")
+        assert os.environ["RAY_ADDRESS"] == "elsewhere:1"
+        del os.environ["RAY_ADDRESS"]
+        offer_head("local")
+        assert "RAY_ADDRESS" not in os.environ
+        offer_head("auto")
+        assert os.environ["RAY_ADDRESS"] == place.head()["ray_address"]
 
 
 def test_entry_points_run_as_plain_ray_jobs(place: Place) -> None:
