@@ -59,7 +59,7 @@ def test_a_plan_is_measured_here() -> None:
     [
         (["parameter_server={mode: ssp, max_staleness: 1}"], "parameter_server.mode: only sync can be predicted, not"),
         (["scaling.num_workers=40", "train.batch_size=80", "train.group_size=1"], "the job needs 40 CPUs"),
-        (["--nodes", "4", "--scaling", "strong"], "16 samples make 2 groups of 8, too few for 4 workers: plan fewer"),
+        (["--nodes", "4", "--scaling", "strong"], "16 samples in groups of 8 make 2 groups, too few for 4"),
         (["train.batch_size=2", "train.group_size=1"], "train.batch_size: half of 2 leaves some of 2 workers without"),
     ],
     ids=["mode", "processors", "nodes", "batch"],
