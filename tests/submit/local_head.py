@@ -72,7 +72,7 @@ class Place:
         return json.loads((self.state / "dist_bp" / "cluster" / "head.json").read_text())
 
     def runs_with_checkpoints(self) -> set[str]:
-        return {path.parent.parent.name for path in self.folder.glob("runs/*/checkpoints/step-*")}
+        return {path.parent.parent.resolve().name for path in self.folder.glob("runs/*/checkpoints/step-*")}
 
     def run_id(self, job: str) -> str:
         """The MLflow run of a job, once its first checkpoint is written."""
