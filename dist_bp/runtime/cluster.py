@@ -99,7 +99,8 @@ class Cluster:
         try:
             if self._owned:
                 connect = self._local(object_store_bytes) if local else {"address": address}
-                self._call("it started", lambda: self._connect(connect), patience(start_seconds))
+                seconds = patience(start_seconds) if local else start_seconds
+                self._call("it started", lambda: self._connect(connect), seconds)
             if self._watch is None:
                 self._watch = RayWatch(self._call("its folder was asked for", self._session, ANSWER_SECONDS))
         except BaseException as error:
