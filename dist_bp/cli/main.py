@@ -69,6 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if calls and calls.CALLER.abandoned:
             calls.leave(ended.code if isinstance(ended.code, int) else bool(ended.code))
         raise
+    finally:
+        remember(())
 
 
 def _run(arguments: Sequence[str] | None) -> None:
@@ -118,6 +120,8 @@ def _guarded(command: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return command(*args, **kwargs)
         except SystemExit as error:
+            if isinstance(error.__context__, BrokenPipeError):  # so rich ends where nobody reads any more
+                raise
             raise TrainingFailed(f"the command was ended from within: {told(error)}") from error
 
     return guarded

@@ -144,6 +144,8 @@ class Study:
     def observe(
         self, trial: Trial, epoch: int, value: float, score: float, metrics: dict[str, float], seconds: float
     ) -> None:
+        again = trial.curve.get(epoch) == value  # it was told before a kill, and its checkpoint was not yet there
         trial.observe(epoch, value, score, metrics, seconds)
-        self.journal.epoch(trial)
+        if not again:
+            self.journal.epoch(trial)
         self.watcher(self.trials)

@@ -3,14 +3,17 @@
 import io
 import os
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from dist_bp.cli.main import main
 from dist_bp.cli.runs_display import print_runs
 from dist_bp.cli.surroundings import make_do
 from dist_bp.track.runs import RunRecord
+from tests.cli.test_train import CONFIG
 from tests.commands import run_here
 
 
@@ -62,3 +65,20 @@ def test_a_terminal_of_ascii_alone_ends_no_command(monkeypatch: pytest.MonkeyPat
     lines = out.buffer.getvalue().decode("ascii").splitlines()  # type: ignore[attr-defined]
     assert "\\xfcbung" in lines[1]
     assert lines[2].startswith("` bbbbbbbb")
+
+
+def test_where_nobody_reads_the_output_any_more_the_command_ends_quietly(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (workplace / "job.yaml").write_text(CONFIG)
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as pipe:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        with pytest.raises(SystemExit) as ended:
+            main(["train", "job.yaml", "--dry-run"])
+        monkeypatch.undo()
+        with suppress(BrokenPipeError):
+            pipe.close()
+    assert ended.value.code == 1
+    assert "error" not in capfd.readouterr().err

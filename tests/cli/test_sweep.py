@@ -142,7 +142,7 @@ def test_a_killed_sweep_goes_on_and_can_be_extended(folder: Path, ray_session: W
     assert resumed.returncode == 0, resumed.stderr
     result = json.loads(resumed.stdout)
     told = [(event["trial"], event["epoch"]) for event in events("cut") if event["event"] == "epoch"]
-    assert len(told) == len(set(told))  # no epoch is told twice
+    assert len(told) == len(set(told)), told
     ends = [event["trial"] for event in events("cut") if event["event"] == "end"]
     assert sorted(ends) == [0, 1, 2]
     assert children(result["run_id"]) == [(f"trial {number}", "FINISHED") for number in range(3)]

@@ -29,7 +29,7 @@ def finished(place: Place) -> str:
     """The MLflow run of a job that was followed to its end."""
     ended = place.run_apart("submit", "digits.yaml", *EPOCHS, "--submission-id", "whole", "--env", "A=1", "--json")
     assert ended.returncode == 0, ended.stderr
-    assert re.search(r"^uploading 1 files, 1\.\d kB: digits\.yaml$", ended.stderr, re.MULTILINE)
+    assert re.search(r"^uploading 1 file, 1\.\d kB: digits\.yaml$", ended.stderr, re.MULTILINE)
     assert re.search(r"^run http://\S+", ended.stderr, re.MULTILINE)
     assert re.search(r"^test_accuracy +0\.9\d+$", ended.stderr, re.MULTILINE)
     (line,) = ended.stdout.splitlines()

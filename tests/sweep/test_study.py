@@ -60,3 +60,11 @@ def test_what_ran_here_is_told_from_what_had_ended_before(tmp_path: Path) -> Non
 def test_a_job_without_a_sweep_is_told_what_is_missing(make_job: JobMaker) -> None:
     with pytest.raises(ConfigError, match=r"has no sweep section: say what to vary in sweep\.parameters"):
         SweepJob.of(make_job())
+
+
+def test_an_epoch_that_is_computed_again_after_a_kill_is_journaled_once(tmp_path: Path) -> None:
+    study = study_of(tmp_path, ["running"])
+    for value in (0.5, 0.5, 0.25):
+        study.observe(study.trials[0], 2, value, value, {}, 1.0)
+    told = [line for line in study.journal.path.read_text().splitlines() if '"epoch"' in line]
+    assert len(told) == 2

@@ -25,7 +25,7 @@ MODES: list[dict[str, Any]] = [
 
 @pytest.fixture
 def _workers_in_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    def open_runtime(job: Any, warden: Any) -> ThreadRuntime:
+    def open_runtime(job: Any, warden: Any, pool: Any = None) -> ThreadRuntime:
         plan = RunPlan(job.config, job.prepared.directory.resolve(), job.total_steps, secrets.token_bytes(32))
         return ThreadRuntime(plan, job.metrics)
 
