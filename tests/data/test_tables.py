@@ -425,3 +425,25 @@ def test_lines_that_are_not_as_the_others_do_not_slow_down_or_double_the_rest() 
     lines[150_000] += ","
     found = load(csv("\n".join(["a,y", *lines])))
     assert found.samples.inputs["a"].tolist() == list(range(200_000))
+
+
+def test_a_number_that_counts_as_missing_matches_the_cell_that_is_written_so() -> None:
+    source = csv("a,y\n-999.0,0\n1.5,1\n-999,0\n", na_values=[-999.0], missing="impute")
+    np.testing.assert_array_equal(load(source).samples.inputs["a"], [np.nan, 1.5, np.nan])
+
+
+@pytest.mark.parametrize("end", ["\n", "", "\r\n"])
+@pytest.mark.parametrize("quoted", ['1,"big pipe\n', '1,"big pipe\n"",\n', '1,"big\n5"" pipe\n'])
+def test_a_quote_that_is_never_closed_swallows_no_rows(quoted: str, end: str) -> None:
+    rows = "\n".join(f"{row},good" for row in range(8))
+    for first in ('0,5" pipe\n', "0,pipe\n"):
+        [line] = problems(csv(f"y,t\n{first}{quoted}{rows}{end}"))
+        assert "a quote in the record that begins in line 3 is never closed" in line
+
+
+def test_what_no_integer_of_64_bits_holds_is_rounded_where_it_may_be() -> None:
+    large = pa.table({"a": pa.array([2**53 + 1, None], pa.int64()), "y": pa.array([2**63, 5], pa.uint64())})
+    parquet.write_table(large, "d.parquet")
+    samples = load(ParquetSource("d.parquet", "y", numeric=["a", "y"], missing="impute")).samples
+    np.testing.assert_array_equal(samples.inputs["a"], [2.0**53, np.nan])
+    assert samples.targets.tolist() == [2.0**63, 5.0]

@@ -70,7 +70,7 @@ class CsvForm(Component):
         return "\t" if suffix_of(path) in TAB_SUFFIXES else ","
 
     def notation(self, command: bool = False) -> Notation:
-        given = tuple(text_of(value).strip() for value in self.na_values)
+        given = tuple(form(value).strip() for value in self.na_values for form in (str, text_of))
         words = MISSING if self.keep_default_na else ("",)
         return Notation(self.decimal, self.thousands, tuple(dict.fromkeys((*words, *given))), command)
 

@@ -40,13 +40,17 @@ def records(
     form |= {"quoting": csv.QUOTE_NONE} if style.quote is None else {"quotechar": style.quote}
     with unpacked(path) as file, io.TextIOWrapper(file, decoder(encoding), newline="") as text:
         lines = _Lines(path, text, comment, skip_rows)
-        last: list[str] = []
-        cells: list[str] = []
         try:
             for cells in csv.reader(lines, **form):
+                if cells and lines.ended:
+                    raise DataError(
+                        f"data file {path!r}: a quote in the record that begins in line "
+                        f"{lines.number - len(lines.record) + 1} is never closed: mend it, or "
+                        f"set {option('quote', 'null')} where quotes mean nothing"
+                    )
                 if cells:
                     yield lines.number, cells
-                last, lines.record = lines.record, []
+                lines.record = []
         except csv.Error:
             limit = f"more than {csv.field_size_limit():,} characters"
             raise DataError(
@@ -54,20 +58,16 @@ def records(
             ) from None
         except UnicodeError as error:
             raise DataError(_not_decoded(path, encoding, error, option)) from None
-        ends = bool(last and cells) and cells[-1].endswith(("\n", "\r"))
-        if style.quote and ends and "".join(last).count(style.quote) % 2:
-            first = lines.number - len(last) + 1
-            raise DataError(
-                f"data file {path!r}: a quote in the record that begins in line {first} is never closed: mend it, or "
-                f"set {option('quote', 'null')} where quotes mean nothing"
-            )
 
 
 class _Lines:
-    """The lines of a text that are not passed over; `record` are those that the consumer has not yet done with."""
+    """The lines of a text that are not passed over; `record` are those that the consumer has not yet done with.
+
+    A blank line follows the last (`ended`): it is no record of its own only where a quote is still open.
+    """
 
     def __init__(self, path: str, text: io.TextIOWrapper, comment: str | None, skip: int) -> None:
-        self.number = 0
+        self.number, self.ended = 0, False
         self.record: list[str] = []
         self._path, self._text, self._comment, self._skip = path, text, comment, skip
 
@@ -89,7 +89,10 @@ class _Lines:
                 continue
             self.record.append(line)
             return line
-        raise StopIteration
+        if self.ended:
+            raise StopIteration
+        self.ended = True
+        return "\n"
 
 
 def decoder(encoding: str) -> str:

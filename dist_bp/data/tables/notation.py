@@ -90,8 +90,9 @@ class Notation:
 
 
 def as_numbers(cells: Cells, kind: Any) -> Array:
-    """Cells as a NumPy array of a kind of pyarrow's numbers, NaN where they are null."""
+    """Cells as a NumPy array of a kind of pyarrow's numbers, NaN where they are null; floats may be rounded."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    array: Array = pc.cast(cells, kind).to_numpy(zero_copy_only=False)
+    array: Array = pc.cast(cells, kind, safe=not pa.types.is_floating(kind)).to_numpy(zero_copy_only=False)
     return array

@@ -6,6 +6,9 @@ from typing import IO, Any
 
 from dist_bp.data.tables.lines import Style, unpacked
 
+END = "\0"
+"""The cells of a row after the last: it is a row of its own where no quote is open there. No text has a NUL."""
+
 
 def quick_blocks(path: str, style: Style, skip: int, width: int, wanted: dict[str, int]) -> Iterator[Any]:
     """Tables of text of the columns `wanted`, by name and place, of a file in UTF-8 with `width` of them.
@@ -19,7 +22,7 @@ def quick_blocks(path: str, style: Style, skip: int, width: int, wanted: dict[st
     names = [str(place) for place in range(width)]
     columns = [str(place) for place in wanted.values()]
     with unpacked(path) as file:
-        text = _Text(file, (style.quote or "\0").encode())
+        text, ended = _Text(file, style.separator.join([END] * width)), False
         with csv.open_csv(
             pa.PythonFile(text, "r"),
             csv.ReadOptions(column_names=names, skip_rows=skip),
@@ -29,17 +32,18 @@ def quick_blocks(path: str, style: Style, skip: int, width: int, wanted: dict[st
             ),
         ) as reader:
             for batch in reader:
-                yield pa.Table.from_batches([batch]).rename_columns(list(wanted))
-    if text.quotes % 2:
-        raise pa.ArrowInvalid("a quote may not be closed, which Arrow does not mind at the end of a file")
+                ended = batch.num_rows > 0 and batch[0][-1].as_py() == END
+                table = pa.Table.from_batches([batch.slice(0, batch.num_rows - ended)])
+                yield table.rename_columns(list(wanted))
+    if not ended:
+        raise pa.ArrowInvalid("a quote is not closed, which Arrow does not mind at the end of a file")
 
 
 class _Text(io.RawIOBase):
-    """The bytes of a file, which are no text where one is NUL; counts the quotes."""
+    """The bytes of a file, which are no text where one is NUL, and a row `last` after them."""
 
-    def __init__(self, file: IO[bytes], quote: bytes) -> None:
-        self.quotes = 0
-        self._file, self._quote = file, quote
+    def __init__(self, file: IO[bytes], last: str) -> None:
+        self._file, self._last = file, f"\n{last}\n".encode()
 
     def readable(self) -> bool:
         return True
@@ -50,5 +54,6 @@ class _Text(io.RawIOBase):
         content = self._file.read(size)
         if b"\0" in content:
             raise pa.ArrowInvalid("there is a NUL byte")
-        self.quotes += content.count(self._quote)
+        if not content:
+            content, self._last = self._last, b""
         return content

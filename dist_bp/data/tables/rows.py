@@ -51,7 +51,8 @@ def rows_of(
         elif kinds[target] == "category":
             targets = values.astype(str).to_numpy(object)
         else:
-            targets = values.to_numpy(np.int64 if values.dtype.kind in "iu" else np.float64)
+            whole = values.dtype.kind in "iu" and values.max() <= np.iinfo(np.int64).max
+            targets = values.to_numpy(np.int64 if whole or not len(values) else np.float64)
     if problems:
         raise DataError(problems)
     return Rows(pd.DataFrame(inputs), targets, ids)
