@@ -12,7 +12,7 @@ from dist_bp.checkpoint.format import CONFIG
 from dist_bp.checkpoint.manifest import MANIFEST, Manifest
 from dist_bp.checkpoint.store import CheckpointStore, Found, load
 from dist_bp.errors import CheckpointError
-from dist_bp.messages import did_you_mean
+from dist_bp.messages import did_you_mean, first_line
 
 CHECKPOINTS = "checkpoints"
 MODEL = "model"
@@ -64,14 +64,22 @@ def forget_empty(root: Path, run_id: str) -> bool:
     if folder.exists():
         return False
     for path in root.glob("*"):
-        if path.is_symlink() and path.readlink() == Path(run_id):
+        if _named(path) == run_id:
             path.unlink(missing_ok=True)
     return True
 
 
+def _named(path: Path) -> str | None:
+    """The id of the run beside it that a path is a name of; None for all else, as the link to a run that was moved."""
+    with suppress(OSError):
+        target = path.readlink()
+        return target.name if len(target.parts) == 1 else None
+    return None
+
+
 def _folders(root: Path) -> list[Path]:
     """The folders of checkpoints of the runs below `root`."""
-    return [path for path in sorted(root.glob(f"*/{CHECKPOINTS}")) if not path.parent.is_symlink()]
+    return [path for path in sorted(root.glob(f"*/{CHECKPOINTS}")) if not _named(path.parent)]
 
 
 def find_runs(root: Path, job: str | None = None) -> list[ResumableRun]:
@@ -126,10 +134,20 @@ def _check_none_is_hidden(root: Path, job: str, runs: list[ResumableRun]) -> Non
         if not paths or store.manifests() or max(path.stat().st_mtime for path in paths) < newest:
             continue
         if any(_may_be_of(path, job) for path in paths):
-            problems.append(f"{folder.parent} has {len(paths)} checkpoints, and none of them has a readable {MANIFEST}")
+            problems.append(f"{folder.parent} may be newer than all other runs of {job}: {_why_unreadable(paths)}")
     if problems:
-        remedy = "name a run with --resume RUN, remove the damaged folder, or train without --resume"
+        remedy = "name a run with --resume RUN, move that folder away, or train without --resume"
         raise CheckpointError([*problems, remedy])
+
+
+def _why_unreadable(checkpoints: list[Path]) -> str:
+    """Why the newest of the checkpoints cannot be used, none of which has a manifest that can be read."""
+    number = len(checkpoints)
+    try:
+        Manifest.read(max(checkpoints, key=lambda path: path.stat().st_mtime))
+    except (CheckpointError, OSError) as error:
+        return f"none of its {number} checkpoints can be used: {first_line(error)}"
+    return f"its {number} checkpoints could not be read"
 
 
 def _is_run(path: Path) -> bool:
@@ -152,8 +170,9 @@ def resolve_folder(name: str, root: Path) -> Path:
     """
     for path in (root / name, Path(name)):
         if path.is_dir():
-            return root / path.readlink() if path.is_symlink() and path.parent == root else path
-    begun = [path for path in sorted(root.glob(f"{glob.escape(name)}*")) if not path.is_symlink() and _is_run(path)]
+            run_id = _named(path) if path.parent == root else None
+            return root / run_id if run_id else path
+    begun = [path for path in sorted(root.glob(f"{glob.escape(name)}*")) if not _named(path) and _is_run(path)]
     if len(begun) == 1:
         return begun[0]
     if begun:

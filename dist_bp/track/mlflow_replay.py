@@ -12,7 +12,7 @@ from dist_bp.track.mlflow_abandoned import close
 from dist_bp.track.mlflow_run import describe, experiment_id, tags_of
 from dist_bp.track.mlflow_store import opened_store
 from dist_bp.track.store import MASK
-from dist_bp.track.waiting import Waiting, waiting_runs
+from dist_bp.track.waiting import Waiting, read_waiting, waiting_runs
 
 BATCH = 1000
 REPLACES = "dist_bp.replaces"
@@ -24,7 +24,7 @@ def deliver(client: MlflowClient, waiting: Waiting) -> str | None:
 
     A run that the store does not have is made anew. May be repeated after an error: the store keeps equal points once.
     """
-    if not waiting.path.exists():  # another process was faster
+    if read_waiting(waiting.folder, waiting.run_id) != waiting:  # another process was faster, or goes on with the run
         return None
     spool = waiting.spool
     count = len(spool)

@@ -101,9 +101,12 @@ def open_tracker(
             all_tags=described,
             config_text=config_text,
         )
-        others = list(waiting_runs(settings.spool_folder, settings.tracking_uri))
+        left = {other.run_id: other for other in waiting_runs(settings.spool_folder, settings.tracking_uri)}
+        before = left.pop(waiting.run_id, None)  # of this run, which goes on: its points and tags alone still count
         tracker = MlflowTracker(client, run, settings, waiting, opened.pop_all().close)
-        for other in others:
+        if before:
+            tracker.log_tags({name: value for name, value in before.tags.items() if name not in described})
+        for other in left.values():
             tracker.deliver(other)
         return tracker
 

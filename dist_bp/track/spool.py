@@ -7,6 +7,8 @@ from itertools import accumulate, islice
 from pathlib import Path
 from typing import NamedTuple
 
+from dist_bp.foreign import open_file
+
 
 class Point(NamedTuple):
     """One value of one metric. `timestamp` is in milliseconds since 1970."""
@@ -113,7 +115,7 @@ class Spool:
     def _read(self) -> Iterator[tuple[Point, int]]:
         """Each waiting point with the offset of the line after it."""
         try:
-            file = self.path.open("rb")
+            file = open_file(self.path)
         except (FileNotFoundError, NotADirectoryError):
             return
         with file:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from dist_bp.foreign import checked, read_json
 from dist_bp.track.driver import is_gone
 from dist_bp.track.spool import Spool
 from dist_bp.track.store import resolve_uri, without_password
@@ -64,11 +65,21 @@ class Waiting:
         self.path.unlink(missing_ok=True)
 
 
+def read_waiting(folder: Path, run_id: str) -> Waiting | None:
+    """What is kept of a run; None where there is nothing, or its file is damaged."""
+    with suppress(OSError, ValueError):
+        content = read_json(folder / f"{run_id}.json")
+        if isinstance(content, dict):
+            found: Waiting = checked(Waiting, {**content, "folder": folder})
+            _ = found.due  # raises ValueError where the driver is not one
+            return found if found.run_id == run_id else None
+    return None
+
+
 def waiting_runs(folder: Path, tracking_uri: str | None = None) -> Iterator[Waiting]:
     """The runs of a store, or of all, whose points or ends nobody else delivers; damaged files are skipped."""
     store = without_password(resolve_uri(tracking_uri)) if tracking_uri else None
     for path in sorted(folder.glob("*.json")):
-        with suppress(OSError, ValueError, TypeError):
-            found = Waiting(folder=folder, **json.loads(path.read_bytes()))
-            if found.path == path and store in (None, found.store) and found.due:
-                yield found
+        found = read_waiting(folder, path.stem)
+        if found and store in (None, found.store) and found.due:
+            yield found

@@ -26,6 +26,7 @@ from dist_bp.runtime.warden import Warden
 from dist_bp.track.drawing import Drawing
 from dist_bp.track.port import DESCRIPTION, RunStatus, Tracker
 from dist_bp.track.store import without_password
+from dist_bp.track.waiting import SPOOLS, read_waiting
 from dist_bp.train.checks import check_job, idle_on_one_node, object_store_bytes
 from dist_bp.train.course import Course
 from dist_bp.train.describe import describe_end
@@ -77,7 +78,7 @@ def run_job(
     ):
         forget = None
         if resume == "auto" and not run_id:  # killed starts of this job, which have left nothing to go on from
-            forget = partial(forget_empty, Path(job.config.checkpoint.directory))
+            forget = partial(_forget, job.config.checkpoint.directory)
         return _run(job, found, course, run_id, observer, trace_file, steering, pool, forget)
 
 
@@ -106,6 +107,16 @@ def _go_on(job: PreparedJob, found: Found, run_id: str | None, observer: Observe
     origin = f"{checkpoint.run_id}, step {checkpoint.step}"
     observer.note(f"that run has gone on from there: a new run begins with its step {checkpoint.step}")
     return None, replace(course, origin=origin)
+
+
+def _forget(directory: str, run_id: str) -> bool:
+    """Removes what is left of a run that began in this folder and left nothing; says whether it did, and is gone.
+
+    Others that share the store may keep the checkpoints of their runs elsewhere.
+    """
+    known = read_waiting(SPOOLS, run_id)
+    begun_here = known is not None and known.params.get("checkpoint.directory") == directory
+    return (begun_here or Path(directory, run_id).is_dir()) and forget_empty(Path(directory), run_id)
 
 
 def _run(

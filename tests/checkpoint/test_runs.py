@@ -93,6 +93,31 @@ def test_a_run_is_named_by_the_beginning_of_its_id_or_by_its_name(tmp_path: Path
     assert sorted(run.run_id for run in find_runs(tmp_path)) == ["abc1", "abd2"]
 
 
+def test_a_run_that_was_moved_and_linked_is_found(tmp_path: Path) -> None:
+    root = tmp_path / "runs"
+    last = save(root, "abc1", 2)
+    name_run(root, "abc1", "digits")
+    (root / "abc1").rename(tmp_path / "big")
+    (root / "abc1").symlink_to(tmp_path / "big")
+    assert [run.run_id for run in find_runs(root)] == ["abc1"]
+    for name in ("auto", "abc", "abc1", "digits"):
+        found = resolve(name, root, "digits")
+        assert found is not None
+        assert found.path == last
+    assert not forget_empty(root, "abc1")
+
+
+def test_checkpoints_of_another_format_are_not_called_damaged(tmp_path: Path) -> None:
+    manifest = save(tmp_path, "a", 1) / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"version": 2', '"version": 1'))
+    with pytest.raises(CheckpointError) as caught:
+        resolve("auto", tmp_path, "digits")
+    assert (
+        "has format version 1, this dist_bp reads version 2: use the dist_bp that wrote it" in caught.value.problems[0]
+    )
+    assert "damaged" not in str(caught.value)
+
+
 def test_only_what_is_empty_is_forgotten(tmp_path: Path) -> None:
     save(tmp_path, "full", 1)
     (tmp_path / "empty" / "checkpoints").mkdir(parents=True)

@@ -1,9 +1,12 @@
 """What a store could not take is delivered by a later command, once and to the right run."""
 
+import json
+import os
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.entities import Run
 
 from dist_bp.errors import TrackingError
 from dist_bp.track import mlflow_tracker, waiting
@@ -14,6 +17,7 @@ from dist_bp.track.port import Tracker
 from dist_bp.track.waiting import waiting_runs
 from tests.commands import run_here
 from tests.track.conftest import Open
+from tests.track.stores import eventually
 
 DEAD = f"{identity().rpartition(':')[0]}:1"
 
@@ -73,6 +77,26 @@ def test_the_next_run_delivers_it_too(cut_off: Tracker, start: Open, uri: str, t
         assert len(points(client, str(cut_off.run_id))) == 2
 
 
+def test_a_run_that_is_resumed_goes_on_and_keeps_what_waits(
+    cut_off: Tracker, start: Open, uri: str, tmp_path: Path
+) -> None:
+    (tmp_path / "hidden.db").rename(tmp_path / "mlflow.db")
+    stale = list(waiting_runs(tmp_path / "spool"))
+    again = start(tags={"kind": "resumed"}, resume=cut_off.run_id)
+    assert isinstance(again, mlflow_tracker.MlflowTracker)
+    again.deliver(stale[0])  # as another run would that has seen what waited before
+    with opened_store(uri) as client:
+        seen: list[Run] = []
+        again._writer.submit("looked at", lambda: seen.append(client.get_run(again.run_id)))
+        assert eventually(lambda: bool(seen))
+        tags = seen[0].data.tags
+        assert (seen[0].info.status, tags["late"], tags["kind"]) == ("RUNNING", "yes", "resumed")
+        assert (tmp_path / "spool" / f"{cut_off.run_id}.json").exists()
+        assert again.finish("FINISHED") == []
+        assert client.get_run(cut_off.run_id).info.status == "FINISHED"
+        assert points(client, str(cut_off.run_id)) == [(1, 1.0), (2, 0.5)]
+
+
 def test_only_what_nobody_else_delivers_is_due(start: Open, client: MlflowClient, uri: str, tmp_path: Path) -> None:
     folder = tmp_path / "spool"
     tracker = start()
@@ -82,6 +106,10 @@ def test_only_what_nobody_else_delivers_is_due(start: Open, client: MlflowClient
     path = folder / f"{tracker.run_id}.json"
     path.write_text(path.read_text().replace(identity(), DEAD))
     (folder / "torn.json").write_text('{"run_id": ')
+    for name, driver in (("number", 5), ("word", "x"), ("process", f"{DEAD.partition(':')[0]}:x:1"), ("list", [])):
+        content = json.loads(path.read_text()) | {"run_id": name, "driver": driver}
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    os.mkfifo(folder / "pipe.json")
     assert [found.run_id for found in waiting_runs(folder, uri)] == [tracker.run_id]
     assert list(waiting_runs(folder, "sqlite:////elsewhere.db")) == []
     list(deliver_all(folder, uri))

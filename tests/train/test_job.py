@@ -237,7 +237,7 @@ def test_a_damaged_checkpoint_is_passed_over(make_job: JobMaker) -> None:
     assert any("model.safetensors" in line for line in notes.lines)
     for manifest in Path(whole.checkpoint).parent.glob("*/manifest.json"):
         manifest.write_text("{")
-    with pytest.raises(CheckpointError, match=f"{whole.run_id} has . checkpoints, and none of them has a readable"):
+    with pytest.raises(CheckpointError, match=f"{whole.run_id} may be newer .* none of its . checkpoints can be used"):
         run_job(config, resume="auto")
 
 
@@ -262,12 +262,14 @@ def test_resume_auto_without_a_checkpoint_starts_a_run_in_place_of_a_killed_star
     started = open_tracker(settings, {"name": "blobs"}, "", {})
     with opened_store("sqlite:///mlflow.db") as client:
         killed = client.create_run("1", tags={DRIVER: dead}, run_name="blobs-2")
+        elsewhere = client.create_run("1", tags={DRIVER: dead}, run_name="of another folder")
     for run_id in (str(started.run_id), killed.info.run_id):
         Path("runs", run_id).mkdir(parents=True)
     result = run_job(make_job(train={"epochs": 1}), resume="auto")
     assert result.steps == 8
     names = rows("select name from runs where lifecycle_stage = 'active' order by start_time")
-    assert names == [("blobs",), ("blobs-2",)]
+    assert names == [("blobs",), ("of another folder",), ("blobs-2",)]
+    assert elsewhere.info.run_id not in {path.name for path in Path("runs").iterdir()}
     started.finish("KILLED")
     assert {path.name for path in Path("runs").iterdir()} == {str(started.run_id), result.run_id, "blobs-2"}
     evaluated = [
