@@ -159,6 +159,10 @@ class Cluster:
         self._warden.also(pids)
         self._warden.settle()
 
+    def spare(self, pids: Iterable[int]) -> None:
+        """Those of `settled` that outlive the run: Ray ends them with the process that has started them."""
+        self._warden.spare(pids)
+
     @property
     def nodes(self) -> list[Node]:
         """The machines that are there, the driver's own first."""

@@ -95,6 +95,8 @@ class RayRuntime(Runtime):
         self._cluster = cluster
         self._pool = pool
         self._actors: dict[Peer, Any] = {}
+        self._guarded: list[int] = []
+        """Processes of the actors on this machine."""
         self._arena: Arena | None = None
         self._trouble = cluster.trouble
         self._sound = True
@@ -146,7 +148,8 @@ class RayRuntime(Runtime):
         """Opens the arena beside Ray, where it is on this machine: Ray passes larger arrays on through its raylet."""
         pids = self.pids()
         here = [peer for peer in pids if self._places[self._node_of(peer)].node.id == self._own_node]
-        self._cluster.settled(pids[peer] for peer in here)
+        self._guarded = [pids[peer] for peer in here]
+        self._cluster.settled(self._guarded)
         if self.plan.nodes == 1 and here:
             ((path, layout),) = self._ask([(self.servers[0], "memory", ())], self._timeout)
             with suppress(OSError), open(path, "r+b", buffering=0) as file:  # where this process may not look at others
@@ -204,6 +207,7 @@ class RayRuntime(Runtime):
 
         if self._pool and self._sound:
             self._pool.keep((self._post(peer), actor) for peer, actor in self._actors.items())
+            self._cluster.spare(self._guarded)
             return
         for actor in self._actors.values():
             ray.kill(actor)

@@ -87,6 +87,10 @@ class Warden:
         """Processes that others have started for the driver; they must not outlive it either."""
         self._tell("also", known(pids))
 
+    def spare(self, pids: Iterable[int]) -> None:
+        """Processes of `also` that are to outlive this warden."""
+        self._tell("spare", list(pids))
+
     def stay(self) -> None:
         """When it is left the warden clears up, and once more when the driver has ended: threads of it that cannot be
         stopped may still start processes."""
@@ -131,6 +135,8 @@ class Guard:
                 self._looking = False
             elif kind == "also":
                 self._known |= {int(pid): started for pid, started in value.items()}
+            elif kind == "spare":
+                self._known = {pid: started for pid, started in self._known.items() if pid not in value}
             elif kind == "command":
                 self._commands.append(value)
             else:

@@ -15,6 +15,7 @@ from dist_bp.runtime.cluster import Cluster, local_cpus
 from dist_bp.runtime.pool import Pool
 from dist_bp.runtime.ray_runtime import RayRuntime
 from dist_bp.runtime.threads import ThreadRuntime
+from dist_bp.train.job import run_job
 from dist_bp.train.setup import PreparedJob, prepare_job
 from tests.conftest import JobMaker
 from tests.runtime.test_ray_runtime import plan_of, trained
@@ -67,6 +68,20 @@ def test_each_run_has_the_bits_of_fresh_processes(ray_cluster: Cluster, pool: Po
         np.testing.assert_array_equal(warm.statistics, alone.statistics)
         for name, array in alone.optimizer.items():
             np.testing.assert_array_equal(warm.optimizer[name], array)
+
+
+def test_processes_outlive_the_warden_of_a_job(database: Path, pool: Pool, make_job: JobMaker) -> None:
+    import ray
+
+    job = make_job(scaling={"num_workers": 1}, train={"epochs": 1})
+    before: list[int] = []
+    for _ in range(2):
+        run_job(job, pool=pool)
+        kept = [actor for actors in pool._idle.values() for actor in actors]
+        pids = sorted(ray.get([actor.pid.remote() for actor in kept], timeout=10))
+        assert len(pids) == 2
+        assert before in ([], pids)
+        before = pids
 
 
 def test_nothing_of_a_run_stays_in_memory(ray_cluster: Cluster, pool: Pool, make_job: JobMaker) -> None:
