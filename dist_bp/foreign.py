@@ -10,12 +10,14 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, TypeAdapter, ValidationError
+from pydantic import AfterValidator, StringConstraints, TypeAdapter, ValidationError
 
 TEXT_BYTES = 2**20
 """The most that a file written by hand may have."""
 RECORD_BYTES = 2**28
 """The most that a file of records may have."""
+NOT_ITS_TAG = (ValueError, LookupError, AttributeError, TypeError, ArithmeticError)
+"""What PyYAML lets out where a text is not what its tag says: `!!bool x` is a KeyError."""
 FILE_NAME = r"(?!\.+$)[A-Za-z0-9._-]{1,128}"
 
 
@@ -83,6 +85,8 @@ def reason(error: OSError | ValueError) -> str:
 
 FileName = Annotated[str, AfterValidator(lambda value: value and file_name(value))]
 """Of a field that `checked` is to check: empty, or the name of a file."""
+Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+"""Of a field that `checked` is to check: a digest in hexadecimal."""
 
 
 def _check(status: os.stat_result, most: int | None) -> None:

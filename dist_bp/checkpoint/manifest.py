@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from dist_bp.errors import CheckpointError
-from dist_bp.foreign import FileName, checked, open_file, read_json, reason
+from dist_bp.foreign import FileName, Sha256, checked, open_file, read_json, reason
 from dist_bp.options import Ge, Lt
 from dist_bp.types import Direction
 
@@ -58,7 +58,7 @@ class Manifest:
     step_in_epoch: Count
     dtype: Literal["float32", "float64"]
     model_digest: str
-    data_digest: str
+    data_digest: Sha256
     metrics: dict[str, float]
     loop_state: dict[str, Any]
     dist_bp_version: str

@@ -1,6 +1,7 @@
 """A YAML text as data that remembers its lines."""
 
 import re
+import reprlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import yaml
 
 from dist_bp.config.fields import EXPONENT
+from dist_bp.foreign import NOT_ITS_TAG
 
 DEEPEST = 100
 """Levels of lists and mappings within each other."""
@@ -30,8 +32,10 @@ class Loader(yaml.SafeLoader):
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
             value = super().construct_object(node, deep)
-        except ValueError as error:  # such as a date in the month 13
-            raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from error
+        except NOT_ITS_TAG as error:
+            why = f": {error}"[:100] if isinstance(error, ValueError) else ""  # such as a date in the month 13
+            text = f"{reprlib.repr(node.value)} is no {node.tag.rpartition(':')[2]}{why}"
+            raise yaml.constructor.ConstructorError(None, None, text, node.start_mark) from error
         if isinstance(value, str) and _UNWRITABLE.search(value):
             text = "a text holds a NUL character or half a character, which no name or path can have"
             raise yaml.constructor.ConstructorError(None, None, text, node.start_mark)

@@ -33,20 +33,24 @@ def load_config(path: str | Path, overrides: Sequence[str] = (), own_code: bool 
 
 
 def stored_config(text: str, path: str | Path) -> JobConfig:
-    """The configuration that a checkpoint or model keeps, read from `path`; nothing that it names is imported.
+    """The configuration that a checkpoint or model keeps, read from `path`; nothing that it names is imported,
+    and the values of its sweep are not tried: they are of no use to a run that is over.
 
     Raises ConfigError.
     """
-    return _load(_mapping(text, path), path, (), own_code=False)
+    return _load(_mapping(text, path), path, (), own_code=False, spaces=False)
 
 
-def _load(document: Document, path: str | Path, overrides: Sequence[str], own_code: bool) -> JobConfig:
+def _load(
+    document: Document, path: str | Path, overrides: Sequence[str], own_code: bool, spaces: bool = True
+) -> JobConfig:
     data, applied, lines = apply_overrides(document.data, overrides)
     places = [_duplicate(key, path) for key in document.duplicates]
     config = None
     try:
         config = JobConfig.model_validate(data, context={OWN_CODE: own_code})
-        places += [_place(problem, path, document, applied) for problem in space_problems(config)]
+        if spaces:
+            places += [_place(problem, path, document, applied) for problem in space_problems(config)]
     except ValidationError as error:
         places += [_place(problem, path, document, applied) for problem in _all_problems(error, data)]
     if config is None or places or lines:

@@ -2,12 +2,13 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from dist_bp.components import LAYERS
-from dist_bp.config.component import Of
+from dist_bp.config.component import Custom, Of
 from dist_bp.config.fields import Section
 from dist_bp.nn import INITIALIZERS
+from dist_bp.nn.layers.sequential import MOST_LAYERS
 
 Layer = Annotated[Any, Of(LAYERS)]
 
@@ -21,3 +22,18 @@ class ModelConfig(Section):
         description="How weights are drawn where a layer does not say; null: what suits each layer.",
     )
     layers: tuple[Layer, ...] = Field(min_length=1, description="The layers, from the input to the output.")
+
+    @field_validator("layers")
+    @classmethod
+    def _are_not_too_many(cls, layers: tuple[Any, ...]) -> tuple[Any, ...]:
+        if (count := sum(map(_count, layers))) > MOST_LAYERS:
+            raise ValueError(f"make {count:,} layers, and a network may have {MOST_LAYERS:,}")
+        return layers
+
+
+def _count(layer: Section) -> int:
+    """How many layers a section stands for, told without making them."""
+    inner: tuple[Section, ...] = getattr(layer, "layers", ())
+    if isinstance(layer, Custom) or not inner:
+        return 1
+    return int(getattr(layer, "times", 1)) * sum(map(_count, inner))

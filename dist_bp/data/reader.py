@@ -26,6 +26,7 @@ from dist_bp.data.tables.kinds import Kind
 from dist_bp.data.tables.parquet import ParquetFile
 from dist_bp.data.tables.rows import Rows, rows_of
 from dist_bp.errors import ConfigError, DataError, UserError
+from dist_bp.foreign import NOT_ITS_TAG
 from dist_bp.types import Array
 
 SUFFIXES = {
@@ -175,7 +176,7 @@ def _form(source: Source | None, options: Sequence[str]) -> CsvForm:
             )
         try:
             given[name] = value if isinstance(getattr(form, name), str) or name in SIGNS else yaml.safe_load(value)
-        except (yaml.YAMLError, RecursionError, ValueError) as error:
+        except (yaml.YAMLError, RecursionError, *NOT_ITS_TAG) as error:
             raise UserError(f"--csv {option!r}: the value is not valid YAML") from error
     try:
         return replace(form, **given)

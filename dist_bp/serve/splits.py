@@ -6,6 +6,7 @@ from dist_bp import build
 from dist_bp.config import JobConfig
 from dist_bp.config.data import DataConfig
 from dist_bp.config.trust import check_trusted, code_of_data
+from dist_bp.data import Prepared
 from dist_bp.errors import DataError
 from dist_bp.serve.saved_model import SavedModel
 
@@ -40,7 +41,14 @@ def _here(saved: SavedModel) -> JobConfig:
     A model that comes from elsewhere does not say where to write.
     """
     data = saved.config.data
-    if (Path(data.prepared) / saved.data_digest[:16]).is_dir():
+    if _is_there(Path(data.prepared), saved.data_digest):
         return saved.config
     default = DataConfig.model_fields["prepared"].default
     return saved.config.model_copy(update={"data": data.model_copy(update={"prepared": default})})
+
+
+def _is_there(folder: Path, digest: str) -> bool:
+    try:
+        return Prepared.open(folder / digest[:16]).digest == digest
+    except DataError:
+        return False

@@ -30,7 +30,7 @@ def sample(step: int = 1, dtype: str = "float32", **changes: Any) -> Checkpoint:
         "pipeline": {"steps": [{"type": "standardize", "mean": [0.1]}]},
         "dtype": dtype,
         "model_digest": "model",
-        "data_digest": "data",
+        "data_digest": "da7a" * 16,
         "epoch": 2,
         "step_in_epoch": 3,
         "job": "digits",

@@ -12,7 +12,7 @@ SAME: dict[str, Any] = {
     "statistics": {"1.mean": (3,)},
     "dtype": "float32",
     "model_digest": "model",
-    "data_digest": "data",
+    "data_digest": "da7a" * 16,
     "slots": ("m", "v"),
 }
 
@@ -36,7 +36,7 @@ def test_the_same_model_and_data_match() -> None:
         ({"statistics": {"1.mean": (3,), "1.var": (3,)}}, "layer 1.var is in the configuration and not"),
         ({"dtype": "float64"}, "the model is float32 in the checkpoint, float64 in the configuration"),
         ({"model_digest": "other"}, "of another kind, order or options"),
-        ({"data_digest": "other"}, "the data is data in the checkpoint, other in the configuration"),
+        ({"data_digest": "other"}, "the data is da7ada7ada7a in the checkpoint, other in the configuration"),
         (
             {"slots": ("momentum",)},
             "the optimizer keeps m, v in the checkpoint, momentum in the configuration",

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from dist_bp.config import JobConfig, load_config
+from dist_bp.config import JobConfig, load_config, stored_config
 from dist_bp.config.document import DEEPEST
 from dist_bp.errors import ConfigError, UserError
 from dist_bp.foreign import TEXT_BYTES, file_name
+from dist_bp.nn import Model
 from dist_bp.nn.layers.dense import Dense
 from dist_bp.nn.layers.repeat import Repeat
 from dist_bp.sweep.job import SweepJob
@@ -55,9 +56,23 @@ HOSTILE = {
     "very many layers": (BASE.replace(LAYER, repeated(10**6)), "times: makes 1,000,000 layers"),
     "repeats within repeats": (BASE.replace(LAYER, repeated(1000, 1000, 1000)), "times: makes 1,000,000 layers"),
     "repeats in residuals": (
-        BASE.replace(LAYER, repeated(200, 200).replace("type: repeat, times: 200", "type: residual", 0)),
+        BASE.replace(LAYER, f"{{type: repeat, times: 200, layers: [{{type: residual, layers: [{repeated(200)}]}}]}}"),
         "times: makes 40,000 layers",
     ),
+    "repeats beside each other": (
+        BASE.replace(LAYER, "\n    - ".join([repeated(10**4)] * 20)),
+        "model.layers: make 200,001 layers, and a network may have 10,000",
+    ),
+    "repeats beside each other in a residual": (
+        BASE.replace(LAYER, f"{{type: residual, layers: [{', '.join([repeated(10**4)] * 20)}]}}"),
+        "layers: make 200,000 layers, and a network may have 10,000",
+    ),
+    "a tag of nothing": (BASE + 'seed: !!int ""', "job.yaml:14:7: not valid YAML: '' is no int"),
+    "a tag of truth": (BASE + "seed: !!bool x", "job.yaml:14:7: not valid YAML: 'x' is no bool"),
+    "a tag of a number": (BASE + "seed: !!float x", "job.yaml:14:7: not valid YAML: 'x' is no float: could not"),
+    "a tag of a long text": (BASE + f"seed: !!bool {'9' * 5000}", "job.yaml:14:7: not valid YAML: '9999"),
+    "a tag of time": (BASE + "a: !!timestamp x", "job.yaml:14:4: not valid YAML: 'x' is no timestamp"),
+    "no day": (BASE + "a: 2020-13-01", "job.yaml:14:4: not valid YAML: '2020-13-01' is no timestamp: month must be"),
     "NUL in a folder": (BASE + 'checkpoint: {directory: "a\\0b"}', "job.yaml:14:25: not valid YAML: a text holds"),
     "half a character": (BASE + 'tracking: {run_name: "\\ud800"}', "half a character"),
     "NUL in a key": (BASE + '"a\\0b": 1', "a NUL character"),
@@ -91,10 +106,12 @@ def test_a_hostile_file_is_refused_in_a_line(problems_of: Problems, case: str) -
 def test_what_is_deep_but_not_too_deep_can_be_validated(problems_of: Problems) -> None:
     levels = (DEEPEST - 4) // 2
     assert problems_of(BASE.replace(LAYER, nested(levels))) == []
-    assert problems_of(BASE.replace(LAYER, repeated(10, 10, 10, 10))) == []
+    assert problems_of(BASE.replace(LAYER, repeated(9, 10, 10, 10))) == []
 
 
-@pytest.mark.parametrize("value", ["[" * 5000, '"\\0"', "&a [*a]", "{a: &a [1, 2], b: *a}"])
+@pytest.mark.parametrize(
+    "value", ["[" * 5000, '"\\0"', "&a [*a]", "{a: &a [1, 2], b: *a}", "!!bool x", '!!int ""', "!!timestamp x"]
+)
 def test_overrides_are_no_other(problems_of: Problems, value: str) -> None:
     (line,) = problems_of(BASE, f"checkpoint.directory={value}")
     assert line.startswith("override checkpoint.directory=")
@@ -130,6 +147,8 @@ def test_layers_made_in_python_are_counted_too() -> None:
     with pytest.raises(ConfigError, match="times: makes 20,000 layers"):
         Repeat(2000, [Dense(1)] * 10)
     assert Repeat(1000, [Repeat(10, [Dense(1)])]).count == 10_000
+    with pytest.raises(ConfigError, match="layers: make 20,000 layers"):
+        Model([Repeat(10_000, [Dense(1)])] * 2, (1,))
 
 
 @pytest.mark.parametrize("name", [".", "..", "...", "", "a/b", "../x", "/tmp/x", "a\0b", "n" * 129, "-\n"])
@@ -148,3 +167,14 @@ def test_a_configuration_made_in_python_has_the_same_limits() -> None:
     content = {"name": "..", "data": {"source": {"type": "sklearn", "name": "digits"}}}
     with pytest.raises(ValueError, match="must be made of"):
         JobConfig.model_validate(content)
+
+
+def test_the_sweep_of_a_stored_configuration_is_not_tried() -> None:
+    values = ", ".join(map(str, range(1, 5001)))
+    space = f"{{train.epochs: {{type: choice, values: [{values}]}}}}"
+    sweep = f"sweep: {{metric: val_loss, num_samples: 1, parameters: {space}}}\n"
+    assert stored_config(BASE + sweep, "config.yaml").sweep
+    wrong = sweep.replace("[1, ", "[-1, ")
+    assert stored_config(BASE + wrong, "config.yaml").sweep
+    with pytest.raises(ConfigError, match=r"config.yaml:14:7: not valid YAML: 'x' is no bool"):
+        stored_config(BASE + "seed: !!bool x", "config.yaml")

@@ -503,7 +503,7 @@ NOT_A_MAPPING = {
     ),
     "impossible date": (
         "name: a\nseed: 2020-13-01\n",
-        "job.yaml:2:7: not valid YAML: month must be in 1..12",
+        "job.yaml:2:7: not valid YAML: '2020-13-01' is no timestamp: month must be in 1..12",
     ),
     "alias of itself": (
         "data: &x [*x]\n",

@@ -24,7 +24,7 @@ from safetensors.numpy import load_file, save
 from dist_bp.checkpoint import CheckpointStore, find_runs, load, resolve
 from dist_bp.config import load_config
 from dist_bp.errors import CheckpointError, UserError
-from dist_bp.serve import SavedModel
+from dist_bp.serve import SavedModel, evaluate_split
 from dist_bp.train.meter import EpochMeter
 from dist_bp.train.setup import PreparedJob, prepare_job
 from tests.checkpoint.samples import rewrite, sign
@@ -295,3 +295,36 @@ def test_a_command_says_it_in_a_line(made: tuple[PreparedJob, Path, Any], tmp_pa
     assert {*tmp_path.rglob("*")} == files
     with pytest.raises(CheckpointError, match="does not hold arrays"):
         load(tmp_path / "model")
+
+
+@pytest.mark.parametrize("digest", ["", "..", "../../x", "a" * 64 + "\n", "a" * 16])
+def test_a_model_says_not_where_to_write(made: tuple[PreparedJob, Path, Any], tmp_path: Path, digest: str) -> None:
+    """Its folder of prepared data is somebody's, and its digest leads there."""
+    _, original, _ = made
+    model, victim = tmp_path / "model", tmp_path / "victim"
+    victim.mkdir()
+    shutil.copytree(original, model)
+    config = yaml.safe_load((model / "config.yaml").read_text())
+    config["data"]["prepared"] = str(victim)
+    rewrite(model, "config.yaml", yaml.safe_dump(config).encode())
+    sign(model, json.loads((model / "manifest.json").read_text()) | {"data_digest": digest})
+    done = run_here("evaluate", str(model), "--split", "train")
+    assert done.returncode == 2
+    assert "data_digest: String should match pattern" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert list(victim.iterdir()) == []
+
+
+def test_a_folder_with_the_right_name_is_no_prepared_data(
+    made: tuple[PreparedJob, Path, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, original, _ = made
+    monkeypatch.chdir(tmp_path)
+    model, victim = tmp_path / "model", tmp_path / "victim"
+    (victim / job.prepared.digest[:16]).mkdir(parents=True)
+    shutil.copytree(original, model)
+    config = yaml.safe_load((model / "config.yaml").read_text())
+    config["data"]["prepared"] = str(victim)
+    rewrite(model, "config.yaml", yaml.safe_dump(config).encode())
+    evaluate_split(SavedModel.load(model), "train")
+    assert [path.name for path in victim.rglob("*")] == [job.prepared.digest[:16]]

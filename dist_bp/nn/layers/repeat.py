@@ -5,10 +5,8 @@ from typing import Annotated
 
 from dist_bp.errors import OptionError
 from dist_bp.nn.layer import Layer
-from dist_bp.nn.layers.sequential import Sequential
+from dist_bp.nn.layers.sequential import MOST_LAYERS, Sequential
 from dist_bp.options import Count, Doc, MinLen
-
-MOST_LAYERS = 10_000
 
 
 class Repeat(Sequential):

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
-from dist_bp.errors import ShapeError
+from dist_bp.errors import OptionError, ShapeError
 from dist_bp.nn.context import Context
 from dist_bp.nn.layer import Declaration, Layer, Parameter, Statistic
 from dist_bp.nn.types import NO_VIEWS, Backward, Views
 from dist_bp.types import Array, Shape
+
+MOST_LAYERS = 10_000
+"""Of one network; those within others count."""
 
 
 class Sequential(Layer):
@@ -16,6 +19,8 @@ class Sequential(Layer):
     """
 
     def __init__(self, layers: Sequence[Layer]) -> None:
+        if (count := sum(layer.count for layer in layers)) > MOST_LAYERS:
+            raise OptionError("layers", f"make {count:,} layers, and a network may have {MOST_LAYERS:,}")
         unrolled = [inner for layer in layers for inner in layer.unrolled()]
         self.layers = tuple((str(index), layer) for index, layer in enumerate(unrolled))
 
