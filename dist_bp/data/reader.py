@@ -40,8 +40,8 @@ SUFFIXES = {
     ".npz": "npz",
     ".idx": "idx",
 }
-SIGNS = ("separator", "thousands", "comment")
-"""Options that are text where they are not null; YAML would read some signs as something else."""
+TEXTS = ("separator", "quote", "decimal", "thousands", "comment", "encoding")
+"""Options that are text where they are not null."""
 BLOCK_BYTES = 2**24
 KINDS: dict[Any, str] = {
     CsvSource: "csv",
@@ -175,10 +175,18 @@ def _form(source: Source | None, options: Sequence[str]) -> CsvForm:
                 f"--csv {option!r}: must be NAME=VALUE with the name of an option of csv: {', '.join(names)}"
             )
         try:
-            given[name] = value if isinstance(getattr(form, name), str) or name in SIGNS else yaml.safe_load(value)
+            given[name] = _text(value) if name in TEXTS else yaml.safe_load(value)
         except (yaml.YAMLError, RecursionError, *NOT_ITS_TAG) as error:
             raise UserError(f"--csv {option!r}: the value is not valid YAML") from error
     try:
         return replace(form, **given)
     except ConfigError as error:
         raise UserError([f"--csv {line.removeprefix('CsvForm: ')}" for line in error.problems]) from error
+
+
+def _text(value: str) -> str | None:
+    """A text as it stands, as \\t, in quotes or null: YAML would read most signs as something else."""
+    if value == "null":
+        return None
+    quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+    return str(yaml.safe_load(value)) if quoted else value.replace("\\t", "\t")

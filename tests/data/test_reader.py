@@ -1,4 +1,6 @@
 import gzip
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from dist_bp.data import Pipeline, Prepared, Reader, Split, prepare
 from dist_bp.data.preprocess.one_hot import OneHot
 from dist_bp.data.sources.csv import CsvSource
 from dist_bp.data.sources.scikit_learn import SklearnSource
+from dist_bp.data.tables.notation import Notation
 from dist_bp.data.tables.rows import Rows
 from dist_bp.errors import DataError, UserError
 from tests.data.test_sources import IMAGES, LABELS, idx_bytes
@@ -99,7 +102,7 @@ def test_arrays(table: Prepared) -> None:
         ("gap.csv", "missing in row 1"),
         (
             "word.csv",
-            r"'n' of 'word.csv' is one of numbers and holds '\?' in row 1 .*--csv 'na_values=\['\?'\]'",
+            r"'n' of 'word.csv' is one of numbers and holds '\?' in row 1 .*--csv 'na_values=\[.\?.\]'",
         ),
         ("twice.csv", "2 columns with the name 'n'"),
     ],
@@ -123,3 +126,64 @@ def test_options_that_there_are_not(table: Prepared) -> None:
     ):
         with pytest.raises(UserError, match=message):
             Reader(table.pipeline, SOURCE, [option])
+
+
+@pytest.mark.parametrize(
+    ("content", "remedy", "expected"),
+    [
+        ("n;flag\n1;no\n", "separator", [1.0]),
+        ("n\tflag\n1\tno\n", "separator", [1.0]),
+        ("n|flag\n1|no\n", "separator", [1.0]),
+        ("n flag\n1 no\n", "separator", [1.0]),
+        ("n,flag\n?,no\n1,no\n", "na_values", [np.nan, 1.0]),
+        ("n,flag\nit's,no\n1,no\n", "na_values", [np.nan, 1.0]),
+        ('n,flag\n"a ""b"" c\'d",no\n1,no\n', "na_values", [np.nan, 1.0]),
+        ("n,flag\n\\N,no\n1,no\n", "na_values", [np.nan, 1.0]),
+        ("n,flag\n$X `ls`,no\n1,no\n", "na_values", [np.nan, 1.0]),
+        ("n,flag\n1 000,no\n1,no\n", "thousands", [1000.0, 1.0]),
+        ("n,flag\n1'000,no\n1,no\n", "thousands", [1000.0, 1.0]),
+        ("n,flag\n1\u00a0000,no\n1,no\n", "thousands", [1000.0, 1.0]),
+        ("n,flag\n1\u202f000,no\n1,no\n", "thousands", [1000.0, 1.0]),
+        ('n,flag\n"1,000",no\n1,no\n', "thousands", [1000.0, 1.0]),
+        ('n,flag\n"1.000,5",no\n1,no\n', "decimal", [1000.5, 1.0]),
+        ("# x\nn,flag\n1,no\n", "comment", [1.0]),
+        (b"n,flag\n1,\xe4\n", "encoding", [1.0]),
+    ],
+)
+def test_what_is_printed_can_be_typed(
+    table: Prepared, content: str | bytes, remedy: str, expected: list[float]
+) -> None:
+    """The words of the message, as a shell reads them, mend the file."""
+    Path("new.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(DataError) as caught:
+        list(Reader(table.pipeline).rows("new.csv"))
+    options = []
+    for printed in re.split(", or | or --csv ", str(caught.value))[0].split("--csv ")[1:]:
+        words = shlex.shlex(printed, posix=True)
+        words.whitespace_split, words.commenters = True, ""
+        options.append((words.get_token() or "").rstrip(","))
+    assert options[0].startswith(f"{remedy}=")
+    assert "..." not in options[0]
+    (rows,) = Reader(table.pipeline, None, options).rows("new.csv")
+    np.testing.assert_array_equal(rows.inputs["n"], expected)
+
+
+def test_options_as_a_person_writes_them(table: Prepared) -> None:
+    Path("new.csv").write_text('n\tflag\n1\t"no\n')
+    source = CsvSource("d.csv", "ok", comment="1", thousands=" ")
+    for options in (
+        ["separator=\t", "quote=null", "comment=null"],
+        ["separator=\\t", "quote='", "comment=null", "thousands=null"],
+        ['separator="\\t"', "quote=null", "comment=#"],
+        ["separator='\t'", "quote=|", "comment=//"],
+    ):
+        (rows,) = Reader(table.pipeline, source, options).rows("new.csv")
+        assert rows.inputs.to_dict("list") == {"n": [1], "flag": ['"no']}, options
+    with pytest.raises(UserError, match="--csv decimal: must be text, got None"):
+        Reader(table.pipeline, source, ["decimal=null"])
+
+
+def test_a_tab_is_one_in_yaml(table: Prepared) -> None:
+    assert Notation().option("separator", repr("\t")) == 'data.source.separator: "\\t"'
+    assert Notation().option("thousands", repr("\u00a0")) == 'data.source.thousands: "\\u00a0"'
+    assert Notation().option("thousands", repr("'")) == 'data.source.thousands: "\'"'

@@ -280,7 +280,7 @@ BROKEN = [
     ('a,y\n1,2\n"' + "x," * 100_000, {}, "more than 131,072 characters: is a quote not closed?"),
     ("# of 2024\na,y\n1,2\n", {}, "if it is a comment, set data.source.comment: '#' or data.source.skip_rows: 1"),
     ("1,2\n3,4\n", {}, "holds numbers: if it has no header, set data.source.header: false"),
-    ("a\ty\n1\t2\n", {}, "has only one column: set data.source.separator: '\\t'"),
+    ("a\ty\n1\t2\n", {}, 'has only one column: set data.source.separator: "\\t"'),
     ("a,y\n1,2\n", {"names": ("a", "b", "y")}, "has 2 columns, but data.source.names has 3"),
     ("", {}, "is empty"),
     ("a,y,y\n1,2,3\n", {}, "target: data file 'd.csv' has 2 columns with the name 'y': give each a name of its own"),

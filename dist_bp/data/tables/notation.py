@@ -1,7 +1,10 @@
 """How numbers and gaps are written in cells of text."""
 
+import ast
 import contextlib
+import json
 import re
+import shlex
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -32,9 +35,14 @@ class Notation:
     typed: bool = False
 
     def option(self, name: str, value: str = "") -> str:
-        """How an option is written where this file was named."""
+        """How an option is written where this file was named; `value` is YAML in a line, or what repr() gives.
+
+        YAML knows escapes, and shells are spared single quotes, in double quotes.
+        """
+        if value[:1] in ("'", '"', "[") and (self.command or "\\" in value):
+            value = json.dumps(ast.literal_eval(value), ensure_ascii="\\" in value)
         if self.command:
-            return f"--csv '{name}={value}'"
+            return f"--csv {shlex.quote(f'{name}={value}') if value else f'{name}=...'}"
         return f"data.source.{name}" + (f": {value}" if value else "")
 
     @cached_property
