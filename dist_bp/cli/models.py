@@ -81,11 +81,11 @@ def predict(
     trust_code: TrustCode = False,
 ) -> None:
     """Predict a file of raw rows, block by block."""
-    from dist_bp.serve.files import predict_file, prediction_file
+    from dist_bp.serve.files import predict_file, prediction_file, reader_of
 
     with (
         opened(model, config, trust_code) as (saved, _),
-        prediction_file(output, force, saved.pipeline.classes) as write,
+        prediction_file(output, force, saved.pipeline.classes, reader_of(saved).id_column) as write,
     ):
         rows, absent = predict_file(saved, input, write, csv or ())
     print(

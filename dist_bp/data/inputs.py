@@ -1,9 +1,11 @@
 """Raw inputs in the one form that all later stages know: an array of numbers beside an array of categories."""
 
 import math
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, cast
 
 import numpy as np
@@ -17,6 +19,10 @@ Raw = Any
 """An array (samples, *shape), a pandas.DataFrame, or a list of rows: what users hand over."""
 BLOCK_BYTES = 16 * 2**20
 """Size of a block of float64 numbers: with its source and its result about 64 MB are in memory at a time."""
+
+TRUTH = ("true", "TRUE", "false", "FALSE")
+"""What pandas takes for truth values in a text file, besides their names in Python."""
+WHOLE = re.compile(r"\s*([+-]?)(0|[1-9][0-9]*)(?:\.0*)?\s*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -116,6 +122,22 @@ def text_of(value: Any) -> str:
     return str(value)
 
 
+def category_of(value: Any) -> str:
+    """A category as text, the same whatever the table: true and 1.0 of a text file are the True and 1 of others."""
+    return _spelled(text_of(value))
+
+
+@lru_cache(maxsize=2**16)
+def _spelled(text: str) -> str:
+    if text in TRUTH:
+        return text.title()
+    whole = WHOLE.fullmatch(text)
+    if whole is None:
+        return text
+    sign, digits = whole.groups()
+    return digits if digits == "0" or sign != "-" else f"-{digits}"
+
+
 def numeric_array(values: Raw, what: str) -> Array:
     """`values` as an array of real numbers without a copy where possible; raises DataError."""
     try:
@@ -206,7 +228,7 @@ def _texts_of(frame: Any, names: Sequence[str]) -> Array:
         if frame[name].dtype.kind == "f":
             _refuse_rounded(name, frame[name].to_numpy(np.float64, na_value=0))
         texts[:, position] = [
-            None if gone else text_of(value) for value, gone in zip(frame[name], missing, strict=True)
+            None if gone else category_of(value) for value, gone in zip(frame[name], missing, strict=True)
         ]
     return texts
 

@@ -18,7 +18,7 @@ from dist_bp.foreign import checked
 from dist_bp.messages import one_line
 from dist_bp.types import Array, DType, Shape
 
-FORMAT = 2
+FORMAT = 3
 KINDS: dict[str, type[Affine] | type[Indicators] | type[Fill]] = {
     kind.kind: kind for kind in (Affine, Indicators, Fill)
 }

@@ -13,7 +13,7 @@ from dist_bp.data.pipeline import Pipeline
 from dist_bp.errors import DataError
 from dist_bp.types import Array, DType, Shape, Task
 
-FORMAT = 2
+FORMAT = 3
 SCHEMA, PIPELINE = "schema.json", "pipeline.json"
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dist_bp.data.inputs import row_at, text_of
+from dist_bp.data.inputs import category_of, row_at, text_of
 from dist_bp.data.target_transform import LEAST, TargetTransform, TransformName
 from dist_bp.errors import ConfigError, DataError
 from dist_bp.foreign import checked
@@ -47,8 +47,12 @@ class Targets:
             raise DataError(f"the labels must have the shape (n,), these have {array.shape}")
         places = {text_of(name): place for place, name in enumerate(classes)}
         places |= {text_of(value): place for place, value in enumerate(self.values or ())}
+        spelled = {category_of(text): place for text, place in places.items()}
+        if any(spelled[category_of(text)] != place for text, place in places.items()):
+            spelled = {}  # classes that only their spelling tells apart
         unique, inverse = np.unique(array, return_inverse=True)
-        codes = np.array([places.get(text_of(label), -1) for label in unique.tolist()], np.int64)[inverse]
+        found = [places.get(text_of(label), spelled.get(category_of(label), -1)) for label in unique.tolist()]
+        codes = np.array(found, np.int64)[inverse]
         strange = np.flatnonzero(codes < 0)
         if len(strange):
             raise DataError(

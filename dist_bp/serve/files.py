@@ -81,11 +81,11 @@ def counted_from(path: str, row: int) -> Iterator[None]:
 
 
 @contextmanager
-def prediction_file(path: Path, overwrite: bool, classes: Any = None) -> Iterator[Write]:
+def prediction_file(path: Path, overwrite: bool, classes: Any = None, id_column: str | None = None) -> Iterator[Write]:
     """A function that appends predictions to the new file `path`: csv, parquet, or npy with the predictions alone.
 
-    The file appears complete or not at all. `classes` are those that the predictions are of, if any. Raises UserError
-    where the file exists, cannot be written or has another suffix.
+    The file appears complete or not at all. `classes` are those that the predictions are of, if any, and `id_column`
+    is what names the rows. Raises UserError where the file exists, cannot be written or has another suffix.
     """
     if path.suffix not in WRITERS:
         raise UserError(f"output {path}: the format is told by the suffix, one of {', '.join(WRITERS)}")
@@ -93,7 +93,7 @@ def prediction_file(path: Path, overwrite: bool, classes: Any = None) -> Iterato
         raise UserError(f"output {path} exists already: name another file, or add --force to replace it")
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with WRITERS[path.suffix](aside, classes) as write:
+        with WRITERS[path.suffix](aside, classes, id_column) as write:
             yield write
         aside.replace(path)
     except OSError as error:
@@ -103,13 +103,13 @@ def prediction_file(path: Path, overwrite: bool, classes: Any = None) -> Iterato
 
 
 @contextmanager
-def _write_csv(path: Path, classes: Any) -> Iterator[Write]:
+def _write_csv(path: Path, classes: Any, id_column: str | None) -> Iterator[Write]:
     with path.open("w", encoding="utf-8", newline="") as file:
         yield lambda frame: frame.to_csv(file, index=False, header=file.tell() == 0)
 
 
 @contextmanager
-def _write_parquet(path: Path, classes: Any) -> Iterator[Write]:
+def _write_parquet(path: Path, classes: Any, id_column: str | None) -> Iterator[Write]:
     import pyarrow
     from pyarrow import parquet
 
@@ -129,13 +129,13 @@ def _write_parquet(path: Path, classes: Any) -> Iterator[Write]:
 
 
 @contextmanager
-def _write_npy(path: Path, classes: Any) -> Iterator[Write]:
+def _write_npy(path: Path, classes: Any, id_column: str | None) -> Iterator[Write]:
     """NumPy leaves room in the header for the number of rows to grow, so it is written again at the end."""
     header: dict[str, Any] = {}
     with path.open("wb") as file:
 
         def write(frame: "pd.DataFrame") -> None:
-            names = [name for name in frame.columns if str(name).startswith("prediction")]
+            names = [name for name in frame.columns if str(name).startswith("prediction") and name != id_column]
             dtype = None if classes is None else np.array(classes).dtype
             values: Array = np.ascontiguousarray(frame[names].to_numpy(dtype))
             values = values[:, 0] if len(names) == 1 else values

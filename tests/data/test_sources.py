@@ -173,7 +173,7 @@ def test_csv_kinds_are_inferred() -> None:
     assert dataset.features.categorical == ("town", "fine")
     inputs = conform(dataset.samples.inputs, dataset.features)
     assert inputs.numbers.tolist() == [[1], [2.5], [3]]
-    assert inputs.texts.tolist() == [["Bonn", "true"], ["Köln", "TRUE"], ["Bonn", "false"]]
+    assert inputs.texts.tolist() == [["Bonn", "True"], ["Köln", "True"], ["Bonn", "False"]]
     assert dataset.samples.targets.dtype == np.int64
     assert dataset.column == "price"
 

@@ -110,3 +110,13 @@ def test_regression_of_text_and_of_what_float32_cannot_hold() -> None:
         learn(["a", "b"], "regression").encode(["a"])
     with pytest.raises(DataError, match=r"row 0 .* too large for float32"):
         learn([1.0], "regression").encode([1e300])
+
+
+def test_a_class_is_known_however_a_table_spells_it() -> None:
+    targets = learn_targets(np.array(["true", "false", "true"]), "classification", "float32")
+    assert targets.classes == ("false", "true")
+    assert targets.encode(np.array([True, False], object)).tolist() == [1, 0]
+    versions = learn_targets(np.array(["1", "1.0", "2"]), "classification", "float32")
+    assert versions.encode(np.array(["1.0", "1", "2"], object)).tolist() == [1, 0, 2]
+    with pytest.raises(DataError, match=r"label '1\.00' in row 0"):
+        versions.encode(np.array(["1.00"], object))

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,11 @@ from pyarrow import parquet
 
 from dist_bp import build
 from dist_bp.cli.main import main
-from dist_bp.data import Pipeline, Reader, Targets, reader
+from dist_bp.data import Pipeline, Reader, Split, Targets, prepare, reader
+from dist_bp.data.preprocess.one_hot import OneHot
 from dist_bp.data.sources.csv import CsvSource
+from dist_bp.data.tables.column import Column
+from dist_bp.data.tables.parquet import ParquetFile
 from dist_bp.serve import SavedModel
 from dist_bp.serve.files import evaluate_file, predict_file
 from tests.data.test_sources import idx_bytes
@@ -178,6 +182,25 @@ def test_what_names_the_rows_goes_with_the_predictions(capsys: pytest.CaptureFix
     pd.testing.assert_frame_equal(other, first.drop(columns="name"), check_dtype=False, check_exact=False)
 
 
+def test_names_of_the_rows_may_be_missing_and_called_anything(capsys: pytest.CaptureFixture[str]) -> None:
+    names = pd.Series(["", "1", "007"] + [""] * (ROWS - 4) + ["last"])
+    for turn in (names, names[::-1]):
+        FRAME.assign(prediction_id=turn.tolist()).to_csv("d.csv", index=False)
+        source = {"type": "csv", "path": "d.csv", "target": "y", "id_column": "prediction_id", "categorical": ["i"]}
+        trained(Path.cwd(), {**source, **KEEP})
+        for suffix in ("parquet", "csv", "npy"):
+            run(capsys, "predict", "runs/run", "--input", "d.csv", "--output", f"out.{suffix}", "--force")
+        table, text = pd.read_parquet("out.parquet"), pd.read_csv("out.csv", dtype=str, keep_default_na=False)
+        assert table["prediction_id"].fillna("").tolist() == turn.tolist() == text["prediction_id"].tolist()
+        assert np.load("out.npy").tolist() == table["prediction"].tolist()
+    typed = pa.table({"a": pa.array([None] * 3 + [2**53 + 1], pa.int64())})
+    parquet.write_table(typed, "ids.parquet")
+    file = ParquetFile("ids.parquet")
+    blocks = [Column(file, "a", block["a"]).names() for block in file.blocks(["a"], 3)]
+    assert [str(block.dtype) for block in blocks] == ["Int64", "Int64"]
+    assert blocks[1].tolist() == [2**53 + 1]
+
+
 SIGNS = st.sampled_from([(",", ".", None), (";", ",", "."), ("\t", ".", ","), ("|", ",", "'"), (";", ".", " ")])
 CELL = st.text(st.characters(codec="latin-1", exclude_characters="\0", exclude_categories=("Cc",)), max_size=6)
 CELLS = st.lists(st.tuples(st.floats(-1e9, 1e9), CELL | st.just('a\n"b')), min_size=20, max_size=30)
@@ -213,3 +236,43 @@ def test_what_is_written_is_read(
     assert [value for part in parts for value in part.inputs["n"].tolist()] == numbers
     assert [value for part in parts for value in part.inputs["t"].tolist()] == texts
     assert [value for part in parts for value in part.targets.tolist()] == list(range(len(cells)))
+
+
+def spellings() -> dict[str, str]:
+    """A text file, and the same with other signs for numbers."""
+    head, rows = "t,w,m,f,y", ["true,1.0,1.00,0.25,no", "FALSE, 2,2.50,1000.00,yes", "true,-3.,007,x,yes"] * 4
+    plain = "\n".join([head, *rows, ""])
+    return {"d.csv": plain, "other.csv": plain.replace(",", ";").replace(".", ",").replace("1000", "1 000")}
+
+
+def test_a_category_is_the_same_whatever_the_table() -> None:
+    for name, content in spellings().items():
+        Path(name).write_text(content)
+    source = CsvSource("d.csv", "y", categorical=("t", "w", "m", "f"))
+    model = prepare(source, Split(), [OneHot()], 0, "float32", Path("prepared")).pipeline
+    frame = pd.DataFrame(
+        {
+            "t": np.array([True, False, True] * 4),
+            "w": np.array([1, 2, -3] * 4, np.float64),
+            "m": [Decimal("1.000"), "2.50", "007"] * 4,
+            "f": [np.float32(0.25), 1000, "x"] * 4,
+        }
+    )
+    expected = model.transform(source.load().samples.inputs)
+    assert expected.shape == (12, 11)
+    assert (expected.sum(axis=1) == 4).all()
+    np.testing.assert_array_equal(model.transform(frame), expected)
+    arrow = pa.table(
+        {
+            "t": pa.array(frame["t"]),
+            "w": pa.array(frame["w"], pa.float32()),
+            "m": pa.array(["1.0", "2.50", "007"] * 4),
+            "f": pa.array(["0.25", "1000", "x"] * 4),
+        }
+    )
+    parquet.write_table(arrow, "d.parquet")
+    options = ("separator=;", "decimal=,", "thousands= ")
+    for path, given_options in (("d.csv", ()), ("d.parquet", ()), ("other.csv", options)):
+        parts = [part.inputs for part in Reader(model, source, given_options).rows(path)]
+        np.testing.assert_array_equal(model.transform(pd.concat(parts)), expected, err_msg=path)
+    assert "4 columns of categories, each with how many: t (2), w (3), m (3), f (3)" in source.load().notes

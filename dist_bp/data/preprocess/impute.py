@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 
-from dist_bp.data.inputs import BLOCK_BYTES, Block, absent
+from dist_bp.data.inputs import BLOCK_BYTES, Block, absent, category_of
 from dist_bp.data.moments import PresentMean
 from dist_bp.data.preprocess.base import Blocks, Columns, Form, Preprocessor, Transform, from_json, to_json
 from dist_bp.errors import DataError, OptionError
@@ -76,7 +76,7 @@ class Impute(Preprocessor):
         wanted = [i for i, name in enumerate(form.texts) if self.columns is None or name in self.columns]
         if self.strategy == "constant":
             if isinstance(self.value, str):
-                texts = [self.value if i in wanted else None for i in range(len(texts))]
+                texts = [category_of(self.value) if i in wanted else None for i in range(len(texts))]
             else:
                 numbers[chosen] = self.value
             return Fill(numbers, tuple(texts))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dist_bp.data.inputs import row_at
+from dist_bp.data.inputs import category_of, row_at
 from dist_bp.data.tables.advice import advice
 from dist_bp.data.tables.base import TableFile
 from dist_bp.data.tables.notation import Cells, as_numbers
@@ -119,22 +119,70 @@ class Column:
         whole = types.is_integer(cells.type) and cells.null_count == 0
         return as_numbers(cells, cells.type if whole or types.is_floating(cells.type) else pa.float64())
 
-    def categories(self) -> Any:
-        """Text, whole numbers or truth values as a pandas Series, None or NA where missing; raises DataError."""
-        import pandas as pd
+    @cached_property
+    def _named(self) -> Cells:
+        """The cells as those of categories: text, whole numbers, floats or truth values; raises DataError."""
+        import pyarrow.compute as pc
+
+        cells, notation = self._written, self.file.notation
+        if not is_text(cells.type) or notation.is_plain:
+            return cells
+        return pc.if_else(notation.are_numbers(self.cells), notation.plain(self.cells), cells)
+
+    @cached_property
+    def _written(self) -> Cells:
+        """Text as it is written, whole numbers, floats or truth values, null where missing; raises DataError."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
         cells, types = self.cells, pa.types
         if is_text(cells.type):
-            cells = pc.if_else(cells.is_null(), pa.scalar(None, cells.type), self.plain)  # with the blanks around it
-        elif types.is_integer(cells.type):
-            return pd.Series(cells.to_pylist(), dtype="Int64") if cells.null_count else cells.to_pandas()
-        elif types.is_decimal(cells.type) or types.is_temporal(cells.type):
-            cells = cells.cast(pa.string())
-        elif not (types.is_floating(cells.type) or types.is_boolean(cells.type)):
+            return pc.if_else(cells.is_null(), pa.scalar(None, cells.type), self.plain)  # with the blanks around it
+        if types.is_decimal(cells.type) or types.is_temporal(cells.type):
+            return cells.cast(pa.string())
+        if not (types.is_integer(cells.type) or types.is_floating(cells.type) or types.is_boolean(cells.type)):
             raise DataError(f"{self._where} is one of categories and holds {cells.type}")
-        return pd.Series(np.array([*cells.to_pylist(), None], object)[:-1], dtype=object)
+        return cells
+
+    def categories(self) -> Any:
+        """Text, numbers or truth values as a pandas Series, None or NA where missing; raises DataError."""
+        import pandas as pd
+        import pyarrow as pa
+
+        cells = self._named
+        if pa.types.is_integer(cells.type):
+            return pd.Series(cells.to_pylist(), dtype="Int64") if cells.null_count else cells.to_pandas()
+        return pd.Series(np.array([*_values(cells), None], object)[:-1], dtype=object)
+
+    def names(self) -> Any:
+        """What names the rows, as it is written: a pandas Series whose type is the same where all are missing.
+
+        Raises DataError.
+        """
+        import pandas as pd
+        from pyarrow import types
+
+        kind, dtype = self._written.type, "string"
+        if types.is_integer(kind):
+            dtype = "UInt64" if types.is_unsigned_integer(kind) else "Int64"
+        elif not is_text(kind):
+            dtype = "boolean" if types.is_boolean(kind) else "float64"
+        return pd.Series(self._written.to_pylist(), dtype=dtype)
+
+    def distinct(self) -> int:
+        """How many categories there are, as they are learnt."""
+        import pyarrow.compute as pc
+
+        return len({category_of(value) for value in _values(pc.unique(self._named)) if value is not None})
+
+
+def _values(cells: Cells) -> list[Any]:
+    """Cells one by one, None where they are null; floats as exact as they are, and no more."""
+    from pyarrow import types
+
+    if not types.is_floating(cells.type):
+        return list(cells.to_pylist())
+    return [None if value != value else value for value in cells.to_numpy(zero_copy_only=False)]
 
 
 def without(columns: Sequence[Column], gone: Array) -> list[Column]:

@@ -82,15 +82,23 @@ class Notation:
         pattern = rf"^[+-]?(?:0|[1-9][0-9]{{0,14}})(?:{re.escape(self.decimal)}[0-9]*)?(?:[eE][+-]?[0-9]+)?$"
         return bool(pc.all(pc.match_substring_regex(present, pattern), min_count=0).as_py())
 
-    def numbers(self, present: Cells) -> Array:
-        """Cells that are numbers or null as int64, where all are whole and none is missing, or as float64."""
-        import pyarrow as pa
+    @property
+    def is_plain(self) -> bool:
+        return self.thousands is None and self.decimal == "."
+
+    def plain(self, numbers: Cells) -> Cells:
+        """Cells that are numbers with a decimal point and without groups."""
         import pyarrow.compute as pc
 
         if self.thousands:
-            present = pc.replace_substring(present, self.thousands, "")
-        if self.decimal != ".":
-            present = pc.replace_substring(present, self.decimal, ".")
+            numbers = pc.replace_substring(numbers, self.thousands, "")
+        return pc.replace_substring(numbers, self.decimal, ".")
+
+    def numbers(self, present: Cells) -> Array:
+        """Cells that are numbers or null as int64, where all are whole and none is missing, or as float64."""
+        import pyarrow as pa
+
+        present = self.plain(present)
         if present.null_count == 0:
             with contextlib.suppress(pa.ArrowInvalid):
                 return as_numbers(present, pa.int64())

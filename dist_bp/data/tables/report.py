@@ -14,7 +14,7 @@ def report(columns: Sequence[Column], kinds: Mapping[str, Kind], target: str, le
     """Some lines, however many columns there are."""
     features = [column for column in columns if column.name != target]
     numbers = [column.name for column in features if kinds[column.name] == "number"]
-    categories = [f"{column.name} ({distinct(column):,})" for column in features if kinds[column.name] == "category"]
+    categories = [f"{column.name} ({column.distinct():,})" for column in features if kinds[column.name] == "category"]
     lines = []
     if numbers:
         lines.append(f"{of(len(numbers), 'column')} of numbers: {listed(numbers)}")
@@ -36,12 +36,6 @@ def report(columns: Sequence[Column], kinds: Mapping[str, Kind], target: str, le
 
 def of(count: int, what: str) -> str:
     return f"{count:,} {what}{'s' * (count != 1)}"
-
-
-def distinct(column: Column) -> int:
-    import pyarrow.compute as pc
-
-    return int(pc.count_distinct(column.cells).as_py())
 
 
 def words(columns: Sequence[Column]) -> str:

@@ -39,7 +39,7 @@ def rows_of(
     targets = ids = None
     for column in columns:
         if column.name == id_column:
-            ids = column.categories()
+            ids = column.names()
             continue
         try:
             values = _values(column, kinds[column.name])
