@@ -3,7 +3,7 @@
 import math
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
@@ -113,6 +113,11 @@ def absent(texts: Array) -> Array:
 def row_at(row: int) -> str:
     """A row for messages."""
     return f"row {row} (counted from 0)"
+
+
+def with_rows(message: str, row_of: Callable[[int], int]) -> str:
+    """A message on a part of a file, with the rows of the file, `row_of` those of the part, in their place."""
+    return re.sub(r"\brow (\d+) \(counted from 0\)", lambda found: row_at(row_of(int(found[1]))), message)
 
 
 def text_of(value: Any) -> str:

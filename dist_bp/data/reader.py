@@ -120,7 +120,7 @@ class Reader:
             raise DataError(f"data file {path!r} has {len(inputs)} inputs but {len(targets)} targets")
         for start in range(0, len(inputs), size := self._rows()):
             part = slice(start, start + size)
-            yield Rows(inputs[part], None if targets is None else targets[part])
+            yield Rows(inputs[part], None if targets is None else targets[part], row_of=start.__add__)
 
     def _tables(self, path: str, kind: str, target: str | None) -> Iterator[Rows]:
         file: TableFile = ParquetFile(path) if kind == "parquet" else CsvFile(path, self._form, command=True)
@@ -138,7 +138,7 @@ class Reader:
             first += len(table)
             if target:
                 columns = self._without_gaps(columns, target)
-            yield rows_of(columns, self._kinds(features, target), target, ids)
+            yield replace(rows_of(columns, self._kinds(features, target), target, ids), row_of=columns[0].row)
 
     def _kinds(self, features: Sequence[str], target: str | None) -> dict[str, Kind]:
         """As they were in training; labels that were text are."""

@@ -10,6 +10,8 @@ import numpy as np
 
 from dist_bp.config.component import Custom, construct
 from dist_bp.data import Reader
+from dist_bp.data.inputs import with_rows
+from dist_bp.data.tables.rows import Rows
 from dist_bp.errors import DataError, UserError
 from dist_bp.serve.saved_model import SavedModel
 from dist_bp.types import Array
@@ -34,15 +36,18 @@ def evaluate_file(
     Raises DataError for a file that does not have the form of the training data.
     """
     count = 0
+    current: list[Rows] = []
 
     def pairs() -> Iterator[tuple[Any, Any]]:
         nonlocal count
         for rows in reader_of(saved, csv).scored(path, labels):
-            with counted_from(path, count):
-                yield rows.inputs, rows.targets
+            current[:] = [rows]
+            yield rows.inputs, rows.targets
+            current.clear()  # the reader itself tells rows of the file
             count += len(rows)
 
-    scores = saved.evaluate_blocks(pairs())
+    with rows_of_file(current):
+        scores = saved.evaluate_blocks(pairs())
     if not count:
         raise DataError(f"data file {path!r} has no rows")
     return count, scores
@@ -55,7 +60,7 @@ def predict_file(saved: SavedModel, path: str, write: Write, csv: Sequence[str] 
     """
     reader, count, absent = reader_of(saved, csv), 0, None
     for rows in reader.rows(path):
-        with counted_from(path, count):
+        with rows_of_file([rows]):
             predictions = saved.predict(rows.inputs)
         if reader.id_column in predictions:
             raise DataError(f"data.source.id_column: predictions have a column {reader.id_column!r} of their own")
@@ -71,13 +76,13 @@ def predict_file(saved: SavedModel, path: str, write: Write, csv: Sequence[str] 
 
 
 @contextmanager
-def counted_from(path: str, row: int) -> Iterator[None]:
-    """Adds to a DataError from which row of the file its rows are counted."""
+def rows_of_file(current: Sequence[Rows]) -> Iterator[None]:
+    """Lets a DataError tell rows as those of the file, not as those of the block at work, if there is one."""
     try:
         yield
     except DataError as error:
-        place = [f"{path}: rows are counted from row {row} here"] if row else []
-        raise DataError([*error.problems, *place]) from error
+        row_of = current[0].row_of if current else int
+        raise DataError([with_rows(problem, row_of) for problem in error.problems]) from error
 
 
 @contextmanager

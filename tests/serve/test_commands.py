@@ -13,7 +13,7 @@ from sklearn import datasets
 
 from dist_bp.cli.main import main
 from dist_bp.data import reader
-from dist_bp.serve import SavedModel
+from dist_bp.serve import SavedModel, saved_model
 from tests.serve.samples import configuration, save
 
 Run = Callable[..., tuple[int, str, str]]
@@ -128,12 +128,39 @@ def test_what_is_wrong_is_said_in_a_line(run: Run) -> None:
 
 def test_a_bad_row_of_a_later_block_is_placed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "BLOCK_BYTES", 8 * 4 * 100)
+    monkeypatch.setattr(saved_model, "BATCH_ROWS", 30)
     frame = iris()
-    frame.iloc[107, 2] = np.nan
-    frame.to_csv("rows.csv", index=False)
-    message = errors(run("predict", "run", "--input", "rows.csv", "--output", "out.csv"))
-    assert "row 7 (" in message
-    assert "rows.csv: rows are counted from row 100 here" in message
+    frame["kind"] = "setosa"
+    for change in ({"petal length (cm)": np.nan}, {"kind": "tulip"}):
+        wrong = frame.copy()
+        wrong.loc[107, [*change]] = [*change.values()]
+        wrong.to_csv("rows.csv", index=False)
+        np.save("rows.npy", wrong.iloc[:, :4].to_numpy())
+        np.save("kinds.npy", wrong["kind"].to_numpy(str))
+        said = [
+            errors(run("evaluate", "run", "--data", "rows.csv", "--targets", "kinds.npy")),
+            errors(run("evaluate", "run", "--data", "rows.npy", "--targets", "kinds.npy")),
+        ]
+        if "kind" not in change:
+            said.append(errors(run("predict", "run", "--input", "rows.csv", "--output", "out.csv")))
+        for message in said:
+            assert "row 107 (counted from 0)" in message
+            assert message.count("row ") == message.count("\n") == 1
+
+
+def test_rows_are_those_of_the_file_also_where_some_are_dropped(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = iris()[["sepal length (cm)", "petal width (cm)"]].set_axis(["a", "b"], axis=1)
+    frame["kind"] = np.repeat(["x", "y", "z"], 50)
+    frame.to_csv("train.csv", index=False)
+    source = {"type": "csv", "path": "train.csv", "target": "kind", "missing": "drop"}
+    save(configuration(Path(), source, 3), step=2)
+    for name, size in (("one.csv", 150), ("blocks.csv", 10)):
+        monkeypatch.setattr(reader, "BLOCK_BYTES", 8 * 2 * size)
+        wrong = frame.copy()
+        wrong.loc[[3, 40, 41, 45, 46], "a"] = np.nan
+        wrong.loc[[47], "kind"] = "tulip"
+        wrong.to_csv(name, index=False)
+        assert "'tulip' in row 47 (counted from 0)" in errors(run("evaluate", "run", "--data", name)), name
 
 
 def test_other_data_has_other_splits(run: Run) -> None:

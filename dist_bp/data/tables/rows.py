@@ -1,6 +1,6 @@
 """Columns of a file as raw samples: a table of inputs, targets and what names the rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +14,15 @@ from dist_bp.errors import DataError
 
 @dataclass(frozen=True)
 class Rows:
-    """Raw inputs, an array (n, ...) or a DataFrame; targets (n,) or (n, k) and names (n,) where there are any."""
+    """Raw inputs, an array (n, ...) or a DataFrame; targets (n,) or (n, k) and names (n,) where there are any.
+
+    `row_of` gives the row of the file that is the i-th here.
+    """
 
     inputs: Any
     targets: Any = None
     ids: Any = None
+    row_of: Callable[[int], int] = int
 
     def __len__(self) -> int:
         return len(self.inputs)
