@@ -14,15 +14,19 @@ from dist_bp.errors import ConfigError
 from dist_bp.messages import did_you_mean
 
 
-def render(config: JobConfig, comments: bool = False) -> str:
+def render(config: JobConfig, comments: bool = False, store: bool = True) -> str:
     """The complete configuration with all defaults; loading it gives an equal one.
 
     With `comments` every key has its description above it, those of the user's own components too: their modules are
-    imported. Raises ConfigError where that fails.
+    imported. Raises ConfigError where that fails. Without `store` nothing says where runs are recorded, which is then
+    what the environment says.
     """
+    plain = _plain(config)
+    if not store:
+        del plain["tracking"]["tracking_uri"]
     if not comments:
-        return _yaml(_plain(config), width=110)
-    a_line_each = _yaml(_plain(config), width=110, default_flow_style=False)
+        return _yaml(plain, width=110)
+    a_line_each = _yaml(plain, width=110, default_flow_style=False)
     return _commented(a_line_each, dict(_descriptions(config, ())))
 
 

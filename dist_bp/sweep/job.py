@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dist_bp.config import JobConfig, monitor_mode
+from dist_bp.config import JobConfig, monitor_mode, render
 from dist_bp.config.candidates import with_values
 from dist_bp.config.sweep import SweepConfig
 from dist_bp.errors import ConfigError
@@ -13,7 +13,7 @@ from dist_bp.runtime.cluster import cluster_address, local_cpus
 from dist_bp.runtime.ray_job import job_tags
 from dist_bp.track.origin import program
 from dist_bp.track.port import SOURCE, SWEEP
-from dist_bp.track.store import resolve_uri
+from dist_bp.track.store import resolve_uri, without_password
 from dist_bp.types import Direction
 
 
@@ -43,6 +43,11 @@ class SweepJob:
     def trial(self, values: Mapping[str, Any]) -> JobConfig:
         """The job with these values by key. Raises ConfigError where it cannot have them."""
         return with_values(self.config, values)
+
+    def written(self, config: JobConfig) -> str:
+        """The sweep's configuration, or a trial's, for a file: without passwords, and without the store where it is the
+        environment that names it."""
+        return without_password(render(config, store=not self.config.tracking.from_environment))
 
     @property
     def metric(self) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from dist_bp.checkpoint import export_model, load, open_store
-from dist_bp.config import JobConfig, render
+from dist_bp.config import JobConfig
 from dist_bp.errors import DataError, TrainingFailed
 from dist_bp.runtime.warden import Warden
 from dist_bp.sweep import table
@@ -78,8 +78,8 @@ def publish(
     tracker.log_tags({DESCRIPTION: describe_result(job, name, order, drawn, tracker.run_id or "")})
     chosen = job.trial(winner.values)
     path = folder / BEST_CONFIG
-    path.write_text(render(chosen), encoding="utf-8")
-    tracker.log_text(BEST_CONFIG, without_password(path.read_text(encoding="utf-8")))
+    path.write_text(job.written(chosen), encoding="utf-8")
+    tracker.log_text(BEST_CONFIG, path.read_text(encoding="utf-8"))
     _log_scores(tracker, study.trials, job.mode)
     model = Path(job.config.checkpoint.directory).absolute() / winner.run_id / "model"
     return SweepResult(

@@ -1,7 +1,9 @@
 """Which sweep is meant: a new one, or an earlier one that goes on as it was begun."""
 
+import json
 import time
 from pathlib import Path
+from typing import Any
 
 from dist_bp.config import JobConfig, stored_config
 from dist_bp.errors import ConfigError, UserError
@@ -10,7 +12,7 @@ from dist_bp.messages import plural
 from dist_bp.runtime.ray_job import again
 from dist_bp.sweep.job import SweepJob
 from dist_bp.sweep.journal import JOURNAL, Journal, Record
-from dist_bp.track.store import resolve_uri
+from dist_bp.track.store import without_password
 from dist_bp.typed import command
 
 CONFIG = "sweep.yaml"
@@ -68,9 +70,12 @@ def _earlier(job: SweepJob, folder: Path, total: int) -> Record:
 
 
 def _course(config: JobConfig) -> dict[str, object]:
-    """What must stay as it is. Files may be called by another path: a job on a cluster calls them by absolute ones."""
-    data = config.model_dump(mode="json", exclude={"ray"})
-    data["tracking"]["tracking_uri"] = resolve_uri(config.tracking.tracking_uri)
+    """What must stay as it is. Files may be called by another path: a job on a cluster calls them by absolute ones.
+
+    So may the store, and one without the sweep's runs is refused when they are looked for. Passwords are not kept.
+    """
+    kept = config.model_dump_json(exclude={"ray": True, "tracking": {"tracking_uri"}})
+    data: dict[str, Any] = json.loads(without_password(kept))
     for section, key in ((data["checkpoint"], "directory"), (data["data"], "prepared")):
         section[key] = str(Path(section[key]).absolute())
     source = data["data"]["source"]

@@ -8,7 +8,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from dist_bp.config import render
 from dist_bp.errors import Interrupted, TrainingFailed
 from dist_bp.messages import plural
 from dist_bp.runtime.calls import RayLost
@@ -112,8 +111,9 @@ def _open_study(
     interrupt: Interrupt,
 ) -> Study:
     journal = Journal(folder)
-    (folder / CONFIG).write_text(render(job.config), encoding="utf-8")
-    journal.open(render(job.config), tracker.run_id or "")
+    written = job.written(job.config)
+    (folder / CONFIG).write_text(written, encoding="utf-8")
+    journal.open(written, tracker.run_id or "")
     best_so_far = BestSoFar(tracker, job.mode)
 
     def watch(trials: Sequence[Trial]) -> None:

@@ -33,6 +33,11 @@ def resolve_uri(tracking_uri: str) -> str:
     Raises:
         TrackingError: the URI is not one of a store that runs can be recorded in.
     """
+    if MASK in tracking_uri:
+        raise TrackingError(
+            f"{_KEY}: {tracking_uri} is without its password, which is not kept in files: give the whole address, or "
+            "remove the key and set MLFLOW_TRACKING_URI"
+        )
     scheme = _scheme(tracking_uri)
     if scheme == "sqlite":
         path = tracking_uri.removeprefix(SQLITE)
