@@ -37,8 +37,8 @@ def read_example(directory: Path) -> Raw:
 
 
 def _plain(column: Any) -> Any:
-    """Whole numbers with missing values are floats in NumPy, text is objects."""
-    if column.dtype.kind not in "iuf":
+    """Text is objects, and so are whole numbers with missing values, which floats might round."""
+    if column.dtype.kind not in "iuf" or (column.dtype.kind in "iu" and column.isna().any()):
         return object
     if column.isna().any():
         return np.float64

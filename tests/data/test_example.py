@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from dist_bp.data import Split, prepare
-from dist_bp.data.inputs import Raw
+from dist_bp.data.inputs import Features, Raw, conform
 from dist_bp.data.preprocess.impute import Impute
 from dist_bp.data.preprocess.one_hot import OneHot
 from dist_bp.data.sources.base import Source
@@ -59,6 +59,17 @@ def test_a_table_keeps_the_types_of_its_columns_and_what_is_missing(tmp_path: Pa
         expected = frame[name][:5].astype(rows[name].dtype)
         pd.testing.assert_series_equal(rows[name], expected.where(expected.notna(), rows[name]))
     assert rows.isna().sum().to_dict() == {"size": 1, "short": 0, "rooms": 0, "age": 1, "floor": 0, "colour": 1}
+
+
+def test_names_of_categories_are_not_rounded(tmp_path: Path) -> None:
+    ids = [2**53 + 1, None, 2**53 + 2, *range(5)]
+    frame = pd.DataFrame({"city": pd.array(ids, dtype="Int64"), "kind": ["flat", "house"] * 4})
+    frame.to_parquet(tmp_path / "raw.parquet")
+    source = ParquetSource(str(tmp_path / "raw.parquet"), "kind", categorical=["city"], missing="impute")
+    rows = example_of(source, tmp_path, Impute(strategy="most_frequent"), OneHot(max_categories=10))
+    assert rows["city"].tolist() == ids[:5]
+    texts = conform(rows, Features((1,), ("city",), ("city",))).texts
+    assert texts[:, 0].tolist() == ["9007199254740993", None, "9007199254740994", "0", "1"]
 
 
 def test_rows_that_are_lost_are_told(tmp_path: Path) -> None:

@@ -290,6 +290,15 @@ def objects():
     mixed = pd.Series([1, "?", 2.5], dtype=object)
     return pd.DataFrame({"m": mixed, "d": [Decimal(1)] * 3, "t": ["x", None, "y"], "b": [True, None, False]}), [1, 2, 3]
 
+def numbers_but_for_one():
+    cells = ["1", "?", "3"]
+    columns = {"a": cells, "b": [None, "2", "x"], "c": pd.Categorical(cells), "d": ["1", "2", "3"]}
+    return pd.DataFrame({**columns, "e": ["1", "NA", "3"]}), [1, 2, 3]
+
+def unique_labels():
+    x, y = pair()
+    return dict(inputs=x, targets=y + 3, classes=np.unique(y + 3))
+
 def broken():
     raise RuntimeError("no luck")
 
@@ -329,6 +338,21 @@ def test_columns_of_python_objects_are_refused_by_name(user_module: str) -> None
         f"column 'm' of {function} holds Python objects (mixed-integer): make one of numbers or of text of it",
         f"column 'd' of {function} holds Python objects (decimal): make one of numbers or of text of it",
     ]
+
+
+def test_numbers_of_a_function_are_no_categories_in_silence(user_module: str) -> None:
+    function = f"{user_module}:numbers_but_for_one"
+    remedy = "make numbers of it (pandas.to_numeric), or give it the type category"
+    assert problems(FunctionSource(function)) == [
+        f"column 'a' of {function} holds numbers, but '?' in row 1 (counted from 0): {remedy}",
+        f"column 'e' of {function} holds numbers, but 'NA' in row 1 (counted from 0): {remedy}",
+    ]
+
+
+def test_labels_of_numpy_are_names_of_classes(user_module: str) -> None:
+    dataset = load(FunctionSource(f"{user_module}:unique_labels"))
+    assert dataset.classes == (3, 4)
+    assert [type(name) for name in dataset.classes] == [int, int]
 
 
 @pytest.mark.parametrize(

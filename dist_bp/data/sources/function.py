@@ -4,9 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from dist_bp.data.files import DigestCache, digest_of, digest_of_arrays
-from dist_bp.data.inputs import Features, is_table
+from dist_bp.data.inputs import Features, is_table, row_at
 from dist_bp.data.sources.base import Dataset, Opened, Samples, Source, dataset_of_arrays
+from dist_bp.data.tables.kinds import stray
+from dist_bp.data.tables.notation import Notation
 from dist_bp.errors import DataError
 from dist_bp.plugins import import_function, told
 
@@ -54,7 +58,8 @@ class FunctionSource(Source):
 
     def _dataset(self, result: dict[str, Any]) -> Dataset:
         test = (result["test_inputs"], result["test_targets"]) if "test_inputs" in result else None
-        classes = tuple(result["classes"]) if result.get("classes") is not None else None
+        named = result.get("classes")
+        classes = None if named is None else tuple(it.item() if isinstance(it, np.generic) else it for it in named)
         inputs = result["inputs"]
         if is_table(inputs):
             test_samples = None if test is None else Samples(*test)
@@ -72,7 +77,7 @@ class FunctionSource(Source):
 
 
 def _table_features(frame: Any, what: str) -> Features:
-    """Raises DataError for columns of objects that are not all text or truth values."""
+    """Raises DataError for columns of objects that are not all text or truth values, and of numbers but for some."""
     from pandas.api.types import infer_dtype
 
     names = tuple(str(name) for name in frame.columns)
@@ -82,8 +87,24 @@ def _table_features(frame: Any, what: str) -> Features:
         for name, kind, dtype in zip(names, found, frame.dtypes, strict=True)
         if getattr(dtype, "kind", "O") == "O" and kind not in ("string", "boolean", "categorical", "empty")
     ]
+    problems += [
+        f"column {name!r} of {what} holds numbers, but {text!r} in {row_at(row)}: make numbers of it "
+        "(pandas.to_numeric), or give it the type category"
+        for place, (name, kind) in enumerate(zip(names, found, strict=True))
+        if kind == "string"
+        for row, text in _stray(frame.iloc[:, place])
+    ]
     if problems:
         raise DataError(problems)
     kinds = (getattr(dtype, "kind", "O") for dtype in frame.dtypes)
     categorical = tuple(name for name, kind in zip(names, kinds, strict=True) if kind in "OUTb")
     return Features((len(names),), names, categorical)
+
+
+def _stray(texts: Any) -> list[tuple[int, str]]:
+    """Row and cell of the first text among numbers, if most of them are numbers."""
+    import pyarrow as pa
+
+    notation = Notation()
+    row = stray(notation.present(pa.array(texts, pa.string(), from_pandas=True)), notation)
+    return [] if row is None else [(row, texts.iloc[row])]

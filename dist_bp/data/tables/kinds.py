@@ -8,6 +8,7 @@ import numpy as np
 
 from dist_bp.data.tables.advice import DATELIKE, NUMBERLIKE, advice
 from dist_bp.data.tables.column import Column, is_number, is_text
+from dist_bp.data.tables.notation import Notation
 
 Kind = Literal["number", "category"]
 EXACT = 2**53
@@ -60,8 +61,8 @@ class Kinds:
         if 2 * _count(dates) > there:
             first = column.at(pc.index(dates, True).as_py())
             return "category", f"holds dates or times, first {first}: {_remedies(target, OF_DATES, CATEGORICAL)}"
-        if 2 * _count(pc.match_substring_regex(cells, NUMBERLIKE)) > there:
-            row = pc.index(numbers, False).as_py()
+        row = stray(cells, notation)
+        if row is not None:
             remedies = _remedies(target, advice(cells[row].as_py(), notation), CATEGORICAL)
             return "category", f"holds numbers, but {column.at(row)}: {remedies}"
         return "category", None
@@ -81,6 +82,16 @@ class Kinds:
             return "number", None
         remedies = _remedies(target, CATEGORICAL, f"{NUMERIC} if rounding does no harm")
         return "number", f"holds whole numbers above 2**{power}, first {column.at(row)}: {remedies}"
+
+
+def stray(cells: Any, notation: Notation) -> int | None:
+    """The first cell of text that is no number though most are; None where all are, or few."""
+    import pyarrow.compute as pc
+
+    if 2 * _count(pc.match_substring_regex(cells, NUMBERLIKE)) <= len(cells) - cells.null_count:
+        return None
+    row = pc.index(notation.are_numbers(cells), False).as_py()
+    return None if row < 0 else int(row)
 
 
 def _first_beyond(cells: Any, limit: int) -> int | None:
