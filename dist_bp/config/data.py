@@ -43,7 +43,7 @@ class TargetConfig(Section):
     transform: TransformName = Field(
         default="standardize",
         description="What is learnt in place of them, fitted on the training split and undone in predictions and "
-        "metrics; logarithms are standardized, too. Without effect on classes.",
+        "metrics; logarithms are standardized, too, and refused for classes.",
     )
 
 

@@ -45,7 +45,7 @@ class JobConfig(Section):
         default=(), description="What is measured; empty: accuracy of a classification, r2 of a regression."
     )
     decision: DecisionConfig = Field(
-        default=DecisionConfig(), description="Which of two classes is the positive one; without effect on others."
+        default=DecisionConfig(), description="How one of two classes is decided for; refused where there are others."
     )
     train: TrainConfig = Field(description="How the network is trained.")
     scaling: ScalingConfig = Field(default=ScalingConfig(), description="How many processes share the work.")

@@ -48,6 +48,26 @@ class Extremes:
         self.high = np.maximum(self.high, values.max(axis=0))
 
 
+class Standard:
+    """What gives each column mean 0 and standard deviation 1; a constant one becomes 0."""
+
+    def __init__(self) -> None:
+        self._moments, self._extremes = Moments(), Extremes()
+
+    def update(self, values: Array) -> None:
+        """Takes in the rows of `values` (rows, *shape)."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._moments.update(values)
+            self._extremes.update(values)
+
+    @property
+    def result(self) -> tuple[Array, Array]:
+        """What is to be subtracted first, and what to divide by then; not finite where the values are not."""
+        moments, extremes = self._moments, self._extremes
+        constant = (extremes.low == extremes.high) | (moments.deviation == 0)
+        return np.where(constant, extremes.low, moments.mean), np.where(constant, 1.0, moments.deviation)
+
+
 class PresentMean:
     """Mean of each column over the values that are not NaN; NaN where there are none."""
 

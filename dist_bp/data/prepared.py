@@ -50,7 +50,7 @@ class Schema:
 class Prepared:
     """An opened directory of prepared data.
 
-    `digest` is that of content, split, preprocessing and dtype, `source_digest` of the content alone; `splits` are
+    `digest` is that of all that made it, `source_digest` of the content alone; `splits` are
     the numbers of samples of the splits there are, "train" always among them; `notes` are lines on what the source
     took its data for.
     """

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from dist_bp.data.inputs import row_at
-from dist_bp.data.moments import Extremes, Moments
+from dist_bp.data.moments import Standard
 from dist_bp.errors import DataError
 from dist_bp.types import Array, Shape
 
@@ -32,12 +32,9 @@ class TargetTransform:
         """Of the training split's targets (n, k); a constant column becomes 0. Raises DataError."""
         with np.errstate(over="ignore", invalid="ignore"):
             values = _curve(name, targets.astype(np.float64))
-            moments, extremes = Moments(), Extremes()
-            moments.update(values)
-            extremes.update(values)
-        constant = (extremes.low == extremes.high) | (moments.deviation == 0)
-        offset = np.where(constant, extremes.low, moments.mean)
-        scale = np.where(constant, 1.0, moments.deviation)
+        standard = Standard()
+        standard.update(values)
+        offset, scale = standard.result
         if not (np.isfinite(offset) & np.isfinite(scale)).all():
             largest = np.abs(targets).max()
             raise DataError(f"the targets are too large to be standardised (up to {largest:g}): divide them")

@@ -4,16 +4,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from dist_bp.metrics.matrix_score import MatrixScore
+from dist_bp.metrics.count_score import CountScore
 from dist_bp.types import Array
 
 
-class BalancedAccuracy(MatrixScore):
+class BalancedAccuracy(CountScore):
     """Recall of each class, averaged over the classes that occur in the targets: rare ones weigh the same."""
 
     name: ClassVar[str] = "balanced_accuracy"
 
-    def of_matrices(self, matrices: Array) -> Array:
-        hits, actual = np.diagonal(matrices, axis1=-2, axis2=-1), matrices.sum(axis=-1)
+    def of_counts(self, hits: Array, predicted: Array, actual: Array) -> Array:
         recalls: Array = (hits / np.maximum(actual, 1)).sum(axis=-1) / np.count_nonzero(actual, axis=-1)
         return recalls

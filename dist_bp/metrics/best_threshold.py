@@ -17,8 +17,8 @@ THRESHOLD = "threshold"
 class Judge(Protocol):
     """A metric that can judge many thresholds at once."""
 
-    def of_matrices(self, matrices: Array) -> Array:
-        """The scores of confusion matrices (..., 2, 2), the positive class second."""
+    def of_counts(self, hits: Array, predicted: Array, actual: Array) -> Array:
+        """The scores (...) of counts (..., 2), those of the positive class second."""
 
 
 class BestThreshold(KeptScores):
@@ -42,12 +42,12 @@ class BestThreshold(KeptScores):
         hits = np.bincount(place, weights=truth, minlength=len(values))
         # Taken for positive is what lies above: all from each value on, or nothing.
         found, taken = (np.append(np.cumsum(of[::-1])[::-1], 0.0) for of in (hits, counts))
-        missed, negatives = found[0] - found, len(truth) - found[0]
-        wrong = taken - found
-        matrices = np.stack([np.stack([negatives - wrong, wrong], -1), np.stack([missed, found], -1)], -2)
+        actual = np.array([len(truth) - found[0], found[0]])
+        predicted = np.stack([len(truth) - taken, taken], -1)
+        right = np.stack([actual[0] - (taken - found), found], -1)
         thresholds = _between(values)
         reachable = thresholds < np.append(values, np.inf)
-        scores = np.where(reachable, self._judge.of_matrices(matrices), -np.inf)
+        scores = np.where(reachable, self._judge.of_counts(right, predicted, actual), -np.inf)
         best = thresholds[scores == scores.max()]
         return float(best[np.abs(best - 0.5).argmin()])
 

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from dist_bp.errors import ShapeError
 from dist_bp.metrics.base import Metric, State, ratio
 from dist_bp.metrics.decisions import decide
 from dist_bp.types import Array
@@ -33,29 +34,37 @@ class ClassCounts(Metric):
         """The counts of one batch."""
 
 
-class ClassScore(ClassCounts):
-    """A score computed from each class's numbers of hits, predictions and occurrences.
+class HitCounts(ClassCounts):
+    """Keeps each class's numbers of hits, predictions and occurrences; with `one_label` of one label a sample only."""
+
+    counts = ("hits", "predicted", "actual")
+    one_label: ClassVar[bool] = False
+
+    def _count(self, outputs: Array, targets: Array, classes: int) -> State:
+        decided, true = decide(outputs, targets)
+        if true.ndim == 1:
+            hits = true[decided == true]
+        elif self.one_label:
+            raise ShapeError(f"{self.name} needs one label a sample")
+        else:
+            hits, decided, true = (np.nonzero(labels)[1] for labels in (decided & true, decided, true))
+        found = {"hits": hits, "predicted": decided, "actual": true}
+        return {name: np.bincount(labels, minlength=classes) for name, labels in found.items()}
+
+
+class ClassScore(HitCounts):
+    """A score of each class, in one number.
 
     `micro` sums the counts of all classes first; `macro` averages the scores of the classes that occur in
     the targets or predictions, where a score without denominator is 0; `positive` is the score of class 1.
     """
 
-    counts = ("hits", "predicted", "actual")
     score: ClassVar[str]
     average: ClassVar[Literal["macro", "micro", "positive"]]
 
     @property
     def name(self) -> str:
         return self.score if self.average == "positive" else f"{self.score}_{self.average}"
-
-    def _count(self, outputs: Array, targets: Array, classes: int) -> State:
-        decided, true = decide(outputs, targets)
-        if true.ndim == 1:
-            hits = true[decided == true]
-        else:
-            hits, decided, true = (np.nonzero(labels)[1] for labels in (decided & true, decided, true))
-        found = {"hits": hits, "predicted": decided, "actual": true}
-        return {name: np.bincount(labels, minlength=classes) for name, labels in found.items()}
 
     def result(self, state: State) -> float:
         numerator, denominator = self._fraction(state)

@@ -35,9 +35,9 @@ class F1Positive(F1):
     of_positive = True
     otherwise = "f1_macro"
 
-    def of_matrices(self, matrices: Array) -> Array:
-        """The scores of confusion matrices (..., 2, 2)."""
-        hits, predicted, actual = matrices[..., 1, 1], matrices[..., 1].sum(axis=-1), matrices[..., 1, :].sum(axis=-1)
-        numerator, denominator = self._fraction({"hits": hits, "predicted": predicted, "actual": actual})
+    def of_counts(self, hits: Array, predicted: Array, actual: Array) -> Array:
+        """The scores (...) of counts (..., 2)."""
+        counts = {"hits": hits, "predicted": predicted, "actual": actual}
+        numerator, denominator = self._fraction({name: of[..., 1] for name, of in counts.items()})
         scores: Array = numerator / np.maximum(denominator, 1)
         return scores

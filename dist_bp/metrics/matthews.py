@@ -4,11 +4,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from dist_bp.metrics.matrix_score import MatrixScore
+from dist_bp.metrics.count_score import CountScore
 from dist_bp.types import Array
 
 
-class Matthews(MatrixScore):
+class Matthews(CountScore):
     """Correlation of predicted and true classes: 1 where all are right, 0 where prediction tells nothing.
 
     For any number of classes (Gorodkin 2004); 0 where all samples are of one class or predicted to be.
@@ -16,11 +16,10 @@ class Matthews(MatrixScore):
 
     name: ClassVar[str] = "matthews"
 
-    def of_matrices(self, matrices: Array) -> Array:
-        counts = matrices.astype(np.float64)
-        actual, predicted, samples = counts.sum(axis=-1), counts.sum(axis=-2), counts.sum(axis=(-2, -1))
-        hits = np.trace(counts, axis1=-2, axis2=-1)
-        together = hits * samples - (actual * predicted).sum(axis=-1)
+    def of_counts(self, hits: Array, predicted: Array, actual: Array) -> Array:
+        hits, predicted, actual = (counts.astype(np.float64) for counts in (hits, predicted, actual))
+        samples = actual.sum(axis=-1)
+        together = hits.sum(axis=-1) * samples - (actual * predicted).sum(axis=-1)
         spreads = [samples**2 - np.square(of).sum(axis=-1) for of in (actual, predicted)]
         scale = np.sqrt(spreads[0] * spreads[1])
         correlation: Array = np.divide(together, scale, out=np.zeros_like(scale), where=scale > 0)

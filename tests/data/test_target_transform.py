@@ -3,6 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dist_bp.data.moments import Standard
 from dist_bp.data.targets import Targets, learn_targets
 from dist_bp.errors import DataError
 
@@ -82,3 +83,13 @@ def test_targets_too_large_are_refused() -> None:
 def test_classes_have_no_logarithm() -> None:
     with pytest.raises(DataError, match=r"data\.target\.transform: log is for a regression"):
         learn_targets(np.array([0, 1]), "classification", "float32", transform="log")
+
+
+@pytest.mark.parametrize("value", [1e308, -1e308])
+def test_a_constant_column_of_any_size_becomes_0(value: float) -> None:
+    """Their sum is no float any more."""
+    constant = np.full((5, 1), value)
+    assert (learn(constant, "standardize").encode(constant) == 0).all()
+    standard = Standard()
+    standard.update(constant)
+    assert [part.tolist() for part in standard.result] == [[value], [1.0]]

@@ -1,3 +1,6 @@
+import tracemalloc
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from sklearn import metrics as sk
@@ -107,3 +110,21 @@ def test_metrics_of_one_label_refuse_several(name: str) -> None:
     measured = metric(name)
     with pytest.raises(ShapeError, match=f"{name} needs one"):
         measured.update(measured.empty(), np.zeros((5, 4)), np.zeros((5, 4)))
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"), [("balanced_accuracy", sk.balanced_accuracy_score), ("matthews", sk.matthews_corrcoef)]
+)
+def test_scores_of_very_many_classes_take_little_memory(name: str, wanted: Callable[..., float]) -> None:
+    classes = 10_000
+    targets = np.arange(100) * 99
+    outputs = np.zeros((100, classes), np.float32)
+    outputs[np.arange(100), np.where(np.arange(100) % 3, targets, 99)] = 1
+    tracemalloc.start()
+    measured = measure(name, classes, outputs, targets)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert measured == pytest.approx(wanted(targets, outputs.argmax(axis=1)), rel=1e-12)
+    assert peak < 5e6
+    with pytest.raises(ShapeError, match="one label a sample"):
+        measure(name, 3, np.zeros((2, 3)), np.zeros((2, 3)))

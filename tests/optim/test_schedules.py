@@ -43,6 +43,8 @@ def schedules(warmup: int) -> list[Schedule]:
         (OneCycle(warmup_steps=10), 110, {0: 0.004, 9: 0.04, 10: 0.04, 39: 1.0, 109: 1e-4}),
         (OneCycle(), 1, {0: 1.0, 1: 1e-4}),
         (OneCycle(), 2, {0: 1.0, 1: 1e-4}),
+        (OneCycle(), 4, {0: 1.0, 3: 1e-4}),
+        (OneCycle(), 5, {0: 0.04, 1: 1.0, 4: 1e-4}),
         (OneCycle(peak_fraction=0.99), 5, {0: 0.04, 3: 1.0, 4: 1e-4}),
     ],
     ids=str,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import numpy as np
 
-from dist_bp.data.moments import Extremes, Moments
+from dist_bp.data.moments import Standard
 from dist_bp.data.preprocess.affine import Affine
 from dist_bp.data.preprocess.base import Blocks, Columns, Form, Preprocessor, check_known
 from dist_bp.options import Doc
@@ -19,14 +19,10 @@ class Standardize(Preprocessor):
     columns: Annotated[Columns, Doc("Which columns; null: all numeric ones.")] = None
 
     def fit(self, form: Form, blocks: Blocks) -> Affine:
-        moments, extremes = Moments(), Extremes()
+        standard = Standard()
         for block in blocks():
-            with np.errstate(over="ignore", invalid="ignore"):
-                moments.update(block.numbers)
-                extremes.update(block.numbers)
+            standard.update(block.numbers)
         chosen = form.chosen(self.columns)
-        constant = (extremes.low == extremes.high) | (moments.deviation == 0)
-        deviation = np.where(constant, 1.0, moments.deviation)
-        check_known(self.label, form, np.where(chosen, moments.mean, 0), np.where(chosen, deviation, 1))
-        mean = np.where(constant, extremes.low, moments.mean)
-        return Affine(np.where(chosen, mean, 0.0), 1 / np.where(chosen, deviation, 1.0), None)
+        offset, scale = (np.where(chosen, of, other) for of, other in zip(standard.result, (0.0, 1.0), strict=True))
+        check_known(self.label, form, offset, scale)
+        return Affine(offset, 1 / scale, None)
