@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _run(arguments)
     except SystemExit as ended:
         calls = sys.modules.get("dist_bp.runtime.calls")
-        if calls and calls.CALLER.abandoned:
+        if calls and (calls.CALLER.abandoned or calls.CALLER.busy):
             calls.leave(ended.code if isinstance(ended.code, int) else bool(ended.code))
         raise
     finally:

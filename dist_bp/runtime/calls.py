@@ -1,11 +1,15 @@
 """Calls into Ray: each has a deadline, for Ray may wait without an end for a process of its own that is gone."""
 
 import atexit
+import gc
+import io
+import logging
 import os
 import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, NoReturn, TypeVar
 
@@ -13,6 +17,9 @@ from dist_bp.errors import TrainingFailed
 
 LAST_WORD_SECONDS = 1.0
 """For an answer that is on its way when something goes wrong with Ray."""
+
+AFTERWARDS_SECONDS = 20.0
+"""For an end of Ray that was late, once the processes that it may wait for have been ended."""
 
 T = TypeVar("T")
 
@@ -32,6 +39,7 @@ class Caller:
         self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._last: Future[Any] | None = None
+        self._late = False
         self.abandoned = False
 
     def call(self, doing: str, function: Callable[[], T], seconds: float | None, trouble: Future[str]) -> T:
@@ -66,6 +74,29 @@ class Caller:
             self.abandoned = True
             atexit.register(leave, 1)
 
+    def late(self) -> None:
+        """The last call, by which Ray ends, takes its time: the next connection waits for it, as does this process."""
+        if not self._late:
+            self._late = True
+            atexit.register(self._leave)
+
+    def rest(self, seconds: float) -> None:
+        """Waits for a call that is `late`. Raises RayLost at the deadline."""
+        if not self._late or self._last is None:
+            return
+        wait([self._last], seconds)
+        if self.busy:
+            raise RayLost(f"the Ray of an earlier run has not ended within {seconds:.0f} s: start a new process")
+        self._late = False
+        atexit.unregister(self._leave)
+
+    def _leave(self) -> None:
+        """At the end of this process, which Ray's own handlers might keep for ever."""
+        if self._last is not None:
+            wait([self._last], AFTERWARDS_SECONDS)
+        if self.busy:
+            leave(int(hasattr(sys, "last_value")))  # 1 where an error has ended it
+
     def _serve(self) -> None:
         while True:
             result, function = self._calls.get()
@@ -76,9 +107,13 @@ class Caller:
 
 
 def leave(code: int) -> NoReturn:
-    """Ends this process at once."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+    """Ends this process at once; what it has written to open files is kept."""
+    logging.shutdown()
+    gc.collect()
+    for kind in (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom):  # texts first: they write to the others
+        for file in [found for found in gc.get_objects() if type(found) is kind]:
+            with suppress(OSError, ValueError):  # closed, or its reader is gone
+                file.flush()
     os._exit(code)
 
 

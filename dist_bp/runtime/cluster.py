@@ -30,7 +30,7 @@ OBJECT_STORE_BYTES = 128 * 2**20
 REACHABLE_SECONDS = 5.0
 START_SECONDS = 120.0
 ANSWER_SECONDS = 30.0
-END_SECONDS = 5.0
+END_SECONDS = 15.0
 LOOPBACK = "127.0.0.1"
 
 T = TypeVar("T")
@@ -92,6 +92,7 @@ class Cluster:
     ) -> None:
         self._warden = warden
         self._watch: RayWatch | None = None
+        CALLER.rest(patience(start_seconds))
         address = cluster_address(address)
         local = address == "local"
         self._ray = import_ray(local)
@@ -198,15 +199,14 @@ class Cluster:
             self._watch.close()
         if not self._owned or CALLER.abandoned:
             return
-        lost = CALLER.busy or (self._watch is not None and self._watch.trouble.done())
+        if CALLER.busy or (self._watch is not None and self._watch.trouble.done()):
+            CALLER.abandon()
+            self._warden.stay()
+            return
         try:
-            if not lost:
-                CALLER.call("it ended", self._ray.shutdown, patience(END_SECONDS), Future())
+            CALLER.call("it ended", self._ray.shutdown, patience(END_SECONDS), Future())
         except RayLost as error:
-            lost = True
+            CALLER.late()
+            self._warden.stay()
             if self._watch:
                 self._watch.trouble.set_result(str(error))
-        finally:
-            if lost:
-                CALLER.abandon()
-                self._warden.stay()

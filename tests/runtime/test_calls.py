@@ -1,12 +1,17 @@
 """A call into Ray has a deadline, and ends when something is known to be wrong with Ray."""
 
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import Future
+from pathlib import Path
 
 import pytest
 
+from dist_bp.config import render
 from dist_bp.runtime.calls import Caller, RayLost
+from tests.conftest import JobMaker
 
 
 def test_results_and_errors_arrive_and_the_thread_stays() -> None:
@@ -37,3 +42,55 @@ def test_trouble_ends_the_wait_but_not_an_answer_that_is_there() -> None:
     assert time.monotonic() - started < 10
     release.set()
     assert Caller().call("it was asked", lambda: 7, 5, trouble) == 7
+
+
+LATE = """
+import sys, threading
+from concurrent.futures import Future
+from contextlib import suppress
+from dist_bp.runtime import calls
+calls.AFTERWARDS_SECONDS = 0.1
+with suppress(calls.RayLost):
+    calls.CALLER.call("it ended", threading.Event().wait, 0.1, Future())
+calls.CALLER.late()
+with suppress(calls.RayLost):
+    calls.CALLER.rest(0.1)
+result = open("result", "w")
+result.write("whole")
+if len(sys.argv) > 1:
+    raise ValueError
+"""
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_process_whose_ray_never_ends_keeps_its_files_and_its_code(workplace: Path, code: int) -> None:
+    ended = subprocess.run([sys.executable, "-c", LATE, *["x"] * code], capture_output=True, timeout=60, check=False)
+    assert ended.returncode == code, ended.stderr
+    assert Path("result").read_text() == "whole"
+
+
+TWICE = """
+import sys, time
+import ray
+from dist_bp.config import load_config
+from dist_bp.runtime import cluster
+from dist_bp.train.job import run_job
+cluster.END_SECONDS = 0.1
+shutdown = ray.shutdown
+def slow(*arguments):
+    if ray.is_initialized():
+        time.sleep(2)
+    shutdown(*arguments)
+ray.shutdown = slow
+results = [run_job(load_config("job.yaml")).parameters_sha256 for _ in range(2)]
+assert results[0] == results[1]
+print("done", file=open("result", "w"))
+sys.exit(3)
+"""
+
+
+def test_after_a_late_end_of_ray_the_next_run_starts_one(database: Path, make_job: JobMaker) -> None:
+    Path("job.yaml").write_text(render(make_job(scaling={"num_workers": 1}, train={"epochs": 1})))
+    ended = subprocess.run([sys.executable, "-c", TWICE], capture_output=True, timeout=100, check=False, text=True)
+    assert ended.returncode == 3, ended.stderr
+    assert Path("result").read_text() == "done\n"
