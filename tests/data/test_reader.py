@@ -121,6 +121,9 @@ def test_options_that_there_are_not(table: Prepared) -> None:
         ("decimal", "must be NAME=VALUE"),
         ("names=[a", "the value is not valid YAML"),
         ("skip_rows=2020-13-01", "the value is not valid YAML"),
+        ("skip_rows=!!bool x", "the value is not valid YAML"),
+        ('skip_rows=!!int ""', "the value is not valid YAML"),
+        ("names=!!timestamp x", "the value is not valid YAML"),
         ("decimal=,,", "--csv decimal: must have at most 1 entries, got 2"),
         ("encoding=latin-77", "there is no encoding 'latin-77'"),
     ):
