@@ -6,22 +6,23 @@ from typing import Self
 
 from dist_bp.checkpoint import Checkpoint, CheckpointStore
 from dist_bp.errors import CheckpointError, TrainingFailed
-from dist_bp.runtime.ray_job import again
 from dist_bp.track.port import Checkpoints, Tracker
 
 
 class Saver:
     """Hands checkpoints to a store in a thread; use it as a context manager, which ends when the last is written.
 
-    The tracker is told of each as a model, where `models` says how.
+    The tracker is told of each as a model, where `models` says how. `remedy` is how to go on where one could not be
+    written, if there is a way.
     """
 
-    def __init__(self, store: CheckpointStore, tracker: Tracker, models: Checkpoints | None) -> None:
+    def __init__(self, store: CheckpointStore, tracker: Tracker, models: Checkpoints | None, remedy: str = "") -> None:
         self.newest = store.directory
         """The checkpoint that was completed last."""
         self._store = store
         self._tracker = tracker
         self._models = models
+        self._remedy = f"; then {remedy}" if remedy else ""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._writing: Future[Path] | None = None
 
@@ -46,7 +47,7 @@ class Saver:
         try:
             self.newest = writing.result()
         except CheckpointError as error:
-            raise TrainingFailed(f"{error}; then go on with {again(self._tracker.run_id or 'auto')}") from error
+            raise TrainingFailed(f"{error}{self._remedy}") from error
 
     def _write(self, checkpoint: Checkpoint, monitored: float | None) -> Path:
         self._tracker.keep_points()  # first: a run that goes on from this checkpoint will not log them again

@@ -67,7 +67,9 @@ class Trainer:
         self._job = job
         self._runtime = runtime
         self._tracker = tracker
-        self._saver = Saver(store, tracker, models)
+        # of a trial nothing: it goes on with its sweep, and would leave that by itself
+        self._remedy = "" if steering else f"go on with {again(tracker.run_id or 'auto')}"
+        self._saver = Saver(store, tracker, models, self._remedy)
         self._observer = observer
         self._interrupt = interrupt
         self._trace = trace
@@ -319,8 +321,7 @@ class Trainer:
         )
 
     def _ended_message(self, why: str) -> str:
-        run = self._tracker.run_id or "auto"
-        return f"{why} after step {self._step}: checkpoint saved; go on with {again(run)}"
+        return "; ".join(filter(None, [f"{why} after step {self._step}: checkpoint saved", self._remedy]))
 
     def _non_finite_message(self, found: NonFinite) -> str:
         gradients = self._runtime.non_finite_gradients()

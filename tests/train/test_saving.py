@@ -7,10 +7,24 @@ from typing import Any
 
 import pytest
 
+from dist_bp.checkpoint import CheckpointStore
 from dist_bp.errors import CheckpointError, TrainingFailed
+from dist_bp.train.interrupt import Interrupt
+from dist_bp.train.job import run_job
 from dist_bp.train.saving import Saver
+from tests.conftest import JobMaker
 
 SECONDS = 10.0
+
+
+class Steered:
+    """A sweep, to the job of a trial."""
+
+    def __init__(self) -> None:
+        self.interrupt = Interrupt()
+
+    def epoch(self, *_: Any) -> str | None:
+        return None
 
 
 class Store:
@@ -72,7 +86,7 @@ def test_leaving_waits_for_the_last_one() -> None:
 def test_what_could_not_be_written_ends_the_run_at_the_next_one() -> None:
     store: Any = Store()
     store.free.set()
-    with Saver(store, store, None) as saver:
+    with Saver(store, store, None, "go on with resume='r1'") as saver:
         saver.save(None, None)  # type: ignore[arg-type]
         with pytest.raises(TrainingFailed, match="the disk is full; then go on with resume='r1'"):
             saver.save(2, None)  # type: ignore[arg-type]
@@ -105,3 +119,17 @@ def fail_while_saving(store: Any) -> None:
     with Saver(store, store, None) as saver:
         saver.save(None, None)  # type: ignore[arg-type]
         raise TrainingFailed("worker 1 died")
+
+
+@pytest.mark.parametrize("steering", [None, Steered()])
+def test_a_trial_is_not_told_to_go_on_without_its_sweep(
+    make_job: JobMaker, database: Path, monkeypatch: pytest.MonkeyPatch, steering: Steered | None
+) -> None:
+    def save(*_: Any) -> Path:
+        raise CheckpointError("the disk is full")
+
+    monkeypatch.setattr(CheckpointStore, "save", save)
+    with pytest.raises(TrainingFailed) as failed:
+        run_job(make_job(train={"epochs": 2}), steering=steering)
+    assert str(failed.value).startswith("the disk is full")
+    assert ("go on with resume=" in str(failed.value)) == (steering is None)
