@@ -1,5 +1,6 @@
-"""Words that messages of all parts share: what was likely meant, and an error in one line."""
+"""Words that messages of all parts share: what was likely meant, an error in one line, no passwords."""
 
+import re
 from collections.abc import Iterable
 
 from dist_bp.errors import DistBpError
@@ -13,6 +14,8 @@ OTHER_NAMES = {
 }  # fmt: skip
 """What other libraries call the metrics."""
 SPLITS = ("train_", "val_", "test_")
+MASK = ":***@"
+"""What stands for the password of a URI, with what is around it."""
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str | None:
@@ -75,3 +78,8 @@ def one_line(error: BaseException) -> str:
 def last_line(text: str) -> str:
     """The last line that is not blank: of a log or traceback, that with the reason. Empty where there is none."""
     return text.strip().rpartition("\n")[2].strip()
+
+
+def without_password(text: str) -> str:
+    """Mask the password of any URI within the text."""
+    return re.sub(r"(://[^/\s:@]*):[^/\s@]+@", rf"\1{MASK}", text)

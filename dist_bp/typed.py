@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from dist_bp.messages import without_password
+
 NOT_AGAIN = ("--resume", "--name", "--submission-id")
 """Options, each with a value, that a command which goes on does not repeat."""
 
@@ -26,8 +28,8 @@ def program(name: str = "dist-bp") -> str:
 
 
 def command(*words: str) -> str:
-    """A command line of dist_bp, quoted as in Markdown."""
-    return f"`{program()} {shlex.join(words)}`"
+    """A command line of dist_bp, quoted as in Markdown; the passwords in it are for people to fill in."""
+    return f"`{program()} {shlex.join(map(without_password, words))}`"
 
 
 def option(name: str) -> list[str]:

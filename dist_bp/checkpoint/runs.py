@@ -39,11 +39,21 @@ def open_store(directory: Path) -> CheckpointStore:
     return CheckpointStore(directory, mode="max" if newest and newest.mode == "max" else "min")
 
 
-def name_run(root: Path, run_id: str, name: str) -> None:
-    """Makes the run's folder below `root` known by its name, too; an existing name stays as it is."""
-    if name != run_id and Path(name).name == name and not name.startswith("."):
-        with suppress(OSError):
-            (root / name).symlink_to(run_id)
+def name_run(root: Path, run_id: str, name: str) -> str | None:
+    """Makes the run's folder below `root` known by its name, too; returns the id of another run that had the name."""
+    if name == run_id or Path(name).name != name or name.startswith("."):
+        return None
+    link, aside = root / name, root / f".{run_id}.name"
+    before = _named(link)
+    with suppress(OSError):
+        if before is None:
+            link.symlink_to(run_id)
+        elif before != run_id:
+            aside.unlink(missing_ok=True)
+            aside.symlink_to(run_id)
+            aside.replace(link)
+            return before
+    return None
 
 
 def run_names(root: Path) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from operator import itemgetter
@@ -23,7 +24,12 @@ Config = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="A job: its store and its experiment alone.")
 ]
 TrackingUri = Annotated[
-    str | None, typer.Option("--tracking-uri", metavar="URI", help="The store; by default sqlite:///mlflow.db.")
+    str | None,
+    typer.Option(
+        "--tracking-uri",
+        metavar="URI",
+        help="The store; by default that of MLFLOW_TRACKING_URI, or sqlite:///mlflow.db.",
+    ),
 ]
 Experiment = Annotated[str | None, typer.Option("--experiment", metavar="NAME", help="Only runs of this experiment.")]
 Filter = Annotated[
@@ -156,9 +162,12 @@ def replay(config: Config = None, tracking_uri: TrackingUri = None, quiet: Quiet
 
     if config and tracking_uri is None:
         tracking_uri = load_config(config, own_code=False).tracking.tracking_uri
-    lines = list(deliver_all(SPOOLS, tracking_uri))
-    for line in [] if quiet else lines or ["nothing waits here"]:
-        print(line)
+    line = ""
+    for line in deliver_all(SPOOLS, tracking_uri):
+        if not quiet:
+            print(line, flush=True)
+    if not (line or quiet):
+        print("nothing waits here")
 
 
 def _best(
@@ -194,7 +203,11 @@ def _reader(config: Path | None, tracking_uri: str | None, experiment: str | Non
     tracking = job.tracking if job else TrackingConfig()
     if job and experiment is None:
         experiment = tracking.experiment or job.name
-    with opened_reader(tracking_uri or tracking.tracking_uri, experiment) as reader:
+
+    def note(line: str) -> None:
+        print(f"note: {line}", file=sys.stderr)
+
+    with opened_reader(tracking_uri or tracking.tracking_uri, experiment, note) as reader:
         yield reader
 
 

@@ -107,7 +107,9 @@ class TrackingConfig(Section):
         json_schema_extra={"default": STORE},
     )
     experiment: Text | None = Field(default=None, description="The MLflow experiment; null: the job's name.")
-    run_name: Text | None = Field(default=None, description="Name of the run; null: MLflow makes one up.")
+    run_name: Text | None = Field(
+        default=None, description="Name of the run; null: the job's name, with a number where there is such a run."
+    )
     tags: dict[Text, str] = Field(default={}, description="Tags of the run.")
     every_steps: Interval = Field(
         default="auto", description="Steps between two points of a curve; auto: a readable number."

@@ -6,7 +6,7 @@ import shlex
 from contextlib import suppress
 from pathlib import Path
 
-from dist_bp.track.store import without_password
+from dist_bp.messages import without_password
 from dist_bp.typed import command, typed, with_settings
 
 RUN_FILE = "DIST_BP_RUN_FILE"

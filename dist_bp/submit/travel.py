@@ -11,9 +11,10 @@ from dist_bp.components import SOURCES
 from dist_bp.config import JobConfig
 from dist_bp.config.component import Custom
 from dist_bp.config.run import STORE_VARIABLE, TrackingConfig
+from dist_bp.messages import without_password
 from dist_bp.processes import mentioning
 from dist_bp.submit.address import LOOPBACK
-from dist_bp.track.store import is_sqlite, resolve_uri, sqlite_path, without_password
+from dist_bp.track.store import is_sqlite, resolve_uri, sqlite_path
 
 
 @dataclass

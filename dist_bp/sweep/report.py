@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from dist_bp.checkpoint import export_model, load, open_store
 from dist_bp.config import JobConfig
 from dist_bp.errors import DataError, TrainingFailed
+from dist_bp.messages import without_password
 from dist_bp.runtime.warden import Warden
 from dist_bp.sweep import table
 from dist_bp.sweep.describe import BEST_CONFIG, REPORT, describe_begin, describe_result
@@ -16,7 +17,6 @@ from dist_bp.sweep.result import SweepResult
 from dist_bp.sweep.study import Study
 from dist_bp.sweep.trial import Trial, best, ranked
 from dist_bp.track.port import DESCRIPTION, SWEEP, Tracker
-from dist_bp.track.store import without_password
 from dist_bp.train.observer import Observer
 from dist_bp.train.publish import open_tracked, registration_of
 from dist_bp.train.setup import PreparedJob

@@ -8,11 +8,10 @@ from typing import Any
 from dist_bp.config import JobConfig, stored_config
 from dist_bp.errors import ConfigError, UserError
 from dist_bp.foreign import file_name
-from dist_bp.messages import plural
+from dist_bp.messages import plural, without_password
 from dist_bp.runtime.ray_job import again
 from dist_bp.sweep.job import SweepJob
 from dist_bp.sweep.journal import JOURNAL, Journal, Record
-from dist_bp.track.store import without_password
 from dist_bp.typed import command
 
 CONFIG = "sweep.yaml"

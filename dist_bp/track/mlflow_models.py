@@ -21,11 +21,10 @@ from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
 from dist_bp.config.trust import params_name_code
 from dist_bp.errors import TrackingError
-from dist_bp.messages import first_line
+from dist_bp.messages import first_line, without_password
 from dist_bp.track.mlflow_packing import pack, repack
 from dist_bp.track.mlflow_store import PERMANENT, opened_store
 from dist_bp.track.port import DESCRIPTION, Checkpoints, ModelPackage, Registration
-from dist_bp.track.store import without_password
 
 MODEL_PARAM_LENGTH = 500
 BEST = "best"

@@ -1,7 +1,7 @@
 """Reads runs back from an MLflow store."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from mlflow.exceptions import MlflowException
 
 from dist_bp.errors import TrackingError, UserError
 from dist_bp.messages import did_you_mean, first_line
-from dist_bp.track.mlflow_replay import deliver
+from dist_bp.track.mlflow_replay import try_to_deliver
 from dist_bp.track.mlflow_store import opened_store
 from dist_bp.track.names import metric_named
 from dist_bp.track.port import PARENT
@@ -33,13 +33,17 @@ class Sort:
 
 
 @contextmanager
-def opened_reader(tracking_uri: str, experiment: str | None) -> "Iterator[RunReader]":
-    """A reader of an experiment's runs, or of all runs; raises TrackingError where there is no such store or one."""
+def opened_reader(tracking_uri: str, experiment: str | None, note: Callable[[str], object]) -> "Iterator[RunReader]":
+    """A reader of an experiment's runs, or of all runs; raises TrackingError where there is no such store or one.
+
+    Delivers what waits for the store first; `note` is told what of it cannot be delivered.
+    """
     check_exists(tracking_uri, "name another with --config or --tracking-uri")
     with opened_store(tracking_uri) as client:
         for waiting in waiting_runs(SPOOLS, tracking_uri):
-            with suppress(MlflowException):  # it waits on
-                deliver(client, waiting)
+            _, problem = try_to_deliver(client, waiting)
+            if problem:
+                note(problem)
         experiments = {found.name: found.experiment_id for found in client.search_experiments()}
         if experiment is None:
             yield RunReader(client, list(experiments.values()))

@@ -1,17 +1,21 @@
 """Delivers what waits for a store that could not be reached, or for runs that are no longer in it."""
 
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Run
 from mlflow.exceptions import MlflowException
 
-from dist_bp.errors import TrackingError
+from dist_bp.config.run import STORE_VARIABLE
+from dist_bp.errors import DistBpError, TrackingError
+from dist_bp.messages import MASK, one_line, without_password
 from dist_bp.track.mlflow_abandoned import close
 from dist_bp.track.mlflow_run import describe, experiment_id, tags_of
 from dist_bp.track.mlflow_store import opened_store
-from dist_bp.track.store import MASK
+from dist_bp.track.store import resolve_uri
 from dist_bp.track.waiting import Waiting, read_waiting, waiting_runs
 
 BATCH = 1000
@@ -22,7 +26,8 @@ REPLACES = "dist_bp.replaces"
 def deliver(client: MlflowClient, waiting: Waiting) -> str | None:
     """Record points, tags and the end of a run; returns a line that says what was delivered, None for nothing.
 
-    A run that the store does not have is made anew. May be repeated after an error: the store keeps equal points once.
+    A run that the store does not have is made anew; what waits for one that was deleted there is dropped. May be
+    repeated after an error: the store keeps equal points once.
     """
     if read_waiting(waiting.folder, waiting.run_id) != waiting:  # another process was faster, or goes on with the run
         return None
@@ -31,7 +36,12 @@ def deliver(client: MlflowClient, waiting: Waiting) -> str | None:
     if not (count or waiting.tags or waiting.status):
         waiting.done()
         return None
-    run, replaced = _run(client, waiting)
+    found = _run(client, waiting)
+    if found is None:
+        spool.path.unlink(missing_ok=True)
+        waiting.done()
+        return f"run {waiting.run_id} ({waiting.name}): deleted in MLflow, so {count} metric values are dropped"
+    run, replaced = found
     run_id = run.info.run_id
     while batch := spool.peek(BATCH):
         client.log_batch(run_id, metrics=[Metric(*point) for point in batch])
@@ -48,12 +58,11 @@ def deliver(client: MlflowClient, waiting: Waiting) -> str | None:
     return f"run {waiting.run_id} ({waiting.name}): {count} metric values delivered{where}"
 
 
-def _run(client: MlflowClient, waiting: Waiting) -> tuple[Run, bool]:
-    """The run, and whether it had to be made anew."""
+def _run(client: MlflowClient, waiting: Waiting) -> tuple[Run, bool] | None:
+    """The run, and whether it had to be made anew; None for one that was deleted."""
     try:
         run = client.get_run(waiting.run_id)
-        if run.info.lifecycle_stage == "active":
-            return run, False
+        return (run, False) if run.info.lifecycle_stage == "active" else None
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
@@ -67,18 +76,47 @@ def _run(client: MlflowClient, waiting: Waiting) -> tuple[Run, bool]:
     return run, True
 
 
+def try_to_deliver(client: MlflowClient, waiting: Waiting) -> tuple[str | None, str | None]:
+    """What `deliver` returns, and a line that says why it waits on, where it could not be delivered."""
+    try:
+        return deliver(client, waiting), None
+    except (MlflowException, DistBpError, OSError) as error:
+        reason = without_password(one_line(error))
+        return None, f"what run {waiting.run_id} ({waiting.name}) has left waits on: {reason}"
+
+
 def deliver_all(folder: Path, tracking_uri: str | None) -> Iterator[str]:
     """Deliver what waits in `folder` for a store, or for all of them; a line for each run.
 
-    Raises TrackingError where a store cannot be used, or is known without its password alone.
+    Raises TrackingError at the end, with a line for each store that cannot be used, or is known without its password
+    alone, and for each run that a store does not take.
     """
     by_store: dict[str, list[Waiting]] = {}
     for waiting in waiting_runs(folder, tracking_uri):
         by_store.setdefault(tracking_uri or waiting.store, []).append(waiting)
+    problems: list[str] = []
     for store, runs in by_store.items():
-        if MASK in store:
-            raise TrackingError(f"{len(runs)} runs wait for {store}: name it, with its password, with --tracking-uri")
-        with opened_store(store) as client:
-            for waiting in runs:
-                if line := deliver(client, waiting):
-                    yield line
+        try:
+            with opened_store(_with_password(store, len(runs))) as client:
+                for waiting in runs:
+                    line, problem = try_to_deliver(client, waiting)
+                    problems += [problem] if problem else []
+                    if line:
+                        yield line
+        except TrackingError as error:
+            problems += error.problems
+    if problems:
+        raise TrackingError(problems)
+
+
+def _with_password(store: str, number: int) -> str:
+    """The URI that so many runs wait for; one without its password is looked for in the environment."""
+    if MASK not in store:
+        return store
+    given = os.environ.get(STORE_VARIABLE)
+    with suppress(TrackingError):
+        if given and without_password(resolve_uri(given)) == store:
+            return given
+    raise TrackingError(
+        f"{number} runs wait for {store}: name it, with its password, in {STORE_VARIABLE} or with --tracking-uri"
+    )

@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Collection, Mapping
+from contextlib import nullcontext, suppress
 
 from mlflow import MlflowClient
 from mlflow.entities import Param, Run, RunTag
@@ -10,13 +11,25 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.validation import MAX_ENTITY_KEY_LENGTH, MAX_PARAM_VAL_LENGTH, MAX_TAG_VAL_LENGTH
 
 from dist_bp.errors import TrackingError
+from dist_bp.messages import without_password
 from dist_bp.track.driver import DRIVER, identity
+from dist_bp.track.port import TrackingSettings
 from dist_bp.track.spool import Spool
-from dist_bp.track.store import is_sqlite, sqlite_path, without_password
+from dist_bp.track.store import is_sqlite, locked, sqlite_path
 from dist_bp.typed import program
 
 RECENT = 20
 """So many runs of a name tell which numbers are taken."""
+
+
+def begin(client: MlflowClient, experiment: str, settings: TrackingSettings) -> Run:
+    """A new run; those that begin in this folder at the same time get different numbers."""
+    folder = settings.spool_folder
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder, "naming a run") if folder.is_dir() else nullcontext():
+        name = settings.run_name or free_name(client, experiment, settings.job, settings.names_taken())
+        return client.create_run(experiment, tags={DRIVER: identity()}, run_name=name)
 
 
 def free_name(client: MlflowClient, experiment: str, base: str, taken: Collection[str]) -> str:

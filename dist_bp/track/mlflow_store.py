@@ -14,16 +14,8 @@ from mlflow.exceptions import MlflowException
 
 from dist_bp.errors import DistBpError, TrackingError
 from dist_bp.imports import importing
-from dist_bp.messages import first_line
-from dist_bp.track.store import (
-    SQLITE,
-    check_store,
-    is_sqlite,
-    one_process,
-    resolve_uri,
-    sqlite_path,
-    without_password,
-)
+from dist_bp.messages import first_line, without_password
+from dist_bp.track.store import SQLITE, check_store, is_sqlite, one_process, resolve_uri, sqlite_path
 from dist_bp.track.writer import Rejected
 
 T = TypeVar("T")

@@ -17,17 +17,18 @@ from mlflow.utils.validation import (
     MAX_DATASET_DIGEST_SIZE,
 )
 
-from dist_bp.track.driver import DRIVER, identity
+from dist_bp.messages import without_password
+from dist_bp.track.driver import identity
 from dist_bp.track.mlflow_abandoned import delete_empty
 from dist_bp.track.mlflow_models import RunModels, params_of_models
 from dist_bp.track.mlflow_replay import deliver
-from dist_bp.track.mlflow_run import describe, experiment_id, free_name, last_steps, reopen, tags_of
+from dist_bp.track.mlflow_run import begin, describe, experiment_id, last_steps, reopen, tags_of
 from dist_bp.track.mlflow_store import attempt, opened_store
 from dist_bp.track.origin import origin_tags
 from dist_bp.track.port import PARENT, Checkpoints, ModelPackage, Registration, RunStatus, Tracker, TrackingSettings
 from dist_bp.track.sampler import Sampler
 from dist_bp.track.spool import Point
-from dist_bp.track.store import run_url, without_password
+from dist_bp.track.store import run_url
 from dist_bp.track.view import TAG
 from dist_bp.track.waiting import Waiting, waiting_runs
 from dist_bp.track.writer import BackgroundWriter, Rejected, Unwritten
@@ -77,8 +78,7 @@ def open_tracker(
             experiment = experiment_id(client, settings.experiment, settings.artifact_location)
             if settings.forget:
                 delete_empty(client, experiment, settings.job, settings.forget)
-            name = settings.run_name or free_name(client, experiment, settings.job, settings.names_taken())
-            run = client.create_run(experiment, tags={DRIVER: identity()}, run_name=name)
+            run = begin(client, experiment, settings)
         else:
             run = reopen(client, resume_run_id)
         try:
@@ -129,7 +129,7 @@ class MlflowTracker:
         close_store: Callable[[], None],
     ) -> None:
         self.run_id: str = run.info.run_id
-        self.run_name: str = run.info.run_name
+        self.run_name: str | None = None if PARENT in run.data.tags else run.info.run_name
         self.run_url: str = run_url(client.tracking_uri, run.info.experiment_id, self.run_id)
         self._client = client
         self._close_store = close_store

@@ -113,7 +113,8 @@ class Tracker(Protocol):
     def run_id(self) -> str | None: ...
 
     @property
-    def run_name(self) -> str | None: ...
+    def run_name(self) -> str | None:
+        """The name that it goes by; None of a nested run, whose name says something below its parent alone."""
 
     @property
     def run_url(self) -> str | None:

@@ -17,10 +17,10 @@ from urllib.error import URLError
 from urllib.parse import urlencode
 
 from dist_bp.errors import DistBpError, UserError
-from dist_bp.messages import last_line
+from dist_bp.messages import last_line, without_password
 from dist_bp.processes import patience
 from dist_bp.runtime.warden import Warden
-from dist_bp.track.store import is_sqlite, sqlite_path, without_password
+from dist_bp.track.store import is_sqlite, sqlite_path
 from dist_bp.track.view import TAG, runs_url
 
 HOST = "127.0.0.1"

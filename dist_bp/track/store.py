@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import re
 import socket
 import tempfile
 import threading
@@ -10,15 +9,15 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from dist_bp.errors import TrackingError
+from dist_bp.messages import MASK, without_password
 
 SQLITE = "sqlite:///"
-MASK = ":***@"
 LOCAL_UI = "http://127.0.0.1:5000"
 REACHABLE_SECONDS = 5.0
 LOCK_SECONDS = 60.0
@@ -89,14 +88,18 @@ def sqlite_path(uri: str) -> Path:
 
 @contextmanager
 def one_process(uri: str) -> Iterator[None]:
-    """Let one process at a time create the database of a resolved SQLite URI; other stores do so themselves.
-
-    The lock is on the database's folder, so that it leaves no file behind.
-    """
-    if not is_sqlite(uri):
+    """Let one process at a time create the database of a resolved SQLite URI; other stores do so themselves."""
+    with locked(sqlite_path(uri).parent, f"creating {uri}") if is_sqlite(uri) else nullcontext():
         yield
-        return
-    folder = os.open(sqlite_path(uri).parent, os.O_RDONLY)
+
+
+@contextmanager
+def locked(path: Path, doing: str) -> Iterator[None]:
+    """Let one process at a time do something; the lock is on a folder, so that it leaves no file behind.
+
+    Raises TrackingError after `LOCK_SECONDS`.
+    """
+    folder = os.open(path, os.O_RDONLY)
     try:
         deadline = time.monotonic() + LOCK_SECONDS
         while True:
@@ -105,7 +108,7 @@ def one_process(uri: str) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise TrackingError(f"{uri}: another process has been creating it for {LOCK_SECONDS:g} s") from None
+                    raise TrackingError(f"another process has been {doing} for {LOCK_SECONDS:g} s") from None
                 time.sleep(0.05)
         yield
     finally:
@@ -128,11 +131,6 @@ def run_url(tracking_uri: str, experiment_id: str, run_id: str) -> str:
     """
     server = tracking_uri.rstrip("/") if is_server(tracking_uri) else LOCAL_UI
     return f"{server}/#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning"
-
-
-def without_password(text: str) -> str:
-    """Mask the password of any URI within the text."""
-    return re.sub(r"(://[^/\s:@]*):[^/\s@]+@", rf"\1{MASK}", text)
 
 
 def _scheme(uri: str) -> str:

@@ -12,9 +12,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from dist_bp.foreign import checked, read_json
+from dist_bp.messages import without_password
 from dist_bp.track.driver import is_gone
 from dist_bp.track.spool import Spool
-from dist_bp.track.store import resolve_uri, without_password
+from dist_bp.track.store import resolve_uri
 
 SPOOLS = Path(".dist_bp/journal")  # the folder keeps its name: points of earlier versions may wait there
 

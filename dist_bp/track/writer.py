@@ -39,7 +39,7 @@ class Unwritten:
             parts = [f"{self.spooled} metric values"] * bool(self.spooled) + ["the end of the run"] * self.end_waits
             lines.append(
                 f"{' and '.join(parts)} wait in {self.spool if self.spooled else self.spool.parent}: "
-                "`dist-bp runs replay`, or the next command in this folder, delivers them"
+                "`dist-bp runs replay`, or the next command in this folder on the same store, delivers them"
             )
         if self.lost:
             lines.append(f"{self.lost} metric values are lost")

@@ -5,7 +5,7 @@ from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 from dist_bp.config import JobConfig, flatten
-from dist_bp.track.store import without_password
+from dist_bp.messages import without_password
 
 HARMLESS = ("name", "data.prepared", "checkpoint.", "failure.", "tracking.", "ray.")
 """Settings that say nothing of the parameters that come out."""

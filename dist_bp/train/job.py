@@ -17,7 +17,7 @@ from dist_bp.config import JobConfig, stored_config
 from dist_bp.config.metrics import monitor_mode
 from dist_bp.config.run import STORE_VARIABLE
 from dist_bp.errors import CheckpointError, Interrupted
-from dist_bp.messages import first_line
+from dist_bp.messages import first_line, without_password
 from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.plan import RunPlan
 from dist_bp.runtime.pool import Pool
@@ -25,7 +25,6 @@ from dist_bp.runtime.ray_job import announce
 from dist_bp.runtime.warden import Warden
 from dist_bp.track.drawing import Drawing
 from dist_bp.track.port import DESCRIPTION, RunStatus, Tracker
-from dist_bp.track.store import without_password
 from dist_bp.track.waiting import SPOOLS, read_waiting
 from dist_bp.train.checks import check_job, idle_on_one_node, object_store_bytes
 from dist_bp.train.course import Course
@@ -160,7 +159,8 @@ def _run(
                 held.callback(models.close)
             if tracker.run_id:
                 announce(tracker.run_id, folder)
-                name_run(folder.parent, tracker.run_id, tracker.run_name or "")
+                if before := name_run(folder.parent, tracker.run_id, tracker.run_name or ""):
+                    observer.note(f"{tracker.run_name} is the name of this run from now on, not of {before}")
                 observer.run(tracker.run_id, tracker.run_url)
             trainer = Trainer(job, runtime, tracker, store, models, observer, interrupt, trace, steering)
             if found:

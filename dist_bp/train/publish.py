@@ -13,6 +13,7 @@ from dist_bp.checkpoint import export_model, run_names
 from dist_bp.config import JobConfig, flatten, monitor_mode, render
 from dist_bp.errors import DataError
 from dist_bp.imports import importing
+from dist_bp.messages import without_password
 from dist_bp.metrics.best_threshold import THRESHOLD
 from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.ray_job import job_tags, retyped
@@ -20,7 +21,6 @@ from dist_bp.runtime.warden import Warden
 from dist_bp.track.drawing import Drawing, Picture
 from dist_bp.track.driver import identity
 from dist_bp.track.port import COMMAND, DESCRIPTION, Registration, Tracker, TrackingSettings
-from dist_bp.track.store import without_password
 from dist_bp.track.waiting import SPOOLS
 from dist_bp.train.baseline import remark
 from dist_bp.train.course import Course

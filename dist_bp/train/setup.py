@@ -15,7 +15,7 @@ from dist_bp.checkpoint import Checkpoint, check_matches, model_digest
 from dist_bp.config import JobConfig, monitor_mode, render, stored_config
 from dist_bp.data import Prepared
 from dist_bp.errors import CheckpointError, ConfigError, ShapeError, UserError
-from dist_bp.messages import at_most, plural
+from dist_bp.messages import at_most, plural, without_password
 from dist_bp.metrics import Metric
 from dist_bp.metrics.best_threshold import THRESHOLD
 from dist_bp.nn import Loss, Model
@@ -23,7 +23,6 @@ from dist_bp.optim import Plateau, Updater
 from dist_bp.ps.arena import Snapshot
 from dist_bp.ps.layout import ArenaLayout
 from dist_bp.runtime.plan import arena_layout, state_names
-from dist_bp.track.store import without_password
 from dist_bp.train.state import loop_state
 from dist_bp.train.stopping import Stopping
 from dist_bp.types import Array

@@ -82,9 +82,11 @@ def test_a_run_is_named_by_the_beginning_of_its_id_or_by_its_name(tmp_path: Path
     for run in ("abc1", "abd2"):
         save(tmp_path, run, 1)
         name_run(tmp_path, run, "digits" if run == "abc1" else "digits-2")
-    name_run(tmp_path, "abd2", "digits")  # the name is the first one's
+    assert name_run(tmp_path, "abd2", "digits") == "abc1"  # the last one's, and that is told
+    assert name_run(tmp_path, "abd2", "digits") is None
+    assert name_run(tmp_path, "abd2", "abc1") is None
     (tmp_path / "about").mkdir()
-    for name, run in {"abc": "abc1", "abd2": "abd2", "digits": "abc1", "digits-2": "abd2"}.items():
+    for name, run in {"abc": "abc1", "abc1": "abc1", "abd2": "abd2", "digits": "abd2", "digits-2": "abd2"}.items():
         assert resolve_folder(name, tmp_path) == tmp_path / run
     with pytest.raises(CheckpointError, match="'ab' is more than one run: abc1, abd2: give more of the id"):
         resolve_folder("ab", tmp_path)

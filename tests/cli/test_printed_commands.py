@@ -48,6 +48,11 @@ def quoted(text: str) -> list[str]:
     return words_of(command)
 
 
+def test_no_password_is_printed() -> None:
+    ended = run_here("runs", "compare", "a", "--tracking-uri", "postgresql://me:secret@host/db")
+    assert "runs list --tracking-uri 'postgresql://me:***@host/db'" in ended.stderr
+
+
 def test_an_interrupted_run_goes_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:  # as if Ctrl-C came with the first step
         patched.setattr(Interrupt, "check", lambda _: None)

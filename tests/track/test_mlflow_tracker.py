@@ -6,8 +6,10 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -16,10 +18,11 @@ import pytest
 from mlflow import MlflowClient
 
 from dist_bp.errors import TrackingError
-from dist_bp.track import mlflow_tracker
+from dist_bp.track import mlflow_run, mlflow_tracker
 from dist_bp.track.figures import loss_curves
+from dist_bp.track.mlflow_run import free_name
 from dist_bp.track.mlflow_tracker import open_tracker
-from dist_bp.track.port import ModelPackage, RunStatus, Tracker, TrackingSettings
+from dist_bp.track.port import PARENT, ModelPackage, RunStatus, Tracker, TrackingSettings
 from dist_bp.track.spool import Point, Spool
 from tests.database import rows
 from tests.track.conftest import Open
@@ -33,6 +36,20 @@ def history(client: MlflowClient, tracker: Tracker, name: str) -> list[tuple[int
 
 def artifact(client: MlflowClient, tracker: Tracker, name: str) -> Path:
     return Path(client.get_run(tracker.run_id).info.artifact_uri.removeprefix("file://")) / name
+
+
+def test_runs_that_begin_together_get_different_names(start: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slowly(*arguments: Any) -> str:
+        name = free_name(*arguments)
+        time.sleep(0.2)
+        return name
+
+    monkeypatch.setattr(mlflow_run, "free_name", slowly)
+    start().finish("FINISHED")
+    with ThreadPoolExecutor(2) as pool:
+        names = {one.run_name for one in pool.map(lambda _: start(), range(2))}
+    assert names == {"run-2", "run-3"}
+    assert start(tags={PARENT: "a"}).run_name is None
 
 
 def test_a_new_run_tells_where_it_comes_from(

@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from dist_bp.errors import TrackingError
-from dist_bp.track import mlflow_tracker, waiting
+from dist_bp.track import mlflow_reader, mlflow_replay, mlflow_tracker, waiting
 from dist_bp.track.driver import identity
 from dist_bp.track.mlflow_replay import REPLACES, deliver_all
 from dist_bp.track.mlflow_store import opened_store
@@ -97,6 +97,42 @@ def test_a_run_that_is_resumed_goes_on_and_keeps_what_waits(
         assert points(client, str(cut_off.run_id)) == [(1, 1.0), (2, 0.5)]
 
 
+def test_a_run_that_was_deleted_on_purpose_is_not_made_anew(cut_off: Tracker, uri: str, tmp_path: Path) -> None:
+    (tmp_path / "hidden.db").rename(tmp_path / "mlflow.db")
+    with opened_store(uri) as client:
+        client.delete_run(cut_off.run_id)
+        (line,) = deliver_all(tmp_path / "spool", uri)
+        assert line == f"run {cut_off.run_id} (run): deleted in MLflow, so 2 metric values are dropped"
+        assert client.search_runs([client.get_experiment_by_name("digits").experiment_id]) == []
+    assert list((tmp_path / "spool").iterdir()) == []
+
+
+def test_what_cannot_be_delivered_stops_nobody(
+    cut_off: Tracker, uri: str, tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The experiment is deleted, and a new database does not know the run; another run waits for a second store."""
+    monkeypatch.setattr(waiting, "SPOOLS", tmp_path / "spool")
+    monkeypatch.setattr(mlflow_reader, "SPOOLS", tmp_path / "spool")
+    for database in ("mlflow.db", "other.db"):
+        (tmp_path / database).write_bytes(empty_database.read_bytes())
+    with opened_store(uri) as client:
+        client.delete_experiment(client.create_experiment("digits"))
+    path = tmp_path / "spool" / f"{cut_off.run_id}.json"
+    content = json.loads(path.read_text())
+    other = content | {"run_id": "zz", "store": f"sqlite:///{tmp_path}/other.db"}
+    path.with_name("zz.json").write_text(json.dumps(other))
+
+    listed = run_here("runs", "list", "--tracking-uri", uri)
+    assert listed.returncode == 0
+    assert f"note: what run {cut_off.run_id} (run) has left waits on: " in listed.stderr
+    replayed = run_here("runs", "replay")
+    assert replayed.returncode == 2
+    assert replayed.stdout.startswith("run zz (run): 0 metric values delivered, made anew as ")
+    assert replayed.stderr.count("error: ") == 1
+    assert "'digits' was deleted" in replayed.stderr
+    assert sorted(file.suffix for file in (tmp_path / "spool").iterdir()) == [".json", ".jsonl"]
+
+
 def test_only_what_nobody_else_delivers_is_due(start: Open, client: MlflowClient, uri: str, tmp_path: Path) -> None:
     folder = tmp_path / "spool"
     tracker = start()
@@ -116,8 +152,17 @@ def test_only_what_nobody_else_delivers_is_due(start: Open, client: MlflowClient
     assert client.get_run(tracker.run_id).info.status == "FAILED"  # its driver was killed
 
 
-def test_a_password_is_asked_for(cut_off: Tracker, tmp_path: Path) -> None:
+def test_a_password_is_asked_for_unless_the_environment_has_it(
+    cut_off: Tracker, uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     path = next((tmp_path / "spool").glob("*.json"))
     path.write_text(path.read_text().replace(f"sqlite:///{tmp_path}/mlflow.db", "postgresql://me:***@host/db"))
     with pytest.raises(TrackingError, match=r"1 runs wait for postgresql.* with --tracking-uri"):
         list(deliver_all(tmp_path / "spool", None))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://me:secret@host/db")
+    asked: list[str] = []
+    monkeypatch.setattr(mlflow_replay, "opened_store", lambda store: asked.append(store) or opened_store(uri))
+    (tmp_path / "hidden.db").rename(tmp_path / "mlflow.db")
+    assert len(list(deliver_all(tmp_path / "spool", None))) == 1
+    assert asked == ["postgresql://me:secret@host/db"]

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from dist_bp.errors import TrackingError
+from dist_bp.messages import without_password
 from dist_bp.track import store
-from dist_bp.track.store import check_store, is_server, one_process, resolve_uri, run_url, without_password
+from dist_bp.track.store import check_store, is_server, one_process, resolve_uri, run_url
 
 
 @pytest.fixture
