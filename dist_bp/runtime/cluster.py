@@ -21,7 +21,7 @@ from dist_bp.runtime.lean_ray import lean_ray
 from dist_bp.runtime.placement import Bundle, Node
 from dist_bp.runtime.ray_job import in_job
 from dist_bp.runtime.warden import Warden
-from dist_bp.runtime.watch import RayWatch
+from dist_bp.runtime.watch import RECONNECT_SECONDS, RayWatch
 
 LOOPBACK_ONLY = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 """Ray's own switch for desktop systems: without it Ray replaces 127.0.0.1 by the machine's address, and most of its
@@ -103,7 +103,8 @@ class Cluster:
                 seconds = patience(start_seconds) if local else start_seconds
                 self._call("it started", lambda: self._connect(connect), seconds)
             if self._watch is None:
-                self._watch = RayWatch(self._call("its folder was asked for", self._session, ANSWER_SECONDS))
+                folder = self._call("its folder was asked for", self._session, ANSWER_SECONDS)
+                self._watch = RayWatch(folder, RECONNECT_SECONDS)
         except BaseException as error:
             self.close()
             if isinstance(error, Exception) and not isinstance(error, DistBpError):  # Ray raises bare ones, too

@@ -1,9 +1,11 @@
 """Looks after Ray's own processes: live workers go on without them, and Ray tells of their end late or never."""
 
 import contextlib
+import math
 import os
 import select
 import threading
+import time
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -13,19 +15,29 @@ LOOK_SECONDS = 0.25
 STOPPED_LOOKS = 12
 """Looks in a row, so that one who stops and continues everything, such as a debugger, does not end the run."""
 
+FIND_SECONDS = 15.0
+"""After the raylet was found: a GCS that is not there by then runs on another machine."""
+RECONNECT_SECONDS = 40.0
+"""For a GCS that comes back: after 60 s Ray ends this process, which must save a checkpoint before."""
+
 OWN = {"raylet": "raylet", "gcs_server": "GCS"}
 
 
 class RayWatch:
     """A thread that looks at the raylet and the GCS that work in a folder, as far as they run on this machine.
 
-    `trouble` gets what is wrong with the first of them that ends, or stays stopped.
+    `trouble` gets what is wrong with the first of them that ends, or stays stopped. A GCS that has ended may come back
+    within `gcs_seconds` seconds.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, gcs_seconds: float = 0.0) -> None:
         self.trouble: Future[str] = Future()
         self._folder = folder
         self._known: dict[str, Known] = {}
+        self._gcs_seconds = gcs_seconds
+        self._gcs_lost: tuple[float, int] | None = None
+        """When it was missed first, and its process."""
+        self._look_until = math.inf
         self._stopped: dict[str, int] = {}
         self._handles: dict[str, int] = {}
         self._lock = threading.Lock()
@@ -49,23 +61,29 @@ class RayWatch:
                 self._count()
                 self._judge()
             self._sleep()
-        for handle in self._handles.values():
-            os.close(handle)
+        with self._lock:
+            for handle in self._handles.values():
+                os.close(handle)
+            self._handles.clear()
 
     def _sleep(self) -> None:
         """Until the next look is due, or a process has ended."""
         poll = select.poll()
-        for handle in self._handles.values():
+        for handle in list(self._handles.values()):  # whoever looks may forget one meanwhile
             poll.register(handle, select.POLLIN)
         poll.poll(LOOK_SECONDS * 1000)
 
     def _find(self) -> None:
-        if len(self._known) == len(OWN):
+        if len(self._known) == len(OWN) or time.monotonic() > self._look_until:
             return
         for pid in mentioning(str(self._folder)):
             name = name_of(pid)
             if name in OWN and name not in self._known and (process := known([pid])):
+                if name == "raylet":
+                    self._look_until = time.monotonic() + FIND_SECONDS
                 self._known[name] = process
+                if name == "gcs_server":
+                    self._gcs_lost = None
                 with contextlib.suppress(OSError):  # a system without them
                     self._handles[name] = os.pidfd_open(pid)
 
@@ -74,12 +92,23 @@ class RayWatch:
             self._stopped[name] = self._stopped.get(name, 0) + 1 if state_of(process) in ("T", "t") else 0
 
     def _judge(self) -> None:
-        for name, process in self._known.items():
+        if self._gcs_lost and time.monotonic() - self._gcs_lost[0] > self._gcs_seconds:
+            self._tell(f"Ray's GCS (process {self._gcs_lost[1]}) has crashed or was killed, and has not come back")
+        for name, process in list(self._known.items()):
             (pid,) = process
-            if not alive(process):
+            if name == "gcs_server" and self._gcs_seconds and not alive(process):
+                self._gcs_lost = (time.monotonic(), pid)
+                self._look_until = time.monotonic() + self._gcs_seconds
+                self._forget(name)
+            elif not alive(process):
                 self._tell(f"Ray's {OWN[name]} (process {pid}) has crashed or was killed")
             elif self._stopped.get(name, 0) >= STOPPED_LOOKS:
                 self._tell(f"Ray's {OWN[name]} (process {pid}) has been stopped by a signal")
+
+    def _forget(self, name: str) -> None:
+        del self._known[name]
+        if name in self._handles:
+            os.close(self._handles.pop(name))
 
     def _tell(self, what: str) -> None:
         if not self._closed and not self.trouble.done():

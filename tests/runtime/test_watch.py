@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from dist_bp.processes import mentioning
 from dist_bp.runtime import watch
 from dist_bp.runtime.watch import RayWatch
 
@@ -71,3 +72,38 @@ def test_after_its_end_it_is_silent(tmp_path: Path, start: Starter) -> None:
     raylet.wait()
     looking.look()
     assert not looking.trouble.done()
+
+
+def test_a_gcs_may_come_back_in_time(tmp_path: Path, start: Starter) -> None:
+    looking = RayWatch(tmp_path / "ray", gcs_seconds=3)
+    for _ in range(2):
+        gcs = start("gcs_server")
+        until_known(looking, "gcs_server")
+        gcs.kill()
+        gcs.wait()
+        looking.look()
+        assert not looking.trouble.done()
+    told = looking.trouble.result(20)
+    assert told.startswith(f"Ray's GCS (process {gcs.pid}) has crashed or was killed, and has not come back")
+
+
+def test_what_is_not_there_is_not_looked_for_for_ever(
+    tmp_path: Path, start: Starter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str] = []
+
+    def counted(text: str) -> set[int]:
+        looks.append(text)
+        return mentioning(text)
+
+    monkeypatch.setattr(watch, "mentioning", counted)
+    monkeypatch.setattr(watch, "FIND_SECONDS", 0.2)
+    looking = RayWatch(tmp_path / "ray")
+    start("raylet")
+    until_known(looking, "raylet")
+    time.sleep(0.5)
+    before = len(looks)
+    time.sleep(0.3)
+    assert len(looks) == before
+    assert not looking.trouble.done()
+    looking.close()
