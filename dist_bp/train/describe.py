@@ -10,8 +10,8 @@ from dist_bp.messages import plural
 from dist_bp.runtime.ray_job import again, retyped
 from dist_bp.track.port import SWEEP
 from dist_bp.train.course import Course
+from dist_bp.train.outcome import MAX_SECONDS, Outcome
 from dist_bp.train.setup import PreparedJob
-from dist_bp.train.trainer import MAX_SECONDS, Outcome
 from dist_bp.types import Array
 
 LOSS_FIGURE = "figures/loss.png"

@@ -28,9 +28,9 @@ from dist_bp.train.describe import CONFUSION_FIGURE, LOSS_FIGURE, Report, descri
 from dist_bp.train.meter import scores
 from dist_bp.train.models import CheckpointModels
 from dist_bp.train.observer import Observer
+from dist_bp.train.outcome import Outcome
 from dist_bp.train.result import Result
 from dist_bp.train.setup import PreparedJob
-from dist_bp.train.trainer import Outcome
 from dist_bp.train.view import runs_view
 from dist_bp.types import Array
 

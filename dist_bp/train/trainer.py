@@ -1,14 +1,13 @@
 """The loop of a run: leases of about a second, epochs, evaluation, stopping rules, checkpoints."""
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from dist_bp.checkpoint import CheckpointStore, Found
 from dist_bp.errors import Interrupted, TrainingFailed
 from dist_bp.metrics.best_threshold import THRESHOLD
 from dist_bp.ps.arena import Snapshot
-from dist_bp.ps.lease import NonFinite
 from dist_bp.runtime.base import LeaseReport, Runtime
 from dist_bp.runtime.calls import RayLost
 from dist_bp.runtime.ray_job import again
@@ -18,6 +17,7 @@ from dist_bp.train.interrupt import Interrupt
 from dist_bp.train.meter import TIMES, EpochMeter, StepLog, scores
 from dist_bp.train.models import CheckpointModels, curves
 from dist_bp.train.observer import Observer, Progress
+from dist_bp.train.outcome import MAX_SECONDS, Outcome, non_finite_message
 from dist_bp.train.saving import Saver
 from dist_bp.train.setup import PreparedJob
 from dist_bp.train.state import loop_state
@@ -26,24 +26,6 @@ from dist_bp.train.straggler import StragglerWatch
 from dist_bp.train.trace import TraceFile
 
 LEASE_SECONDS = 1.0
-MAX_SECONDS = "max_seconds reached"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Where a run ended: `reason` says why, `snapshot` is what it gives back, `metrics` are that epoch's."""
-
-    reason: str
-    snapshot: Snapshot
-    step: int
-    epoch: int
-    best_step: int | None
-    checkpoint: Path
-    seconds: float
-    samples: int
-    history: list[dict[str, float]]
-    metrics: dict[str, float]
-    course: Course
 
 
 class Trainer:
@@ -157,7 +139,7 @@ class Trainer:
             self._tracker.log(step, values)
         self._write_trace(first, report)
         if report.non_finite:
-            raise TrainingFailed(self._non_finite_message(report.non_finite))
+            raise TrainingFailed(non_finite_message(self._runtime, report.non_finite))
         warm = self._step_seconds is not None  # the first step of a process says nothing about the next ones
         self._step_seconds = seconds / report.steps
         self._observer.progress(self._progress(report, seconds))
@@ -322,17 +304,6 @@ class Trainer:
 
     def _ended_message(self, why: str) -> str:
         return "; ".join(filter(None, [f"{why} after step {self._step}: checkpoint saved", self._remedy]))
-
-    def _non_finite_message(self, found: NonFinite) -> str:
-        gradients = self._runtime.non_finite_gradients()
-        worker = found.worker if found.worker is not None else next(iter(gradients), None)
-        where = f" on worker {worker}" if worker is not None else ""
-        what = "loss" if found.worker is not None else "gradient"
-        layer = f", first in the gradient of {gradients[worker]}" if worker in gradients else ""
-        return (
-            f"the {what} is NaN or infinite at step {found.step + 1}{where}{layer}; that update was not applied. "
-            "Lower train.optimizer.learning_rate or set train.clip_norm"
-        )
 
 
 def _metrics(row: dict[str, float]) -> dict[str, float]:
