@@ -37,9 +37,11 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(autouse=True)
-def no_store_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    """MLflow itself sets the variable, when it is told of a store."""
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+def no_store_of_others() -> Iterator[None]:
+    """MLflow itself sets the variable, when it is told of a store: also away before fixtures of a whole module."""
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+    yield
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
 
 
 @pytest.fixture(autouse=True)
