@@ -3,6 +3,8 @@
 import shutil
 from pathlib import Path
 
+import pytest
+
 from dist_bp.track.mlflow_reader import opened_reader
 from dist_bp.track.mlflow_store import opened_store
 from dist_bp.track.mlflow_tracker import open_tracker
@@ -35,7 +37,7 @@ def test_finished_runs_leave_no_store_open(start: Open, package: ModelPackage, u
     assert left_open()
     assert tracker.finish("FINISHED") == []
     assert left_open() == []
-    with opened_reader(uri, "digits") as reader:
+    with opened_reader(uri, "digits", pytest.fail) as reader:
         assert len(reader.runs()) == 2
     assert left_open() == []
 

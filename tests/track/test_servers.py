@@ -44,7 +44,7 @@ def test_a_job_is_recorded_and_read_back(
     config = make_job(tracking=tracking, checkpoint={"keep": 1}, metrics=["accuracy"])
     result = run_job(config)
     run_job(config, resume="auto")
-    with opened_reader(server, "blobs") as reader:
+    with opened_reader(server, "blobs", pytest.fail) as reader:
         [run] = reader.runs("metrics.`val_accuracy` > 0.1")
         [again] = reader.runs(sort=None, limit=5)
         models = reader.models(f"source_run_id = '{run.run_id}'")[run.run_id]
