@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 
 SPARED = b"dist_bp.runtime.warden"
+SECONDS = 60
+"""After which it ends itself: Ray may wait without an end."""
 
 
 def kill(job: str) -> int:
@@ -28,6 +30,7 @@ def kill(job: str) -> int:
 
 
 if __name__ == "__main__":
+    signal.alarm(SECONDS)
     import ray
     from ray._private.worker import global_worker
     from ray.dashboard.modules.job import common

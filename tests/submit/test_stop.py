@@ -1,6 +1,9 @@
 """A stop that does not reach the job, and a cluster that sends elsewhere."""
 
 import json
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from dist_bp.errors import SubmitError
+from dist_bp.submit import killer
 from dist_bp.submit.address import Dashboard
 from dist_bp.submit.client import JobsClient
 from dist_bp.submit.state import stop_mark
@@ -69,3 +73,12 @@ def test_the_token_does_not_follow_to_another_address() -> None:
             server.shutdown()
             thread.join()
     assert heard == [None]
+
+
+def test_a_killer_that_ray_keeps_waiting_ends_itself(tmp_path: Path) -> None:
+    (tmp_path / "ray").mkdir()
+    (tmp_path / "ray/__init__.py").write_text("import time; time.sleep(60)")
+    text = Path(killer.__file__).read_text().replace("SECONDS = 60", "SECONDS = 1")
+    assert "SECONDS = 1" in text
+    ended = subprocess.run([sys.executable, "-c", text, "job"], env={"PYTHONPATH": str(tmp_path)}, timeout=30)
+    assert ended.returncode == -signal.SIGALRM

@@ -3,6 +3,8 @@
 from abc import abstractmethod
 from typing import ClassVar
 
+import numpy as np
+
 from dist_bp.component import Component
 from dist_bp.types import Array
 
@@ -19,3 +21,10 @@ class ActivationFunction(Component):
     @abstractmethod
     def __call__(self, x: Array, y: Array, slope: Array, scratch: Array) -> None:
         """Writes f(x) into `y` and f'(x) into `slope`; what `scratch` holds is of no use before and after."""
+
+
+def slopes(x: Array, alpha: float, out: Array) -> None:
+    """1 where x > 0, else alpha."""
+    np.greater(x, 0.0, out=out)
+    out *= 1.0 - alpha
+    out += alpha

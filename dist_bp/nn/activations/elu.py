@@ -5,7 +5,7 @@ from typing import Annotated
 
 import numpy as np
 
-from dist_bp.nn.activations.base import ActivationFunction
+from dist_bp.nn.activations.base import ActivationFunction, slopes
 from dist_bp.options import Doc, NonNegative
 from dist_bp.types import Array
 
@@ -18,9 +18,7 @@ class Elu(ActivationFunction):
     rectifier = True
 
     def __call__(self, x: Array, y: Array, slope: Array, scratch: Array) -> None:
-        np.greater(x, 0.0, out=slope)
-        slope *= 1.0 - self.alpha
-        slope += self.alpha
+        slopes(x, self.alpha, slope)
         np.minimum(x, 0.0, out=scratch)
         np.expm1(scratch, out=scratch)
         scratch *= slope
