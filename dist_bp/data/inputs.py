@@ -3,13 +3,13 @@
 import math
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, cast
 
 import numpy as np
 
+from dist_bp.data.categories import Vocabulary
 from dist_bp.errors import DataError
 from dist_bp.foreign import checked
 from dist_bp.messages import unknown_name
@@ -19,10 +19,6 @@ Raw = Any
 """An array (samples, *shape), a pandas.DataFrame, or a list of rows: what users hand over."""
 BLOCK_BYTES = 16 * 2**20
 """Size of a block of float64 numbers: with its source and its result about 64 MB are in memory at a time."""
-
-TRUTH = ("true", "TRUE", "false", "FALSE")
-"""What pandas takes for truth values in a text file, besides their names in Python."""
-WHOLE = re.compile(r"\s*([+-]?)(0|[1-9][0-9]*)(?:\.0*)?\s*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -120,29 +116,6 @@ def with_rows(message: str, row_of: Callable[[int], int]) -> str:
     return re.sub(r"\brow (\d+) \(counted from 0\)", lambda found: row_at(row_of(int(found[1]))), message)
 
 
-def text_of(value: Any) -> str:
-    """A category or label as text, the same for 1, 1.0 and "1"."""
-    if isinstance(value, float | np.floating) and float(value).is_integer():
-        return str(int(value))
-    return str(value)
-
-
-def category_of(value: Any) -> str:
-    """A category as text, the same whatever the table: true and 1.0 of a text file are the True and 1 of others."""
-    return _spelled(text_of(value))
-
-
-@lru_cache(maxsize=2**16)
-def _spelled(text: str) -> str:
-    if text in TRUTH:
-        return text.title()
-    whole = WHOLE.fullmatch(text)
-    if whole is None:
-        return text
-    sign, digits = whole.groups()
-    return digits if digits == "0" or sign != "-" else f"-{digits}"
-
-
 def numeric_array(values: Raw, what: str) -> Array:
     """`values` as an array of real numbers without a copy where possible; raises DataError."""
     try:
@@ -161,8 +134,11 @@ def numeric_array(values: Raw, what: str) -> Array:
     return array
 
 
-def conform(raw: Raw, features: Features) -> Inputs:
-    """Checks raw inputs against `features` and brings them into the common form; raises DataError."""
+def conform(raw: Raw, features: Features, learnt: Mapping[str, Vocabulary] | None = None) -> Inputs:
+    """Checks raw inputs against `features` and brings them into the common form; raises DataError.
+
+    `learnt` are the categories of columns that a model knows.
+    """
     if isinstance(raw, Sequence) and raw and isinstance(raw[0], dict):
         raw = _frame(raw)
     elif features.categorical and not is_table(raw):
@@ -171,7 +147,7 @@ def conform(raw: Raw, features: Features) -> Inputs:
         array = _right_width(numeric_array(raw, "the inputs"), features)
         return Inputs(array, np.empty((len(array), 0), object))
     if features.names is None:
-        return conform(raw.to_numpy(), features)
+        return conform(raw.to_numpy(), features, learnt)
     raw = raw.set_axis([str(column) for column in raw.columns], axis=1)
     missing = [name for name in features.names if name not in raw.columns]
     problems = [f"the data has no column {unknown_name(name, raw.columns)}" for name in missing]
@@ -179,7 +155,7 @@ def conform(raw: Raw, features: Features) -> Inputs:
     problems += [f"the data has {count} columns with the name {name!r}" for name, count in times if count > 1]
     if problems:
         raise DataError(problems)
-    return Inputs(_numbers_of(raw, features.numeric or ()), _texts_of(raw, features.categorical))
+    return Inputs(_numbers_of(raw, features.numeric or ()), _texts_of(raw, features.categorical, learnt or {}))
 
 
 def _frame(rows: Any, columns: list[str] | None = None) -> Any:
@@ -226,16 +202,28 @@ def _numbers_of(frame: Any, names: Sequence[str]) -> Array:
     return numbers
 
 
-def _texts_of(frame: Any, names: Sequence[str]) -> Array:
+def _texts_of(frame: Any, names: Sequence[str], learnt: Mapping[str, Vocabulary]) -> Array:
     texts = np.empty((len(frame), len(names)), object)
     for position, name in enumerate(names):
-        missing = frame[name].isna().to_numpy()
-        if frame[name].dtype.kind == "f":
-            _refuse_rounded(name, frame[name].to_numpy(np.float64, na_value=0))
-        texts[:, position] = [
-            None if gone else category_of(value) for value, gone in zip(frame[name], missing, strict=True)
-        ]
+        column, vocabulary = frame[name], learnt.get(name, Vocabulary())
+        missing = column.isna().to_numpy()
+        if column.dtype.kind == "f":
+            _refuse_rounded(name, column.to_numpy(np.float64, na_value=0))
+            column = column.to_numpy()  # with the digits that its type has, and no more
+        for row, value in enumerate(column):
+            if not missing[row]:
+                texts[row, position] = _category(name, row, value, vocabulary)
     return texts
+
+
+def _category(column: str, row: int, value: Any, vocabulary: Vocabulary) -> str:
+    names = vocabulary.names(value)
+    if len(names) > 1:
+        raise DataError(
+            f"column {column!r} holds the number {value} in {row_at(row)}, and training has seen "
+            f"{' and '.join(map(repr, names))}: give it as text"
+        )
+    return names[0]
 
 
 def _refuse_rounded(name: str, values: Array) -> None:

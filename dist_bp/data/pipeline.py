@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from dist_bp.data.categories import Vocabulary
 from dist_bp.data.inputs import Block, Features, Inputs, Raw, conform, row_at, rows_per_block
 from dist_bp.data.preprocess.affine import Affine
 from dist_bp.data.preprocess.base import Form, Preprocessor, Transform
@@ -36,6 +37,12 @@ class Pipeline:
         for transform in transforms:
             form = transform.after(form)
         self._form = form
+        self._learnt = {
+            name: Vocabulary(categories)
+            for transform in transforms
+            if isinstance(transform, Indicators)
+            for name, categories in transform.categories.items()
+        }
 
     @classmethod
     def fit(
@@ -95,8 +102,12 @@ class Pipeline:
         dicts with them. Raises DataError, naming missing columns and the first value that is missing, infinite or
         too large for the dtype.
         """
-        inputs = conform(raw, self.features)
+        inputs = self.conform(raw)
         return self.apply(inputs, np.arange(len(inputs)))
+
+    def conform(self, raw: Raw) -> Inputs:
+        """Raw samples in the form that `apply` takes, with the categories of training; raises DataError."""
+        return conform(raw, self.features, self._learnt)
 
     def apply(self, inputs: Inputs, rows: Array) -> Array:
         """`transform` of the samples at ascending indices `rows`."""

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from dist_bp.data.inputs import category_of, row_at, text_of
+from dist_bp.data.categories import Vocabulary, category_of, text_of
+from dist_bp.data.inputs import row_at
 from dist_bp.data.target_transform import LEAST, TargetTransform, TransformName
 from dist_bp.errors import ConfigError, DataError
 from dist_bp.foreign import checked
@@ -51,8 +52,9 @@ class Targets:
         if any(spelled[category_of(text)] != place for text, place in places.items()):
             spelled = {}  # classes that only their spelling tells apart
         unique, inverse = np.unique(array, return_inverse=True)
-        found = [places.get(text_of(label), spelled.get(category_of(label), -1)) for label in unique.tolist()]
-        codes = np.array(found, np.int64)[inverse]
+        vocabulary = Vocabulary(places)
+        names = [_name(label, vocabulary) for label in unique.tolist()]
+        codes = np.array([places.get(name, spelled.get(category_of(name), -1)) for name in names], np.int64)[inverse]
         strange = np.flatnonzero(codes < 0)
         if len(strange):
             raise DataError(
@@ -187,6 +189,13 @@ def _learn_regression(training: Array, dtype: DType, column: str | None, transfo
         return Targets("regression", shape, dtype, column=column)
     learnt = TargetTransform.learn(transform, training.reshape(len(training), *shape))
     return Targets("regression", shape, dtype, column=column, transform=learnt)
+
+
+def _name(label: Label, classes: Vocabulary) -> str:
+    names = [label] if isinstance(label, str) else classes.names(label)
+    if len(names) > 1:
+        raise DataError(f"label {label} is a number, and there are the classes {' and '.join(names)}: give it as text")
+    return names[0]
 
 
 def _check_numbers(targets: Array) -> None:

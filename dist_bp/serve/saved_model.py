@@ -13,7 +13,7 @@ from dist_bp.config import JobConfig, stored_config
 from dist_bp.config.component import construct
 from dist_bp.config.trust import check_trusted, code_of_model
 from dist_bp.data import Pipeline, Schema
-from dist_bp.data.inputs import Inputs, Raw, conform
+from dist_bp.data.inputs import Inputs, Raw
 from dist_bp.errors import CheckpointError
 from dist_bp.metrics import Metric
 from dist_bp.nn import Context, Loss
@@ -72,7 +72,7 @@ class SavedModel:
         once `prediction_<i>` and `probability_<i>`; for a regression `prediction`, or `prediction_<i>` where there
         are several values. Raises DataError for rows that do not have the form of the training data.
         """
-        inputs = conform(raw, self.pipeline.features)
+        inputs = self.pipeline.conform(raw)
         outputs = np.empty((len(inputs), *self.model.output_shape), self.model.dtype)
         context = self._context()
         for start, x in self._blocks(inputs, batch_rows):
@@ -95,7 +95,7 @@ class SavedModel:
         return self._scores(pairs, metrics, self.loss if self._loss_is_whole else None)
 
     def _pairs(self, raw: Raw, targets: Any) -> Iterator[tuple[Array, Array]]:
-        inputs = conform(raw, self.pipeline.features)
+        inputs = self.pipeline.conform(raw)
         wanted = self.pipeline.encode_targets(targets)
         return ((x, wanted[start : start + len(x)]) for start, x in self._blocks(inputs, BATCH_ROWS))
 

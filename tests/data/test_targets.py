@@ -120,3 +120,7 @@ def test_a_class_is_known_however_a_table_spells_it() -> None:
     assert versions.encode(np.array(["1.0", "1", "2"], object)).tolist() == [1, 0, 2]
     with pytest.raises(DataError, match=r"label '1\.00' in row 0"):
         versions.encode(np.array(["1.00"], object))
+    assert versions.encode(np.array([2.0])).tolist() == [2]
+    with pytest.raises(DataError, match=r"label 1 is a number, and there are the classes 1 and 1\.0: give it as text"):
+        versions.encode(np.array([2, 1]))
+    assert learn_targets(np.array(["007", "0.50"]), "classification", "float32").encode([0.5, 7]).tolist() == [0, 1]

@@ -21,10 +21,11 @@ from pyarrow import parquet
 from dist_bp import build
 from dist_bp.cli.main import main
 from dist_bp.data import Pipeline, Reader, Split, Targets, prepare, reader
-from dist_bp.data.preprocess.one_hot import OneHot
+from dist_bp.data.preprocess.one_hot import Indicators, OneHot
 from dist_bp.data.sources.csv import CsvSource
 from dist_bp.data.tables.column import Column
 from dist_bp.data.tables.parquet import ParquetFile
+from dist_bp.errors import DataError
 from dist_bp.serve import SavedModel
 from dist_bp.serve.files import evaluate_file, predict_file
 from tests.data.test_sources import idx_bytes
@@ -276,3 +277,25 @@ def test_a_category_is_the_same_whatever_the_table() -> None:
         parts = [part.inputs for part in Reader(model, source, given_options).rows(path)]
         np.testing.assert_array_equal(model.transform(pd.concat(parts)), expected, err_msg=path)
     assert "4 columns of categories, each with how many: t (2), w (3), m (3), f (3)" in source.load().notes
+
+
+def test_a_number_is_the_category_of_its_value() -> None:
+    cells = ["0.50", "2.5", "007", "1e3", "0.1", "x", "1.1", "1.10"]
+    Path("d.csv").write_text("\n".join(["c,y", *(f"{cell},{row % 2}" for row, cell in enumerate(cells * 2)), ""]))
+    source = CsvSource("d.csv", "y", categorical=("c",))
+    model = prepare(source, Split(), [OneHot()], 0, "float32", Path("prepared")).pipeline
+    [known] = (transform.categories["c"] for transform in model.transforms if isinstance(transform, Indicators))
+
+    def found(*values: Any) -> list[str | None]:
+        rows = model.transform([{"c": value} for value in values])
+        return [known[int(np.argmax(row))] if row.any() else None for row in rows]
+
+    assert found(*cells) == cells
+    assert found(0.5, Decimal("2.50"), 7, 1000.0, "0.5", 0.7) == ["0.50", "2.5", "007", "1e3", None, None]
+    single = model.transform(pd.DataFrame({"c": np.array([0.1, 0.5], np.float32)}))
+    assert [known[place] for place in np.argmax(single, axis=1)] == ["0.1", "0.50"]
+    with pytest.raises(DataError, match=r"column 'c' holds the number 1\.1 in row 1 .* '1\.1' and '1\.10': give it as"):
+        found("1.1", 1.1)
+    parquet.write_table(pa.table({"c": pa.array([Decimal("0.500"), Decimal("1000.000")])}), "d.parquet")
+    [part] = Reader(model, source).rows("d.parquet")
+    assert [known[place] for place in np.argmax(model.transform(part.inputs), axis=1)] == ["0.50", "1e3"]

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 
-from dist_bp.data.inputs import BLOCK_BYTES, Block, absent, category_of
+from dist_bp.data.categories import category_of
+from dist_bp.data.inputs import BLOCK_BYTES, Block, absent
 from dist_bp.data.moments import PresentMean
 from dist_bp.data.preprocess.base import Blocks, Columns, Form, Preprocessor, Transform, from_json, to_json
 from dist_bp.errors import DataError, OptionError

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from dist_bp.data.inputs import category_of, row_at
+from dist_bp.data.categories import category_of
+from dist_bp.data.inputs import row_at
 from dist_bp.data.tables.advice import advice
 from dist_bp.data.tables.base import TableFile
 from dist_bp.data.tables.notation import Cells, as_numbers
@@ -121,9 +122,12 @@ class Column:
 
     @cached_property
     def _named(self) -> Cells:
-        """The cells as those of categories: text, whole numbers, floats or truth values; raises DataError."""
+        """The cells as those of categories: text, numbers or truth values; raises DataError."""
+        import pyarrow as pa
         import pyarrow.compute as pc
 
+        if pa.types.is_decimal(self.cells.type):
+            return self.cells
         cells, notation = self._written, self.file.notation
         if not is_text(cells.type) or notation.is_plain:
             return cells

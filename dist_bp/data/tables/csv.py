@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from dist_bp.component import Component
+from dist_bp.data.categories import text_of
 from dist_bp.data.files import check_files, reading
-from dist_bp.data.inputs import row_at, text_of
+from dist_bp.data.inputs import row_at
 from dist_bp.data.tables.base import TableFile
 from dist_bp.data.tables.lines import Style, decoder, records
 from dist_bp.data.tables.notation import MISSING, Notation
