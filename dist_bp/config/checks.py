@@ -13,8 +13,10 @@ from dist_bp.config.component import component_of
 from dist_bp.config.decision import ChosenThreshold
 from dist_bp.config.fields import Section, annotated, is_optional_section
 from dist_bp.config.metrics import metric_task, metrics_or_default, monitor_names
+from dist_bp.config.model import all_layers
 from dist_bp.data.target_transform import LEAST
 from dist_bp.messages import at_most, did_you_mean, nearest, plural
+from dist_bp.nn.layers.batch_norm import BatchNorm
 from dist_bp.optim.schedules.plateau import ReduceOnPlateau
 from dist_bp.types import Task
 
@@ -31,6 +33,7 @@ def findings(get: Lookup) -> Iterator[Finding]:
     """What does not fit together. `get` gives the valid value at a dotted path, or raises Unknown."""
     for check in (
         _every_worker_has_a_group,
+        _batch_norm_has_samples,
         _mode_options,
         _top_k_fraction,
         _backups_leave_a_worker,
@@ -66,6 +69,13 @@ def _every_worker_has_a_group(get: Lookup) -> Iterator[Finding]:
         f"{plural(batch, 'sample')} in groups of {group} (group_size) make {plural(groups, 'group')}, "
         f"too few for {plural(workers, 'worker')}: {remedy}",
     )
+
+
+def _batch_norm_has_samples(get: Lookup) -> Iterator[Finding]:
+    alone = [path for path in ("train.batch_size", "train.group_size") if get(path) == 1]
+    if alone and any(component_of(layer) is BatchNorm for layer in all_layers(get("model.layers"))):
+        for path in alone:
+            yield path, "batch_norm has nothing to average in groups of one sample: set it to 2 or more"
 
 
 MODE_OPTIONS = {

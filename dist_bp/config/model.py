@@ -1,5 +1,6 @@
 """`model`: the layers of the network."""
 
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
@@ -31,9 +32,18 @@ class ModelConfig(Section):
         return layers
 
 
+def all_layers(layers: Iterable[Section]) -> Iterator[Section]:
+    """The sections of layers and of those within them."""
+    for layer in layers:
+        yield layer
+        yield from all_layers(_within(layer))
+
+
+def _within(layer: Section) -> tuple[Section, ...]:
+    return () if isinstance(layer, Custom) else getattr(layer, "layers", ())
+
+
 def _count(layer: Section) -> int:
     """How many layers a section stands for, told without making them."""
-    inner: tuple[Section, ...] = getattr(layer, "layers", ())
-    if isinstance(layer, Custom) or not inner:
-        return 1
-    return int(getattr(layer, "times", 1)) * sum(map(_count, inner))
+    inner = _within(layer)
+    return int(getattr(layer, "times", 1)) * sum(map(_count, inner)) if inner else 1

@@ -266,6 +266,11 @@ ONE_PROBLEM = {
         "job.yaml:10: train.batch_size: 1 sample in groups of 32 (group_size) make 1 group, too few for "
         "2 workers: set batch_size to at least 2",
     ),
+    "batch norm of groups of one": (
+        "10}\nloss: {type: cross_entropy}\ntrain:",
+        "10}\n    - {type: residual, layers: [{type: batch_norm}]}\nloss: cross_entropy\ntrain:\n  group_size: 1",
+        "job.yaml:11: train.group_size: batch_norm has nothing to average in groups of one sample: set it to 2 or more",
+    ),
     "unknown monitor": (
         "epochs: 3",
         "stop: {monitor: val_acuracy}",

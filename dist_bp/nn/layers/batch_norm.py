@@ -17,9 +17,9 @@ class BatchNorm(Layer):
     """Normalises each feature over the samples of a group.
 
     y = gain * (x - mean) / sqrt(variance + epsilon) + offset, per feature (Ioffe & Szegedy 2015, algorithm 1). In
-    training mean and (biased) variance are those of each group of samples, over all axes but the last; a group of one
-    value a feature has variance 0. Evaluation takes the running averages, of means and of unbiased variances (algorithm
-    2), those of groups weighed by their rows; a group of one value has no unbiased variance and leaves the average.
+    training mean and (biased) variance are those of each group of samples, over all axes but the last. Evaluation takes
+    the running averages, of means and of unbiased variances (algorithm 2), those of groups weighed by their rows. A
+    group of one value a feature has no variance: it takes the running averages in training, too, and leaves them.
     """
 
     def __init__(
@@ -52,12 +52,16 @@ class BatchNorm(Layer):
         for rows, groups, (number, _) in ctx.equal_groups:
             block = (number, -1, features)
             inputs, centred, squares = (a[rows].reshape(block) for a in (x, normal, y))
-            np.add.reduce(inputs, axis=1, keepdims=True, out=mean[groups])
-            mean[groups] /= inputs.shape[1]
-            np.subtract(inputs, mean[groups], out=centred)
-            np.multiply(centred, centred, out=squares)
-            np.add.reduce(squares, axis=1, keepdims=True, out=variance[groups])
-            variance[groups] /= inputs.shape[1]
+            if inputs.shape[1] == 1:
+                mean[groups], variance[groups] = ctx.statistics["mean"], ctx.statistics["variance"]
+                np.subtract(inputs, mean[groups], out=centred)
+            else:
+                np.add.reduce(inputs, axis=1, keepdims=True, out=mean[groups])
+                mean[groups] /= inputs.shape[1]
+                np.subtract(inputs, mean[groups], out=centred)
+                np.multiply(centred, centred, out=squares)
+                np.add.reduce(squares, axis=1, keepdims=True, out=variance[groups])
+                variance[groups] /= inputs.shape[1]
             inverse_root(variance[groups], self.epsilon, out=inverse[groups])
             np.multiply(centred, inverse[groups], out=centred)
         np.multiply(normal, params["gain"], out=y)
@@ -66,10 +70,7 @@ class BatchNorm(Layer):
         for _, groups, (_, size) in ctx.equal_groups:
             rows_of[groups] = size
             values = size * math.prod(x.shape[1:-1])
-            if values > 1:
-                np.multiply(variance[groups], values / (values - 1), out=unbiased[groups])
-            else:
-                unbiased[groups] = ctx.statistics["variance"]
+            np.multiply(variance[groups], values / max(values - 1, 1), out=unbiased[groups])
         np.matmul(rows_of, mean[:, 0], out=ctx.sums["mean"])
         np.matmul(rows_of, unbiased[:, 0], out=ctx.sums["variance"])
 
@@ -89,11 +90,12 @@ class BatchNorm(Layer):
             for rows, groups, (number, _) in ctx.equal_groups:
                 block = (number, -1, features)
                 d, n, product = (a[rows].reshape(block) for a in (dy, normal, scratch))
-                d_offset[groups] /= d.shape[1]
-                d_gain[groups] /= d.shape[1]
-                np.multiply(n, d_gain[groups], out=product)
-                np.subtract(d, product, out=d)
-                np.subtract(d, d_offset[groups], out=d)
+                if d.shape[1] > 1:
+                    d_offset[groups] /= d.shape[1]
+                    d_gain[groups] /= d.shape[1]
+                    np.multiply(n, d_gain[groups], out=product)
+                    np.subtract(d, product, out=d)
+                    np.subtract(d, d_offset[groups], out=d)
                 np.multiply(d, inverse[groups], out=d)
             return dy
 
