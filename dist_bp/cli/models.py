@@ -61,14 +61,16 @@ def evaluate(
         else:
             what = data
             samples, scores = evaluate_file(saved, data, targets, csv or ())
-    _print_table(
-        {"model": model, "step": f"{saved.step:,}", "data": f"{what}, {plural(samples, 'sample')}"}, scores, as_json
-    )
+    facts = {"model": model, "step": f"{saved.step:,}", "data": f"{what}, {plural(samples, 'sample')}"}
+    if saved.decides:
+        facts["decision"] = "{!r} above a probability of {:.4g}".format(*saved.decides)
+    _print_table(facts, scores, as_json)
     if as_json:
         from dist_bp.train.result import finite
 
-        facts = {"model": model, "step": saved.step, "data": what, "samples": samples, "metrics": finite(scores)}
-        print(json.dumps(facts))
+        decision = dict(zip(("positive", "threshold"), saved.decides, strict=True)) if saved.decides else None
+        measured = {"data": what, "samples": samples, "decision": decision, "metrics": finite(scores)}
+        print(json.dumps({"model": model, "step": saved.step, **measured}))
 
 
 def predict(

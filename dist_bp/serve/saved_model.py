@@ -14,6 +14,7 @@ from dist_bp.config.component import construct
 from dist_bp.config.trust import check_trusted, code_of_model
 from dist_bp.data import Pipeline, Schema
 from dist_bp.data.inputs import Inputs, Raw
+from dist_bp.data.targets import Label
 from dist_bp.errors import CheckpointError
 from dist_bp.metrics import Metric
 from dist_bp.nn import Context, Loss
@@ -63,6 +64,13 @@ class SavedModel:
         config = stored_config(checkpoint.config, path / CONFIG)
         check_trusted(code_of_model(config), trust_code, path)
         return cls(config, checkpoint)
+
+    @property
+    def decides(self) -> tuple[Label, float] | None:
+        """Of two classes the positive one, and the probability above which it is decided for."""
+        if self.decision is None or self.pipeline.classes is None:
+            return None
+        return self.pipeline.classes[self.decision.positive], self.decision.threshold
 
     @np.errstate(all="ignore")
     def predict(self, raw: Raw, batch_rows: int = BATCH_ROWS) -> "pd.DataFrame":

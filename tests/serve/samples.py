@@ -33,10 +33,11 @@ def configuration(folder: Path, source: dict[str, Any], units: int, **changes: A
     return path
 
 
-def save(config_path: Path, step: int = 1) -> Path:
+def save(config_path: Path, step: int = 1, threshold: float | None = None) -> Path:
     """A checkpoint, in the run `run`, of the job with random parameters and statistics."""
     config = load_config(config_path)
     prepared = build.prepare(config)
+    pipeline = prepared.pipeline if threshold is None else prepared.pipeline.deciding(threshold)
     model = build.build_model(config, prepared.schema)
     draw = np.random.default_rng(step)
 
@@ -53,7 +54,7 @@ def save(config_path: Path, step: int = 1) -> Path:
         parameters=arrays(model.layout),
         statistics=arrays(model.statistics_layout),
         config=render(config),
-        pipeline=prepared.pipeline.to_dict(),
+        pipeline=pipeline.to_dict(),
         dtype=config.model.dtype,
         model_digest="model",
         data_digest=prepared.digest,

@@ -49,13 +49,26 @@ def test_evaluate_a_split(run: Run) -> None:
     assert code == 0
     result = json.loads(out.splitlines()[-1])
     assert out.count("\n") == 1
-    assert result.keys() == {"model", "step", "data", "samples", "metrics"}
+    assert result.keys() == {"model", "step", "data", "samples", "decision", "metrics"}
+    assert result["decision"] is None
     assert (result["step"], result["data"], result["samples"]) == (1, "test split", 15)
     assert result["metrics"].keys() == {"loss", "accuracy"}
     assert "accuracy" in err
     code, out, err = run("evaluate", "runs/run", "--split", "train", "--config", "job.yaml")
     assert (code, err) == (0, "")
     assert "train split, 120 samples" in out
+    assert "decision" not in out
+
+
+def test_evaluate_says_how_two_classes_are_decided_for(run: Run, tmp_path: Path) -> None:
+    source = {"type": "sklearn", "name": "breast_cancer"}
+    decision = {"positive": "malignant", "threshold": {"by": "f1"}}
+    loss = {"type": "binary_cross_entropy"}
+    save(configuration(tmp_path, source, 1, loss=loss, decision=decision, metrics=["f1"]), 2, threshold=0.25)
+    code, out, err = run("evaluate", "run", "--json")
+    assert code == 0
+    assert json.loads(out)["decision"] == {"positive": "malignant", "threshold": 0.25}
+    assert "decision  'malignant' above a probability of 0.25" in err
 
 
 def test_evaluate_a_file(run: Run) -> None:
