@@ -2,8 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+
+from dist_bp.runtime.calls import CALLER, RayLost
 
 RELEASE_SECONDS = 5.0
 
@@ -21,7 +25,10 @@ class Post:
 
 
 class Pool:
-    """Idle actors by post. They hold nothing of a former run; `close` ends them, as does the end of this process."""
+    """Idle actors by post. They hold nothing of a former run; `close` ends them, as does the end of this process.
+
+    `take` and `keep` are for within a call of the cluster, which gives them a deadline.
+    """
 
     def __init__(self) -> None:
         self._idle: defaultdict[Post, list[Any]] = defaultdict(list)
@@ -32,17 +39,23 @@ class Pool:
         The others are ended: they hold CPUs that whoever asks may need.
         """
         taken = [self._idle[post].pop() if self._idle[post] else None for post in posts]
-        self.close()
-        answering = released([actor for actor in taken if actor])
+        self._end_idle()
+        answering = _released([actor for actor in taken if actor])
         return [actor if actor in answering else None for actor in taken]
 
     def keep(self, actors: Iterable[tuple[Post, Any]]) -> None:
         """Takes actors back, once they have let go of their run."""
         posts = {actor: post for post, actor in actors}
-        for actor in released(list(posts)):
+        for actor in _released(list(posts)):
             self._idle[posts[actor]].append(actor)
 
     def close(self) -> None:
+        """Where Ray does not answer, which ends the actors, they go with this process."""
+        if self._idle:
+            with suppress(RayLost):
+                CALLER.call("idle processes were ended", self._end_idle, RELEASE_SECONDS, Future())
+
+    def _end_idle(self) -> None:
         import ray
 
         for actors in self._idle.values():
@@ -51,7 +64,7 @@ class Pool:
         self._idle.clear()
 
 
-def released(actors: Sequence[Any]) -> list[Any]:
+def _released(actors: Sequence[Any]) -> list[Any]:
     """Those that live and have let go of whatever run they belonged to; the others are ended."""
     import ray
 

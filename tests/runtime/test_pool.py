@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from dist_bp.ps.arena import Snapshot
 from dist_bp.runtime.cluster import Cluster, local_cpus
-from dist_bp.runtime.pool import Pool
+from dist_bp.runtime.pool import Pool, Post
 from dist_bp.runtime.ray_runtime import RayRuntime
 from dist_bp.runtime.threads import ThreadRuntime
 from dist_bp.train.job import run_job
@@ -139,3 +140,16 @@ def _killed(job: PreparedJob, pool: Pool, cluster: Cluster) -> None:
             while any(psutil.pid_exists(pid) for pid in pids.values()):
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
+
+
+def test_closing_does_not_wait_for_a_ray_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool, answer = Pool(), threading.Event()
+    pool._idle[Post("server", 0, "here")].append(object())
+    monkeypatch.setattr("dist_bp.runtime.pool.RELEASE_SECONDS", 0.1)
+    monkeypatch.setattr("ray.kill", lambda actor: answer.wait())
+    closing = threading.Thread(target=pool.close, daemon=True)
+    closing.start()
+    closing.join(10)
+    stuck = closing.is_alive()
+    answer.set()
+    assert not stuck
