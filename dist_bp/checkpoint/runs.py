@@ -40,8 +40,8 @@ def open_store(directory: Path) -> CheckpointStore:
 
 
 def name_run(root: Path, run_id: str, name: str) -> str | None:
-    """Makes the run's folder below `root` known by its name, too; returns the id of another run that had the name."""
-    if name == run_id or Path(name).name != name or name.startswith("."):
+    """Makes the run's folder below `root` known by its name, if it has one; returns the id of another that had it."""
+    if name in ("", run_id) or Path(name).name != name or name.startswith("."):
         return None
     link, aside = root / name, root / f".{run_id}.name"
     before = _named(link)

@@ -95,6 +95,16 @@ def test_a_run_is_named_by_the_beginning_of_its_id_or_by_its_name(tmp_path: Path
     assert sorted(run.run_id for run in find_runs(tmp_path)) == ["abc1", "abd2"]
 
 
+def test_a_run_without_a_name_leaves_the_link_that_is_their_folder(tmp_path: Path) -> None:
+    (tmp_path / "runs-2026").mkdir()
+    root = tmp_path / "runs"
+    root.symlink_to("runs-2026")
+    for name in ("", ".", "..", "/"):
+        assert name_run(root, "abc1", name) is None
+    assert root.readlink() == Path("runs-2026")
+    assert run_names(root) == frozenset()
+
+
 def test_a_run_that_was_moved_and_linked_is_found(tmp_path: Path) -> None:
     root = tmp_path / "runs"
     last = save(root, "abc1", 2)
