@@ -115,6 +115,25 @@ CATEGORIES = [
 ]
 
 
+ROUNDED = [
+    ({"thousands": ","}, "9,007,199,254,740,993", "1", "whole numbers above 2**53"),
+    ({"thousands": " ", "decimal": ","}, "9 007 199 254 740 993,00", "1,5", "whole numbers above 2**53"),
+    ({}, "9007199254740993.0", "1", "whole numbers above 2**53"),
+    ({}, "-9007199254740993.", "1.5", "whole numbers above 2**53"),
+    ({"thousands": ".", "decimal": ","}, "0.123", "1.000", "numbers with leading zeros"),
+]
+
+
+@pytest.mark.parametrize(("options", "cell", "other", "what"), ROUNDED, ids=lambda it: str(it)[:25])
+def test_no_way_of_writing_it_hides_a_number_that_would_lose_digits(
+    options: dict[str, Any], cell: str, other: str, what: str
+) -> None:
+    (line,) = problems(csv(column(other, cell), **options))
+    assert line.startswith(f"column 'a' of 'd.csv' holds {what}, first '{cell}' in row 1 (counted from 0): name it in")
+    lone = csv(column(other, cell.replace("993", "992").replace("0.123", "123")), **options)
+    assert numbers(load(lone))[1] in (2.0**53, -(2.0**53), 123.0)
+
+
 @pytest.mark.parametrize("cells", CATEGORIES, ids=lambda it: it[0])
 def test_what_is_mostly_text_is_categories(cells: list[str]) -> None:
     assert texts(load(csv(column(*cells)))) == [{"true": "True", "false": "False"}.get(cell, cell) for cell in cells]
@@ -386,12 +405,22 @@ def test_targets_are_read_with_the_same_care() -> None:
     assert target("1", "9007199254740993") == [1, 9007199254740993]
     assert target("1", "2.5") == [1.0, 2.5]
     assert target("01", "2", categorical=("y",)) == ["01", "2"]
-    for cells in (("01", "2"), ("1", "2", "?"), ("2024-01-01",), ("99999999999999999999", "1")):
+    for cells in (
+        ("01", "2"),
+        ("1", "2", "?"),
+        ("2024-01-01",),
+        ("99999999999999999999", "1"),
+        ("9007199254740993.0", "1"),
+    ):
         with pytest.raises(DataError, match=r"target column 'y' of 'd\.csv' holds .*name it in data\.source\.cat"):
             target(*cells)
     values = pa.table({"a": [1, 2], "y": pa.array([decimal.Decimal("1.5"), decimal.Decimal("2")])})
     parquet.write_table(values, "d.parquet")
     assert load(ParquetSource("d.parquet", "y")).samples.targets.tolist() == [1.5, 2.0]
+    large = pa.table({"a": [1, 2], "y": pa.array([decimal.Decimal(2**53 + 1), decimal.Decimal(2**53)])})
+    parquet.write_table(large, "d.parquet")
+    (line,) = problems(ParquetSource("d.parquet", "y"))
+    assert "whole numbers above 2**53, first '9007199254740993' in row 0" in line
 
 
 def test_a_test_table_is_read_by_the_kinds_of_the_other() -> None:

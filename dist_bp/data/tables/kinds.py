@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ Kind = Literal["number", "category"]
 EXACT = 2**53
 """Up to here a float64 tells all whole numbers apart."""
 LARGEST = 2**63 - 1
+WHOLE_AND_LONG = r"^[+-]?[0-9]{16,}(?:\.0*)?$"
 CATEGORICAL = "name it in data.source.categorical"
 NUMERIC = "in data.source.numeric"
 OF_DATES = "make numbers of them"
@@ -72,11 +74,12 @@ class Kinds:
 
         cells = column.cells
         if is_text(cells.type):
+            cells = column.file.notation.plain(cells)
             padded = pc.index(pc.match_substring_regex(cells, "^[+-]?0[0-9]"), True).as_py()
             if padded >= 0:
                 remedies = _remedies(target, CATEGORICAL, f"{NUMERIC} if it is a number")
                 return "number", f"holds numbers with leading zeros, first {column.at(padded)}: {remedies}"
-        limit, power = (LARGEST, 63) if target else (EXACT, 53)
+        limit, power = (LARGEST, 63) if target and _stay_whole(cells) else (EXACT, 53)
         row = _first_beyond(cells, limit)
         if row is None:
             return "number", None
@@ -94,13 +97,23 @@ def stray(cells: Any, notation: Notation) -> int | None:
     return None if row < 0 else int(row)
 
 
-def _first_beyond(cells: Any, limit: int) -> int | None:
-    """The first row of a whole number beyond a limit."""
+def _stay_whole(cells: Any) -> bool:
+    """Whether numbers, in plain text or not, are read as integers: targets are, of which none is missing."""
     import pyarrow.compute as pc
     from pyarrow import types
 
     if is_text(cells.type):
-        long = pc.fill_null(pc.match_substring_regex(cells, r"^[+-]?[0-9]{16,}$"), False)
+        return bool(pc.all(pc.match_substring_regex(cells, "^-?[0-9]+$"), min_count=0).as_py())
+    return bool(types.is_integer(cells.type))
+
+
+def _first_beyond(cells: Any, limit: int) -> int | None:
+    """The first row of a whole number, in plain text or not, beyond a limit."""
+    import pyarrow.compute as pc
+    from pyarrow import types
+
+    if is_text(cells.type):
+        long = pc.fill_null(pc.match_substring_regex(cells, WHOLE_AND_LONG), False)
         rows = np.flatnonzero(long.to_numpy(zero_copy_only=False)).tolist()
     elif types.is_integer(cells.type) or types.is_decimal(cells.type):
         ends = pc.min_max(cells).as_py().values()
@@ -108,7 +121,7 @@ def _first_beyond(cells: Any, limit: int) -> int | None:
     else:
         return None
     values = ((row, cells[row].as_py()) for row in rows)
-    return next((row for row, value in values if value is not None and abs(int(value)) > limit), None)
+    return next((row for row, value in values if value is not None and abs(Decimal(value)) > limit), None)
 
 
 def _count(mask: Any) -> int:
