@@ -149,7 +149,8 @@ class Reader:
 
     def _without_gaps(self, columns: list[Column], target: str) -> list[Column]:
         if self._drops:
-            return without(columns, np.any([column.missing for column in columns], axis=0))
+            told = [column for column in columns if column.name != self.id_column]
+            return without(columns, np.any([column.missing for column in told], axis=0))
         gap = next((column for column in columns if column.name == target and column.missing.any()), None)
         if gap:
             where = row_at(gap.row(int(np.argmax(gap.missing))))

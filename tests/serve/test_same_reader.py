@@ -202,6 +202,29 @@ def test_names_of_the_rows_may_be_missing_and_called_anything(capsys: pytest.Cap
     assert blocks[1].tolist() == [2**53 + 1]
 
 
+@pytest.mark.parametrize("missing", ["drop", "impute"])
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_rows_without_a_name_are_scored_as_they_were_trained_on(missing: str, suffix: str) -> None:
+    for names in ([None if row % 3 else f"n{row}" for row in range(ROWS)], [None] * ROWS):
+        frame, path = FRAME.assign(name=pd.Series(names, dtype=object)), f"d.{suffix}"
+        frame.to_csv(path, index=False) if suffix == "csv" else frame.to_parquet(path)
+        options = {"id_column": "name", "categorical": ["i"], "missing": missing}
+        source = {"type": suffix, "path": path, "target": "y", **options, **(KEEP if suffix == "csv" else {})}
+        check(source, path, LABELS)
+
+
+def test_a_file_may_lack_all_values_of_a_column_of_categories() -> None:
+    source = {"type": "parquet", "path": "d.parquet", "target": "y", "categorical": ["i"], "missing": "impute"}
+    FRAME.to_parquet("d.parquet")
+    model = trained(Path.cwd(), source)
+    FRAME.assign(c=None).to_parquet("new.parquet")
+    FRAME.assign(c="").to_csv("new.csv", index=False)
+    predicted: dict[str, list[pd.DataFrame]] = {"new.parquet": [], "new.csv": []}
+    for path, parts in predicted.items():
+        assert predict_file(model, path, parts.append) == (ROWS, None)
+    pd.testing.assert_frame_equal(*(pd.concat(parts) for parts in predicted.values()))
+
+
 SIGNS = st.sampled_from([(",", ".", None), (";", ",", "."), ("\t", ".", ","), ("|", ",", "'"), (";", ".", " ")])
 CELL = st.text(st.characters(codec="latin-1", exclude_characters="\0", exclude_categories=("Cc",)), max_size=6)
 CELLS = st.lists(st.tuples(st.floats(-1e9, 1e9), CELL | st.just('a\n"b')), min_size=20, max_size=30)

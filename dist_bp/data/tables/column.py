@@ -142,7 +142,7 @@ class Column:
         cells, types = self.cells, pa.types
         if is_text(cells.type):
             return pc.if_else(cells.is_null(), pa.scalar(None, cells.type), self.plain)  # with the blanks around it
-        if types.is_decimal(cells.type) or types.is_temporal(cells.type):
+        if types.is_decimal(cells.type) or types.is_temporal(cells.type) or types.is_null(cells.type):
             return cells.cast(pa.string())
         if not (types.is_integer(cells.type) or types.is_floating(cells.type) or types.is_boolean(cells.type)):
             raise DataError(f"{self._where} is one of categories and holds {cells.type}")
