@@ -40,10 +40,12 @@ def _spelled(text: str) -> str:
 class Vocabulary:
     """The categories of a column, or the classes, as they were learnt.
 
-    Text is one of them as it is written; a number, which no longer knows how it was, is the one of its value.
+    Text is one of them as it is written; a number, which no longer knows how it was, is the one of its value. So is
+    text where they are told apart `by_value`, having been numbers themselves.
     """
 
-    def __init__(self, learnt: Iterable[str] = ()) -> None:
+    def __init__(self, learnt: Iterable[str] = (), by_value: bool = False) -> None:
+        self._by_value = by_value
         self._of_value: dict[Decimal, list[str]] = {}
         for name in learnt:
             if NUMBER.fullmatch(name):
@@ -52,6 +54,9 @@ class Vocabulary:
     def names(self, value: Any) -> list[str]:
         """What a value is called: several names where a number has several, as 1.1 if "1.1" and "1.10" were learnt."""
         name = category_of(value)
-        if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating | Decimal):
-            return [name]
-        return self._of_value.get(Decimal(str(value)), [name])
+        if isinstance(value, str):
+            has_value = self._by_value and NUMBER.fullmatch(value) is not None
+        else:
+            numbers = int | float | np.integer | np.floating | Decimal
+            has_value = isinstance(value, numbers) and not isinstance(value, bool)
+        return self._of_value.get(Decimal(str(value)), [name]) if has_value else [name]

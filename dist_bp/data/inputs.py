@@ -26,12 +26,13 @@ class Features:
     """What one raw sample is made of.
 
     `shape` is that of one sample, (columns,) for a table; `names` are its columns, or None for a plain array;
-    `categorical` are those of the columns that hold categories.
+    `categorical` are those of the columns that hold categories, `by_value` those of them that were numbers.
     """
 
     shape: Shape
     names: tuple[str, ...] | None = None
     categorical: tuple[str, ...] = ()
+    by_value: tuple[str, ...] = ()
 
     @property
     def numeric(self) -> tuple[str, ...] | None:
@@ -41,7 +42,8 @@ class Features:
 
     def to_dict(self) -> dict[str, Any]:
         names = None if self.names is None else list(self.names)
-        return {"shape": list(self.shape), "names": names, "categorical": list(self.categorical)}
+        columns = {"categorical": list(self.categorical), "by_value": list(self.by_value)}
+        return {"shape": list(self.shape), "names": names, **columns}
 
     @classmethod
     def from_dict(cls, state: dict[str, Any]) -> "Features":
@@ -50,7 +52,7 @@ class Features:
         names = made.names or ()
         if min(made.shape, default=1) < 0 or (made.names is not None and made.shape != (len(names),)):
             raise ValueError(f"{len(names)} names for samples of shape {made.shape}")
-        if len({*names}) != len(names) or not {*made.categorical} <= {*names}:
+        if len({*names}) != len(names) or not {*made.by_value} <= {*made.categorical} <= {*names}:
             raise ValueError("a column is named twice, or is categorical and not there")
         return made
 

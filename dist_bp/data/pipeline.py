@@ -38,7 +38,7 @@ class Pipeline:
             form = transform.after(form)
         self._form = form
         self._learnt = {
-            name: Vocabulary(categories)
+            name: Vocabulary(categories, name in features.by_value)
             for transform in transforms
             if isinstance(transform, Indicators)
             for name, categories in transform.categories.items()

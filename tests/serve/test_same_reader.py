@@ -23,6 +23,7 @@ from dist_bp.cli.main import main
 from dist_bp.data import Pipeline, Reader, Split, Targets, prepare, reader
 from dist_bp.data.preprocess.one_hot import Indicators, OneHot
 from dist_bp.data.sources.csv import CsvSource
+from dist_bp.data.sources.parquet import ParquetSource
 from dist_bp.data.tables.column import Column
 from dist_bp.data.tables.parquet import ParquetFile
 from dist_bp.errors import DataError
@@ -322,3 +323,29 @@ def test_a_number_is_the_category_of_its_value() -> None:
     parquet.write_table(pa.table({"c": pa.array([Decimal("0.500"), Decimal("1000.000")])}), "d.parquet")
     [part] = Reader(model, source).rows("d.parquet")
     assert [known[place] for place in np.argmax(model.transform(part.inputs), axis=1)] == ["0.50", "1e3"]
+
+
+FRACTIONS = [0.5, 1.5, 2.25, 3.0]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array(FRACTIONS * 9),
+        pa.array(FRACTIONS * 9, pa.float32()),
+        pa.array(FRACTIONS * 9).cast(pa.decimal128(9, 4)),
+        pa.array(FRACTIONS * 9).dictionary_encode(),
+    ],
+    ids=lambda it: str(it.type)[:12],
+)
+def test_text_is_the_category_of_its_value_where_training_has_seen_numbers(values: pa.Array) -> None:
+    parquet.write_table(pa.table({"c": values, "y": ["a", "b"] * 18}), "d.parquet")
+    source = ParquetSource("d.parquet", "y", categorical=("c",))
+    model = prepare(source, Split(), [OneHot()], 0, "float32", Path("prepared")).pipeline
+    model = Pipeline.from_dict(json.loads(json.dumps(model.to_dict())))
+    expected = [*np.eye(4).tolist(), [0.0] * 4]
+    Path("new.csv").write_text("c\n0.50\n1.500\n2.25\n3\n2.2\n")
+    Path("new.txt").write_text("c\n0,5\n1,50\n2,250\n3,00\nx\n")
+    for path, options in (("new.csv", []), ("new.txt", ["decimal=,", "separator=;"])):
+        [part] = Reader(model, source, options).rows(path)
+        assert model.transform(part.inputs).tolist() == expected, path

@@ -98,7 +98,12 @@ def _table_features(frame: Any, what: str) -> Features:
         raise DataError(problems)
     kinds = (getattr(dtype, "kind", "O") for dtype in frame.dtypes)
     categorical = tuple(name for name, kind in zip(names, kinds, strict=True) if kind in "OUTb")
-    return Features((len(names),), names, categorical)
+    by_value = tuple(
+        name
+        for name, dtype in zip(names, frame.dtypes, strict=True)
+        if hasattr(dtype, "categories") and dtype.categories.dtype.kind in "iuf"
+    )
+    return Features((len(names),), names, categorical, by_value)
 
 
 def _stray(texts: Any) -> list[tuple[int, str]]:

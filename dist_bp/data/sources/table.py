@@ -83,7 +83,8 @@ class TableSource(Source):
         wanted = self._read(file, [*columns, self.target])
         kinds = self._kinds(wanted)
         categorical = tuple(name for name in columns if kinds[name] == "category")
-        features = Features((len(columns),), columns, categorical)
+        by_value = tuple(column.name for column in wanted if column.name in categorical and column.is_of_numbers)
+        features = Features((len(columns),), columns, categorical, by_value)
         samples = self._samples(wanted, kinds)
         test = None
         if self.test_path is not None:

@@ -67,6 +67,11 @@ class Column:
 
         return bool(pa.types.is_dictionary(self.raw.type))
 
+    @property
+    def is_of_numbers(self) -> bool:
+        """Whether the file holds numbers, which are not known by how they are written, be they categories or not."""
+        return is_number(self.plain.type)
+
     @cached_property
     def missing(self) -> Array:
         """Mask of the cells without a value."""
