@@ -149,6 +149,8 @@ def test_options_that_there_are_not(table: Prepared) -> None:
         ("n,flag\n1\u202f000,no\n1,no\n", "thousands", [1000.0, 1.0]),
         ('n,flag\n"1,000",no\n1,no\n', "thousands", [1000.0, 1.0]),
         ('n,flag\n"1.000,5",no\n1,no\n', "decimal", [1000.5, 1.0]),
+        ("n,flag\n12.5%,no\n1,no\n", "strip", [12.5, 1.0]),
+        ('n,flag\n"$1,200.50",no\n1,no\n', "strip", [1200.5, 1.0]),
         ("# x\nn,flag\n1,no\n", "comment", [1.0]),
         (b"n,flag\n1,\xe4\n", "encoding", [1.0]),
     ],

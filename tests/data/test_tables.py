@@ -80,8 +80,9 @@ REFUSED = [
     (["0,125", "1,25", "3"], "set data.source.decimal: ','"),
     (["1.234,50", "7"], "set data.source.decimal: ',' and data.source.thousands: '.'"),
     (["1 234", "7"], "set data.source.thousands: ' '"),
-    (["12.3%", "7%", "8 %"], "'12.3%' in row 0 (counted from 0): write plain numbers, without the sign"),
-    (["$12.50", "$7", "$1,000"], "write plain numbers, without the sign"),
+    (["12.3%", "7%", "8 %"], "'12.3%' in row 0 (counted from 0): set data.source.strip: ['%'], name it"),
+    (["$12.50", "$7", "$1,000"], "set data.source.strip: ['$'], name it"),
+    (["-$1,200.50", "7"], "set data.source.strip: ['$'], and set data.source.thousands: ',', name it"),
     (["01234", "99999"], "holds numbers with leading zeros, first '01234' in row 0"),
     (["1", "-007"], "holds numbers with leading zeros, first '-007' in row 1"),
     (["1", "9007199254740993"], "holds whole numbers above 2**53, first '9007199254740993' in row 1"),
@@ -144,6 +145,8 @@ WRITTEN = [
     ({"thousands": ","}, ["1,234.50", "7", "1,000,000"], [1234.5, 7.0, 1e6]),
     ({"decimal": ",", "thousands": "."}, ["1.234,50", "7"], [1234.5, 7.0]),
     ({"thousands": " "}, ["1 234", "-7"], [1234.0, -7.0]),
+    ({"strip": ("%",)}, ["12.3%", "-7 %", "8"], [12.3, -7.0, 8.0]),
+    ({"strip": ("$", "EUR"), "thousands": ","}, ["-$1,200.50", "$ 3", "$-4", "5 EUR"], [-1200.5, 3.0, -4.0, 5.0]),
     ({"na_values": ("?", -9.0), "missing": "impute"}, ["1", "?", "-9", "NA"], [1.0, None, None, None]),
     ({"numeric": ("a",)}, ["007", "8"], [7.0, 8.0]),
     ({}, [" 1", "+2", "3.", ".5", "1e3", "-1E-2"], [1.0, 2.0, 3.0, 0.5, 1000.0, -0.01]),
@@ -165,10 +168,16 @@ def test_options_say_how_numbers_are_written(options: dict[str, Any], cells: lis
         ({}, "0x10"),
         ({}, "1_000"),
         ({"thousands": ","}, "12,34,5"),
+        ({"strip": ["%"]}, "%2%%"),
     ],
 )
 def test_what_is_not_written_so_is_refused(options: dict[str, Any], cell: str) -> None:
     assert f"'{cell}' in row 1" in problems(csv(column("1", cell, "3"), **options))[0]
+
+
+def test_categories_keep_what_stands_beside_a_number() -> None:
+    source = csv(column("5%", "$5", "5"), categorical=("a",), strip=["%", "$"])
+    assert texts(load(source)) == ["5%", "$5", "5"]
 
 
 def test_words_for_missing_are_counted_and_can_be_kept() -> None:
@@ -320,6 +329,8 @@ def test_broken_files_are_told_in_our_words(text: str, options: dict[str, Any], 
     ("options", "message"),
     [
         ({"header": False}, "names: is required with header: false"),
+        ({"strip": ["%", "0"]}, "strip: '0' may be part of a number"),
+        ({"thousands": ",", "strip": [","]}, "strip: ',' may be part of a number"),
         ({"separator": ";", "thousands": "."}, "thousands: must be another than that of decimal"),
         ({"encoding": "latin-77"}, "encoding: there is no encoding 'latin-77'"),
         ({"encoding": "hex"}, "encoding: 'hex' is no encoding of text"),

@@ -30,8 +30,10 @@ def advice(cell: str, notation: Notation) -> str:
         return "save the column as numbers"
     if re.fullmatch(NUMBERLIKE, cell) is None:
         return f"set {option('na_values', f'[{cell!r}]')} if that is a missing value"
-    if re.search(rf"%|{CURRENCY}", cell):
-        return "write plain numbers, without the sign"
+    if sign := re.search(rf"%|{CURRENCY}", cell):
+        strip = option("strip", repr([*notation.strip, sign[0]]))
+        rest = cell.replace(sign[0], "").strip()
+        return f"set {strip}" if notation.written_number(rest) else f"set {strip}, and {advice(rest, notation)}"
     if re.fullmatch(r"[+-]?[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]+", cell):
         return f"set {option('decimal', repr(','))} and {option('thousands', repr('.'))}"
     if re.fullmatch(r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+\.[0-9]+|[+-]?[0-9]{1,3}(?:,[0-9]{3}){2,}", cell):

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -133,7 +133,7 @@ class Column:
 
         if pa.types.is_decimal(self.cells.type):
             return self.cells
-        cells, notation = self._written, self.file.notation
+        cells, notation = self._written, replace(self.file.notation, strip=())  # 5% and $5 are two categories
         if not is_text(cells.type) or notation.is_plain:
             return cells
         return pc.if_else(notation.are_numbers(self.cells), notation.plain(self.cells), cells)

@@ -2,6 +2,7 @@
 
 import codecs
 import contextlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -37,6 +38,7 @@ class CsvForm(Component):
     thousands: Annotated[
         Annotated[str, Len(1, 1)] | None, Doc("The character between groups of three digits of a number.")
     ] = None
+    strip: Annotated[Sequence[Text], Doc("Signs before or after a number that are passed over, such as % and $.")] = ()
     na_values: Annotated[Sequence[str | float], Doc("Further cells that count as missing, as they are written.")] = ()
     keep_default_na: Annotated[
         bool, Doc("Whether NA, NaN, None, null and the like count as missing; an empty cell always does.")
@@ -57,12 +59,18 @@ class CsvForm(Component):
             raise OptionError("quote", f"must be another than the separator, {self.quote!r}")
         if self.thousands == self.decimal:
             raise OptionError("thousands", f"must be another than that of decimal, {self.decimal!r}")
+        if strange := [sign for sign in self.strip if re.search(r"[0-9+-]|^\s|\s$", sign) or sign in self._marks]:
+            raise OptionError("strip", f"{strange[0]!r} may be part of a number")
         try:
             found = codecs.lookup(self.encoding)
         except LookupError:
             raise OptionError("encoding", f"there is no encoding {self.encoding!r}") from None
         if not getattr(found, "_is_text_encoding", True):
             raise OptionError("encoding", f"{self.encoding!r} is no encoding of text")
+
+    @property
+    def _marks(self) -> tuple[str, ...]:
+        return (self.decimal, self.thousands or "", "e", "E")
 
     def separator_of(self, path: str) -> str:
         """What stands between two values of this file."""
@@ -73,7 +81,8 @@ class CsvForm(Component):
     def notation(self, command: bool = False) -> Notation:
         given = tuple(form(value).strip() for value in self.na_values for form in (str, text_of))
         words = MISSING if self.keep_default_na else ("",)
-        return Notation(self.decimal, self.thousands, tuple(dict.fromkeys((*words, *given))), command)
+        missing = tuple(dict.fromkeys((*words, *given)))
+        return Notation(self.decimal, self.thousands, tuple(self.strip), missing, command)
 
 
 def suffix_of(path: str) -> str:

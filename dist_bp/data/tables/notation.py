@@ -22,7 +22,7 @@ MISSING = (
 
 @dataclass(frozen=True)
 class Notation:
-    """The decimal point, what may stand between groups of three digits, and the words for missing values.
+    """The decimal point, what may stand between groups of three digits and beside numbers, words for missing values.
 
     `command` says that a person names options of the file on the command line, and not in a configuration; `typed`
     that the file says itself what a column holds.
@@ -30,6 +30,7 @@ class Notation:
 
     decimal: str = "."
     thousands: str | None = None
+    strip: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     command: bool = False
     typed: bool = False
@@ -53,7 +54,13 @@ class Notation:
             between = re.escape(self.thousands)
             digits = rf"(?:[0-9]+|[0-9]{{1,3}}(?:{between}[0-9]{{2,3}})*{between}[0-9]{{3}})"
         infinite = "[iI][nN][fF](?:[iI][nN][iI][tT][yY])?"
-        return rf"^[+-]?(?:(?:{digits}(?:{point}[0-9]*)?|{point}[0-9]+)(?:[eE][+-]?[0-9]+)?|{infinite})$"
+        before, after = (f"(?:{self._beside} ?)?", f"(?: ?{self._beside})?") if self.strip else ("", "")
+        number = rf"(?:{digits}(?:{point}[0-9]*)?|{point}[0-9]+)(?:[eE][+-]?[0-9]+)?|{infinite}"
+        return rf"^(?:{before}[+-]?|[+-]?{before})(?:{number}){after}$"
+
+    @property
+    def _beside(self) -> str:
+        return f"(?:{'|'.join(map(re.escape, self.strip))})"
 
     def written_number(self, text: str) -> bool:
         return re.fullmatch(self.pattern, text.strip()) is not None
@@ -84,12 +91,14 @@ class Notation:
 
     @property
     def is_plain(self) -> bool:
-        return self.thousands is None and self.decimal == "."
+        return self.thousands is None and self.decimal == "." and not self.strip
 
     def plain(self, numbers: Cells) -> Cells:
-        """Cells that are numbers with a decimal point and without groups."""
+        """Cells that are numbers with a decimal point, without groups and what stands beside them."""
         import pyarrow.compute as pc
 
+        if self.strip:
+            numbers = pc.replace_substring_regex(numbers, f"^([+-]?){self._beside} ?| ?{self._beside}$", r"\1")
         if self.thousands:
             numbers = pc.replace_substring(numbers, self.thousands, "")
         return pc.replace_substring(numbers, self.decimal, ".")
