@@ -1,8 +1,10 @@
 """Runs in the store: begun under a name, described, gone on with."""
 
+import random
 import re
 import shlex
-from collections.abc import Collection, Mapping
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import nullcontext, suppress
 
 from mlflow import MlflowClient
@@ -18,29 +20,64 @@ from dist_bp.track.spool import Spool
 from dist_bp.track.store import is_sqlite, locked, sqlite_path
 from dist_bp.typed import program
 
-RECENT = 20
-"""So many runs of a name tell which numbers are taken."""
+PAGE = 20
+"""So many runs are asked for at a time."""
+TRIES = 20
+PAUSE_SECONDS = 0.3
+"""At most; by chance, as those who take the same name at the same time would take the same next one, too."""
 
 
 def begin(client: MlflowClient, experiment: str, settings: TrackingSettings) -> Run:
-    """A new run; those that begin in this folder at the same time get different numbers."""
+    """A new run; those that begin in the experiment at the same time get different numbers."""
     folder = settings.spool_folder
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
     with locked(folder, "naming a run") if folder.is_dir() else nullcontext():
-        name = settings.run_name or free_name(client, experiment, settings.job, settings.names_taken())
-        return client.create_run(experiment, tags={DRIVER: identity()}, run_name=name)
+        taken = settings.names_taken()
+        name = settings.run_name or free_name(client, experiment, settings.job, taken)
+        run = client.create_run(experiment, tags={DRIVER: identity()}, run_name=name)
+        if settings.run_name is None:
+            _share_no_name(client, run, lambda: free_name(client, experiment, settings.job, taken))
+    return run
+
+
+def _share_no_name(client: MlflowClient, run: Run, other: Callable[[], str]) -> None:
+    """Renames the run while another has its name.
+
+    A folder's lock keeps nobody out who works in another one. Who has taken a name looks whether somebody else has it:
+    of two, at least the one who looks last sees the other.
+    """
+    for _ in range(TRIES):
+        name = run.info.run_name
+        same = client.search_runs([run.info.experiment_id], f"attributes.run_name = '{name}'", max_results=2)
+        if all(one.info.run_id == run.info.run_id for one in same):
+            return
+        time.sleep(random.uniform(0, PAUSE_SECONDS))
+        client.update_run(run.info.run_id, name=other())
+        run = client.get_run(run.info.run_id)
 
 
 def free_name(client: MlflowClient, experiment: str, base: str, taken: Collection[str]) -> str:
     """`base`, or with the next number behind it where the experiment has such a run, or `taken` such a name."""
-    newest = client.search_runs(
-        [experiment], f"attributes.run_name LIKE '{base}%'", max_results=RECENT, order_by=["attributes.start_time DESC"]
-    )
     pattern = re.compile(rf"{re.escape(base)}(?:-(\d{{1,9}}))?")
-    names = (*taken, *(run.info.run_name or "" for run in newest))
-    numbers = [int(found[1] or 1) for name in names if (found := pattern.fullmatch(name))]
-    return f"{base}-{max(numbers) + 1}" if numbers else base
+
+    def numbers(names: Iterable[str | None]) -> list[int]:
+        return [int(found[1] or 1) for name in names if (found := pattern.fullmatch(name or ""))]
+
+    highest = numbers(taken)
+    page: str | None = ""
+    while page is not None:  # the newest of the name has the highest number, and others may begin like it
+        newest = client.search_runs(
+            [experiment],
+            f"attributes.run_name LIKE '{base}%'",
+            max_results=PAGE,
+            order_by=["attributes.start_time DESC"],
+            page_token=page,
+        )
+        found = numbers(run.info.run_name for run in newest)
+        highest += found
+        page = None if found else newest.token
+    return f"{base}-{max(highest) + 1}" if highest else base
 
 
 def experiment_id(client: MlflowClient, name: str, location: str | None = None) -> str:

@@ -39,10 +39,11 @@ def start(uri: str, tmp_path: Path) -> Iterator[Open]:
         text: str = "name: digits\n",
         tags: Mapping[str, str] | None = None,
         resume: str | None = None,
+        spool: str = "spool",
         **options: Any,
     ) -> Tracker:
         chosen: dict[str, Any] = {"system_metrics": False} | options
-        settings = TrackingSettings(uri, "digits", tmp_path / "spool", **chosen)
+        settings = TrackingSettings(uri, "digits", tmp_path / spool, **chosen)
         tracker = open_tracker(settings, params or {}, text, tags or {}, resume)
         trackers.append(tracker)
         return tracker

@@ -38,7 +38,10 @@ def artifact(client: MlflowClient, tracker: Tracker, name: str) -> Path:
     return Path(client.get_run(tracker.run_id).info.artifact_uri.removeprefix("file://")) / name
 
 
-def test_runs_that_begin_together_get_different_names(start: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("folders", [1, 2])
+def test_runs_that_begin_together_get_different_names(
+    start: Open, monkeypatch: pytest.MonkeyPatch, folders: int
+) -> None:
     def slowly(*arguments: Any) -> str:
         name = free_name(*arguments)
         time.sleep(0.2)
@@ -46,10 +49,20 @@ def test_runs_that_begin_together_get_different_names(start: Open, monkeypatch: 
 
     monkeypatch.setattr(mlflow_run, "free_name", slowly)
     start().finish("FINISHED")
-    with ThreadPoolExecutor(2) as pool:
-        names = {one.run_name for one in pool.map(lambda _: start(), range(2))}
-    assert names == {"run-2", "run-3"}
+    with ThreadPoolExecutor(4) as pool:
+        begun = list(pool.map(lambda at: start(spool=f"spool {at % folders}"), range(4)))
+    names = {one.run_name for one in begun}
+    assert len(names) == 4
+    assert "run" not in names
+    assert folders > 1 or names == {f"run-{number}" for number in range(2, 6)}
     assert start(tags={PARENT: "a"}).run_name is None
+
+
+def test_runs_whose_names_begin_alike_hide_no_number(start: Open, client: MlflowClient) -> None:
+    start().finish("FINISHED")
+    for _ in range(mlflow_run.PAGE):
+        client.create_run("1", run_name="run-away")
+    assert start().run_name == "run-2"
 
 
 def test_a_new_run_tells_where_it_comes_from(
