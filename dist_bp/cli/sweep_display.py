@@ -26,6 +26,8 @@ from dist_bp.typed import program
 LOG_WIDTH = 140
 SHOWN = 20
 """Trials in a table on the terminal."""
+VALUE_WIDTH = 10
+"""Of a setting's column, where there is room for no more."""
 
 
 @contextmanager
@@ -98,7 +100,13 @@ class Board:
         title = Text(f"{len(self._trials)} of {plural(self._total, 'trial')}: {states}; {seconds:.0f} s", style="bold")
         if not self._trials:
             return Group(title)
-        return Group(title, trial_table(ranked(self._trials, self._job.mode), self._job))
+        busy = [
+            f"trial {trial.number}: {trial.doing}"
+            for trial in self._trials
+            if trial.status == "running" and trial.doing
+        ]
+        now = [Text(", ".join(busy))] if busy else []
+        return Group(title, *now, trial_table(ranked(self._trials, self._job.mode), self._job))
 
 
 def trial_table(order: Sequence[Trial], job: SweepJob) -> Table:
@@ -107,10 +115,10 @@ def trial_table(order: Sequence[Trial], job: SweepJob) -> Table:
     for name in ("trial", "status", "epochs", job.metric):
         table.add_column(name, justify="right" if name != "status" else "left", no_wrap=True)
     for key in job.keys:
-        table.add_column(_short(key), overflow="fold")
+        values = [shown(trial.values[key]) for trial in order[:SHOWN]]
+        table.add_column(_short(key), overflow="fold", min_width=min(max(map(len, values), default=0), VALUE_WIDTH))
     for trial in order[:SHOWN]:
-        status = f"{trial.status}: {trial.doing}" if trial.status == "running" and trial.doing else trial.status
-        cells = [str(trial.number), status, str(trial.epochs), shown(trial.score)]
+        cells = [str(trial.number), trial.status, str(trial.epochs), shown(trial.score)]
         cells += [shown(trial.values[key]) for key in job.keys]
         table.add_row(*(escape(cell) for cell in cells))
     if len(order) > SHOWN:

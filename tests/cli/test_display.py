@@ -47,10 +47,22 @@ def test_a_sweep_says_what_goes_on_before_there_is_a_score(make_job: JobMaker) -
     assert "0 of 4 trials: starting Ray;" in shown()
     board.show([Trial(0, {"seed": 1}, "run", "running", doing="starting the processes")])
     assert "1 of 4 trials: 1 running;" in shown()
-    assert "0 running: starting the processes 0 - 1" in shown()
+    assert "trial 0: starting the processes trial status" in shown()
+    assert "0 running 0 - 1" in shown()
     observer.phase("publishing")
     board.show([Trial(0, {"seed": 1}, "run", "finished")])
     assert "1 of 4 trials: 1 finished; publishing;" in shown()
+
+
+@pytest.mark.parametrize("width", [80, 60])
+def test_a_narrow_terminal_shows_the_settings_of_trials_that_are_busy(make_job: JobMaker, width: int) -> None:
+    keys = ("train.optimizer.learning_rate", "model.layers.0.units", "seed")
+    spaces = {key: {"type": "choice", "values": [1, 2]} for key in keys}
+    board = Board(SweepJob.of(make_job(sweep={"metric": "val_accuracy", "parameters": spaces})), 4)
+    board.show([Trial(10, dict(zip(keys, (0.0001234, 16, 2), strict=True)), "run", "running", doing="evaluating " * 9)])
+    out = Console(file=StringIO(), width=width)
+    out.print(board.render())
+    assert out.file.getvalue().splitlines()[-1].split() == ["10", "running", "0", "-", "0.0001234", "16", "2"]
 
 
 def test_the_time_left_is_told_from_the_second_lease_on(make_job: JobMaker, database: object) -> None:
