@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 
 from dist_bp.errors import SubmitError
 from dist_bp.messages import did_you_mean, last_line
+from dist_bp.processes import patience
 from dist_bp.submit.address import UP, Dashboard
 from dist_bp.typed import command, option
 
@@ -40,7 +41,10 @@ class Unreachable(SubmitError):
 
 
 class JobsClient:
-    """The jobs of one cluster. Raises SubmitError where the cluster cannot be reached or refuses."""
+    """The jobs of one cluster. Raises SubmitError where the cluster cannot be reached or refuses.
+
+    An answer may take `answer_seconds`, longer on a loaded machine, which the cluster may be on, too.
+    """
 
     def __init__(self, dashboard: Dashboard, answer_seconds: float = ANSWER_SECONDS) -> None:
         self.dashboard = dashboard
@@ -107,18 +111,19 @@ class JobsClient:
         if not self.dashboard.is_loopback and urllib.request.getproxies().get(parts.scheme):
             return
         port = parts.port or (443 if parts.scheme == "https" else 80)
-        failure = [f"no answer within {CONNECT_SECONDS:g} s"]
+        seconds = patience(CONNECT_SECONDS)
+        failure = [f"no answer within {seconds:.0f} s"]
 
         def connect() -> None:
             try:
-                socket.create_connection((parts.hostname or "", port), CONNECT_SECONDS).close()
+                socket.create_connection((parts.hostname or "", port), seconds).close()
                 failure.clear()
             except OSError as error:
                 failure[0] = str(error)
 
         thread = threading.Thread(target=connect, name="reach", daemon=True)
         thread.start()
-        thread.join(CONNECT_SECONDS)
+        thread.join(seconds)
         if failure:
             raise Unreachable(self._unreachable(failure[0]))
 
@@ -131,7 +136,7 @@ class JobsClient:
         for header, value in self.headers.items():
             request.add_unredirected_header(header, value)  # the token is for this cluster alone
         try:
-            with self._opener.open(request, timeout=seconds or self._answer_seconds) as answer:
+            with self._opener.open(request, timeout=patience(seconds or self._answer_seconds)) as answer:
                 text = answer.read()
         except urllib.error.HTTPError as error:
             raise self._refusal(error.code, error.read().decode(errors="replace")) from None

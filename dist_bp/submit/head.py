@@ -195,7 +195,7 @@ def _stop_jobs(say: Callable[[str], None]) -> None:
             say(f"stopping job {name}")
             with contextlib.suppress(NotFound):
                 client.stop(name)
-        deadline = time.monotonic() + STOP_JOBS_SECONDS
+        deadline = time.monotonic() + patience(STOP_JOBS_SECONDS)
         while any(client.job(name)["status"] not in ENDED for name in running) and time.monotonic() < deadline:
             time.sleep(0.2)
 

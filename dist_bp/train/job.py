@@ -18,6 +18,7 @@ from dist_bp.config.metrics import monitor_mode
 from dist_bp.config.run import STORE_VARIABLE
 from dist_bp.errors import CheckpointError, Interrupted
 from dist_bp.messages import first_line, without_password
+from dist_bp.processes import patience
 from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.plan import RunPlan
 from dist_bp.runtime.pool import Pool
@@ -73,7 +74,7 @@ def run_job(
         run_id, course = _go_on(job, found, run_id, observer)
     with (
         TraceFile(trace) if trace else nullcontext() as trace_file,
-        only_writer(run_folder(job, run_id), RELEASE_SECONDS if steering else 0) if run_id else nullcontext(),
+        only_writer(run_folder(job, run_id), patience(RELEASE_SECONDS) if steering else 0) if run_id else nullcontext(),
     ):
         forget = None
         if resume == "auto" and not run_id:  # killed starts of this job, which have left nothing to go on from
@@ -251,7 +252,7 @@ def tracked_run(
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="tracker") as pool:
         opening = pool.submit(open_tracker)
         try:
-            yield lambda: opening.result(OPEN_SECONDS)
+            yield lambda: opening.result(patience(OPEN_SECONDS))
         except BaseException as error:
             status = "KILLED" if isinstance(error, Interrupted | KeyboardInterrupt) else "FAILED"
             why = first_line(error)
