@@ -12,10 +12,7 @@ from typing import TYPE_CHECKING
 
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Run
-from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
-from mlflow.utils.validation import (
-    MAX_DATASET_DIGEST_SIZE,
-)
+from mlflow.utils.validation import MAX_DATASET_DIGEST_SIZE
 
 from dist_bp.messages import without_password
 from dist_bp.track.driver import identity
@@ -24,9 +21,9 @@ from dist_bp.track.mlflow_models import RunModels, params_of_models
 from dist_bp.track.mlflow_replay import deliver
 from dist_bp.track.mlflow_run import begin, describe, experiment_id, last_steps, reopen, tags_of
 from dist_bp.track.mlflow_store import attempt, opened_store
+from dist_bp.track.mlflow_system import system_sampler
 from dist_bp.track.origin import origin_tags
 from dist_bp.track.port import PARENT, Checkpoints, ModelPackage, Registration, RunStatus, Tracker, TrackingSettings
-from dist_bp.track.sampler import Sampler
 from dist_bp.track.spool import Point
 from dist_bp.track.store import run_url
 from dist_bp.track.view import TAG
@@ -43,16 +40,6 @@ MIRROR_SECONDS = 5.0  # between two looks at the checkpoints,
 MIRROR_REST = 20.0  # or this many times as long as the last look took
 TAGS, END = "tags", "the end of the run"
 """Tasks of which a later command can do what was left."""
-SYSTEM_METRICS = {
-    f"system/{name}": name
-    for name in (
-        "cpu_utilization_percentage",
-        "system_memory_usage_megabytes",
-        "network_receive_megabytes",
-        "network_transmit_megabytes",
-    )
-}
-"""Those that say something of a run; of a disk or in percent they are of the machine alone."""
 
 
 def open_tracker(
@@ -145,7 +132,13 @@ class MlflowTracker:
         )
         self._checkpoints: Checkpoints | None = None
         self._rest = MIRROR_SECONDS
-        self._sampler = self._start_sampler(settings.system_metrics_seconds) if settings.system_metrics else None
+        self._sampler = (
+            system_sampler(
+                self.run_id, client.tracking_uri, self._writer.log, settings.system_metrics_seconds, self._last_steps
+            )
+            if settings.system_metrics
+            else None
+        )
         self._finished = False
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
@@ -292,17 +285,3 @@ class MlflowTracker:
     def _write(self, points: Sequence[Point]) -> None:
         metrics = [Metric(*point) for point in points]
         attempt(lambda: self._client.log_batch(self.run_id, metrics=metrics))
-
-    def _start_sampler(self, interval: float) -> Sampler:
-        monitor = SystemMetricsMonitor(self.run_id, tracking_uri=self._client.tracking_uri)
-
-        def read() -> dict[str, float]:
-            monitor.collect_metrics()
-            readings = monitor.aggregate_metrics()
-            values = {shown: readings[name] for shown, name in SYSTEM_METRICS.items() if name in readings}
-            for source in monitor.monitors:
-                source.clear_metrics()
-            return values
-
-        last = max((step for name, step in self._last_steps.items() if name in SYSTEM_METRICS), default=-1)
-        return Sampler(read, self._writer.log, interval=interval, first_step=last + 1)

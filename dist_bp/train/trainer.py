@@ -13,6 +13,7 @@ from dist_bp.runtime.calls import RayLost
 from dist_bp.runtime.ray_job import again
 from dist_bp.track.port import Tracker
 from dist_bp.train.course import Course
+from dist_bp.train.due import checkpoint_due, lease_end
 from dist_bp.train.interrupt import Interrupt
 from dist_bp.train.meter import TIMES, EpochMeter, StepLog, scores
 from dist_bp.train.models import CheckpointModels, curves
@@ -24,8 +25,6 @@ from dist_bp.train.state import loop_state
 from dist_bp.train.steering import Steering
 from dist_bp.train.straggler import StragglerWatch
 from dist_bp.train.trace import TraceFile
-
-LEASE_SECONDS = 1.0
 
 
 class Trainer:
@@ -83,11 +82,13 @@ class Trainer:
             self._saver.check()
             reason = self._end_of_lease()
             trouble = self._runtime.trouble
-            if self._checkpoint_due(reason is not None or trouble is not None):
+            requested = self._interrupt.requested
+            ends = reason or trouble or requested
+            if self._saved_at != self._step and (ends or checkpoint_due(self._job, self._step)):
                 self.save()
-            if self._interrupt.requested and reason is None:
+            if requested and reason is None:
                 self._saver.finish()
-                raise Interrupted(self._ended_message(self._interrupt.requested))
+                raise Interrupted(self._ended_message(requested))
             if trouble and reason is None:
                 self._saver.finish()
                 raise RayLost(self._ended_message(f"{trouble}. Ended"))
@@ -124,7 +125,7 @@ class Trainer:
         return self._saver.newest
 
     def _lease(self) -> None:
-        first, last = self._step, self._lease_end()
+        first, last = self._step, lease_end(self._job, self._step, self._seconds, self._step_seconds)
         expected = (last - first) * (self._step_seconds or 0.0)
         started = time.perf_counter()
         factor = self._plateau.current if self._plateau else 1.0
@@ -153,23 +154,6 @@ class Trainer:
         except OSError as error:
             self._observer.warn(f"the file of --trace cannot be written ({error.strerror}): it ends at step {first}")
             self._trace = None
-
-    def _lease_end(self) -> int:
-        """About a second's worth of steps, but never past a step at which something else is to be done."""
-        job = self._job
-        wanted = 1 if self._step_seconds is None else max(int(LEASE_SECONDS / self._step_seconds), 1)
-        round_length = job.config.parameter_server.local_steps or 1
-        ends = [
-            _next_multiple(self._step + wanted - 1, round_length),
-            _next_multiple(self._step, job.steps_per_epoch),
-            job.total_steps,
-        ]
-        if every := job.config.checkpoint.every_steps:
-            ends.append(_next_multiple(self._step, every))
-        limit = job.config.train.stop.max_seconds
-        if limit and self._step_seconds:
-            ends.append(self._step + max(int((limit - self._seconds) / self._step_seconds), 1))
-        return min(ends)
 
     def _finish_epoch(self) -> None:
         job = self._job
@@ -201,17 +185,6 @@ class Trainer:
         if stop.max_seconds and self._seconds >= stop.max_seconds:
             return MAX_SECONDS
         return None
-
-    def _checkpoint_due(self, finished: bool) -> bool:
-        if self._saved_at == self._step:
-            return False
-        settings = self._job.config.checkpoint
-        if finished or self._interrupt.requested:
-            return True
-        if settings.every_steps and self._step % settings.every_steps == 0:
-            return True
-        epoch, inside = divmod(self._step, self._job.steps_per_epoch)
-        return not inside and bool(settings.every_epochs) and epoch % (settings.every_epochs or 1) == 0
 
     def save(self) -> None:
         """Takes a checkpoint of the committed version; it is written while training goes on."""
@@ -309,7 +282,3 @@ class Trainer:
 def _metrics(row: dict[str, float]) -> dict[str, float]:
     """What was measured of an epoch, by monitor name."""
     return {name: value for name, value in row.items() if name not in ("epoch", "step")}
-
-
-def _next_multiple(step: int, every: int) -> int:
-    return (step // every + 1) * every
