@@ -39,13 +39,20 @@ def describe_begin(job: PreparedJob, course: Course) -> str:
 def describe_end(job: PreparedJob, course: Course, run_id: str, status: str, why: str) -> str:
     """Why a run ended before its time, and how to go on."""
     ended = f"**{status.capitalize()}**: {why}"
-    if sweep := job.config.tracking.tags.get(SWEEP):
+    return page([_title(job), ended, _facts(job, course), _going_on(job, run_id, status), _configuration(job)])
+
+
+def _going_on(job: PreparedJob, run_id: str, status: str) -> str:
+    """A trial goes on with its sweep, which does not try again what failed."""
+    sweep = job.config.tracking.tags.get(SWEEP)
+    if sweep and status == "FAILED":
+        return "The sweep goes on without it."
+    if sweep:
         own = Path(job.config.checkpoint.directory, "sweeps", sweep, "sweep.yaml")  # what the sweep was begun with
         command = f"`dist-bp {shlex.join(['sweep', str(own), '--resume', sweep])}`"
-    else:
-        command = again(run_id) if retyped() else f"`dist-bp train config.yaml --resume {run_id}`"
-    go_on = f"{command} goes on from its last checkpoint, if it has one."
-    return page([_title(job), ended, _facts(job, course), go_on, _configuration(job)])
+        return f"{command} goes on with the sweep, and with this trial from its last checkpoint, if it has one."
+    command = again(run_id) if retyped() else f"`dist-bp train config.yaml --resume {run_id}`"
+    return f"{command} goes on from its last checkpoint, if it has one."
 
 
 def describe_result(job: PreparedJob, run_id: str, outcome: Outcome, report: Report) -> str:

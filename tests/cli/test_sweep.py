@@ -167,10 +167,27 @@ def test_a_killed_sweep_goes_on_and_can_be_extended(folder: Path, ray_session: W
     assert extended["run_id"] == result["run_id"]
     problem = refused("job.yaml", *settings, "sweep.num_samples=4", "train.epochs=3", "--resume", "cut")
     assert "was begun with another configuration (differs in train)" in problem
-    _, config, *resume = shlex.split(problem.split("`")[1])[1:]
-    assert resume == ["--resume", "cut"]
+    assert_goes_on_with_cut(problem)
+
+
+def assert_goes_on_with_cut(text: str) -> None:
+    """The command in the text is of a configuration with which the sweep called cut may go on."""
+    sweep, config, *resume = shlex.split(text.split("`")[1])[1:]
+    assert (sweep, *resume) == ("sweep", "--resume", "cut")
     own = SweepJob.of(load_config(config))
     assert read_record(own, sweep_folder(own.config, "cut"), 4, resumed=True)
+
+
+def pages(of: str) -> list[str]:
+    """The descriptions of trials that ended with a status."""
+    return [
+        page
+        for (page,) in rows(
+            "select value from tags join runs on tags.run_uuid = runs.run_uuid "
+            "where key = 'mlflow.note.content' and status = ? and name like 'trial %'",
+            of,
+        )
+    ]
 
 
 def test_a_failed_trial_is_shown_with_its_cause_and_too_many_end_the_sweep(folder: Path, ray_session: Warden) -> None:
@@ -184,6 +201,9 @@ def test_a_failed_trial_is_shown_with_its_cause_and_too_many_end_the_sweep(folde
     assert f"trial {last['number']} failed: {last['cause']}" in ended.stderr
     run = json.loads(ended.stdout)["run_id"]
     assert sorted(status for _, status in children(run)) == ["FAILED", "FINISHED", "FINISHED"]
+    (page,) = pages("FAILED")
+    assert "The sweep goes on without it." in page
+    assert "--resume" not in page
     alone = (*settings, GRID.replace("1e-2, 1e-3, 1e+38", "1e+38, 1e-2"), "--name", "alone", "sweep.max_concurrent=1")
     ended = run_here("sweep", "job.yaml", *alone, "sweep.max_failures=0", "--json")
     assert ended.returncode == 1
@@ -254,6 +274,8 @@ def test_interrupted_within_an_epoch_it_saves_what_it_has(folder: Path) -> None:
     typed = shlex.join(word for word in arguments if word not in ("--name", "cut"))
     assert f"go on with `dist-bp {typed} --resume cut`" in said
     assert {status for (status,) in rows("select status from runs")} == {"KILLED"}
+    (page,) = pages("KILLED")
+    assert_goes_on_with_cut(page.partition("\n\n")[2])
     assert [event for event in events("cut") if event["event"] == "epoch"] == []
     trial = open_store(next(Path("runs").glob("*/checkpoints"))).latest()
     assert trial
