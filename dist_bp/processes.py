@@ -14,6 +14,9 @@ LARGEST_PATIENCE = 5.0
 Known = dict[int, str]
 """Processes by id, with their start time: an id alone is given again once its process has ended."""
 
+STOPPED = ("T", "t")
+"""States of proc(5): by a signal, or by whoever traces it."""
+
 
 def patience(seconds: float) -> float:
     """How long to wait for what takes longer where the processors have more to do than there are of them."""

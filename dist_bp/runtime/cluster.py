@@ -21,7 +21,7 @@ from dist_bp.runtime.lean_ray import lean_ray
 from dist_bp.runtime.placement import Bundle, Node
 from dist_bp.runtime.ray_job import in_job
 from dist_bp.runtime.warden import Warden
-from dist_bp.runtime.watch import RECONNECT_SECONDS, RayWatch
+from dist_bp.runtime.watch import RayWatch
 
 LOOPBACK_ONLY = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 """Ray's own switch for desktop systems: without it Ray replaces 127.0.0.1 by the machine's address, and most of its
@@ -104,7 +104,7 @@ class Cluster:
                 self._call("it started", lambda: self._connect(connect), seconds)
             if self._watch is None:
                 folder = self._call("its folder was asked for", self._session, ANSWER_SECONDS)
-                self._watch = RayWatch(folder, RECONNECT_SECONDS)
+                self._watch = RayWatch(folder)
         except BaseException as error:
             self.close()
             if isinstance(error, Exception) and not isinstance(error, DistBpError):  # Ray raises bare ones, too
@@ -197,17 +197,23 @@ class Cluster:
         """Ends the connection, and what this process has started. Where Ray does not answer the warden ends it."""
         if self._watch:
             self._watch.look()
-            self._watch.close()
-        if not self._owned or CALLER.abandoned:
-            return
+            self._watch.let_end()
+        try:
+            if self._owned and not CALLER.abandoned:
+                self._end()
+        finally:
+            if self._watch:
+                self._watch.close()
+
+    def _end(self) -> None:
         if CALLER.busy or (self._watch is not None and self._watch.trouble.done()):
             CALLER.abandon()
             self._warden.stay()
             return
         try:
-            CALLER.call("it ended", self._ray.shutdown, patience(END_SECONDS), Future())
+            self._call("it ended", self._ray.shutdown, patience(END_SECONDS))
         except RayLost as error:
             CALLER.late()
             self._warden.stay()
-            if self._watch:
+            if self._watch and not self._watch.trouble.done():
                 self._watch.trouble.set_result(str(error))

@@ -17,11 +17,18 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 from dist_bp.processes import Known, alive, descendants, known, logging_to, mentioning
 
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from dist_bp.runtime.watch import RayWatch
+
 LOOK_SECONDS = 0.2
+TELL_SECONDS = 7.0
+"""In which the driver, if it can, tells of what has happened to Ray's own processes while they start."""
 KILL_SECONDS = 5.0
 LAST_COMMAND_SECONDS = 60
 
@@ -69,10 +76,23 @@ class Warden:
         """A new folder in the temporary one, for this user alone. It is guarded before it is there."""
         from dist_bp.runtime.temporary import temporary_folder  # a slow import, not needed at the other end
 
-        folder = temporary_folder() / f"dist_bp-{os.urandom(4).hex()}"
+        folder = temporary_folder() / _name()
         self.guard(folder)
         folder.mkdir(0o700)
         return folder
+
+    @contextlib.contextmanager
+    def temporary_files(self) -> Iterator[None]:
+        """What Python's `tempfile` makes in this process meanwhile, such as MLflow on its way to the store, goes with
+        the warden, even if this process is killed."""
+        from dist_bp.runtime.temporary import configured, temporary_files_in
+
+        folder = Path(configured()) / _name()
+        self._folders.append(folder)
+        self._tell("folder", str(folder))
+        folder.mkdir(0o700)
+        with temporary_files_in(folder):
+            yield
 
     def guard(self, folder: Path) -> None:
         """From now on: whatever the driver starts, and `folder`, must not outlive it."""
@@ -95,6 +115,7 @@ class Warden:
         """When it is left the warden clears up, and once more when the driver has ended: threads of it that cannot be
         stopped may still start processes."""
         self._stays = True
+        self.settle()
 
     def run(self, command: list[str], environment: dict[str, str] | None = None) -> None:
         """A command for after the driver was killed, once its processes are gone, and what its environment adds."""
@@ -111,15 +132,24 @@ class Warden:
         return self._process.stdin
 
 
+def _name() -> str:
+    return f"dist_bp-{os.urandom(4).hex()}"
+
+
 class Guard:
     """The warden's side."""
 
     def __init__(self, driver: int) -> None:
         self._driver = driver
         self._looking = False
+        self._watch: RayWatch | None = None
+        self._lost: tuple[float, str] | None = None
+        """When Ray was lost before the driver had settled, and what is wrong with it."""
         self._strangers: set[int] = set()
         self._known: Known = {}
+        self._guarded: list[Path] = []
         self._folders: list[Path] = []
+        """Those that are guarded, and those that are only removed."""
         self._commands: list[tuple[list[str], dict[str, str]]] = []
 
     def stand(self) -> None:
@@ -129,10 +159,15 @@ class Guard:
             if kind == "guard":
                 self._looking = True
                 self._strangers = {*value[0], self._driver, os.getpid()}
+                self._guarded.append(Path(value[1]))
                 self._folders.append(Path(value[1]))
+                self._watch_ray(Path(value[1]))
+            elif kind == "folder":
+                self._folders.append(Path(value))
             elif kind == "settle":
                 self._look()
                 self._looking = False
+                self._settle()
             elif kind == "also":
                 self._known |= {int(pid): started for pid, started in value.items()}
             elif kind == "spare":
@@ -143,15 +178,39 @@ class Guard:
                 dismissed = True
                 self._clear_up()
         if not dismissed:
-            print(
-                f"error: the driver (process {self._driver}) was killed; ending what it started",
-                file=sys.stderr,
-                flush=True,
-            )
+            why = self._lost[1] if self._lost else f"the driver (process {self._driver}) was killed"
+            print(f"error: {why}; ending what it started", file=sys.stderr, flush=True)
         self._clear_up()
         for command, environment in [] if dismissed else self._commands:
             with contextlib.suppress(OSError, subprocess.SubprocessError):
                 subprocess.run(command, env={**os.environ, **environment}, timeout=LAST_COMMAND_SECONDS, check=False)
+
+    def _watch_ray(self, folder: Path) -> None:
+        """Looks after Ray's own processes until the driver has settled.
+
+        While the driver connects to them Ray may hold it with all its threads: when one of them is stopped, it can
+        tell nobody and waits for ever; when one ends, so does the driver, without a word.
+        """
+        from dist_bp.runtime.watch import RayWatch  # a slow import, not needed by all
+
+        driver = known([self._driver])
+
+        def lose(trouble: "Future[str]") -> None:
+            if alive(driver):  # or else it was the first to end
+                self._lost = (time.monotonic(), trouble.result())
+
+        self._watch = RayWatch(folder)
+        self._watch.trouble.add_done_callback(lose)
+
+    def _settle(self) -> None:
+        if self._watch:
+            self._watch.close()
+        self._lost = None
+
+    def _free_the_driver(self) -> None:
+        """Ends what the driver waits for, if Ray was lost and the driver has not told."""
+        if self._lost and time.monotonic() - self._lost[0] > TELL_SECONDS:
+            self._end_processes()
 
     def _clear_up(self) -> None:
         self._end_processes()
@@ -163,6 +222,7 @@ class Guard:
         while True:
             if not select.select([0], [], [], LOOK_SECONDS if self._looking else None)[0]:
                 self._look()
+                self._free_the_driver()
                 continue
             received = os.read(0, 65536)
             if not received:
@@ -179,7 +239,7 @@ class Guard:
         found: set[int] = set()
         for root in (self._driver, *self._known) if self._looking else (*self._known,):
             found |= descendants(root)
-        for folder in self._folders:
+        for folder in self._guarded:
             found |= mentioning(str(folder)) | logging_to(folder)
         self._known |= known(found - self._strangers)
 

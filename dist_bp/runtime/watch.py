@@ -9,7 +9,7 @@ import time
 from concurrent.futures import Future
 from pathlib import Path
 
-from dist_bp.processes import Known, alive, known, mentioning, name_of, state_of
+from dist_bp.processes import STOPPED, Known, alive, known, mentioning, name_of, state_of
 
 LOOK_SECONDS = 0.25
 STOPPED_LOOKS = 12
@@ -19,6 +19,8 @@ FIND_SECONDS = 15.0
 """After the raylet was found: a GCS that is not there by then runs on another machine."""
 RECONNECT_SECONDS = 40.0
 """For a GCS that comes back: after 60 s Ray ends this process, which must save a checkpoint before."""
+KEPT_ELSEWHERE = "--redis_address="
+"""In the command line of a GCS that may come back: any other takes all it knew with it."""
 
 OWN = {"raylet": "raylet", "gcs_server": "GCS"}
 
@@ -26,21 +28,22 @@ OWN = {"raylet": "raylet", "gcs_server": "GCS"}
 class RayWatch:
     """A thread that looks at the raylet and the GCS that work in a folder, as far as they run on this machine.
 
-    `trouble` gets what is wrong with the first of them that ends, or stays stopped. A GCS that has ended may come back
-    within `gcs_seconds` seconds.
+    `trouble` gets what is wrong with the first of them that ends, or stays stopped. A GCS that keeps what it knows in
+    Redis may come back in time.
     """
 
-    def __init__(self, folder: Path, gcs_seconds: float = 0.0) -> None:
+    def __init__(self, folder: Path) -> None:
         self.trouble: Future[str] = Future()
         self._folder = folder
         self._known: dict[str, Known] = {}
-        self._gcs_seconds = gcs_seconds
+        self._gcs_may_return = False
         self._gcs_lost: tuple[float, int] | None = None
         """When it was missed first, and its process."""
         self._look_until = math.inf
         self._stopped: dict[str, int] = {}
         self._handles: dict[str, int] = {}
         self._lock = threading.Lock()
+        self._ending = False
         self._closed = False
         threading.Thread(target=self._run, name="ray watch", daemon=True).start()
 
@@ -49,8 +52,13 @@ class RayWatch:
         with self._lock:
             self._judge()
 
+    def let_end(self) -> None:
+        """From now on the end of Ray's processes is no trouble; one that is stopped still keeps the others waiting."""
+        with self._lock:
+            self._ending = True
+
     def close(self) -> None:
-        """From now on the end of Ray's processes is no trouble."""
+        """From now on nothing is trouble."""
         with self._lock:
             self._closed = True
 
@@ -74,31 +82,34 @@ class RayWatch:
         poll.poll(LOOK_SECONDS * 1000)
 
     def _find(self) -> None:
-        if len(self._known) == len(OWN) or time.monotonic() > self._look_until:
+        if self._ending or len(self._known) == len(OWN) or time.monotonic() > self._look_until:
             return
         for pid in mentioning(str(self._folder)):
             name = name_of(pid)
             if name in OWN and name not in self._known and (process := known([pid])):
                 if name == "raylet":
                     self._look_until = time.monotonic() + FIND_SECONDS
-                self._known[name] = process
                 if name == "gcs_server":
                     self._gcs_lost = None
+                    self._gcs_may_return = pid in mentioning(KEPT_ELSEWHERE)
+                self._known[name] = process
                 with contextlib.suppress(OSError):  # a system without them
                     self._handles[name] = os.pidfd_open(pid)
 
     def _count(self) -> None:
         for name, process in self._known.items():
-            self._stopped[name] = self._stopped.get(name, 0) + 1 if state_of(process) in ("T", "t") else 0
+            self._stopped[name] = self._stopped.get(name, 0) + 1 if state_of(process) in STOPPED else 0
 
     def _judge(self) -> None:
-        if self._gcs_lost and time.monotonic() - self._gcs_lost[0] > self._gcs_seconds:
+        if self._gcs_lost and time.monotonic() - self._gcs_lost[0] > RECONNECT_SECONDS:
             self._tell(f"Ray's GCS (process {self._gcs_lost[1]}) has crashed or was killed, and has not come back")
         for name, process in list(self._known.items()):
             (pid,) = process
-            if name == "gcs_server" and self._gcs_seconds and not alive(process):
+            if self._ending and not alive(process):
+                self._forget(name)
+            elif name == "gcs_server" and self._gcs_may_return and not alive(process):
                 self._gcs_lost = (time.monotonic(), pid)
-                self._look_until = time.monotonic() + self._gcs_seconds
+                self._look_until = time.monotonic() + RECONNECT_SECONDS
                 self._forget(name)
             elif not alive(process):
                 self._tell(f"Ray's {OWN[name]} (process {pid}) has crashed or was killed")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from dist_bp.errors import DistBpError, SubmitError
 from dist_bp.messages import last_line
-from dist_bp.processes import Known, alive, descendants, known, mentioning, patience, working_in
+from dist_bp.processes import STOPPED, Known, alive, descendants, known, mentioning, patience, state_of, working_in
 from dist_bp.runtime.cluster import LOOPBACK, LOOPBACK_ONLY, local_cpus
 from dist_bp.runtime.lean_ray import PRELOAD
 from dist_bp.runtime.ray_job import in_job
@@ -55,7 +55,7 @@ def start_head(
             problem = whats_wrong(head)
             if problem is None:
                 return head, False
-            if not _ended(head):
+            if not _lost(head):
                 remedy = f"try again, or end it with {command('cluster', 'down')}"
                 raise DistBpError(f"the head is there, but {problem}: {remedy}")
             _remove(head)
@@ -91,15 +91,15 @@ def offer_head(address: str) -> None:
     if address != "auto" or in_job() or os.environ.get("RAY_ADDRESS"):
         return
     head = read_head()
-    if head and not _ended(head):
+    if head and not _lost(head):
         os.environ.pop("RAY_AUTH_TOKEN", None)
         os.environ.update(SWITCHES | {"RAY_ADDRESS": head.ray_address, "RAY_AUTH_TOKEN_PATH": str(head.token_path)})
 
 
 def whats_wrong(head: Head) -> str | None:
     """Why the head is of no use; None where it is well."""
-    if ended := _ended(head):
-        return ended
+    if lost := _lost(head):
+        return lost
     try:
         JobsClient(find_dashboard(head.address, {})).connect()
     except SubmitError as error:
@@ -107,11 +107,13 @@ def whats_wrong(head: Head) -> str | None:
     return None
 
 
-def _ended(head: Head) -> str | None:
-    """Tells of processes that should be there and are not."""
-    ended = len(head.processes) - len(alive(head.processes))
-    if ended or not head.processes:
-        return f"{ended} of its {len(head.processes)} processes have ended"
+def _lost(head: Head) -> str | None:
+    """Tells of processes that should be there and are not, or have been stopped."""
+    states = [state_of({pid: started}) for pid, started in head.processes.items()]
+    if None in states or not states:
+        return f"{states.count(None)} of its {len(states)} processes have ended"
+    if stopped := sum(state in STOPPED for state in states):
+        return f"{stopped} of its {len(states)} processes have been stopped by a signal"
     return None
 
 

@@ -1,6 +1,6 @@
 """What a sweep tells the tracker: the parent run, and once it is over its ranking, figures and best model."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,11 +27,11 @@ IMPORTANCES_FIGURE = "figures/importances.png"
 OF_ALL_TRIALS = ("name", "seed", "checkpoint.directory")
 
 
-def open_parent(job: SweepJob, name: str, run_id: str | None, warden: Warden) -> Tracker:
+def open_parent(job: SweepJob, name: str, run_id: str | None, warden: Warden, begin: Callable[[], None]) -> Tracker:
     """Opens the parent run of all trials; `run_id` is that of an earlier process."""
     tracking = job.config.tracking.model_copy(update={"run_name": job.config.tracking.run_name or name})
     named = job.config.model_copy(update={"tracking": tracking})
-    return open_tracked(named, describe_begin(job, name), {SWEEP: name}, run_id, warden, _of_all_trials)
+    return open_tracked(named, describe_begin(job, name), {SWEEP: name}, run_id, warden, begin, _of_all_trials)
 
 
 def _of_all_trials(key: str, value: object) -> bool:

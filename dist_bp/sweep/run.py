@@ -29,8 +29,9 @@ from dist_bp.sweep.tuning import run_trials
 from dist_bp.track.port import Tracker
 from dist_bp.train.checks import check_job, object_store_bytes
 from dist_bp.train.interrupt import Interrupt
-from dist_bp.train.job import only_writer, tell_store, tracked_run
+from dist_bp.train.job import only_writer, tell_store
 from dist_bp.train.observer import Observer
+from dist_bp.train.recording import tracked_run
 from dist_bp.train.setup import prepare_job
 
 
@@ -61,11 +62,11 @@ def run_sweep(
     job = replace(job, enough=enough(job, prepared))
     if job.grace_period:
         observer.note(f"no trial is given up before epoch {job.grace_period}")
-    with only_writer(folder), Interrupt() as interrupt, Warden() as warden:
+    with only_writer(folder), Interrupt() as interrupt, Warden() as warden, warden.temporary_files():
         record = recorded()  # again: an earlier process may have been ending
         parent = record.parent if record else None
         with tracked_run(
-            lambda: open_parent(job, name, parent, warden), observer, partial(describe_end, job, name)
+            partial(open_parent, job, name, parent, warden), observer, partial(describe_end, job, name)
         ) as get_tracker:
             observer.phase("starting Ray")
             with ExitStack() as after_ray:

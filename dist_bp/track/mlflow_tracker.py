@@ -61,6 +61,7 @@ def open_tracker(
     """
     with ExitStack() as opened:
         client = opened.enter_context(opened_store(settings.tracking_uri))
+        settings.begin()
         if resume_run_id is None:
             experiment = experiment_id(client, settings.experiment, settings.artifact_location)
             if settings.forget:

@@ -41,6 +41,9 @@ class TrackingSettings:
     forget: Callable[[str], bool] | None = None
     """Asked by id of each run of the job that was killed at its start whether it is to be deleted, and forgotten."""
 
+    begin: Callable[[], None] = lambda: None
+    """Called before the run begins, or goes on; what it raises prevents that."""
+
     artifact_location: str | None = None  # of a new experiment; None: `mlartifacts` beside an SQLite store
     system_metrics: bool = True
     system_metrics_seconds: float = 10.0

@@ -5,7 +5,6 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -16,8 +15,8 @@ from dist_bp.checkpoint.format import CONFIG
 from dist_bp.config import JobConfig, stored_config
 from dist_bp.config.metrics import monitor_mode
 from dist_bp.config.run import STORE_VARIABLE
-from dist_bp.errors import CheckpointError, Interrupted
-from dist_bp.messages import first_line, without_password
+from dist_bp.errors import CheckpointError
+from dist_bp.messages import without_password
 from dist_bp.processes import patience
 from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.plan import RunPlan
@@ -25,7 +24,6 @@ from dist_bp.runtime.pool import Pool
 from dist_bp.runtime.ray_job import announce
 from dist_bp.runtime.warden import Warden
 from dist_bp.track.drawing import Drawing
-from dist_bp.track.port import DESCRIPTION, RunStatus, Tracker
 from dist_bp.track.waiting import SPOOLS, read_waiting
 from dist_bp.train.checks import check_job, idle_on_one_node, object_store_bytes
 from dist_bp.train.course import Course
@@ -34,13 +32,13 @@ from dist_bp.train.interrupt import Interrupt
 from dist_bp.train.models import CheckpointModels
 from dist_bp.train.observer import Observer
 from dist_bp.train.publish import evaluate, open_run, publish
+from dist_bp.train.recording import tracked_run
 from dist_bp.train.result import Result
 from dist_bp.train.setup import PreparedJob, prepare_job
 from dist_bp.train.steering import Steering
 from dist_bp.train.trace import TraceFile
 from dist_bp.train.trainer import Trainer
 
-OPEN_SECONDS = 120.0
 RELEASE_SECONDS = 60.0
 """In which a trial that was paused lets go of its run, for the process that goes on with it."""
 
@@ -133,9 +131,10 @@ def _run(
     with (
         steering.interrupt if steering else Interrupt() as interrupt,
         Warden() as warden,
+        warden.temporary_files(),
         ExitStack() as held,
         tracked_run(
-            lambda: open_run(job, course, run_id, warden, forget), observer, partial(describe_end, job, course)
+            partial(open_run, job, course, run_id, warden, forget), observer, partial(describe_end, job, course)
         ) as get_tracker,
     ):
         observer.phase("starting the processes")
@@ -166,9 +165,10 @@ def _run(
             trainer = Trainer(job, runtime, tracker, store, models, observer, interrupt, trace, steering)
             if found:
                 trainer.restore(found, course)
-            outcome = trainer.run()
-            observer.phase("evaluating")
-            report = evaluate(job, runtime, outcome)
+            with trainer.telling_how_to_go_on():
+                outcome = trainer.run()
+                observer.phase("evaluating")
+                report = evaluate(job, runtime, outcome)
         if trouble := runtime.trouble:
             observer.warn(f"{trouble}; the run had all it needs")
         observer.phase("logging the model")
@@ -237,30 +237,3 @@ def _locked(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-@contextmanager
-def tracked_run(
-    open_tracker: Callable[[], Tracker], observer: Observer, describe: Callable[[str, str, str], str]
-) -> Iterator[Callable[[], Tracker]]:
-    """Opens the tracker beside whatever the body does; whatever happens there, closes it with the right status.
-
-    `describe` makes the run's description of its id, its status and the reason where it did not come to its end.
-    """
-    status: RunStatus = "FINISHED"
-    why = ""
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="tracker") as pool:
-        opening = pool.submit(open_tracker)
-        try:
-            yield lambda: opening.result(patience(OPEN_SECONDS))
-        except BaseException as error:
-            status = "KILLED" if isinstance(error, Interrupted | KeyboardInterrupt) else "FAILED"
-            why = first_line(error)
-            raise
-        finally:
-            if opening.exception() is None:
-                tracker = opening.result()
-                if why:
-                    tracker.log_tags({DESCRIPTION: describe(tracker.run_id or "", status, why)})
-                for line in tracker.finish(status):
-                    observer.warn(line)

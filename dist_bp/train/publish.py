@@ -36,11 +36,16 @@ from dist_bp.types import Array
 
 
 def open_run(
-    job: PreparedJob, course: Course, run_id: str | None, warden: Warden, forget: Callable[[str], bool] | None = None
+    job: PreparedJob,
+    course: Course,
+    run_id: str | None,
+    warden: Warden,
+    forget: Callable[[str], bool] | None,
+    begin: Callable[[], None],
 ) -> Tracker:
-    """Opens the MLflow run, a new one without `run_id`, and tells it what the job is; see `TrackingSettings.forget`."""
+    """Opens the MLflow run, a new one without `run_id`, and tells it what the job is; see `TrackingSettings`."""
     config = job.config
-    tracker = open_tracked(config, describe_begin(job, course), course.tags(), run_id, warden, forget=forget)
+    tracker = open_tracked(config, describe_begin(job, course), course.tags(), run_id, warden, begin, forget=forget)
     schema = job.prepared.schema
     tracker.log_dataset(
         config.name,
@@ -58,6 +63,7 @@ def open_tracked(
     tags: Mapping[str, str],
     run_id: str | None,
     warden: Warden,
+    begin: Callable[[], None],
     shown: Callable[[str, object], bool] = lambda key, value: True,
     forget: Callable[[str], bool] | None = None,
 ) -> Tracker:
@@ -77,6 +83,7 @@ def open_tracked(
             run_name=settings.run_name,
             job=config.name,
             names_taken=partial(run_names, Path(config.checkpoint.directory)),
+            begin=begin,
             forget=forget,
             artifact_location=settings.artifact_location,
             system_metrics=settings.system_metrics,

@@ -1,6 +1,8 @@
 """The loop of a run: leases of about a second, epochs, evaluation, stopping rules, checkpoints."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -74,6 +76,16 @@ class Trainer:
         """Trains to the end. Raises Interrupted after a checkpoint, TrainingFailed when it cannot go on."""
         with self._saver:
             return self._run()
+
+    @contextmanager
+    def telling_how_to_go_on(self) -> Iterator[None]:
+        """Where Ray is lost in the body without another checkpoint, the last one is told of."""
+        try:
+            yield
+        except RayLost as error:
+            if self._saved_at is None or not self._remedy or self._remedy in str(error):
+                raise
+            raise RayLost(f"{error}; the last checkpoint is of step {self._saved_at}; {self._remedy}") from error
 
     def _run(self) -> Outcome:
         reason = self._verdict()

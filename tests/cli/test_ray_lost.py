@@ -10,7 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from dist_bp.processes import patience
 from tests.cli.running import COMMAND, CONFIG, Running, status_of
+from tests.commands import run_here
 from tests.conftest import shared_memory_files
 from tests.database import rows
 
@@ -62,20 +64,68 @@ def test_in_training(program: str, number: int) -> None:
     assert shared_memory_files() <= memory
 
 
-def test_while_it_starts() -> None:
-    process = subprocess.Popen([*COMMAND, "train", "job.yaml"], stderr=subprocess.PIPE, text=True)
+@pytest.mark.parametrize("number", SIGNALS)
+def test_in_the_last_evaluation(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has all it needs is done, even if Ray is stopped; what has not tells how to get it."""
+    killed = number == signal.SIGKILL
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    layer = "{type: 'tests.runtime.layers:Orphaned', signal: %d, seconds: %d}"
+    job = ["train", "job.yaml", "tracking.log_model=false", "data.split.validation=0", "scaling.num_workers=1"]
+    job += [f"model.layers=[{layer % (number, 20 * killed)}, {{type: dense, units: 3}}]"]
+    ended = subprocess.run([*COMMAND, *job], stderr=subprocess.PIPE, text=True, timeout=patience(60), check=False)
+    (run_id,) = (path.name for path in Path("runs").iterdir() if not path.is_symlink())
+    assert ended.returncode == killed, ended.stderr
+    assert status_of(run_id) == ("FAILED" if killed else "FINISHED")
+    assert Path("runs", run_id, "model").is_dir() != killed
+    if killed:
+        told = rf"error: Ray's raylet .* was killed: .*; the last checkpoint is of step 40; go on with .* {run_id}`"
+        assert re.fullmatch(told, ended.stderr.splitlines()[-1]), ended.stderr
+        go_on = ["scaling.num_workers=0", "--resume", run_id]
+        resumed = run_here(*job, *go_on)
+        assert resumed.returncode == 0, resumed.stderr
+    assert rows("select count(*) from metrics where run_uuid = ? and key = 'test/loss'", run_id) == [(1,)]
+
+
+CONNECTING = """
+import signal
+import psutil
+from dist_bp.cli.main import main
+from dist_bp.runtime.cluster import import_ray
+import_ray(own=True)
+from ray._private import worker
+connect = worker.connect
+def stopped(*arguments, **options):
+    for child in psutil.Process().children(recursive=True):
+        if child.name() == "raylet":
+            child.send_signal(signal.SIGSTOP)
+    return connect(*arguments, **options)
+worker.connect = stopped
+main()
+"""
+"""While Ray connects to its raylet it holds all threads of the command."""
+
+
+@pytest.mark.parametrize("script", [COMMAND[-1], CONNECTING], ids=["at once", "connecting"])
+def test_while_it_starts(script: str) -> None:
+    process = subprocess.Popen([*COMMAND[:-1], script, "train", "job.yaml"], stderr=subprocess.PIPE, text=True)
     try:
         raylet = wait_for_raylet(psutil.Process(process.pid))
         guarded = ray_folder(raylet)
         children = psutil.Process(process.pid).children(recursive=True)
-        raylet.send_signal(signal.SIGSTOP)
-        _, errors = process.communicate(timeout=60)
+        if script != CONNECTING:
+            raylet.send_signal(signal.SIGSTOP)
+        while raylet.status() != psutil.STATUS_STOPPED:
+            time.sleep(0.05)
+        started = time.monotonic()
+        process.wait(60)
+        seconds = time.monotonic() - started
     finally:
         process.kill()
-        process.communicate()
+        _, errors = process.communicate()
     assert process.returncode == 1
-    assert f"error: Ray's raylet (process {raylet.pid}) has been stopped by a signal" in errors
-    assert rows("select status from runs") == [("FAILED",)]
+    assert seconds < patience(15)
+    assert f"error: Ray's raylet (process {raylet.pid}) has been stopped by a signal" in errors.splitlines()[-1]
+    assert {status for (status,) in rows("select status from runs")} <= {"FAILED"}
     assert not psutil.wait_procs(children, timeout=10)[1]
     assert not guarded.exists()
 

@@ -123,6 +123,37 @@ def test_a_driver_killed_while_ray_starts_leaves_nothing(folder: Path, memory_be
         time.sleep(0.1)
 
 
+KILLED = """
+import os, signal, sys, tempfile
+from dist_bp.cli.main import main
+make = tempfile.mkdtemp
+def killed(*arguments, **options):
+    folder = make(*arguments, **options)
+    if folder.startswith(os.environ["TMPDIR"]):
+        print(folder, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return folder
+tempfile.mkdtemp = killed
+main()
+"""
+"""Killed as soon as anything, such as MLflow on its way to the store, has made a temporary folder."""
+
+
+def test_a_driver_killed_with_temporary_files_leaves_none(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path_factory.mktemp("temporary")
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    command = [*COMMAND[:-1], KILLED, "train", "job.yaml", "scaling.num_workers=0"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert Path(ended.stdout.strip()).relative_to(temporary).parts[0].startswith("dist_bp-")
+    deadline = time.monotonic() + 20
+    while left := list(temporary.iterdir()):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
+
+
 def titles(process: psutil.Process) -> list[str]:
     try:
         return process.cmdline()

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 from dist_bp.nn import Backward, Context, Declaration, Layer, Shape, Views
 from dist_bp.nn.layers.dense import Dense
@@ -33,6 +34,21 @@ class Sleeping(Failing):
 
     def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
         if ctx.step == 3 and ctx.groups[0].index > 0:
+            time.sleep(self._seconds)
+        return self._dense.forward(x, params, ctx)
+
+
+class Orphaned(Failing):
+    """A dense layer of 4 units that, where it is evaluated, signals Ray's raylet, and then takes its time."""
+
+    def __init__(self, signal: int, seconds: float) -> None:
+        super().__init__()
+        self._signal, self._seconds = signal, seconds
+
+    def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
+        raylet = os.getppid()
+        if not ctx.training and Path(f"/proc/{raylet}/comm").read_text() == "raylet\n":
+            os.kill(raylet, self._signal)
             time.sleep(self._seconds)
         return self._dense.forward(x, params, ctx)
 

@@ -1,6 +1,7 @@
 """The folder for Ray's sockets: another where the path of the temporary one is too long."""
 
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -42,3 +43,19 @@ def test_where_there_is_none_nothing_starts(tmp_path: Path, monkeypatch: pytest.
 
 def test_the_longest_path_fits() -> None:
     assert len(temporary.BELOW) + LONGEST == 107
+
+
+def test_files_of_libraries_lie_with_the_warden_while_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/tmp")
+    with Warden() as first, Warden() as second, ExitStack() as stack:
+        stack.enter_context(first.temporary_files())
+        outer = Path(tempfile.gettempdir())
+        assert outer.stat().st_mode & 0o777 == 0o700
+        with second.temporary_files():
+            inner = Path(tempfile.mkdtemp()).parent
+            assert temporary_folder() == Path("/tmp") == inner.parent
+            stack.close()
+            assert tempfile.gettempdir() == str(inner) != str(outer)
+    assert tempfile.gettempdir() == "/tmp"
+    assert not outer.exists()
+    assert not inner.exists()

@@ -10,22 +10,24 @@ from pathlib import Path
 
 import pytest
 
-from dist_bp.processes import mentioning
+from dist_bp.processes import mentioning, patience
 from dist_bp.runtime import watch
 from dist_bp.runtime.watch import RayWatch
 
-Starter = Callable[[str], "subprocess.Popen[bytes]"]
+Starter = Callable[..., "subprocess.Popen[bytes]"]
 
 
 @pytest.fixture
 def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Starter]:
-    """Starts a process with the name of one of Ray's, and the folder in its command line."""
+    """Starts a process with the name of one of Ray's, and the folder and the option of Redis in its command line."""
     monkeypatch.setattr(watch, "LOOK_SECONDS", 0.02)
     started = []
 
-    def new(name: str) -> "subprocess.Popen[bytes]":
+    def new(name: str, redis: str = "") -> "subprocess.Popen[bytes]":
         program = Path(shutil.copy(shutil.which("bash") or "", tmp_path / name))
-        started.append(subprocess.Popen([program, "-c", "while true; do read -t 9 <> <(:); done", tmp_path / "ray"]))
+        started.append(
+            subprocess.Popen([program, "-c", "while true; do read -t 9 <> <(:); done", tmp_path / "ray", redis])
+        )
         return started[-1]
 
     yield new
@@ -41,14 +43,15 @@ def until_known(looking: RayWatch, name: str) -> None:
         time.sleep(0.01)
 
 
-def test_a_killed_one_is_told_at_once(tmp_path: Path, start: Starter) -> None:
+@pytest.mark.parametrize(("program", "name"), [("raylet", "raylet"), ("gcs_server", "GCS")])
+def test_a_killed_one_is_told_at_once(tmp_path: Path, start: Starter, program: str, name: str) -> None:
     looking = RayWatch(tmp_path / "ray")
-    raylet = start("raylet")
+    killed = start(program)
     start("another").kill()
-    until_known(looking, "raylet")
+    until_known(looking, program)
     assert not looking.trouble.done()
-    raylet.kill()
-    assert looking.trouble.result(5).startswith(f"Ray's raylet (process {raylet.pid}) has crashed or was killed")
+    killed.kill()
+    assert looking.trouble.result(5).startswith(f"Ray's {name} (process {killed.pid}) has crashed or was killed: ")
 
 
 def test_one_that_stays_stopped_is_told(tmp_path: Path, start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,6 +62,20 @@ def test_one_that_stays_stopped_is_told(tmp_path: Path, start: Starter, monkeypa
     gcs.send_signal(signal.SIGCONT)
     with pytest.raises(TooLate):
         looking.trouble.result(0.5)
+    gcs.send_signal(signal.SIGSTOP)
+    assert looking.trouble.result(5).startswith(f"Ray's GCS (process {gcs.pid}) has been stopped by a signal")
+
+
+def test_while_ray_ends_only_a_stop_is_told(tmp_path: Path, start: Starter) -> None:
+    looking = RayWatch(tmp_path / "ray")
+    raylet, gcs = start("raylet"), start("gcs_server")
+    until_known(looking, "raylet")
+    until_known(looking, "gcs_server")
+    looking.let_end()
+    raylet.kill()
+    raylet.wait()
+    looking.look()
+    assert not looking.trouble.done()
     gcs.send_signal(signal.SIGSTOP)
     assert looking.trouble.result(5).startswith(f"Ray's GCS (process {gcs.pid}) has been stopped by a signal")
 
@@ -74,16 +91,19 @@ def test_after_its_end_it_is_silent(tmp_path: Path, start: Starter) -> None:
     assert not looking.trouble.done()
 
 
-def test_a_gcs_may_come_back_in_time(tmp_path: Path, start: Starter) -> None:
-    looking = RayWatch(tmp_path / "ray", gcs_seconds=3)
+def test_a_gcs_that_keeps_what_it_knows_may_come_back_in_time(
+    tmp_path: Path, start: Starter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "RECONNECT_SECONDS", patience(3))
+    looking = RayWatch(tmp_path / "ray")
     for _ in range(2):
-        gcs = start("gcs_server")
+        gcs = start("gcs_server", "--redis_address=127.0.0.1")
         until_known(looking, "gcs_server")
         gcs.kill()
         gcs.wait()
         looking.look()
         assert not looking.trouble.done()
-    told = looking.trouble.result(20)
+    told = looking.trouble.result(60)
     assert told.startswith(f"Ray's GCS (process {gcs.pid}) has crashed or was killed, and has not come back")
 
 

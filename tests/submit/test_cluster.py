@@ -1,18 +1,22 @@
 """`dist-bp cluster`: a head that is up, dead, down."""
 
 import json
+import re
+import shutil
 import socket
 import stat
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
+from dist_bp.processes import patience
 from dist_bp.submit.head import claim
-from tests.submit.local_head import Place, is_alive, processes_of
+from tests.submit.local_head import DIGITS, ENDLESS, Place, is_alive, processes_of, wait_for
 
 
-def test_a_head_from_up_to_down(tmp_path: Path) -> None:
+def test_a_head_from_up_to_down(tmp_path: Path, database: Path) -> None:
     place = Place(tmp_path, tmp_path / "state")
     assert place.run("cluster", "status").returncode == 1
     assert place.run("cluster", "down").stdout == "no local head is up\n"
@@ -24,11 +28,18 @@ def test_a_head_from_up_to_down(tmp_path: Path) -> None:
     told = place.json("cluster", "status")
     assert (told["alive"], told["address"], told["num_cpus"]) == (True, up["address"], up["num_cpus"])
     assert listening_beyond_loopback(folder) == []
+    (raylet,) = (process for process in processes_of(folder) if process.name() == "raylet")
+    raylet.suspend()
+    stopped = place.run("cluster", "status")
+    raylet.resume()
+    assert stopped.returncode == 1
+    assert re.search(r"dead: .* 1 of its \d+ processes have been stopped by a signal; .*cluster up", stopped.stdout)
     everything = processes_of(folder)
-    assert any("raylet" in process.name() for process in everything)
     killed = [psutil.Process(int(pid)) for pid in place.head()["processes"]]
+    lose_its_gcs(place)
     for process in killed:
-        process.kill()
+        with suppress(psutil.NoSuchProcess):  # it went with the GCS
+            process.kill()
     psutil.wait_procs(killed, timeout=10)
     started = time.monotonic()
     dead = place.run("jobs", "list")
@@ -49,6 +60,26 @@ def test_a_head_from_up_to_down(tmp_path: Path) -> None:
     assert not [process for process in (*everything, *processes_of(folder)) if is_alive(process)]
     assert not Path(folder).exists()
     assert not list((place.state / "dist_bp" / "cluster").iterdir())
+
+
+def lose_its_gcs(place: Place) -> None:
+    """A training on the head tells that, and saves a checkpoint."""
+    shutil.copy(DIGITS, place.folder)
+    training = place.start("train", "digits.yaml", *ENDLESS, "ray.address=auto")
+    try:
+        wait_for(place.runs_with_checkpoints)
+        (gcs,) = (process for process in processes_of(place.head()["folder"]) if process.name() == "gcs_server")
+        gcs.kill()
+        started = time.monotonic()
+        assert training.wait(60) == 1
+        assert time.monotonic() - started < patience(15)
+    finally:
+        training.kill()
+        _, errors = training.communicate()
+    told = rf"error: Ray's GCS \(process {gcs.pid}\) has crashed or was killed: .* checkpoint saved; go on with .*"
+    assert re.fullmatch(told, errors.splitlines()[-1]), errors
+    (run,) = place.runs_with_checkpoints()
+    assert place.run_status(run) == "FAILED"
 
 
 def listening_beyond_loopback(folder: str) -> list[str]:
