@@ -277,6 +277,11 @@ def test_encodings() -> None:
     assert "such as data.source.encoding: utf-16" in problems(csv(text, "utf-16"))[0]
 
 
+@pytest.mark.parametrize("name", ["utf-8", "UTF8", "U8", "cp65001", "utf-8-sig"])
+def test_a_byte_order_mark_is_no_part_of_a_name_whatever_utf_8_is_called(name: str) -> None:
+    assert texts(load(csv("a,y\nx,1.5\nz,2.5\n", "utf-8-sig", encoding=name))) == ["x", "z"]
+
+
 def test_compressed_files() -> None:
     text = b"a,y\n1,1.5\n2,2.5\n"
     for suffix, packed in ((".gz", gzip.compress(text)), (".bz2", bz2.compress(text)), (".xz", lzma.compress(text))):

@@ -1,6 +1,7 @@
 """The records of a text file of separated values, line by line."""
 
 import bz2
+import codecs
 import csv
 import gzip
 import io
@@ -97,7 +98,7 @@ class _Lines:
 
 def decoder(encoding: str) -> str:
     """The codec: that of UTF-8 passes over a byte order mark."""
-    return "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
+    return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
 
 
 @contextmanager
