@@ -48,7 +48,8 @@ class Section(BaseModel):
 
 def is_optional_section(field: FieldInfo) -> bool:
     """Whether null stands for what the field is without being given: a section, a list or a table."""
-    return isinstance(field.default, Section | Mapping | tuple)
+    default = field.get_default(call_default_factory=True, validated_data={})
+    return isinstance(default, Section | Mapping | tuple)
 
 
 def _without_removed(fields: Mapping[str, FieldInfo], value: Any) -> Any:

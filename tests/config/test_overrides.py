@@ -48,6 +48,7 @@ def test_null_removes_an_optional_section(file):
     assert load_config(file(full), [f"{key}=" for key in removed]) == plain
     empty = BASE + "  schedule:\n  stop:\ncheckpoint:\n  # keep: 1\nmetrics:\ntracking: {tags: }\nscaling:\n"
     assert load_config(file(empty)) == plain
+    assert load_config(file(BASE + "tracking:\n"), ["tracking=null"]) == plain
     assert load_config(file(full), ["sweep.search=null", "sweep.num_samples=2"]).sweep.search.type == "random"
 
 
