@@ -1,5 +1,6 @@
 """Where everything lies in the arena, computed from the sizes alone: every process of a node derives the same."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -24,7 +25,7 @@ class Region:
 
     @property
     def nbytes(self) -> int:
-        return int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,8 @@ class ArenaLayout:
     def owned_chunks(self, server: int, node: int | None = None) -> list[tuple[int, int, int]]:
         """(number, start, stop) of the contiguous chunks that `server` of a node, this one unless told, updates."""
         node = self.node if node is None else node
-        before = sum(len(_pieces(*self.slice(other))) for other in range(node))
-        count = len(_pieces(*self.slice(node)))
+        before = sum(_count(*self.slice(other)) for other in range(node))
+        count = _count(*self.slice(node))
         first, last = server * count // self.servers, (server + 1) * count // self.servers
         return [(number, *self.chunks[number]) for number in range(before + first, before + last)]
 
@@ -101,7 +102,7 @@ class ArenaLayout:
             ("expected", (self.workers, slots, line), "int64"),
             ("count", (self.workers, slots, scores), "int64"),
             ("loss", (self.workers, slots, scores), "float64"),
-            ("squares", (len(self.chunks),), "float64"),
+            ("squares", (sum(_count(*self.slice(node)) for node in range(self.nodes)),), "float64"),
         ]
         for worker in range(self.workers):
             for slot in range(slots):
@@ -136,6 +137,11 @@ class ArenaLayout:
 
 def _pieces(start: int, stop: int) -> list[tuple[int, int]]:
     return [(first, min(first + CHUNK, stop)) for first in range(start, stop, CHUNK)]
+
+
+def _count(start: int, stop: int) -> int:
+    """The number of pieces."""
+    return -(-(stop - start) // CHUNK)
 
 
 def _aligned(offset: int) -> int:

@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
@@ -44,6 +45,17 @@ def test_regions_are_aligned_and_do_not_overlap(
     for region, following in pairwise(regions):
         assert region.offset + region.nbytes <= following.offset
     assert regions[-1].offset + regions[-1].nbytes <= made.nbytes
+
+
+@pytest.mark.parametrize("parameters", [10**9, 10**18])
+def test_the_size_of_a_large_arena_is_told_without_making_a_list_of_its_chunks(parameters: int) -> None:
+    made = layout(parameters=parameters, placement=(1, 1))
+    tracemalloc.start()
+    try:
+        assert made.nbytes > 8 * parameters
+        assert tracemalloc.get_traced_memory()[1] < 2**18
+    finally:
+        tracemalloc.stop()
 
 
 @given(parameters=st.integers(1, 20 * CHUNK), servers=st.integers(1, 7))
