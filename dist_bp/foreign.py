@@ -60,9 +60,14 @@ def read_json(path: Path | str) -> Any:
 
 
 def checked(kind: Any, value: Any) -> Any:
-    """A value from JSON as an annotated type, a dataclass perhaps. Raises ValueError, which says what does not fit."""
+    """A value from JSON as an annotated type, a dataclass perhaps: a number is no truth value, and no text either.
+
+    Raises ValueError, which says what does not fit.
+    """
     try:
-        return _adapter(kind).validate_python(value)
+        return _adapter(kind).validate_json(json.dumps(value), strict=True)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))

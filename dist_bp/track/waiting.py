@@ -71,7 +71,7 @@ def read_waiting(folder: Path, run_id: str) -> Waiting | None:
     with suppress(OSError, ValueError):
         content = read_json(folder / f"{run_id}.json")
         if isinstance(content, dict):
-            found: Waiting = checked(Waiting, {**content, "folder": folder})
+            found: Waiting = checked(Waiting, {**content, "folder": str(folder)})
             _ = found.due  # raises ValueError where the driver is not one
             return found if found.run_id == run_id else None
     return None

@@ -12,6 +12,8 @@ import shutil
 import struct
 import time
 from collections.abc import Callable, Iterator
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,8 @@ from safetensors.numpy import load_file, save
 
 from dist_bp.checkpoint import CheckpointStore, find_runs, load, resolve
 from dist_bp.config import load_config
-from dist_bp.errors import CheckpointError, UserError
+from dist_bp.data.pipeline import Pipeline
+from dist_bp.errors import CheckpointError, DataError, UserError
 from dist_bp.serve import SavedModel, evaluate_split
 from dist_bp.train.meter import EpochMeter
 from dist_bp.train.setup import PreparedJob, prepare_job
@@ -178,6 +181,27 @@ def test_any_json(made: tuple[PreparedJob, Path, Any], attempt: Attempt, name: s
         text = json.dumps(changed).encode() + b"\n"
         refused += attempt(lambda folder, text=text: rewrite(folder, name, text)) is not None  # type: ignore[misc]
     assert refused >= 5
+
+
+@pytest.mark.parametrize("made", ["classes", "numbers"], indirect=True)
+def test_what_was_fitted_is_numbers_of_the_right_shape(made: tuple[PreparedJob, Path, Any], attempt: Attempt) -> None:
+    value = json.loads((made[1] / "pipeline.json").read_text())
+    value["steps"][1]["shift"] = value["steps"][1]["offset"]
+    Pipeline.from_dict(value)
+    changed = 0
+    for path in places({name: value[name] for name in ("steps", "targets", "features")}):
+        part = reduce(getitem, path, value)
+        leaves = part if isinstance(part, list) else [part]
+        if leaves and all(isinstance(leaf, float | int) for leaf in leaves):
+            changed += 1
+            for wrong in (True, "1", [part], [True] * len(leaves)):
+                with pytest.raises(DataError, match="the pipeline is not what this version writes"):
+                    Pipeline.from_dict(replaced(value, path, wrong))
+    assert changed > 10
+    wrong = json.dumps(replaced(value, ("steps", 1, "offset"), True)).encode()
+    said = attempt(lambda folder: rewrite(folder, "pipeline.json", wrong))
+    assert said
+    assert "a bool among what must be numbers" in str(said)
 
 
 def test_any_configuration(made: tuple[PreparedJob, Path, Any], attempt: Attempt) -> None:

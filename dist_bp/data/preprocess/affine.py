@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from dist_bp.data.inputs import Block
-from dist_bp.data.preprocess.base import Transform, from_json, to_json
+from dist_bp.data.preprocess.base import Form, Transform, check_shape, from_json, to_json
 from dist_bp.types import Array
 
 
@@ -24,6 +24,10 @@ class Affine(Transform):
         if self.shift is not None:
             block.numbers += self.shift
         return block
+
+    def after(self, form: Form) -> Form:
+        check_shape(form, offset=self.offset, factor=self.factor, shift=self.shift)
+        return form
 
     def to_dict(self) -> dict[str, Any]:
         terms = {"offset": self.offset, "factor": self.factor, "shift": self.shift}

@@ -83,7 +83,7 @@ class Transform(ABC):
         """What `from_dict` needs, in JSON types; floats survive bit for bit."""
 
     def after(self, form: Form) -> Form:
-        """The form of the samples it makes from those of `form`."""
+        """The form of the samples it makes from those of `form`. Raises ValueError where it was fitted to others."""
         return form
 
 
@@ -137,4 +137,15 @@ def to_json(array: Array) -> Any:
 
 
 def from_json(values: Any) -> Array:
-    return np.array(values, np.float64)
+    """Undoes `to_json`; raises ValueError for anything but numbers and None."""
+    array = np.array(values, object)
+    if strange := {*map(type, array.flat)} - {int, float, type(None)}:
+        raise ValueError(f"a {strange.pop().__name__} among what must be numbers")
+    return array.astype(np.float64)
+
+
+def check_shape(form: Form, **fitted: Array | None) -> None:
+    """Raises ValueError for an array, by its name, that is not one of samples of `form`."""
+    for name, array in fitted.items():
+        if array is not None and array.shape != form.shape:
+            raise ValueError(f"{name} has the shape {array.shape}, not {form.shape}")

@@ -10,7 +10,16 @@ import numpy as np
 from dist_bp.data.categories import category_of
 from dist_bp.data.inputs import BLOCK_BYTES, Block, absent
 from dist_bp.data.moments import PresentMean
-from dist_bp.data.preprocess.base import Blocks, Columns, Form, Preprocessor, Transform, from_json, to_json
+from dist_bp.data.preprocess.base import (
+    Blocks,
+    Columns,
+    Form,
+    Preprocessor,
+    Transform,
+    check_shape,
+    from_json,
+    to_json,
+)
 from dist_bp.errors import DataError, OptionError
 from dist_bp.foreign import checked
 from dist_bp.messages import unknown_name
@@ -37,6 +46,12 @@ class Fill(Transform):
                 texts = texts.copy()
                 texts[gone, position] = value
         return Block(block.numbers, texts)
+
+    def after(self, form: Form) -> Form:
+        check_shape(form, numbers=self.numbers)
+        if len(self.texts) != len(form.texts):
+            raise ValueError(f"{len(self.texts)} texts for {len(form.texts)} columns of categories")
+        return form
 
     def to_dict(self) -> dict[str, Any]:
         return {"numbers": to_json(self.numbers), "texts": list(self.texts)}

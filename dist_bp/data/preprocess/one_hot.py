@@ -41,6 +41,8 @@ class Indicators(Transform):
         return Block(np.concatenate(parts, axis=1), block.texts[:, kept])
 
     def after(self, form: Form) -> Form:
+        if self.inputs != form.texts or not {*self.categories} <= {*self.inputs}:
+            raise ValueError(f"one_hot of {self.inputs} where the columns of categories are {form.texts}")
         made = [f"{name}={category}" for name in self.inputs for category in self.categories.get(name, ())]
         return form.with_indicators(tuple(self.categories), tuple(made))
 
