@@ -36,11 +36,11 @@ FOR_RESUMING = (OPTIMIZER, PROGRESS, HISTORY)
 class Checkpoint:
     """State of a run after `step` updates.
 
-    `epoch` epochs are complete and `step_in_epoch` updates of the next one. `parameters` and `statistics`
-    go by the names and shapes of the model's layout, `optimizer` by the names of the rule's slots (flat,
-    as long as the parameters). `progress` holds small named arrays and `loop_state` a JSON-able dict of
-    whatever else the loop wants back. `history` has a row of numbers for each epoch that was measured; of a run,
-    later checkpoints have the same rows first. `data_digest` is that of the prepared data.
+    `epoch` epochs are complete and `step_in_epoch` updates of the next one, all of them where it is not measured yet.
+    `parameters` and `statistics` go by the names and shapes of the model's layout, `optimizer` by the names of the
+    rule's slots (flat, as long as the parameters). `progress` holds small named arrays and `loop_state` a JSON-able
+    dict of whatever else the loop wants back. `history` has a row of numbers for each epoch that was measured; of a
+    run, later checkpoints have the same rows first. `data_digest` is that of the prepared data.
     """
 
     step: int

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dist_bp.errors import CapacityError
+from dist_bp.errors import CapacityError, TrainingFailed
 from dist_bp.ps.layout import ArenaLayout
 from dist_bp.types import Array
 
@@ -26,6 +26,10 @@ class Snapshot:
     parameters: Array
     statistics: Array
     optimizer: Mapping[str, Array]
+
+
+class VersionGone(TrainingFailed):
+    """A version was asked for whose place later ones have taken."""
 
 
 class Arena:
@@ -80,12 +84,18 @@ class Arena:
         return int(min(self.committed.tolist()))
 
     def read(self, version: int) -> tuple[Array, Array, dict[str, Array]]:
-        """Copies parameters, statistics and the node's part of the state; call it between leases only."""
-        return (
+        """Copies parameters, statistics and the node's part of the state.
+
+        Raises VersionGone where a lease is under way whose updates have replaced them.
+        """
+        copies = (
             self.parameters[version % self.layout.mode.versions].copy(),
             self.statistics[version % self.layout.mode.versions].copy(),
             {name: array.copy() for name, array in self.optimizer[version % 2].items()},
         )
+        if max(self.begun.tolist()) > version + 1:
+            raise VersionGone(f"version {version} is no longer there")
+        return copies
 
     def write(self, version: int, snapshot: Snapshot) -> None:
         """Makes `snapshot` the committed version; call it between leases only."""

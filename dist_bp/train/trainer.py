@@ -9,7 +9,7 @@ from pathlib import Path
 from dist_bp.checkpoint import CheckpointStore, Found
 from dist_bp.errors import Interrupted, TrainingFailed
 from dist_bp.metrics.best_threshold import THRESHOLD
-from dist_bp.ps.arena import Snapshot
+from dist_bp.ps.arena import Snapshot, VersionGone
 from dist_bp.runtime.base import LeaseReport, Runtime
 from dist_bp.runtime.calls import RayLost
 from dist_bp.runtime.ray_job import again
@@ -75,7 +75,10 @@ class Trainer:
     def run(self) -> Outcome:
         """Trains to the end. Raises Interrupted after a checkpoint, TrainingFailed when it cannot go on."""
         with self._saver:
-            return self._run()
+            try:
+                return self._run()
+            except RayLost as error:
+                raise self._rescued(error) from error
 
     @contextmanager
     def telling_how_to_go_on(self) -> Iterator[None]:
@@ -88,26 +91,50 @@ class Trainer:
             raise RayLost(f"{error}; the last checkpoint is of step {self._saved_at}; {self._remedy}") from error
 
     def _run(self) -> Outcome:
-        reason = self._verdict()
+        reason = self._first_verdict()
         while reason is None:
             self._lease()
             self._saver.check()
             reason = self._end_of_lease()
-            trouble = self._runtime.trouble
             requested = self._interrupt.requested
-            ends = reason or trouble or requested
+            ends = reason or requested
             if self._saved_at != self._step and (ends or checkpoint_due(self._job, self._step)):
                 self.save()
             if requested and reason is None:
                 self._saver.finish()
                 raise Interrupted(self._ended_message(requested))
-            if trouble and reason is None:
-                self._saver.finish()
-                raise RayLost(self._ended_message(f"{trouble}. Ended"))
+            if (trouble := self._runtime.trouble) and reason is None:
+                raise RayLost(trouble)
         if self._step % self._job.steps_per_epoch:
             self._finish_epoch()
         self._saver.finish()
         return self._outcome(reason)
+
+    def _first_verdict(self) -> str | None:
+        """As that of a lease, if a checkpoint was taken before its epoch could be measured."""
+        if not self._unmeasured:
+            return self._verdict()
+        if reason := self._end_of_lease():
+            self.save()
+        return reason
+
+    @property
+    def _unmeasured(self) -> bool:
+        """Whether an epoch has all its steps and no row yet."""
+        measured = self._history[-1]["step"] if self._history else 0
+        return self._step % self._job.steps_per_epoch == 0 and self._step > measured
+
+    def _rescued(self, lost: RayLost) -> RayLost:
+        """Saves the committed version, of before the lease that Ray's end cut short, if it can be read, and says so."""
+        try:
+            if self._saved_at != self._step:
+                self.save()
+            self._saver.finish()
+        except (RayLost, VersionGone):
+            return lost
+        except TrainingFailed as error:
+            return RayLost(f"{lost}; {error}")
+        return RayLost(self._ended_message(f"{lost}. Ended"))
 
     def _end_of_lease(self) -> str | None:
         """Measures an epoch that is over; says why training should end now, the run's own rules before the steering."""
@@ -203,6 +230,8 @@ class Trainer:
         job = self._job
         self._saver.finish()  # so that no more than one snapshot waits for the disk
         epoch, inside = divmod(self._step, job.steps_per_epoch)
+        if self._unmeasured:
+            epoch, inside = epoch - 1, job.steps_per_epoch
         last = self._history[-1] if self._history else {}
         values = _metrics(last) if last.get("step") == self._step else {}
         best = self._best

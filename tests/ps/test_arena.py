@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dist_bp.errors import CapacityError
-from dist_bp.ps.arena import Arena, Snapshot
+from dist_bp.ps.arena import Arena, Snapshot, VersionGone
 from dist_bp.ps.layout import CHUNK, ArenaLayout
 
 
@@ -96,6 +96,11 @@ def test_a_snapshot_comes_back_as_it_was_written() -> None:
     np.testing.assert_array_equal(back.parameters, snapshot.parameters)
     np.testing.assert_array_equal(back.statistics, snapshot.statistics)
     np.testing.assert_array_equal(back.optimizer["v"], snapshot.optimizer["v"])
+    arena.begun[0] = 8  # the next version is being made beside it
+    np.testing.assert_array_equal(arena.read(7)[0], snapshot.parameters)
+    arena.begun[0] = 9
+    with pytest.raises(VersionGone):
+        arena.read(7)
     arena.close()
 
 

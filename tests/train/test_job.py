@@ -1,7 +1,9 @@
 """Whole jobs in this process: results, resuming, stopping, refusing."""
 
+import itertools
 import json
 import shutil
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +18,17 @@ from dist_bp.checkpoint import CheckpointStore
 from dist_bp.config import load_config
 from dist_bp.config.data import DataConfig
 from dist_bp.errors import CapacityError, CheckpointError, ConfigError, Interrupted, TrainingFailed
+from dist_bp.ps.arena import Snapshot
+from dist_bp.ps.worker import Worker
+from dist_bp.runtime import base
+from dist_bp.runtime.base import Runtime
+from dist_bp.runtime.calls import RayLost
 from dist_bp.track.driver import DRIVER, identity
 from dist_bp.track.mlflow_store import opened_store
 from dist_bp.track.mlflow_tracker import open_tracker
 from dist_bp.track.port import DESCRIPTION, TrackingSettings
 from dist_bp.track.waiting import SPOOLS
+from dist_bp.train import due
 from dist_bp.train.course import CHANGED, ORIGIN
 from dist_bp.train.interrupt import Interrupt
 from dist_bp.train.job import only_writer, run_job
@@ -155,6 +163,55 @@ def test_resuming_in_the_middle_of_an_epoch(make_job: JobMaker) -> None:
     assert steps == list(range(12, 25))
     copied = shutil.copytree(middle, "copy")
     assert run_job(config, resume=str(copied)).run_id not in (whole.run_id, again.run_id)
+
+
+@pytest.mark.parametrize(("method", "call", "told"), [("run", 15, "after step 14"), ("evaluate", 2, "after step 16")])
+def test_ray_that_is_lost_in_a_long_step_or_validation_leaves_a_checkpoint(
+    make_job: JobMaker, monkeypatch: pytest.MonkeyPatch, method: str, call: int, told: str
+) -> None:
+    config = make_job(train={"epochs": 3}, checkpoint={"every_epochs": None})
+    monkeypatch.setattr(due, "LEASE_SECONDS", 0.0)
+    whole = run_job(config)
+    with monkeypatch.context() as patched:
+        LosesRay(patched, method, call)
+        with pytest.raises(
+            RayLost, match=rf"^Ray's GCS was killed\. Ended {told}: checkpoint saved; go on with resume="
+        ):
+            run_job(config)
+    resumed = run_job(config, resume="auto")
+    assert resumed.parameters_sha256 == whole.parameters_sha256
+    assert resumed.metrics == whole.metrics
+    for curve in ("epoch/train_loss", "epoch/val_loss"):
+        assert points(resumed, curve) == points(whole, curve)
+
+
+class LosesRay:
+    """Ray ends within the given call of a worker, which is over only when all that can be saved is asked for."""
+
+    def __init__(self, patched: pytest.MonkeyPatch, method: str, call: int) -> None:
+        saving, calls = threading.Event(), itertools.count(1)
+        started: list[Runtime] = []
+        start, work, read = Runtime.start, getattr(Worker, method), Runtime.read
+
+        def remember(runtime: Runtime, snapshot: Snapshot) -> None:
+            started.append(runtime)
+            start(runtime, snapshot)
+
+        def lose(worker: Worker, argument: Any) -> Any:
+            if next(calls) == call:
+                started[0]._trouble.set_result("Ray's GCS was killed")
+                assert saving.wait(10)
+            return work(worker, argument)
+
+        def save(runtime: Runtime) -> Snapshot:
+            if runtime.trouble:
+                saving.set()
+            return read(runtime)
+
+        patched.setattr(base, "GRACE_SECONDS", 1.0)
+        patched.setattr(Runtime, "start", remember)
+        patched.setattr(Runtime, "read", save)
+        patched.setattr(Worker, method, lose)
 
 
 def test_the_best_epoch_is_given_back(make_job: JobMaker) -> None:
