@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -111,6 +112,13 @@ class StepLog:
                     },
                 )
                 self.loss, self.count = 0.0, 0
+
+    def state(self) -> dict[str, Any]:
+        """The window that is not over, for a checkpoint."""
+        return {"loss": self.loss, "count": self.count}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.loss, self.count = state["loss"], state["count"]
 
 
 def scores(

@@ -30,6 +30,14 @@ class Reduced:
 
 
 @dataclass(frozen=True)
+class Window:
+    """Sums over the steps since the last point of the step curves."""
+
+    loss: float
+    count: int
+
+
+@dataclass(frozen=True)
 class LoopState:
     """Times in seconds, samples trained on."""
 
@@ -37,6 +45,7 @@ class LoopState:
     plateau: Reduced | None
     seconds: float
     samples: int
+    window: Window = Window(0.0, 0)
 
 
 def loop_state(checkpoint: Checkpoint, metrics: Mapping[str, Metric]) -> LoopState:

@@ -250,6 +250,7 @@ class Trainer:
                 "plateau": self._plateau.state() if self._plateau else None,
                 "seconds": self._seconds,
                 "samples": self._samples,
+                "window": self._log.state(),
                 "course": self._course.state(),
             },
         )
@@ -271,6 +272,7 @@ class Trainer:
             self._plateau.restore(asdict(state.plateau))
         self._history = list(checkpoint.history)
         self._seconds, self._samples = state.seconds, state.samples
+        self._log.restore(asdict(state.window))
         if checkpoint.step_in_epoch:
             self._meter.restore(checkpoint.progress)
         if self._job.restores_best and (best or self._stopping.best_step == snapshot.step):
