@@ -49,6 +49,7 @@ def reading(path: str, what: str) -> Iterator[None]:
         ValueError,
         KeyError,
         MemoryError,
+        RuntimeError,
         Warning,
         BadZipFile,
         zlib.error,

@@ -6,13 +6,16 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
 
 from dist_bp.config import JobConfig
 from dist_bp.errors import UserError
-from dist_bp.foreign import RECORD_BYTES, file_name, read_file, reason
+from dist_bp.foreign import RECORD_BYTES, checked, file_name, read_file, reason
 from dist_bp.messages import did_you_mean, one_line
-from dist_bp.sweep.trial import Trial
+from dist_bp.options import Whole
+from dist_bp.sweep.trial import Over, Trial
 
 SWEEPS = "sweeps"
 JOURNAL = "trials.jsonl"
@@ -20,6 +23,67 @@ JOURNAL = "trials.jsonl"
 
 def sweep_folder(config: JobConfig, name: str) -> Path:
     return Path(config.checkpoint.directory).absolute() / SWEEPS / name
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The sweep begins, or goes on."""
+
+    config: str
+    parent: str
+
+
+@dataclass(frozen=True)
+class Began:
+    """A trial is to run, or goes on with other values."""
+
+    trial: Whole
+    values: dict[str, Any]
+    run_id: Annotated[str, AfterValidator(file_name)]
+
+    def tell(self, trials: dict[int, Trial]) -> None:
+        """Raises ValueError for a trial whose turn it is not yet."""
+        if self.trial > len(trials):
+            raise ValueError(f"trial {self.trial} begins before trial {len(trials)}")
+        trials.setdefault(self.trial, Trial(self.trial, self.values, self.run_id)).values = self.values
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """A trial has told of an epoch; `value` is the sweep's metric of it."""
+
+    trial: Whole
+    epoch: Whole
+    score: float
+    metrics: dict[str, float]
+    seconds: float
+    value: float | None = None
+
+    def tell(self, trial: Trial) -> None:
+        value = self.score if self.value is None else self.value
+        trial.observe(self.epoch, value, self.score, self.metrics, self.seconds)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A trial is over."""
+
+    trial: Whole
+    epoch: Whole
+    status: Over
+    score: float | None
+    metrics: dict[str, float]
+    seconds: float
+    cause: str
+
+    def tell(self, trial: Trial) -> None:
+        if self.epoch and self.score is not None:  # else it failed before its first epoch was over
+            trial.curve.setdefault(self.epoch, self.score)
+        trial.status, trial.score, trial.metrics = self.status, self.score, self.metrics
+        trial.seconds, trial.cause = self.seconds, self.cause
+
+
+EVENTS = {"sweep": Opened, "trial": Began, "epoch": Epoch, "end": Ended}
 
 
 @dataclass(frozen=True)
@@ -40,10 +104,10 @@ class Journal:
         """The trial is to run, or goes on with other values."""
         self._append("trial", trial=trial.number, values=trial.values, run_id=trial.run_id)
 
-    def epoch(self, trial: Trial) -> None:
-        """The newest epoch of the trial."""
+    def epoch(self, trial: Trial, epoch: int) -> None:
+        """An epoch that the trial has just told of: not its furthest where it goes on from another's checkpoint."""
         facts = {"score": trial.score, "metrics": trial.metrics, "seconds": trial.seconds}
-        self._append("epoch", trial=trial.number, epoch=trial.epochs, value=trial.curve[trial.epochs], **facts)
+        self._append("epoch", trial=trial.number, epoch=epoch, value=trial.curve[epoch], **facts)
 
     def ended(self, trial: Trial) -> None:
         names = ("status", "score", "metrics", "seconds", "cause")
@@ -56,17 +120,14 @@ class Journal:
         config = parent = ""
         for number, event in self._events():
             try:
-                match event.pop("event"):
-                    case "sweep":
-                        config, parent = str(event["config"]), str(event["parent"])
-                    case "trial":
-                        new = Trial(int(event["trial"]), dict(event["values"]), file_name(event["run_id"]))
-                        trials.setdefault(new.number, new).values = new.values
-                    case "epoch":
-                        _note(trials[event["trial"]], event)
-                    case "end":
-                        _end(trials[event.pop("trial")], event)
-            except (LookupError, TypeError, ValueError, AttributeError) as error:
+                match checked(EVENTS[event["event"]], event):
+                    case Opened() as opened:
+                        config, parent = opened.config, opened.parent
+                    case Began() as begun:
+                        begun.tell(trials)
+                    case Epoch() | Ended() as told:
+                        told.tell(trials[told.trial])
+            except (LookupError, TypeError, ValueError, ArithmeticError) as error:
                 raise UserError(f"{self.path}:{number}: this is no event of a sweep: {one_line(error)}") from error
         if not config:
             raise UserError(f"the sweep in {self.folder} never began: remove the folder, or choose another name")
@@ -81,7 +142,7 @@ class Journal:
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"{self.path} cannot be read: {reason(error)}") from error
         for number, line in enumerate(text.split("\n")[:-1], start=1):
-            with suppress(json.JSONDecodeError, RecursionError):  # torn by a crash
+            with suppress(ValueError, RecursionError):  # torn by a crash
                 yield number, json.loads(line)
 
     def _append(self, event: str, **facts: Any) -> None:
@@ -104,19 +165,6 @@ class Record:
     config: str
     parent: str
     trials: list[Trial]
-
-
-def _note(trial: Trial, event: dict[str, Any]) -> None:
-    score = event["score"]
-    trial.observe(event["epoch"], event.get("value", score), score, event["metrics"], event["seconds"])
-
-
-def _end(trial: Trial, event: dict[str, Any]) -> None:
-    epoch, score = event.pop("epoch"), event["score"]
-    if epoch and score is not None:  # else it failed before its first epoch was over
-        trial.curve.setdefault(epoch, score)
-    for name, value in event.items():
-        setattr(trial, name, value)
 
 
 def _others(folder: Path) -> str:

@@ -147,5 +147,5 @@ class Study:
         again = trial.curve.get(epoch) == value  # it was told before a kill, and its checkpoint was not yet there
         trial.observe(epoch, value, score, metrics, seconds)
         if not again:
-            self.journal.epoch(trial)
+            self.journal.epoch(trial, epoch)
         self.watcher(self.trials)

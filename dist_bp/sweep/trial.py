@@ -3,13 +3,14 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from dist_bp.types import Direction
 
 Status = Literal["waiting", "running", "paused", "finished", "stopped", "failed"]
 """waiting: not begun, or cut off and to go on. stopped: given up by the scheduler. failed: ended by an error."""
-OVER: tuple[Status, ...] = ("finished", "stopped", "failed")
+Over = Literal["finished", "stopped", "failed"]
+OVER: tuple[Over, ...] = get_args(Over)
 
 
 @dataclass

@@ -132,5 +132,5 @@ def _decode(line: bytes) -> Point | None:
     try:
         name, value, timestamp, step = json.loads(line)
         return Point(str(name), float(value), int(timestamp), int(step))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         return None

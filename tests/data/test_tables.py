@@ -6,6 +6,7 @@ import decimal
 import gzip
 import lzma
 import os
+import struct
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from dist_bp.data.files import DigestCache
 from dist_bp.data.inputs import conform
 from dist_bp.data.sources.base import Dataset
 from dist_bp.data.sources.csv import CsvSource
+from dist_bp.data.sources.npz import NpzSource
 from dist_bp.data.sources.parquet import ParquetSource
 from dist_bp.data.tables.csv import CsvFile, CsvForm
 from dist_bp.errors import ConfigError, DataError
@@ -299,6 +301,27 @@ def test_compressed_files() -> None:
     assert problems(CsvSource("d.zip", "y")) == [
         "data file 'd.zip' is an archive of 2 files: unpack the one that is meant"
     ]
+
+
+@pytest.mark.parametrize(("flags", "method", "reason"), [(1, 0, "is encrypted"), (0, 97, "compression")])
+def test_an_archive_that_cannot_be_unpacked_is_told_in_a_line(flags: int, method: int, reason: str) -> None:
+    for name, members in (("d.zip", ["d.csv"]), ("d.npz", ["x.npy", "y.npy"])):
+        with zipfile.ZipFile(name, "w") as archive:
+            for member in members:
+                archive.writestr(member, b"a,y\n1,1.5\n")
+        content = Path(name).read_bytes()
+        for header, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+            parts = content.split(header)
+            content = header.join([parts[0], *(damaged(part, at - 4, flags, method) for part in parts[1:])])
+        Path(name).write_bytes(content)
+    for source in (CsvSource("d.zip", "y"), NpzSource("d.npz")):
+        (line,) = problems(source)
+        assert reason in line
+
+
+def damaged(part: bytes, at: int, flags: int, method: int) -> bytes:
+    """A header of a zip file, after its four signs, that tells of other flags and another method at a place."""
+    return part[:at] + struct.pack("<HH", flags, method) + part[at + 4 :]
 
 
 BROKEN = [

@@ -17,7 +17,7 @@ def written(folder: Path) -> tuple[Journal, list[Trial]]:
     for trial in trials:
         journal.began(trial)
         trial.observe(1, 0.5, 0.4, {"val_loss": 0.4}, 2.0)
-        journal.epoch(trial)
+        journal.epoch(trial, 1)
     trials[0].status, trials[0].score = "finished", 0.25
     journal.ended(trials[0])
     trials[1].status = "waiting"
@@ -42,6 +42,22 @@ def test_a_trial_with_other_values_keeps_its_epochs(tmp_path):
     journal, trials = written(tmp_path)
     trials[1].values = {"a": 3.0, "b": [1]}
     journal.began(trials[1])
+    assert journal.read().trials == trials
+
+
+def test_an_epoch_before_the_furthest_keeps_its_own_value(tmp_path):
+    journal, trials = written(tmp_path)
+    for epoch, value in ((2, 0.6), (1, 0.95)):  # it has gone on from the checkpoint of another
+        trials[1].observe(epoch, value, value, {}, 3.0)
+        journal.epoch(trials[1], epoch)
+    assert journal.read().trials[1].curve == {1: 0.95, 2: 0.6}
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "[" * 100_000])
+def test_a_line_that_python_does_not_take_is_no_event(tmp_path, number):
+    journal, trials = written(tmp_path)
+    with journal.path.open("a") as file:
+        file.write(f'{{"event": "epoch", "trial": {number}}}\n')
     assert journal.read().trials == trials
 
 
@@ -80,14 +96,25 @@ def test_the_best_comes_first_and_what_failed_last():
     assert best(trials[3:], "max") is None
 
 
+END = '{"event": "end", "trial": 0, "epoch": 1, "score": 0.5, "metrics": {}, "seconds": 1, "cause": "", "status": %s}'
+
+
 @pytest.mark.parametrize(
     "line",
     [
         '{"event": "trial", "trial": 9, "values": {}, "run_id": "../../x"}',
         '{"event": "trial", "trial": "x", "values": {}, "run_id": "run"}',
         '{"event": "trial", "trial": 9, "values": 3, "run_id": "run"}',
+        '{"event": "trial", "trial": 9, "values": {}, "run_id": "run"}',
         '{"event": "epoch", "trial": 99}',
+        '{"event": "epoch", "trial": 0, "epoch": -1, "score": 1, "metrics": {}, "seconds": 1}',
+        '{"event": "epoch", "trial": 0, "epoch": 1, "score": "x", "metrics": {}, "seconds": 1}',
+        f'{{"event": "epoch", "trial": 0, "epoch": 1, "score": {"9" * 4000}, "metrics": {{}}, "seconds": 1}}',
         '{"event": "end"}',
+        END % '"weird"',
+        END % '"finished", "cause": 3',
+        END % '"finished", "metrics": {"a": []}',
+        '{"event": ["end"]}',
         "[1]",
         "{}",
         "3",
@@ -99,6 +126,14 @@ def test_what_is_no_event_of_a_sweep_is_told_with_its_line(tmp_path, line):
         file.write(line + "\n")
     with pytest.raises(UserError, match=r"trials.jsonl:7: this is no event of a sweep: "):
         journal.read()
+
+
+def test_an_event_sets_nothing_but_its_own_facts(tmp_path):
+    journal, trials = written(tmp_path)
+    with journal.path.open("a") as file:
+        file.write(END % '"failed", "run_id": "../../x", "number": 7, "values": {}' + "\n")
+    read = journal.read().trials[0]
+    assert (read.status, read.run_id, read.number, read.values) == ("failed", "run-0", 0, trials[0].values)
 
 
 def test_a_journal_that_is_no_file_is_not_waited_for(tmp_path):

@@ -1,6 +1,7 @@
 import math
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,6 +49,15 @@ def test_a_torn_line_costs_only_itself(tmp_path: Path) -> None:
     assert list(torn) == points(1, 2)
     torn.append(points(4, 5))
     assert torn.peek(10) == points(1, 2, 4, 5)
+
+
+@pytest.mark.parametrize("line", ["[" * 100_000, '["a", 1, 1e999, 1]', f'["a", {"9" * 400}, 1, 1]', '["a", 1]', "3"])
+def test_a_damaged_line_costs_only_itself(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "a.jsonl"
+    Spool(path).append(points(1, 2))
+    path.write_text(path.read_text() + line + "\n")
+    Spool(path).append(points(3))
+    assert list(Spool(path)) == points(1, 2, 3)
 
 
 def test_is_bounded(tmp_path: Path) -> None:
