@@ -182,10 +182,11 @@ def registration_of(config: JobConfig, metrics: Mapping[str, float]) -> Registra
 def pictures_of(job: PreparedJob, outcome: Outcome, report: Report) -> dict[str, Picture]:
     """What is drawn of a run, by the name of the artifact."""
     history = outcome.history
+    best = next((row for row in history if row["step"] == outcome.best_step), None)
     curves = {
         "train": [row["train_loss"] for row in history],
         "validation": [row["val_loss"] for row in history if "val_loss" in row],
-        "best_epoch": outcome.best_step // job.steps_per_epoch if outcome.best_step else None,
+        "best_epoch": int(best["epoch"]) if best else None,
     }
     pictures = {LOSS_FIGURE: Picture("loss_curves", curves)}
     if "confusion_matrix" in report.arrays:

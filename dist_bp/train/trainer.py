@@ -78,7 +78,7 @@ class Trainer:
             try:
                 return self._run()
             except RayLost as error:
-                raise self._rescued(error) from error
+                raise self._rescued(error) from None
 
     @contextmanager
     def telling_how_to_go_on(self) -> Iterator[None]:

@@ -29,10 +29,13 @@ from dist_bp.track.mlflow_tracker import open_tracker
 from dist_bp.track.port import DESCRIPTION, TrackingSettings
 from dist_bp.track.waiting import SPOOLS
 from dist_bp.train import due
-from dist_bp.train.course import CHANGED, ORIGIN
+from dist_bp.train.course import CHANGED, ORIGIN, Course
+from dist_bp.train.describe import Report
 from dist_bp.train.interrupt import Interrupt
 from dist_bp.train.job import only_writer, run_job
 from dist_bp.train.observer import Observer
+from dist_bp.train.outcome import Outcome
+from dist_bp.train.publish import pictures_of
 from dist_bp.train.result import Result
 from dist_bp.train.setup import prepare_job
 from tests.commands import run_here
@@ -133,7 +136,8 @@ def test_a_split_that_the_source_has_itself_is_told_where_somebody_asked_for_one
 def test_stopped_and_resumed_is_the_uninterrupted_run(
     make_job: JobMaker, monkeypatch: pytest.MonkeyPatch, schedule: dict[str, Any]
 ) -> None:
-    config = make_job(train={"epochs": 6, "schedule": schedule, "stop": {"patience": 50}})
+    rules = {"epochs": 6, "schedule": schedule, "stop": {"patience": 50}}
+    config = make_job(train=rules, tracking={"every_steps": 3})  # epochs end within windows of 3 steps
     whole = run_job(config)
     with pytest.raises(Interrupted, match="checkpoint saved"):
         run_job(config, observer=StopAfter(2, monkeypatch))
@@ -212,6 +216,16 @@ class LosesRay:
         patched.setattr(Runtime, "start", remember)
         patched.setattr(Runtime, "read", save)
         patched.setattr(Worker, method, lose)
+
+
+def test_the_best_epoch_is_marked_though_max_steps_end_within_it(make_job: JobMaker) -> None:
+    config = make_job(train={"epochs": 3, "stop": {"max_steps": 20}})
+    job = prepare_job(config)
+    rows = [{"epoch": epoch, "step": step, "train_loss": 1.0} for epoch, step in ((1, 8), (2, 16), (3, 20))]
+    for row in rows:
+        outcome = Outcome("", job.initial, 20, 3, int(row["step"]), Path(), 1.0, 1, rows, {}, Course())
+        [picture] = pictures_of(job, outcome, Report({}, {})).values()
+        assert picture.arguments["best_epoch"] == row["epoch"]
 
 
 def test_the_best_epoch_is_given_back(make_job: JobMaker) -> None:
