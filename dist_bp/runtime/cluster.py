@@ -17,15 +17,12 @@ from dist_bp.messages import first_line
 from dist_bp.processes import patience
 from dist_bp.runtime.calls import CALLER, RayLost
 from dist_bp.runtime.control_group import cpu_limit
-from dist_bp.runtime.lean_ray import lean_ray
+from dist_bp.runtime.lean_ray import LOOPBACK_ONLY, lean_ray
 from dist_bp.runtime.placement import Bundle, Node
 from dist_bp.runtime.ray_job import in_job
 from dist_bp.runtime.warden import Warden
 from dist_bp.runtime.watch import RayWatch
 
-LOOPBACK_ONLY = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-"""Ray's own switch for desktop systems: without it Ray replaces 127.0.0.1 by the machine's address, and most of its
-ports listen on all interfaces."""
 OBJECT_STORE_BYTES = 128 * 2**20
 REACHABLE_SECONDS = 5.0
 START_SECONDS = 120.0

@@ -9,6 +9,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+LOOPBACK_ONLY = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+"""Ray's own switch for desktop systems: without it Ray replaces 127.0.0.1 by the machine's address, and most of its
+ports listen on all interfaces."""
 REGISTER_SECONDS = 10.0
 LOOK_SECONDS = 0.02
 PRELOAD = {"RAY_preload_python_modules": "dist_bp.runtime.ray_runtime"}
@@ -25,7 +28,7 @@ WORKERS = {
 @contextmanager
 def lean_ray() -> Iterator[None]:
     """A node that Ray starts meanwhile consists of the scheduler, its store, its agents and workers."""
-    from ray._private import node, utils
+    from ray._private import node, ray_constants, utils
 
     class LeanNode(node.Node):  # type: ignore[misc]
         """Starts what training needs, and notices within milliseconds that it is there; Ray looks once a second."""
@@ -49,7 +52,13 @@ def lean_ray() -> Iterator[None]:
 
     # Without its web server the agent of a node imports half as much.
     minimal = {"get_dashboard_dependency_error": lambda: ImportError("there is no dashboard")}
-    with replaced(node, {"Node": LeanNode}), replaced(utils, minimal), environment(PRELOAD | WORKERS):
+    switch = {"ENABLE_RAY_CLUSTER": False}  # Ray reads its variable once, and somebody may have imported it before
+    with (
+        replaced(node, {"Node": LeanNode}),
+        replaced(utils, minimal),
+        replaced(ray_constants, switch),
+        environment(PRELOAD | WORKERS | LOOPBACK_ONLY),
+    ):
         yield
 
 

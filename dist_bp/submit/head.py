@@ -17,8 +17,8 @@ from pathlib import Path
 from dist_bp.errors import DistBpError, SubmitError
 from dist_bp.messages import last_line
 from dist_bp.processes import STOPPED, Known, alive, descendants, known, mentioning, patience, state_of, working_in
-from dist_bp.runtime.cluster import LOOPBACK, LOOPBACK_ONLY, local_cpus
-from dist_bp.runtime.lean_ray import PRELOAD
+from dist_bp.runtime.cluster import LOOPBACK, local_cpus
+from dist_bp.runtime.lean_ray import LOOPBACK_ONLY, PRELOAD
 from dist_bp.runtime.ray_job import in_job
 from dist_bp.runtime.temporary import temporary_folder
 from dist_bp.submit.address import find_dashboard
