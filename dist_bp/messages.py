@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from dist_bp.errors import DistBpError
 
@@ -14,8 +15,11 @@ OTHER_NAMES = {
 }  # fmt: skip
 """What other libraries call the metrics."""
 SPLITS = ("train_", "val_", "test_")
-MASK = ":***@"
-"""What stands for the password of a URI, with what is around it."""
+MASK = "***"
+"""What stands for a password."""
+_USER = r"""((?:postgres|mysql|mariadb|mssql|oracle)[\w+]*://[^/\s:]*|://[^/\s:\[]*(?=:(?!\d+(?:[/?#\s]|$))))"""
+"""A URI up to its user. A number after that is a port, but for SQLAlchemy also the beginning of a password."""
+_QUERY = r"([?&][\w.-]*(?:password|passwd|pwd|secret|token|odbc_connect)[\w.-]*=)"
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str | None:
@@ -81,5 +85,22 @@ def last_line(text: str) -> str:
 
 
 def without_password(text: str) -> str:
-    """Mask the password of any URI within the text."""
-    return re.sub(r"(://[^/\s:@]*):[^/\s@]+@", rf"\1{MASK}", text)
+    """Mask the password of any URI within the text; one that the text begins with, or a `key=` before it, may have
+    blanks in it."""
+    inner = r"." if re.match(r"\S*://.*\Z", text) else r"\S"
+    text = re.sub(rf"{_USER}:{inner}+@", rf"\1:{MASK}@", text)
+    return re.sub(rf"{_QUERY}(?:(?!&){inner})+", rf"\1{MASK}", text, flags=re.IGNORECASE)
+
+
+def without_passwords(value: Any) -> Any:
+    """The same of every text in nested dicts and lists."""
+    if isinstance(value, dict):
+        return {key: without_passwords(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [without_passwords(inner) for inner in value]
+    return without_password(value) if isinstance(value, str) else value
+
+
+def is_masked(uri: str) -> bool:
+    """Whether the password of the URI was taken out of it."""
+    return re.search(rf"[:=]{re.escape(MASK)}(?:[@&]|$)", uri) is not None

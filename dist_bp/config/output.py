@@ -11,17 +11,17 @@ from dist_bp.config.document import Document, Dumper, Path
 from dist_bp.config.fields import Section, annotated
 from dist_bp.config.job import JobConfig
 from dist_bp.errors import ConfigError
-from dist_bp.messages import did_you_mean
+from dist_bp.messages import did_you_mean, without_passwords
 
 
-def render(config: JobConfig, comments: bool = False, store: bool = True) -> str:
+def render(config: JobConfig, comments: bool = False, store: bool = True, passwords: bool = True) -> str:
     """The complete configuration with all defaults; loading it gives an equal one.
 
     With `comments` every key has its description above it, those of the user's own components too: their modules are
     imported. Raises ConfigError where that fails. Without `store` nothing says where runs are recorded, which is then
-    what the environment says.
+    what the environment says. Without `passwords` those of URIs are masked, for files and records.
     """
-    plain = _plain(config)
+    plain = _plain(config) if passwords else without_passwords(_plain(config))
     if not store:
         del plain["tracking"]["tracking_uri"]
     if not comments:

@@ -85,8 +85,8 @@ def to_another_machine(config: JobConfig, address: str, retries: int) -> Travel:
             f"tracking.tracking_uri: {uri} is a file of one machine, which the cluster at {address} cannot share: "
             "start `mlflow server --host HOST` where both reach it and set tracking.tracking_uri=http://HOST:5000"
         )
-    elif urlsplit(uri).hostname in LOOPBACK:
-        travel.warnings.append(f"tracking.tracking_uri: {uri} means the cluster's own machine, not this one")
+    elif urlsplit(masked := without_password(uri)).hostname in LOOPBACK:
+        travel.warnings.append(f"tracking.tracking_uri: {masked} means the cluster's own machine, not this one")
     if not is_sqlite(uri):
         _send_store(config.tracking, travel)
     travel.problems += [

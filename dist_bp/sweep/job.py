@@ -9,7 +9,6 @@ from dist_bp.config import JobConfig, monitor_mode, render
 from dist_bp.config.candidates import with_values
 from dist_bp.config.sweep import SweepConfig
 from dist_bp.errors import ConfigError
-from dist_bp.messages import without_password
 from dist_bp.runtime.cluster import cluster_address, local_cpus
 from dist_bp.runtime.ray_job import job_tags
 from dist_bp.track.origin import program
@@ -48,7 +47,7 @@ class SweepJob:
     def written(self, config: JobConfig) -> str:
         """The sweep's configuration, or a trial's, for a file: without passwords, and without the store where it is the
         environment that names it."""
-        return without_password(render(config, store=not self.config.tracking.from_environment))
+        return render(config, store=not self.config.tracking.from_environment, passwords=False)
 
     @property
     def metric(self) -> str:

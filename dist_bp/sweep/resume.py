@@ -8,7 +8,7 @@ from typing import Any
 from dist_bp.config import JobConfig, stored_config
 from dist_bp.errors import ConfigError, UserError
 from dist_bp.foreign import file_name
-from dist_bp.messages import plural, without_password
+from dist_bp.messages import plural, without_passwords
 from dist_bp.runtime.ray_job import again
 from dist_bp.sweep.job import SweepJob
 from dist_bp.sweep.journal import JOURNAL, Journal, Record
@@ -74,7 +74,7 @@ def _course(config: JobConfig) -> dict[str, object]:
     So may the store, and one without the sweep's runs is refused when they are looked for. Passwords are not kept.
     """
     kept = config.model_dump_json(exclude={"ray": True, "tracking": {"tracking_uri"}})
-    data: dict[str, Any] = json.loads(without_password(kept))
+    data: dict[str, Any] = without_passwords(json.loads(kept))
     for section, key in ((data["checkpoint"], "directory"), (data["data"], "prepared")):
         section[key] = str(Path(section[key]).absolute())
     source = data["data"]["source"]

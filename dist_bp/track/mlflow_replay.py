@@ -11,7 +11,7 @@ from mlflow.exceptions import MlflowException
 
 from dist_bp.config.run import STORE_VARIABLE
 from dist_bp.errors import DistBpError, TrackingError
-from dist_bp.messages import MASK, one_line, without_password
+from dist_bp.messages import is_masked, one_line, without_password
 from dist_bp.track.mlflow_abandoned import close
 from dist_bp.track.mlflow_run import describe, experiment_id, tags_of
 from dist_bp.track.mlflow_store import opened_store
@@ -111,7 +111,7 @@ def deliver_all(folder: Path, tracking_uri: str | None) -> Iterator[str]:
 
 def _with_password(store: str, number: int) -> str:
     """The URI that so many runs wait for; one without its password is looked for in the environment."""
-    if MASK not in store:
+    if not is_masked(store):
         return store
     given = os.environ.get(STORE_VARIABLE)
     with suppress(TrackingError):

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from dist_bp.errors import TrackingError
-from dist_bp.messages import MASK, without_password
+from dist_bp.messages import is_masked, without_password
 
 SQLITE = "sqlite:///"
 LOCAL_UI = "http://127.0.0.1:5000"
@@ -32,7 +32,7 @@ def resolve_uri(tracking_uri: str) -> str:
     Raises:
         TrackingError: the URI is not one of a store that runs can be recorded in.
     """
-    if MASK in tracking_uri:
+    if is_masked(tracking_uri):
         raise TrackingError(
             f"{_KEY}: {tracking_uri} is without its password, which is not kept in files: give the whole address, or "
             "remove the key and set MLFLOW_TRACKING_URI"
@@ -129,13 +129,19 @@ def run_url(tracking_uri: str, experiment_id: str, run_id: str) -> str:
 
     Without the query MLflow opens its view for GenAI instead of the one for model training.
     """
-    server = tracking_uri.rstrip("/") if is_server(tracking_uri) else LOCAL_UI
+    server = _without_user(tracking_uri).rstrip("/") if is_server(tracking_uri) else LOCAL_UI
     return f"{server}/#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning"
 
 
 def _scheme(uri: str) -> str:
     """The scheme without a driver: "postgresql+psycopg2://..." is "postgresql"."""
     return uri.partition(":")[0].partition("+")[0].lower() if ":" in uri else ""
+
+
+def _without_user(uri: str) -> str:
+    """The URI of a server without its user and password: for a link, or for what needs neither."""
+    parts = urlsplit(without_password(uri))
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def _check_sqlite(path: Path) -> None:
@@ -158,7 +164,7 @@ def _check_sqlite(path: Path) -> None:
 
 def _get_health(uri: str) -> None:
     try:
-        with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=REACHABLE_SECONDS):
+        with urllib.request.urlopen(f"{_without_user(uri).rstrip('/')}/health", timeout=REACHABLE_SECONDS):
             pass
     except urllib.error.HTTPError as error:
         if error.code >= 500:
@@ -166,7 +172,7 @@ def _get_health(uri: str) -> None:
 
 
 def _connect(uri: str) -> None:
-    parts = urlsplit(uri)
+    parts = urlsplit(without_password(uri))
     address = (parts.hostname or "localhost", parts.port or _DATABASE_PORTS[_scheme(uri)])
     socket.create_connection(address, timeout=REACHABLE_SECONDS).close()
 

@@ -90,7 +90,7 @@ def open_tracked(
             view=runs_view(config),
         ),
         params={key: without_password(str(value)) for key, value in flatten(config).items() if shown(key, value)},
-        config_text=without_password(render(config)),
+        config_text=render(config, passwords=False),
         tags={**settings.tags, **job_tags(), **_command_tag(), **tags, DESCRIPTION: description},
         resume_run_id=run_id,
     )

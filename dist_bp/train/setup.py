@@ -15,7 +15,7 @@ from dist_bp.checkpoint import Checkpoint, check_matches, model_digest
 from dist_bp.config import JobConfig, monitor_mode, render, stored_config
 from dist_bp.data import Prepared
 from dist_bp.errors import CheckpointError, ConfigError, ShapeError, UserError
-from dist_bp.messages import at_most, plural, without_password
+from dist_bp.messages import at_most, plural
 from dist_bp.metrics import Metric
 from dist_bp.metrics.best_threshold import THRESHOLD
 from dist_bp.nn import Loss, Model
@@ -150,7 +150,7 @@ class PreparedJob:
             statistics=self.model.statistics_layout.named(snapshot.statistics),
             optimizer=snapshot.optimizer,
             progress=arrays,
-            config=without_password(render(self.config)),
+            config=render(self.config, passwords=False),
             pipeline=pipeline.to_dict(),
             dtype=self.config.model.dtype,
             model_digest=self.model_digest,

@@ -52,7 +52,7 @@ def test_the_store_of_the_environment_is_written_nowhere_and_may_be_another(
 
 
 def test_a_password_of_the_configuration_is_not_written_and_is_asked_for(make_job: JobMaker) -> None:
-    job = SweepJob.of(make_job(sweep=SWEEP, tracking={"tracking_uri": "http://me:s3cret@host:5000"}))
+    job = SweepJob.of(make_job(sweep=SWEEP, tracking={"tracking_uri": "http://me:a s3cret@host:5000"}))
     folder = begun(job)
     assert "s3cret" not in texts(folder) + job.written(job.trial({"train.optimizer.learning_rate": 0.05}))
     assert "http://me:***@host:5000" in (folder / CONFIG).read_text()

@@ -1,6 +1,7 @@
 import fcntl
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dist_bp.errors import TrackingError
-from dist_bp.messages import without_password
+from dist_bp.messages import is_masked, without_password
 from dist_bp.track import store
 from dist_bp.track.store import check_store, is_server, one_process, resolve_uri, run_url
 
@@ -139,6 +140,67 @@ def test_links() -> None:
     assert [is_server(uri) for uri in (local, "https://host/ml/", "postgresql://h/db")] == [False, True, False]
 
 
-def test_passwords_are_masked() -> None:
-    assert without_password("at http://me:s3cret@host/x, no") == "at http://me:***@host/x, no"
-    assert without_password("http://host:5000/a@b") == "http://host:5000/a@b"
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("at http://me:s3cret@host/x, no", "at http://me:***@host/x, no"),
+        ("postgresql://u:p/w?p#w@host/db", "postgresql://u:***@host/db"),
+        ("postgresql://u:5432/pw@host/db", "postgresql://u:***@host/db"),  # as SQLAlchemy reads it
+        ("mysql+pymysql://u:pw@pw'pw@host/db", "mysql+pymysql://u:***@host/db"),
+        ("tracking_uri=postgresql://u:p w@host/db", "tracking_uri=postgresql://u:***@host/db"),
+        ("postgresql://me@server:pw@host/db", "postgresql://me@server:***@host/db"),
+        ("postgresql://:pw@host/db", "postgresql://:***@host/db"),
+        ("at postgresql://u@h/db?sslPassword=p/w&x=1 now", "at postgresql://u@h/db?sslPassword=***&x=1 now"),
+        ("mssql://h/db?odbc_connect=PWD%3Dpw%3B", "mssql://h/db?odbc_connect=***"),
+    ],
+)
+def test_passwords_are_masked(text: str, masked: str) -> None:
+    assert without_password(text) == masked
+    assert without_password(masked) == masked
+    assert is_masked(masked)
+    assert not is_masked(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://host:5000/a@b",
+        "http://host:5000 is down, ask me@host",
+        "postgresql://host:5432/db?x=1",
+        "http://[::1]:5000/a@b",
+        "models:/digits@best",
+        "sqlite:////tmp/me@host/***.db",
+    ],
+)
+def test_what_has_no_password_stays(text: str) -> None:
+    assert without_password(text) == text
+    assert not is_masked(text)
+
+
+def test_a_store_of_a_password_with_signs_is_asked_and_its_password_not_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        check_store(f"postgresql://u:pa/ss@127.0.0.1:{port}/db")
+    for uri in (f"postgresql://u:pa/ss@127.0.0.1:{port}/db", f"http://u:pa/ss@127.0.0.1:{port}"):
+        with pytest.raises(TrackingError, match="refused") as error:
+            check_store(uri)
+        assert "pa" not in message(error).partition("does not")[0].replace("u:***@", "")
+    for masked in ("http://u:***@host", "postgresql://u@host/db?password=***"):
+        with pytest.raises(TrackingError, match="is without its password"):
+            resolve_uri(masked)
+
+
+def test_a_server_with_a_password_is_reachable_and_its_links_are_without() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        answer = threading.Thread(target=_answer, args=(server,), daemon=True)
+        answer.start()
+        uri = f"http://me:s3cret@127.0.0.1:{server.getsockname()[1]}/ml"
+        check_store(uri)
+        answer.join(10)
+    assert run_url(uri, "3", "abc").startswith(f"{uri.replace('me:s3cret@', '')}/#/experiments/3/")
+
+
+def _answer(server: socket.socket) -> None:
+    with server.accept()[0] as caller:
+        caller.recv(4096)
+        caller.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")

@@ -496,7 +496,7 @@ def page(result: Result) -> str:
 
 def test_passwords_are_not_recorded(make_job: JobMaker) -> None:
     job = prepare_job(make_job())
-    uri = "postgresql://user:secret@127.0.0.1:1/mlflow"
+    uri = "postgresql://user:se/a secret@127.0.0.1:1/mlflow"
     tracking = job.config.tracking.model_copy(update={"tracking_uri": uri})
     secretive = replace(job, config=job.config.model_copy(update={"tracking": tracking}))
     assert "secret" not in secretive.checkpoint(job.initial).config
