@@ -16,7 +16,7 @@ from dist_bp.track.mlflow_abandoned import close
 from dist_bp.track.mlflow_run import describe, experiment_id, tags_of
 from dist_bp.track.mlflow_store import opened_store
 from dist_bp.track.store import resolve_uri
-from dist_bp.track.waiting import Waiting, read_waiting, waiting_runs
+from dist_bp.track.waiting import Waiting, taken, waiting_runs
 
 BATCH = 1000
 REPLACES = "dist_bp.replaces"
@@ -29,8 +29,12 @@ def deliver(client: MlflowClient, waiting: Waiting) -> str | None:
     A run that the store does not have is made anew; what waits for one that was deleted there is dropped. May be
     repeated after an error: the store keeps equal points once.
     """
-    if read_waiting(waiting.folder, waiting.run_id) != waiting:  # another process was faster, or goes on with the run
-        return None
+    with taken(waiting.folder, waiting.run_id) as now:
+        # another process was faster, or goes on with the run
+        return _deliver(client, waiting) if now == waiting else None
+
+
+def _deliver(client: MlflowClient, waiting: Waiting) -> str | None:
     spool = waiting.spool
     count = len(spool)
     if not (count or waiting.tags or waiting.status):

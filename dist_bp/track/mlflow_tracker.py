@@ -27,7 +27,7 @@ from dist_bp.track.port import PARENT, Checkpoints, ModelPackage, Registration, 
 from dist_bp.track.spool import Point
 from dist_bp.track.store import run_url
 from dist_bp.track.view import TAG
-from dist_bp.track.waiting import Waiting, waiting_runs
+from dist_bp.track.waiting import Waiting, taken, waiting_runs
 from dist_bp.track.writer import BackgroundWriter, Rejected, Unwritten
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def open_tracker(
     Raises:
         TrackingError: the store cannot be used, or has no such run or experiment.
     """
-    with ExitStack() as opened:
+    with ExitStack() as opened, ExitStack() as held:
         client = opened.enter_context(opened_store(settings.tracking_uri))
         settings.begin()
         if resume_run_id is None:
@@ -68,6 +68,7 @@ def open_tracker(
                 delete_empty(client, experiment, settings.job, settings.forget)
             run = begin(client, experiment, settings)
         else:
+            held.enter_context(taken(settings.spool_folder, resume_run_id))
             run = reopen(client, resume_run_id)
         try:
             described = {**origin_tags(), **tags}

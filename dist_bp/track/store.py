@@ -95,7 +95,7 @@ def one_process(uri: str) -> Iterator[None]:
 
 @contextmanager
 def locked(path: Path, doing: str) -> Iterator[None]:
-    """Let one process at a time do something; the lock is on a folder, so that it leaves no file behind.
+    """Let one process at a time do something; the lock is on a folder or file that is there, so that it leaves none.
 
     Raises TrackingError after `LOCK_SECONDS`.
     """

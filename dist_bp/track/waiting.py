@@ -7,7 +7,7 @@ recorded there; it is there from the start of a run to the end of its delivery, 
 import json
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from dist_bp.foreign import checked, read_json
 from dist_bp.messages import without_password
 from dist_bp.track.driver import is_gone
 from dist_bp.track.spool import Spool
-from dist_bp.track.store import resolve_uri
+from dist_bp.track.store import locked, resolve_uri
 
 SPOOLS = Path(".dist_bp/journal")  # the folder keeps its name: points of earlier versions may wait there
 
@@ -75,6 +75,18 @@ def read_waiting(folder: Path, run_id: str) -> Waiting | None:
             _ = found.due  # raises ValueError where the driver is not one
             return found if found.run_id == run_id else None
     return None
+
+
+@contextmanager
+def taken(folder: Path, run_id: str) -> Iterator[Waiting | None]:
+    """What is kept of a run, which no other process delivers, or goes on with, in the meantime.
+
+    Raises TrackingError where one takes too long.
+    """
+    with ExitStack() as held:
+        with suppress(FileNotFoundError):
+            held.enter_context(locked(folder / f"{run_id}.json", f"delivering what run {run_id} has left"))
+        yield read_waiting(folder, run_id)
 
 
 def waiting_runs(folder: Path, tracking_uri: str | None = None) -> Iterator[Waiting]:

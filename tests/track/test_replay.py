@@ -2,11 +2,14 @@
 
 import json
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
-from mlflow.entities import Run
+from mlflow.entities import Run, RunTag
 
 from dist_bp.errors import TrackingError
 from dist_bp.track import mlflow_reader, mlflow_replay, mlflow_tracker, waiting
@@ -95,6 +98,48 @@ def test_a_run_that_is_resumed_goes_on_and_keeps_what_waits(
         assert again.finish("FINISHED") == []
         assert client.get_run(cut_off.run_id).info.status == "FINISHED"
         assert points(client, str(cut_off.run_id)) == [(1, 1.0), (2, 0.5)]
+
+
+def test_two_commands_at_a_time_deliver_it_once(
+    cut_off: Tracker, uri: str, tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mlflow.db").write_bytes(empty_database.read_bytes())
+    both, find = threading.Barrier(2), mlflow_replay.experiment_id
+
+    def meet(client: MlflowClient, name: str) -> str:
+        with suppress(threading.BrokenBarrierError):
+            both.wait(1.0)
+        return find(client, name)
+
+    with opened_store(uri) as client, ThreadPoolExecutor() as pool:
+        find(client, "digits")
+        monkeypatch.setattr(mlflow_replay, "experiment_id", meet)
+        told = [*pool.map(lambda _: list(deliver_all(tmp_path / "spool", uri)), range(2))]
+        assert sorted(map(len, told)) == [0, 1]
+        (run,) = client.search_runs([find(client, "digits")])
+        assert points(client, run.info.run_id) == [(1, 1.0), (2, 0.5)]
+
+
+def test_who_goes_on_with_a_run_waits_until_it_is_delivered(
+    cut_off: Tracker, start: Open, uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hidden.db").rename(tmp_path / "mlflow.db")
+    delivering, resumed, make = threading.Event(), threading.Event(), mlflow_replay.tags_of
+
+    def pause(tags: dict[str, str]) -> list[RunTag]:
+        delivering.set()
+        resumed.wait(1.0)
+        return make(tags)
+
+    monkeypatch.setattr(mlflow_replay, "tags_of", pause)
+    with opened_store(uri) as client, ThreadPoolExecutor() as pool:
+        told = pool.submit(lambda: list(deliver_all(tmp_path / "spool", uri)))
+        assert delivering.wait(20)
+        again = start(resume=cut_off.run_id)
+        resumed.set()
+        assert len(told.result(20)) == 1
+        assert client.get_run(cut_off.run_id).info.status == "RUNNING"
+        assert again.finish("FINISHED") == []
 
 
 def test_a_run_that_was_deleted_on_purpose_is_not_made_anew(cut_off: Tracker, uri: str, tmp_path: Path) -> None:
