@@ -154,7 +154,15 @@ def best(
         print(json.dumps({"run_id": found.run_id, "metric": name, "value": value, "model_uri": uri, "url": found.url}))
 
 
-def replay(config: Config = None, tracking_uri: TrackingUri = None, quiet: Quiet = False) -> None:
+def replay(
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[RUN ...]", help="Runs of processes on other hosts that have ended, by id, too."),
+    ] = None,
+    config: Config = None,
+    tracking_uri: TrackingUri = None,
+    quiet: Quiet = False,
+) -> None:
     """Deliver what waits in this folder: what MLflow could not take when a run ended, or its process was killed."""
     from dist_bp.config import load_config
     from dist_bp.track.mlflow_replay import deliver_all
@@ -163,7 +171,7 @@ def replay(config: Config = None, tracking_uri: TrackingUri = None, quiet: Quiet
     if config and tracking_uri is None:
         tracking_uri = load_config(config, own_code=False).tracking.tracking_uri
     line = ""
-    for line in deliver_all(SPOOLS, tracking_uri):
+    for line in deliver_all(SPOOLS, tracking_uri, runs or ()):
         if not quiet:
             print(line, flush=True)
     if not (line or quiet):

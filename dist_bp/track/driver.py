@@ -13,7 +13,16 @@ def identity() -> str:
     return f"{platform.node()}:{os.getpid()}:{start_time(os.getpid())}"
 
 
+def host_of(driver: str) -> str:
+    return driver.rsplit(":", 2)[0]
+
+
 def is_gone(driver: str) -> bool:
     """Whether a process of this host has ended; of those on other hosts nothing is known."""
-    host, _, process = driver.rpartition(":")[0].rpartition(":")
-    return host == platform.node() and start_time(int(process)) != driver.rpartition(":")[2]
+    host, process, started = driver.rsplit(":", 2)
+    return host == platform.node() and start_time(int(process)) != started
+
+
+def is_elsewhere(driver: str) -> bool:
+    """Whether it is a process of another host, as of a container that is gone."""
+    return host_of(driver) != platform.node()

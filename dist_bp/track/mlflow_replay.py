@@ -1,7 +1,7 @@
 """Delivers what waits for a store that could not be reached, or for runs that are no longer in it."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,11 +12,13 @@ from mlflow.exceptions import MlflowException
 from dist_bp.config.run import STORE_VARIABLE
 from dist_bp.errors import DistBpError, TrackingError
 from dist_bp.messages import is_masked, one_line, without_password
+from dist_bp.track.driver import host_of
 from dist_bp.track.mlflow_abandoned import close
 from dist_bp.track.mlflow_run import describe, experiment_id, tags_of
 from dist_bp.track.mlflow_store import opened_store
 from dist_bp.track.store import resolve_uri
-from dist_bp.track.waiting import Waiting, taken, waiting_runs
+from dist_bp.track.waiting import Waiting, runs_elsewhere, taken, waiting_runs
+from dist_bp.typed import command
 
 BATCH = 1000
 REPLACES = "dist_bp.replaces"
@@ -89,14 +91,18 @@ def try_to_deliver(client: MlflowClient, waiting: Waiting) -> tuple[str | None, 
         return None, f"what run {waiting.run_id} ({waiting.name}) has left waits on: {reason}"
 
 
-def deliver_all(folder: Path, tracking_uri: str | None) -> Iterator[str]:
+def deliver_all(folder: Path, tracking_uri: str | None, own: Sequence[str] = ()) -> Iterator[str]:
     """Deliver what waits in `folder` for a store, or for all of them; a line for each run.
 
-    Raises TrackingError at the end, with a line for each store that cannot be used, or is known without its password
-    alone, and for each run that a store does not take.
+    A run that a process of another host had last is delivered where `own` names it, by its id or the beginning of it.
+    Raises TrackingError where `own` names none of those, and at the end, with a line for each store that cannot be
+    used, or is known without its password alone, and for each run that a store does not take.
     """
     by_store: dict[str, list[Waiting]] = {}
-    for waiting in waiting_runs(folder, tracking_uri):
+    elsewhere = runs_elsewhere(folder, tracking_uri)
+    named = [waiting.run_id for waiting in elsewhere if waiting.run_id.startswith(tuple(own))]
+    _check_named(own, named)
+    for waiting in waiting_runs(folder, tracking_uri, named):
         by_store.setdefault(tracking_uri or waiting.store, []).append(waiting)
     problems: list[str] = []
     for store, runs in by_store.items():
@@ -109,8 +115,20 @@ def deliver_all(folder: Path, tracking_uri: str | None) -> Iterator[str]:
                         yield line
         except TrackingError as error:
             problems += error.problems
+    for waiting in elsewhere:
+        if waiting.run_id not in named:
+            remedy = f"once that has ended, {command('runs', 'replay', waiting.run_id)} delivers what it has left"
+            yield f"run {waiting.run_id} ({waiting.name}): a process on {host_of(waiting.driver)} has it: {remedy}"
     if problems:
         raise TrackingError(problems)
+
+
+def _check_named(own: Sequence[str], named: Sequence[str]) -> None:
+    unknown = [name for name in own if not any(run_id.startswith(name) for run_id in named)]
+    if unknown:
+        raise TrackingError(
+            [f"no run {name} of a process on another host waits here: `runs replay` lists them" for name in unknown]
+        )
 
 
 def _with_password(store: str, number: int) -> str:

@@ -6,14 +6,14 @@ recorded there; it is there from the start of a run to the end of its delivery, 
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from dist_bp.foreign import checked, read_json
 from dist_bp.messages import without_password
-from dist_bp.track.driver import is_gone
+from dist_bp.track.driver import is_elsewhere, is_gone
 from dist_bp.track.spool import Spool
 from dist_bp.track.store import locked, resolve_uri
 
@@ -53,6 +53,11 @@ class Waiting:
         """Whether nobody else is going to deliver it."""
         return bool(self.status) or is_gone(self.driver)
 
+    @property
+    def elsewhere(self) -> bool:
+        """Whether a process of another host had the run last, which may go on with it: who knows can tell alone."""
+        return not self.status and is_elsewhere(self.driver)
+
     def save(self) -> None:
         """Raises OSError."""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -89,10 +94,24 @@ def taken(folder: Path, run_id: str) -> Iterator[Waiting | None]:
         yield read_waiting(folder, run_id)
 
 
-def waiting_runs(folder: Path, tracking_uri: str | None = None) -> Iterator[Waiting]:
-    """The runs of a store, or of all, whose points or ends nobody else delivers; damaged files are skipped."""
+def waiting_runs(folder: Path, tracking_uri: str | None = None, own: Collection[str] = ()) -> Iterator[Waiting]:
+    """The runs of a store, or of all, whose points or ends nobody else delivers; damaged files are skipped.
+
+    Those `elsewhere` belong to them where `own` has their id.
+    """
+    for found in _known(folder, tracking_uri):
+        if found.due or (found.elsewhere and found.run_id in own):
+            yield found
+
+
+def runs_elsewhere(folder: Path, tracking_uri: str | None = None) -> list[Waiting]:
+    """The runs of a store, or of all, that processes of other hosts had last."""
+    return [found for found in _known(folder, tracking_uri) if found.elsewhere]
+
+
+def _known(folder: Path, tracking_uri: str | None) -> Iterator[Waiting]:
     store = without_password(resolve_uri(tracking_uri)) if tracking_uri else None
     for path in sorted(folder.glob("*.json")):
         found = read_waiting(folder, path.stem)
-        if found and store in (None, found.store) and found.due:
+        if found and store in (None, found.store):
             yield found

@@ -197,6 +197,29 @@ def test_only_what_nobody_else_delivers_is_due(start: Open, client: MlflowClient
     assert client.get_run(tracker.run_id).info.status == "FAILED"  # its driver was killed
 
 
+def test_what_a_container_that_is_gone_has_left_is_named_and_delivered_when_told(
+    start: Open, client: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "SPOOLS", tmp_path / "spool")
+    tracker = start()
+    tracker.log(1, {"step/loss": 1.0})
+    tracker.keep_points()
+    path = tmp_path / "spool" / f"{tracker.run_id}.json"
+    path.write_text(path.read_text().replace(identity(), "old-container:1:123"))
+    named = run_here("runs", "replay")
+    assert (named.returncode, named.stderr) == (0, "")
+    assert f"run {tracker.run_id} (run): a process on old-container has it: once that has ended, `" in named.stdout
+    assert f"runs replay {tracker.run_id}` delivers what it has left" in named.stdout
+    assert client.get_run(tracker.run_id).info.status == "RUNNING"
+    wrong = run_here("runs", "replay", "zz")
+    assert wrong.returncode == 2
+    assert "no run zz of a process on another host waits here" in wrong.stderr
+    told = run_here("runs", "replay", str(tracker.run_id)[:8])
+    assert told.stdout == f"run {tracker.run_id} (run): 1 metric values delivered\n"
+    assert client.get_run(tracker.run_id).info.status == "FAILED"
+    assert run_here("runs", "replay").stdout == "nothing waits here\n"
+
+
 def test_a_password_is_asked_for_unless_the_environment_has_it(
     cut_off: Tracker, uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
