@@ -18,6 +18,7 @@ from dist_bp.sweep.checks import check_capacity, check_networks, check_sweep, en
 from dist_bp.sweep.describe import describe_end
 from dist_bp.sweep.job import SweepJob
 from dist_bp.sweep.journal import Journal, Record, sweep_folder
+from dist_bp.sweep.new_runs import NewRuns
 from dist_bp.sweep.progress import BestSoFar
 from dist_bp.sweep.report import close_children, open_parent, publish
 from dist_bp.sweep.result import SweepResult
@@ -124,7 +125,7 @@ def _open_study(
     return Study(
         search,
         journal,
-        new_run=lambda number: tracker.open_child(f"trial {number}"),
+        new_run=NewRuns(lambda number: tracker.open_child(f"trial {number}"), observer.warn),
         watcher=watch,
         warn=observer.warn,
         max_concurrent=job.sweep.max_concurrent,

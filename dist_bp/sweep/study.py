@@ -1,5 +1,6 @@
 """All trials of a running sweep: what has been proposed, what runs, and when it is enough."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -10,6 +11,7 @@ from dist_bp.sweep.search import Search
 from dist_bp.sweep.trial import Status, Trial
 
 Watcher = Callable[[Sequence[Trial]], None]
+PAUSE_SECONDS = 0.5
 
 
 class SweepState(Enum):
@@ -30,12 +32,13 @@ class SweepState(Enum):
 class Study:
     """The trials in the order of their numbers; every change is journaled and shown.
 
-    `new_run` makes the MLflow run of a trial; `warn` is told what people should know.
+    `new_run` makes the MLflow run of a trial, or returns None where it cannot at the moment; `warn` is told what people
+    should know.
     """
 
     search: Search
     journal: Journal
-    new_run: Callable[[int], str]
+    new_run: Callable[[int], str | None]
     watcher: Watcher
     warn: Callable[[str], None]
     max_concurrent: int | None
@@ -108,23 +111,29 @@ class Study:
 
     def population(self) -> list[Trial]:
         """All trials that have not ended, proposed at once."""
-        while len(self.trials) < self.search.total:
-            self._propose()
+        while len(self.trials) < self.search.total and not self.ended_early:
+            if self._propose() is None:
+                time.sleep(PAUSE_SECONDS)
         left = [trial for trial in self.trials if not trial.over]
         self.given.update(trial.number for trial in left)
         return left
 
     def next(self) -> Trial | None:
-        """The next trial to begin, or to go on with; None where all have begun."""
+        """The next trial to begin, or to go on with; None where all have begun, or none can at the moment."""
         if self.all_given:
             return None
         trial = self._cut_off or self._propose()
-        self.given.add(trial.number)
+        if trial:
+            self.given.add(trial.number)
         return trial
 
-    def _propose(self) -> Trial:
+    def _propose(self) -> Trial | None:
         number = len(self.trials)
-        trial = Trial(number, self.search.propose(number, self.trials), self.new_run(number))
+        values = self.search.propose(number, self.trials)
+        run_id = self.new_run(number)
+        if run_id is None:
+            return None
+        trial = Trial(number, values, run_id)
         self.trials.append(trial)
         self.journal.began(trial)
         return trial
