@@ -5,7 +5,6 @@ import gc
 import io
 import logging
 import os
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -14,6 +13,7 @@ from queue import SimpleQueue
 from typing import Any, NoReturn, TypeVar
 
 from dist_bp.errors import TrainingFailed
+from dist_bp.runtime.exit_code import exit_code, watch
 
 LAST_WORD_SECONDS = 1.0
 """For an answer that is on its way when something goes wrong with Ray."""
@@ -72,12 +72,14 @@ class Caller:
         """No more calls: this process has to end without Ray, whose own handlers would wait for what is gone."""
         if not self.abandoned:
             self.abandoned = True
-            atexit.register(leave, 1)
+            watch()
+            atexit.register(lambda: leave(exit_code(1)))
 
     def late(self) -> None:
         """The last call, by which Ray ends, takes its time: the next connection waits for it, as does this process."""
         if not self._late:
             self._late = True
+            watch()
             atexit.register(self._leave)
 
     def rest(self, seconds: float) -> None:
@@ -95,7 +97,7 @@ class Caller:
         if self._last is not None:
             wait([self._last], AFTERWARDS_SECONDS)
         if self.busy:
-            leave(int(hasattr(sys, "last_value")))  # 1 where an error has ended it
+            leave(exit_code(0))
 
     def _serve(self) -> None:
         while True:

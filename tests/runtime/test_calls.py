@@ -57,14 +57,26 @@ with suppress(calls.RayLost):
     calls.CALLER.rest(0.1)
 result = open("result", "w")
 result.write("whole")
-if len(sys.argv) > 1:
-    raise ValueError
 """
 
 
-@pytest.mark.parametrize("code", [0, 1])
-def test_a_process_whose_ray_never_ends_keeps_its_files_and_its_code(workplace: Path, code: int) -> None:
-    ended = subprocess.run([sys.executable, "-c", LATE, *["x"] * code], capture_output=True, timeout=60, check=False)
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        ("", 0),
+        ("raise ValueError", 1),
+        ("sys.exit()", 0),
+        ("sys.exit(3)", 3),
+        ("sys.exit('wrong')", 1),
+        ("exit(4)", 4),
+        ("threading.Thread(target=sys.exit, args=[5]).start()", 0),
+        ("calls.CALLER.abandon()", 1),
+        ("calls.CALLER.abandon(); sys.exit(0)", 0),
+        ("calls.CALLER.abandon(); sys.exit(3)", 3),
+    ],
+)
+def test_a_process_whose_ray_never_ends_keeps_its_files_and_its_code(workplace: Path, end: str, code: int) -> None:
+    ended = subprocess.run([sys.executable, "-c", LATE + end], capture_output=True, timeout=60, check=False)
     assert ended.returncode == code, ended.stderr
     assert Path("result").read_text() == "whole"
 
