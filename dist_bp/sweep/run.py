@@ -67,7 +67,11 @@ def run_sweep(
         record = recorded()  # again: an earlier process may have been ending
         parent = record.parent if record else None
         with tracked_run(
-            partial(open_parent, job, name, parent, warden), observer, partial(describe_end, job, name)
+            partial(open_parent, job, name, parent, warden),
+            job.config.tracking.tracking_uri,
+            observer,
+            interrupt,
+            partial(describe_end, job, name),
         ) as get_tracker:
             observer.phase("starting Ray")
             with ExitStack() as after_ray:

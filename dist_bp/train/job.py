@@ -134,7 +134,11 @@ def _run(
         warden.temporary_files(),
         ExitStack() as held,
         tracked_run(
-            partial(open_run, job, course, run_id, warden, forget), observer, partial(describe_end, job, course)
+            partial(open_run, job, course, run_id, warden, forget),
+            job.config.tracking.tracking_uri,
+            observer,
+            interrupt,
+            partial(describe_end, job, course),
         ) as get_tracker,
     ):
         observer.phase("starting the processes")
