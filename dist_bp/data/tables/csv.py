@@ -13,6 +13,7 @@ from dist_bp.component import Component
 from dist_bp.data.categories import text_of
 from dist_bp.data.files import check_files, reading
 from dist_bp.data.inputs import row_at
+from dist_bp.data.tables.amounts import MINUS
 from dist_bp.data.tables.base import TableFile
 from dist_bp.data.tables.lines import Style, decoder, records
 from dist_bp.data.tables.notation import MISSING, Notation
@@ -59,7 +60,9 @@ class CsvForm(Component):
             raise OptionError("quote", f"must be another than the separator, {self.quote!r}")
         if self.thousands == self.decimal:
             raise OptionError("thousands", f"must be another than that of decimal, {self.decimal!r}")
-        if strange := [sign for sign in self.strip if re.search(r"[0-9+-]|^\s|\s$", sign) or sign in self._marks]:
+        if strange := [
+            sign for sign in self.strip if re.search(f"[0-9+()]|{MINUS}|^\\s|\\s$", sign) or sign in self._marks
+        ]:
             raise OptionError("strip", f"{strange[0]!r} may be part of a number")
         try:
             found = codecs.lookup(self.encoding)

@@ -7,8 +7,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dist_bp.data.tables.advice import DATELIKE, NUMBERLIKE, advice
+from dist_bp.data.tables.advice import advice
+from dist_bp.data.tables.amounts import are_amounts, count
 from dist_bp.data.tables.column import Column, is_number, is_text
+from dist_bp.data.tables.dates import DATELIKE
 from dist_bp.data.tables.notation import Notation
 
 Kind = Literal["number", "category"]
@@ -53,14 +55,14 @@ class Kinds:
             return "number", None
         there = len(cells) - cells.null_count
         numbers = notation.are_numbers(cells)
-        if _count(numbers) == there:
+        if count(numbers) == there:
             if not notation.typed or not there:
                 return self._of_numbers(column, target)
             first = column.at(pc.index(numbers, True).as_py())
             remedies = _remedies(target, "save it as numbers", CATEGORICAL)
             return "category", f"holds numbers that are stored as text, first {first}: {remedies}"
         dates = pc.match_substring_regex(cells, DATELIKE)
-        if 2 * _count(dates) > there:
+        if 2 * count(dates) > there:
             first = column.at(pc.index(dates, True).as_py())
             return "category", f"holds dates or times, first {first}: {_remedies(target, OF_DATES, CATEGORICAL)}"
         row = stray(cells, notation)
@@ -91,7 +93,7 @@ def stray(cells: Any, notation: Notation) -> int | None:
     """The first cell of text that is no number though most are; None where all are, or few."""
     import pyarrow.compute as pc
 
-    if 2 * _count(pc.match_substring_regex(cells, NUMBERLIKE)) <= len(cells) - cells.null_count:
+    if not are_amounts(cells, notation):
         return None
     row = pc.index(notation.are_numbers(cells), False).as_py()
     return None if row < 0 else int(row)
@@ -122,12 +124,6 @@ def _first_beyond(cells: Any, limit: int) -> int | None:
         return None
     values = ((row, cells[row].as_py()) for row in rows)
     return next((row for row, value in values if value is not None and abs(Decimal(value)) > limit), None)
-
-
-def _count(mask: Any) -> int:
-    import pyarrow.compute as pc
-
-    return int(pc.sum(mask).as_py() or 0)
 
 
 def _remedies(target: bool, *remedies: str) -> str:
