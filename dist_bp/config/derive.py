@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Stri
 
 from dist_bp.component import Option, options, summary
 from dist_bp.components import Kind, kind_of
-from dist_bp.config.fields import TAG, Section, number, text_or_other
+from dist_bp.config.fields import BESIDE_TEXT, TAG, Section, any_text_or_other, number, text_or_other
 from dist_bp.errors import ConfigError
 from dist_bp.limits import bare_type, is_text, is_union, item_type, metadata, violation
 from dist_bp.options import OneOf
@@ -109,8 +109,10 @@ class FieldTypes:
             others = [Annotated[Any, AfterValidator(partial(_fitting, _any_of(members)))]]
         written = [*texts, *others]
         if texts and others:
-            tagged = [Annotated[_any_of(texts), Tag(f"{TAG}text")], Annotated[_any_of(others), Tag(f"{TAG}other")]]
-            written = [Annotated[_any_of(tagged), Discriminator(text_or_other)]]
+            any_text = any(bare_type(member) is str for member in members)
+            tag, which = (BESIDE_TEXT, any_text_or_other) if any_text else (f"{TAG}other", text_or_other)
+            tagged = [Annotated[_any_of(texts), Tag(f"{TAG}text")], Annotated[_any_of(others), Tag(tag)]]
+            written = [Annotated[_any_of(tagged), Discriminator(which)]]
         return _any_of([*written, None] if NoneType in members else written)
 
 

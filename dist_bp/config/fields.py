@@ -25,6 +25,8 @@ EXPONENT = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+$")
 
 TAG = "type="
 """Marks, in the location of a pydantic error, the model that `type` chose: it is no key of a file."""
+BESIDE_TEXT = f"{TAG}beside text"
+"""Marks likewise what is in place of any text."""
 
 
 class Named(dict[str, Any]):
@@ -76,6 +78,11 @@ def _with_keys(details: ErrorDetails, keys: list[str]) -> InitErrorDetails:
 def text_or_other(value: Any) -> str:
     """Discriminator of a union of a keyword with something that is not text."""
     return TAG + ("text" if isinstance(value, str) else "other")
+
+
+def any_text_or_other(value: Any) -> str:
+    """The same where any text will do, which a message on something else says."""
+    return TAG + "text" if isinstance(value, str) else BESIDE_TEXT
 
 
 def number(value: Any) -> Any:

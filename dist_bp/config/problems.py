@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from dist_bp.config.document import Path
-from dist_bp.config.fields import TAG, Named
+from dist_bp.config.fields import BESIDE_TEXT, TAG, Named
 from dist_bp.messages import did_you_mean, nearest
 
 
@@ -71,7 +71,10 @@ def problems(error: ValidationError) -> Iterator[Problem]:
                 continue  # pydantic counts the valid entries only: the wrong ones have problems of their own
             case kind:
                 template = _MESSAGES.get(kind, details["msg"].replace("{", "{{").replace("}", "}}"))
-                yield _at(path, template.format(got=_got(details["input"]), **details.get("ctx", {})))
+                message = template.format(got=_got(details["input"]), **details.get("ctx", {}))
+                if BESIDE_TEXT in details["loc"][-1:]:
+                    message = message.replace("must be", "must be text or", 1)
+                yield _at(path, message)
 
 
 def _instead(errors: Sequence[ErrorDetails]) -> dict[Path, list[str]]:

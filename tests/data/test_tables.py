@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
+from dist_bp.config import load_config
 from dist_bp.data import Source
 from dist_bp.data.files import DigestCache
 from dist_bp.data.inputs import conform
@@ -442,6 +443,13 @@ BROKEN = [
 def test_broken_files_are_told_in_our_words(text: str, options: dict[str, Any], message: str) -> None:
     lines = problems(csv(text, **options))
     assert any(message in line for line in lines), lines
+
+
+def test_words_for_missing_are_text_or_numbers() -> None:
+    Path("job.yaml").write_text("data: {source: {type: csv, path: d.csv, target: y, na_values: [null, x, -9]}}")
+    with pytest.raises(ConfigError) as caught:
+        load_config("job.yaml")
+    assert "job.yaml:1: data.source.na_values.0: must be text or a number, got nothing" in caught.value.problems
 
 
 @pytest.mark.parametrize(
