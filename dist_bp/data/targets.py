@@ -48,6 +48,8 @@ class Targets:
             raise DataError(f"the labels must have the shape (n,), these have {array.shape}")
         places = {text_of(name): place for place, name in enumerate(classes)}
         places |= {text_of(value): place for place, value in enumerate(self.values or ())}
+        if array.dtype.kind == "b":
+            array = array.astype(str if places.keys() & {"False", "True"} else np.int64)
         spelled = {category_of(text): place for text, place in places.items()}
         if any(spelled[category_of(text)] != place for text, place in places.items()):
             spelled = {}  # classes that only their spelling tells apart
@@ -79,12 +81,15 @@ class Targets:
         """The place of the class that the configuration names at `key`; raises ConfigError.
 
         YAML takes yes, on and true without quotes for the same: the class may be called by any of them.
+        Truth values are called by 0 and 1, too.
         """
         places = {text_of(name): place for place, name in enumerate(self.classes or ())}
         places |= {text_of(value): place for place, value in enumerate(self.values or ())}
         names = [text_of(wanted)]
         if isinstance(wanted, bool):
             names += [name for name in places if name.lower() in YAML_TRUTH[wanted]]
+        elif names[0] not in places and wanted in (0, 1):
+            names = [str(bool(wanted))]
         found = {places[name] for name in names if name in places}
         if len(found) != 1:
             raise ConfigError(f"{key} is {wanted!r}, which is no class: choose from {shown(self.classes or ())}")
@@ -124,7 +129,10 @@ class Targets:
 
 
 def target_array(raw: Any) -> Array:
-    """Raw targets as an array of integers, floats or text, (n,) or (n, k); raises DataError."""
+    """Raw targets as an array of truth values (n,), or of integers, floats or text (n,) or (n, k).
+
+    Raises DataError.
+    """
     try:
         array = np.asarray(raw)
     except ValueError as error:
@@ -140,7 +148,7 @@ def target_array(raw: Any) -> Array:
         return np.array([text_of(value) for value in array.flat]).reshape(array.shape)
     if array.dtype.kind == "f":
         _refuse_non_finite(array, "is missing (NaN) or infinite")
-    return array.astype(np.int64) if array.dtype.kind == "b" else array
+    return array.astype(np.int64) if array.dtype.kind == "b" and array.ndim == 2 else array
 
 
 def learn_targets(
@@ -161,6 +169,8 @@ def learn_targets(
         if training.dtype.kind not in "iuf" or not np.isin(training, (0, 1)).all():
             raise DataError("several labels a sample must be 0 or 1 each: set data.task: regression for other numbers")
         return Targets(task, training.shape[1:], dtype, column=column)
+    if training.dtype.kind == "b":
+        training = training.astype(np.int64 if named else str)
     unique = np.unique(training)
     if training.dtype.kind == "f":
         fractions = np.flatnonzero(training != np.floor(training))
@@ -199,7 +209,7 @@ def _name(label: Label, classes: Vocabulary) -> str:
 
 
 def _check_numbers(targets: Array) -> None:
-    if targets.dtype.kind not in "iuf":
+    if targets.dtype.kind not in "biuf":
         raise DataError(
             f"regression needs numbers as targets, found {targets.flat[0].item()!r}: set data.task: classification"
         )

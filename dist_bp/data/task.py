@@ -44,9 +44,10 @@ def infer_task(targets: Array, hint: TaskHint | None = None, named: bool = False
 
 
 def _check_amounts(targets: Array, hint: TaskHint, named: bool) -> None:
-    if targets.dtype.kind not in "iuf":
+    if targets.dtype.kind not in "biuf":
+        what = "truth values" if np.isin(targets, ("False", "True")).all() else "text"
         raise DataError(
-            f"the targets are text ({targets.flat[0].item()!r} in {row_at(0)}), but {hint.cause} is for numbers: "
+            f"the targets are {what} ({targets.flat[0].item()!r} in {row_at(0)}), but {hint.cause} is for numbers: "
             "use cross_entropy to predict classes"
         )
     if named:

@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ def learn(raw: Any, task: Any = "classification", **options: Any) -> Targets:
     [
         ([7, 3, 3, 5], (3, 5, 7), [2, 0, 0, 1]),
         (np.array([1, 0, 1], np.uint8), (0, 1), [1, 0, 1]),
-        ([True, False, True], (0, 1), [1, 0, 1]),
+        ([True, False, True], ("False", "True"), [1, 0, 1]),
         ([-1.0, 1.0, 1.0], (-1, 1), [0, 1, 1]),
         (["no", "yes", "no"], ("no", "yes"), [0, 1, 0]),
         (np.array(["no", "yes", "no"], object), ("no", "yes"), [0, 1, 0]),
@@ -94,6 +95,19 @@ def test_several_labels_a_sample() -> None:
 def test_targets_that_cannot_be_labels(raw: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
         learn(raw)
+
+
+def test_truth_values_are_classes_by_their_names_and_fit_those_that_were_0_and_1() -> None:
+    learnt = learn(np.array([True, False, True]))
+    assert learnt.classes == ("False", "True")
+    assert learnt.encode(np.array([False, True])).tolist() == [0, 1]
+    assert learnt.encode(["True", "False"]).tolist() == [1, 0]
+    assert Targets.from_dict(json.loads(json.dumps(learnt.to_dict()))) == learnt
+    assert learn([0, 1]).encode(np.array([True, False])).tolist() == [1, 0]
+    assert learn(np.array([True, False]), named=("no", "yes")).encode(np.array([True, False])).tolist() == [1, 0]
+    assert learn(np.array([0.0, 1.0])).classes == (0, 1)
+    amounts = learn(np.array([True, False]), "regression").encode(np.array([True, False]))
+    assert amounts.tolist() == [[1.0], [0.0]]
 
 
 def test_labels_out_of_range() -> None:

@@ -43,6 +43,12 @@ def test_targets_are_classes_where_the_loss_is_for_them(raw: Any) -> None:
         (np.arange(100), CROSS_ENTROPY, False, "100 samples, and the loss cross_entropy takes each .* data.task"),
         ([str(i) for i in range(50)], None, False, "50 samples: set data.task: classification if they are"),
         (["a", "b"], MSE, False, r"text \('a' in row 0 .*\), but the loss mse is for numbers: use cross_entropy"),
+        (
+            np.array(["True", "False"], object),
+            MSE,
+            False,
+            r"are truth values \('True' in row 0 .*\), but the loss mse is",
+        ),
         ([0, 1, 1], MSE, True, "which the source names, but the loss mse is for numbers: use cross_entropy, or"),
         ([0.0, 0.5], CROSS_ENTROPY, False, r"target 0.5 in row 1 .* the loss cross_entropy is for classes: use mse"),
     ],
