@@ -293,7 +293,7 @@ def objects():
 def numbers_but_for_one():
     cells = ["1", "?", "3"]
     columns = {"a": cells, "b": [None, "2", "x"], "c": pd.Categorical(cells), "d": ["1", "2", "3"]}
-    return pd.DataFrame({**columns, "e": ["1", "NA", "3"]}), [1, 2, 3]
+    return pd.DataFrame({**columns, "e": ["1", "NA", "3"], "f": ["2024-01", "2024-02", "x"]}), [1, 2, 3]
 
 def unique_labels():
     x, y = pair()
@@ -346,6 +346,8 @@ def test_numbers_of_a_function_are_no_categories_in_silence(user_module: str) ->
     assert problems(FunctionSource(function)) == [
         f"column 'a' of {function} holds numbers, but '?' in row 1 (counted from 0): {remedy}",
         f"column 'e' of {function} holds numbers, but 'NA' in row 1 (counted from 0): {remedy}",
+        f"column 'f' of {function} holds dates or times, first '2024-01' in row 0 (counted from 0): make numbers of "
+        "them, or give it the type category",
     ]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from dist_bp.data.files import DigestCache, digest_of, digest_of_arrays
 from dist_bp.data.inputs import Features, is_table, row_at
 from dist_bp.data.sources.base import Dataset, Opened, Samples, Source, dataset_of_arrays
+from dist_bp.data.tables.dates import first_date
 from dist_bp.data.tables.kinds import stray
 from dist_bp.data.tables.notation import Notation
 from dist_bp.errors import DataError
@@ -88,11 +89,9 @@ def _table_features(frame: Any, what: str) -> Features:
         if getattr(dtype, "kind", "O") == "O" and kind not in ("string", "boolean", "categorical", "empty")
     ]
     problems += [
-        f"column {name!r} of {what} holds numbers, but {text!r} in {row_at(row)}: make numbers of it "
-        "(pandas.to_numeric), or give it the type category"
+        f"column {name!r} of {what} {problem}, or give it the type category"
         for place, (name, kind) in enumerate(zip(names, found, strict=True))
-        if kind == "string"
-        for row, text in _stray(frame.iloc[:, place])
+        if kind == "string" and (problem := _problem(frame.iloc[:, place]))
     ]
     if problems:
         raise DataError(problems)
@@ -106,10 +105,14 @@ def _table_features(frame: Any, what: str) -> Features:
     return Features((len(names),), names, categorical, by_value)
 
 
-def _stray(texts: Any) -> list[tuple[int, str]]:
-    """Row and cell of the first text among numbers, if most of them are numbers."""
+def _problem(texts: Any) -> str | None:
+    """What is wrong with a column of text most of which are dates, or numbers."""
     import pyarrow as pa
 
     notation = Notation()
-    row = stray(notation.present(pa.array(texts, pa.string(), from_pandas=True)), notation)
-    return [] if row is None else [(row, texts.iloc[row])]
+    cells = notation.present(pa.array(texts, pa.string(), from_pandas=True))
+    if (row := first_date(cells)) is not None:
+        return f"holds dates or times, first {texts.iloc[row]!r} in {row_at(row)}: make numbers of them"
+    if (row := stray(cells, notation)) is not None:
+        return f"holds numbers, but {texts.iloc[row]!r} in {row_at(row)}: make numbers of it (pandas.to_numeric)"
+    return None

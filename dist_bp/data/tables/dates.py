@@ -1,5 +1,7 @@
 """What dates, months, weeks and times of a day look like in text."""
 
+from typing import Any
+
 _BEGINS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 _MONTH = rf"(?i:{_BEGINS})[a-z]*\.?"
 """In whatever language that begins so: beside a day and a year there is no doubt."""
@@ -38,3 +40,13 @@ DATELIKE = (
     rf"^(?:{_WEEKDAY}(?:{'|'.join(_DAYS)}|{'|'.join(_MONTHS)})(?:[T ,]+{_TIME})?|{_WEEKDAY}{_OF_C}|{_COMPACT}|{_TIME})$"
 )
 """A date, a month, a week or a time of a day."""
+
+
+def first_date(cells: Any) -> int | None:
+    """The first cell of text that is a date or a time where most are; None where few are."""
+    import pyarrow.compute as pc
+
+    dates = pc.match_substring_regex(cells, DATELIKE)
+    if 2 * (pc.sum(dates).as_py() or 0) <= len(cells) - cells.null_count:
+        return None
+    return int(pc.index(dates, True).as_py())

@@ -10,7 +10,7 @@ import numpy as np
 from dist_bp.data.tables.advice import advice
 from dist_bp.data.tables.amounts import are_amounts, count
 from dist_bp.data.tables.column import Column, is_number, is_text
-from dist_bp.data.tables.dates import DATELIKE
+from dist_bp.data.tables.dates import first_date
 from dist_bp.data.tables.notation import Notation
 
 Kind = Literal["number", "category"]
@@ -61,9 +61,9 @@ class Kinds:
             first = column.at(pc.index(numbers, True).as_py())
             remedies = _remedies(target, "save it as numbers", CATEGORICAL)
             return "category", f"holds numbers that are stored as text, first {first}: {remedies}"
-        dates = pc.match_substring_regex(cells, DATELIKE)
-        if 2 * count(dates) > there:
-            first = column.at(pc.index(dates, True).as_py())
+        date = first_date(cells)
+        if date is not None:
+            first = column.at(date)
             return "category", f"holds dates or times, first {first}: {_remedies(target, OF_DATES, CATEGORICAL)}"
         row = stray(cells, notation)
         if row is not None:
