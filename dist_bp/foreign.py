@@ -18,6 +18,8 @@ RECORD_BYTES = 2**28
 """The most that a file of records may have."""
 NOT_ITS_TAG = (ValueError, LookupError, AttributeError, TypeError, ArithmeticError)
 """What PyYAML lets out where a text is not what its tag says: `!!bool x` is a KeyError."""
+HUGE = re.compile(r"[\[:, ]-?[0-9]{309}")
+"""A whole number in JSON that is beyond all floats: pydantic would take it for infinity."""
 FILE_NAME = r"(?!\.+$)[A-Za-z0-9._-]{1,128}"
 
 
@@ -65,7 +67,10 @@ def checked(kind: Any, value: Any) -> Any:
     Raises ValueError, which says what does not fit.
     """
     try:
-        return _adapter(kind).validate_json(json.dumps(value), strict=True)
+        text = json.dumps(value)
+        if HUGE.search(text):
+            raise ValueError("a number is too large")
+        return _adapter(kind).validate_json(text, strict=True)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     except ValidationError as error:
