@@ -91,12 +91,12 @@ class Cluster:
         self._watch: RayWatch | None = None
         CALLER.rest(patience(start_seconds))
         address = cluster_address(address)
-        local = address == "local"
+        self._local = local = address == "local"
         self._ray = import_ray(local)
         self._owned = not self._ray.is_initialized()
         try:
             if self._owned:
-                connect = self._local(object_store_bytes) if local else {"address": address}
+                connect = self._new(object_store_bytes) if local else {"address": address}
                 seconds = patience(start_seconds) if local else start_seconds
                 self._call("it started", lambda: self._connect(connect), seconds)
             if self._watch is None:
@@ -108,7 +108,7 @@ class Cluster:
                 raise TrainingFailed(f"Ray at {address!r} did not start or answer: {first_line(error)}") from error
             raise
 
-    def _local(self, object_store_bytes: int) -> dict[str, Any]:
+    def _new(self, object_store_bytes: int) -> dict[str, Any]:
         """How to start one of our own, in a folder that is watched from now on."""
         folder = self._warden.folder() / "ray"  # Ray opens the one that it is given to everybody
         self._watch = RayWatch(folder)
@@ -161,6 +161,11 @@ class Cluster:
     def spare(self, pids: Iterable[int]) -> None:
         """Those of `settled` that outlive the run: Ray ends them with the process that has started them."""
         self._warden.spare(pids)
+
+    @property
+    def own(self) -> bool:
+        """Whether its processes are this one's."""
+        return self._owned and self._local
 
     @property
     def nodes(self) -> list[Node]:

@@ -14,8 +14,12 @@ LOOPBACK_ONLY = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 ports listen on all interfaces."""
 REGISTER_SECONDS = 10.0
 LOOK_SECONDS = 0.02
-PRELOAD = {"RAY_preload_python_modules": "dist_bp.runtime.ray_runtime"}
-"""Variable of Ray's processes: those that it starts ahead import what a server or worker needs."""
+AHEAD = {
+    "RAY_preload_python_modules": "dist_bp.runtime.ray_runtime",
+    "RAY_idle_worker_killing_time_threshold_ms": "60000",
+}
+"""Of the processes that Ray starts ahead: they import what a server or worker needs, and wait for it. Ray would end
+them after a second once a trial of a sweep has reserved its CPUs."""
 WORKERS = {
     # Servers and workers then set what they may use; a pool that is made larger than that costs memory.
     "OMP_NUM_THREADS": "1",
@@ -57,7 +61,7 @@ def lean_ray() -> Iterator[None]:
         replaced(node, {"Node": LeanNode}),
         replaced(utils, minimal),
         replaced(ray_constants, switch),
-        environment(PRELOAD | WORKERS | LOOPBACK_ONLY),
+        environment(AHEAD | WORKERS | LOOPBACK_ONLY),
     ):
         yield
 

@@ -18,7 +18,7 @@ from dist_bp.errors import DistBpError, SubmitError
 from dist_bp.messages import last_line
 from dist_bp.processes import STOPPED, Known, alive, descendants, known, mentioning, patience, state_of, working_in
 from dist_bp.runtime.cluster import LOOPBACK, local_cpus
-from dist_bp.runtime.lean_ray import LOOPBACK_ONLY, PRELOAD
+from dist_bp.runtime.lean_ray import AHEAD, LOOPBACK_ONLY
 from dist_bp.runtime.ray_job import in_job
 from dist_bp.runtime.temporary import temporary_folder
 from dist_bp.submit.address import find_dashboard
@@ -175,7 +175,7 @@ def _environment(head: Head) -> dict[str, str]:
     return (
         environment
         | SWITCHES
-        | PRELOAD
+        | AHEAD
         | {"RAY_AUTH_TOKEN_PATH": str(head.token_path), "PATH": path, MARK: str(head.folder)}
     )
 

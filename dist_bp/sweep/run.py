@@ -88,7 +88,6 @@ def run_sweep(
                     study = _open_study(job, search, folder, tracker, watcher, observer, record, interrupt)
                     after_ray.callback(lambda: close_children(tracker, study.ran))
                     observer.phase("starting the processes of the first trials")
-                    threading.Thread(target=_import_what_ends_it, daemon=True).start()
                     started = time.monotonic()
                     _run(job.absolute(name), study, folder, name, cluster)
             _raise_early_end(study, name)
@@ -121,8 +120,11 @@ def _open_study(
     (folder / CONFIG).write_text(written, encoding="utf-8")
     journal.open(written, tracker.run_id or "")
     best_so_far = BestSoFar(tracker, job.mode)
+    imports = threading.Thread(target=_import_what_ends_it, daemon=True)
 
     def watch(trials: Sequence[Trial]) -> None:
+        if imports.ident is None and any(trial.epochs for trial in trials):  # not while the first processes start
+            imports.start()
         best_so_far(trials)
         watcher(trials)
 
@@ -144,7 +146,7 @@ def _run(job: SweepJob, study: Study, folder: Path, name: str, cluster: Cluster)
     if study.state is not SweepState.RUNNING:
         return
     try:
-        cluster.call("trials ran", lambda: run_trials(job, study, folder), None)
+        cluster.call("trials ran", lambda: run_trials(job, study, folder, cluster.own), None)
     except Exception as error:
         if study.interrupted():
             raise _interrupted(name) from error

@@ -93,7 +93,7 @@ class Search:
         study.add_trials(complete)
         return dict(optuna.importance.get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0)))
 
-    @property
+    @cached_property
     def _grid_search(self) -> bool:
         return isinstance(self._sweep.search_options, GridSearch)
 

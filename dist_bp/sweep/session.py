@@ -13,6 +13,7 @@ from typing import Any
 from dist_bp.config import JobConfig
 from dist_bp.errors import Interrupted
 from dist_bp.runtime.pool import Pool
+from dist_bp.track.drawing import Drawing
 from dist_bp.train.interrupt import Interrupt
 from dist_bp.train.job import run_job
 from dist_bp.train.observer import Observer, Progress
@@ -33,6 +34,10 @@ class Epoch:
     seconds: float
 
 
+class Released:
+    """What a job says once its processes are free for another."""
+
+
 class Doings(Observer):
     """Knows what a job is busy with, in a few words."""
 
@@ -47,24 +52,30 @@ class Doings(Observer):
 
 
 class Session:
-    """Use `advance` until it returns a Result, or `stop`; both raise what the job raises.
+    """Use `advance` until it returns a Result, or `stop` and `join`; all raise what the job raises.
 
     The job stops after each epoch of which `waits` says so; of the others it tells one a second.
     """
 
     def __init__(
-        self, config: JobConfig, run_id: str, resume: Path | None, waits: Callable[[int], bool], pool: Pool
+        self,
+        config: JobConfig,
+        run_id: str,
+        resume: Path | None,
+        waits: Callable[[int], bool],
+        pool: Pool,
+        drawing: Drawing,
     ) -> None:
         self._waits = waits
         self._told = time.monotonic()
-        self._said: queue.SimpleQueue[Epoch | Path | Result | BaseException] = queue.SimpleQueue()
+        self._said: queue.SimpleQueue[Epoch | Path | Released | Result | BaseException] = queue.SimpleQueue()
         self._orders: queue.SimpleQueue[str] = queue.SimpleQueue()
         self.interrupt = Interrupt()
         self.doings = Doings()
         self.waiting = False
         """Whether the job is between two epochs."""
-        self._over = False
-        arguments = (config, run_id, resume, pool)
+        self._released = self._over = False
+        arguments = (config, run_id, resume, pool, drawing)
         self._thread = threading.Thread(target=self._run, args=arguments, name="training", daemon=True)
         self._thread.start()
 
@@ -88,7 +99,7 @@ class Session:
         return answer
 
     def stop(self) -> None:
-        """Ends the job and frees everything.
+        """Ends the training; when it returns the job's processes are free for another.
 
         After an epoch that `advance` returned the job evaluates and publishes. In the middle of one it is interrupted:
         it saves a checkpoint.
@@ -96,9 +107,15 @@ class Session:
         if not self.waiting:
             self.interrupt.requested = "the sweep ended"
         with suppress(Interrupted):
-            while not self._over:
+            while not (self._released or self._over):
                 if self.waiting:
                     self._orders.put("stop")
+                self._hear()
+
+    def join(self) -> None:
+        """Waits until all of a stopped job is recorded, and everything free."""
+        with suppress(Interrupted):
+            while not self._over:
                 self._hear()
         self._thread.join()
 
@@ -116,6 +133,9 @@ class Session:
                 elif left <= 0:
                     return None
         self.waiting = isinstance(answer, Epoch | Path)
+        if isinstance(answer, Released):
+            self._released = True
+            return None
         self._over = not self.waiting
         if isinstance(answer, BaseException):
             raise answer
@@ -138,9 +158,13 @@ class Session:
         self._told = time.monotonic()
         return None if order == "go" else f"given up by the sweep after epoch {epoch}"
 
-    def _run(self, config: JobConfig, run_id: str, resume: Path | None, pool: Pool) -> None:
+    def released(self) -> None:
+        """Called by the job, see `dist_bp.train.steering`."""
+        self._said.put(Released())
+
+    def _run(self, config: JobConfig, run_id: str, resume: Path | None, pool: Pool, drawing: Drawing) -> None:
         try:
             checkpoint = str(resume) if resume else None
-            self._said.put(run_job(config, checkpoint, self.doings, steering=self, run_id=run_id, pool=pool))
+            self._said.put(run_job(config, checkpoint, self.doings, None, self, run_id, pool, drawing))
         except BaseException as error:
             self._said.put(error)

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import threading
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -15,8 +14,11 @@ from dist_bp.runtime.pool import Pool
 from dist_bp.sweep.job import SweepJob
 from dist_bp.sweep.schedule import NO_NEWS, decides
 from dist_bp.sweep.session import Epoch, Session
+from dist_bp.track.drawing import Drawing
 
 CHECKPOINT = "checkpoint"
+SWITCHES = {"RAY_CHDIR_TO_TRIAL_DIR": "0"}
+"""For Tune's side of a trial: it works in the folder of its sweep."""
 NEWS_SECONDS = 2.0
 """After which a step ends without news: what is busy in a step cannot be told to stop."""
 
@@ -28,13 +30,17 @@ class TrainingTrial(tune.Trainable):  # type: ignore[misc]
     trial to another, but not names.
     """
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        os.environ.update(SWITCHES)
+        super().__init__(*arguments, **options)
+
     def setup(self, config: dict[str, Any], job: SweepJob, folder: Path) -> None:
         """`folder` is the working directory of the sweep, where this node has it: paths and modules are relative."""
         if folder.is_dir():
             os.chdir(folder)
         self._job = job
-        self._pool = Pool()
-        threading.Thread(target=_import_matplotlib, daemon=True).start()
+        self._pool, self._drawing = Pool(), Drawing()
+        self._ending: Session | None = None
         self._begin(config)
 
     def _begin(self, config: dict[str, Any]) -> None:
@@ -46,7 +52,8 @@ class TrainingTrial(tune.Trainable):  # type: ignore[misc]
         try:
             if self._session is None:  # not sooner: Tune may hand over a checkpoint first
                 job = self._job.trial(self._values)
-                self._session = Session(job, self.trial_name, self._resume, partial(decides, self._job), self._pool)
+                waits = partial(decides, self._job)
+                self._session = Session(job, self.trial_name, self._resume, waits, self._pool, self._drawing)
             answer = self._session.advance(NEWS_SECONDS)
         except Exception as error:
             return {"metrics": {}, "epoch": 0, "seconds": 0.0, "failed": one_line(error), "over": True, "done": True}
@@ -71,18 +78,23 @@ class TrainingTrial(tune.Trainable):  # type: ignore[misc]
 
     def cleanup(self) -> None:
         self._end()
+        self._join()
         self._pool.close()
+        self._drawing.close()
 
     def _end(self) -> None:
-        session, self._session = self._session, None
-        if session:
+        """The next trial has the processes then; what is left of this one is recorded beside it."""
+        self._join()
+        self._ending, self._session = self._session, None
+        if self._ending:
             with suppress(Exception):  # the trial is given up, and the actor is the next one's
-                session.stop()
+                self._ending.stop()
 
-
-def _import_matplotlib() -> None:
-    """While the first trial's processes start: all the trials of this process then draw without one of their own."""
-    import dist_bp.track.figures  # noqa: F401
+    def _join(self) -> None:
+        session, self._ending = self._ending, None
+        if session:
+            with suppress(Exception):  # see `_end`
+                session.join()
 
 
 def _report(values: dict[str, float], kept: dict[str, float], epoch: int, seconds: float, over: bool) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 import logging
 import os
 import shutil
-from collections.abc import Callable, Mapping
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from dist_bp.checkpoint import CHECKPOINTS, open_store
 from dist_bp.config import JobConfig
 from dist_bp.errors import CheckpointError
+from dist_bp.runtime.lean_ray import replaced
 from dist_bp.sweep.job import SweepJob
 from dist_bp.sweep.study import Study
 from dist_bp.sweep.trial import Trial
@@ -19,7 +20,6 @@ from dist_bp.sweep.trial import Trial
 TUNE = "tune"
 SWITCHES = {
     "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
@@ -28,10 +28,11 @@ SWITCHES = {
 }
 
 
-def run_trials(job: SweepJob, study: Study, folder: Path) -> None:
+def run_trials(job: SweepJob, study: Study, folder: Path, own_ray: bool) -> None:
     """Runs all that the study has to propose, several trials at a time as CPUs allow.
 
-    `job` is what trials vary; `folder` is for Tune's files. Ray must be connected.
+    `job` is what trials vary; `folder` is for Tune's files. Ray must be connected; `own_ray` says whether this process
+    has started it, and so given it its environment.
     """
     os.environ.update(SWITCHES)
     from ray import tune
@@ -78,10 +79,23 @@ def run_trials(job: SweepJob, study: Study, folder: Path) -> None:
         ),
     )
     try:
-        with redirect_stdout(StringIO()):  # Tune tells of some ends, whatever its verbosity
+        with (
+            _plain_actors() if own_ray else nullcontext(),
+            redirect_stdout(StringIO()),
+        ):  # Tune tells of some ends, whatever its verbosity
             tuner.fit()
     finally:
         shutil.rmtree(folder / TUNE, ignore_errors=True)
+
+
+@contextmanager
+def _plain_actors() -> Iterator[None]:
+    """Trials have no environment but that of Ray's processes meanwhile: so those that Ray has started ahead serve them,
+    and their servers and workers, which inherit it."""
+    from ray.tune.execution import class_cache
+
+    with replaced(class_cache, {"DEFAULT_ENV_VARS": {}, "ENV_VARS_TO_PROPAGATE": ()}):
+        yield
 
 
 def _name(trial: Any) -> str:

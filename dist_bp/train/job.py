@@ -51,12 +51,13 @@ def run_job(
     steering: Steering | None = None,
     run_id: str | None = None,
     pool: Pool | None = None,
+    drawing: Drawing | None = None,
 ) -> Result:
     """Trains to the end and returns the result; `trace` is a file for a Chrome trace of every step.
 
     `resume` is "auto" (the newest run of this name, or a new one), a run id or a path of a checkpoint. `run_id` is an
     MLflow run to record in: without it that of the checkpoint, or a new one. `pool` has processes of earlier jobs to
-    use again, and gets those of this one. Raises
+    use again, and gets those of this one; `drawing` draws for several jobs. Raises
     UserError before anything has started, TrainingFailed when the run cannot go on, Interrupted after Ctrl-C or
     SIGTERM; in each case the MLflow run is closed and no process is left.
     """
@@ -77,7 +78,7 @@ def run_job(
         forget = None
         if resume == "auto" and not run_id:  # killed starts of this job, which have left nothing to go on from
             forget = partial(_forget, job.config.checkpoint.directory)
-        return _run(job, found, course, run_id, observer, trace_file, steering, pool, forget)
+        return _run(job, found, course, run_id, observer, trace_file, steering, pool, drawing, forget)
 
 
 def tell_store(config: JobConfig, observer: Observer) -> None:
@@ -126,6 +127,7 @@ def _run(
     trace: TraceFile | None,
     steering: Steering | None,
     pool: Pool | None,
+    drawing: Drawing | None,
     forget: Callable[[str], bool] | None,
 ) -> Result:
     with (
@@ -149,8 +151,10 @@ def _run(
             interrupt.arm()
             interrupt.check()
             runtime.start(job.initial)
-            drawing = Drawing()
-            held.callback(drawing.close)
+            if drawing is None:
+                drawing = Drawing()
+                held.callback(drawing.close)
+            drawing.start()
             interrupt.check()
             tracker = get_tracker()
             folder = run_folder(job, tracker.run_id or job.config.name)
@@ -173,6 +177,8 @@ def _run(
                 outcome = trainer.run()
                 observer.phase("evaluating")
                 report = evaluate(job, runtime, outcome)
+        if steering:
+            steering.released()
         if trouble := runtime.trouble:
             observer.warn(f"{trouble}; the run had all it needs")
         observer.phase("logging the model")

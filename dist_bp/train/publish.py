@@ -129,7 +129,7 @@ def publish(
     """Logs figures, description and the model; returns the result of the run."""
     tested = {name: value for name, value in report.metrics.items() if name.startswith("test_")}
     tracker.log(outcome.snapshot.step, tested)
-    drawing.begin(pictures := pictures_of(job, outcome, report))
+    drawn = drawing.begin(pictures := pictures_of(job, outcome, report))
     tracker.log_tags({DESCRIPTION: describe_result(job, tracker.run_id or "", outcome, report)})
     folder = run_folder / "model"
     threshold = report.metrics.get(f"val_{THRESHOLD}")
@@ -148,7 +148,7 @@ def publish(
     if uri and (registration := registration_of(job.config, report.metrics)):
         tracker.register_model(uri, registration)
     for name in pictures:
-        tracker.log_image(name, partial(drawing.image, name))
+        tracker.log_image(name, partial(drawn.image, name))
     return Result(
         run_id=tracker.run_id or "",
         status="FINISHED",

@@ -120,6 +120,10 @@ class PreparedJob:
             json.dumps(layers),
         )
 
+    @cached_property
+    def _rendered(self) -> str:
+        return render(self.config, passwords=False)
+
     def stopping(self) -> Stopping:
         stop = self.config.train.stop
         return Stopping(monitor_mode(stop.monitor, stop.mode), stop.patience, stop.min_delta, stop.target)
@@ -150,7 +154,7 @@ class PreparedJob:
             statistics=self.model.statistics_layout.named(snapshot.statistics),
             optimizer=snapshot.optimizer,
             progress=arrays,
-            config=render(self.config, passwords=False),
+            config=self._rendered,
             pipeline=pipeline.to_dict(),
             dtype=self.config.model.dtype,
             model_digest=self.model_digest,

@@ -8,7 +8,8 @@ from dist_bp.train.interrupt import Interrupt
 
 
 class Steering(Protocol):
-    """Is asked after each epoch but the last, and may take its time: training waits.
+    """Is asked after each epoch but the last, and may take its time: training waits. `released` tells that the
+    processes are free for another run: what is left is to record this one.
 
     `interrupt` ends the run within an epoch, after a checkpoint.
     """
@@ -28,3 +29,5 @@ class Steering(Protocol):
         `values` are those of this epoch by monitor name, `kept` those of the epoch that would be given back if it ended
         here, `seconds` those of training so far; `save()` returns the folder of a durable checkpoint of this epoch.
         """
+
+    def released(self) -> None: ...

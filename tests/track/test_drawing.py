@@ -1,6 +1,8 @@
 """A process of its own draws the figures that this one would draw."""
 
 import math
+import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -16,43 +18,66 @@ PICTURES = {
     "loss.png": Picture("loss_curves", {"train": [2.0, math.nan, 0.5], "validation": [], "best_epoch": 1}),
     "matrix.png": Picture("confusion_matrix", {"counts": [[3, 1], [0, 4]], "classes": ["ä", "b"]}),
 }
+NONSENSE = {"matrix.png": Picture("confusion_matrix", {"counts": "nonsense", "classes": ["a"]})}
 
 
 @contextmanager
 def drawing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Drawing]:
     """One that has to start a process."""
-    with monkeypatch.context() as patch:
-        patch.delitem(sys.modules, LIBRARY, raising=False)
-        found = Drawing()
+    found = Drawing()
     try:
-        yield found
+        with monkeypatch.context() as patch:
+            patch.delitem(sys.modules, LIBRARY, raising=False)
+            found.start()
+            yield found
     finally:
         found.close()
 
 
-def test_the_process_draws_what_this_one_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_process_draws_what_this_one_draws_round_after_round(monkeypatch: pytest.MonkeyPatch) -> None:
     with drawing(monkeypatch) as apart:
-        assert apart._process
-        apart.begin(PICTURES)
-        images = {name: apart.image(name) for name in PICTURES}
-    assert apart._process.returncode == 0
+        process = apart._process
+        assert process
+        first = apart.begin({"loss.png": PICTURES["loss.png"]})
+        wrong, again = apart.begin(NONSENSE), apart.begin(PICTURES)
+        images = {name: again.image(name) for name in PICTURES}
+        assert first.image("loss.png") == images["loss.png"]
+        with pytest.raises(TrackingError, match=r"drawing failed: .*Error"):
+            wrong.image("matrix.png")
+        assert apart._process is process
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        assert apart.begin(PICTURES).image("loss.png") == images["loss.png"]  # by another one
     assert images == draw(PICTURES)
     here = Drawing()
+    here.start()
     assert here._process is None  # this process has the library now
-    here.begin(PICTURES)
-    assert images == {name: here.image(name) for name in PICTURES}
+    drawn = here.begin(PICTURES)
+    assert images == {name: drawn.image(name) for name in PICTURES}
     for image in images.values():
         assert image.startswith(b"\x89PNG")
         assert len(np.unique(np.frombuffer(image, np.uint8))) == 256
 
 
-def test_what_goes_wrong_is_told_and_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    with drawing(monkeypatch) as apart:
-        apart.begin({"matrix.png": Picture("confusion_matrix", {"counts": "nonsense", "classes": ["a"]})})
-        with pytest.raises(TrackingError, match=r"drawing failed: .*Error"):
-            apart.image("matrix.png")
+def test_a_picture_has_the_bytes_that_matplotlib_saves() -> None:
+    from io import BytesIO
+
+    from dist_bp.track import figures
+
+    saved = BytesIO()
+    figures.confusion_matrix([[3, 1], [0, 4]], ["ä", "b"]).savefig(saved, format="png")
+    assert draw(PICTURES)["matrix.png"] == saved.getvalue()
+
+
+def test_a_process_that_hangs_or_has_nothing_to_draw_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     begun = time.monotonic()
-    with drawing(monkeypatch) as unused:
-        assert unused._process
-    assert unused._process.returncode == -9
-    assert time.monotonic() - begun < 5
+    monkeypatch.setattr("dist_bp.track.drawing.SECONDS", 0.5)
+    with drawing(monkeypatch) as stopped:
+        assert stopped._process
+        os.kill(stopped._process.pid, signal.SIGSTOP)
+        with pytest.raises(TrackingError, match=r"drawing failed: its process ended|not drawn within 0.5 s"):
+            stopped.begin(PICTURES).image("loss.png")
+        process = stopped._process
+    assert process
+    assert process.returncode == -9
+    assert time.monotonic() - begun < 10
