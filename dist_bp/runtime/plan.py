@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from dist_bp.build import (
     build_batches,
@@ -144,10 +144,14 @@ def state_names(config: JobConfig, updater: Updater) -> tuple[str, ...]:
     return (*updater.rule.slots, OUTER) if build_mode(config).outer_momentum else updater.rule.slots
 
 
-def limit_threads(count: int) -> threadpool_limits:
-    """Gives BLAS `count` threads in this process, checks that it took them, and returns what can undo it."""
-    limits = threadpool_limits(count, user_api="blas")
-    taken = {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+def limit_threads(count: int) -> Any:
+    """Gives BLAS `count` threads in this process, checks that it took them, and returns what can undo it.
+
+    Another BLAS that another thread imports meanwhile is not what trains.
+    """
+    loaded = ThreadpoolController()
+    limits = loaded.limit(limits=count, user_api="blas")
+    taken = {pool["num_threads"] for pool in loaded.info() if pool["user_api"] == "blas"}
     if taken - {count}:
         raise TrainingFailed(f"BLAS runs {max(taken)} threads where scaling.cpus_per_worker asks for {count}")
     return limits

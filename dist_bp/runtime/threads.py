@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from threadpoolctl import threadpool_limits
-
 from dist_bp.metrics import Metric
 from dist_bp.ps.doorbell import Peer
 from dist_bp.ps.server import Server
@@ -19,7 +17,7 @@ class ThreadRuntime(Runtime):
 
     def __init__(self, plan: RunPlan, metrics: Mapping[str, Metric]) -> None:
         super().__init__(plan, metrics)
-        self._limits: threadpool_limits | None = None
+        self._limits: Any = None
         self._members: dict[Peer, Server | Worker] = {}
         self._pool = ThreadPoolExecutor(
             max_workers=plan.workers + plan.nodes * plan.servers, thread_name_prefix="dist_bp"
