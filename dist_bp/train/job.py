@@ -177,7 +177,7 @@ def _run(
                 outcome = trainer.run()
                 observer.phase("evaluating")
                 report = evaluate(job, runtime, outcome)
-        if steering:
+        if steering and job.config.scaling.num_workers:  # threads of this process share all of it with what records
             steering.released()
         if trouble := runtime.trouble:
             observer.warn(f"{trouble}; the run had all it needs")

@@ -9,7 +9,7 @@ from dist_bp.train.interrupt import Interrupt
 
 class Steering(Protocol):
     """Is asked after each epoch but the last, and may take its time: training waits. `released` tells that the
-    processes are free for another run: what is left is to record this one.
+    processes of its own, if it has any, are free for another run: what is left is to record this one.
 
     `interrupt` ends the run within an epoch, after a checkpoint.
     """
