@@ -222,7 +222,7 @@ def test_the_code_shown_works(workplace: Path, monkeypatch: pytest.MonkeyPatch) 
 
     (job,) = [text for text in blocks(ROOT / "docs/developing.md", "yaml") if "mine:Gain" in text]
     (workplace / "waves.yaml").write_text(job, encoding="utf-8")
-    assert prepare_job(load_config(workplace / "waves.yaml")).model.output_shape == (1,)
+    assert prepare_job(load_config(workplace / "waves.yaml")).model.output.shape == (1,)
     sys.modules.pop("mine", None)
 
 

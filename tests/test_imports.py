@@ -24,7 +24,7 @@ LAYERS = [
     ["components"],
     ["data", "nn", "optim", "metrics", "tuning", "checkpoint"],
     ["component", "limits", "options"],
-    ["errors", "foreign", "groups", "imports", "messages", "plugins", "processes", "typed", "types"],
+    ["errors", "foreign", "groups", "imports", "messages", "plugins", "processes", "signals", "typed", "types"],
 ]
 LEVEL = {name: level for level, names in enumerate(reversed(LAYERS)) for name in names}
 ONLY_IN = {

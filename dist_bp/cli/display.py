@@ -191,7 +191,7 @@ def print_plan(job: PreparedJob, stream: IO[str]) -> None:
     for column in table.columns[2:]:
         column.justify = "right"
     for layer in job.model.summary():
-        table.add_row(layer.name, layer.kind, _shape(layer.output_shape), f"{layer.parameters:,}")
+        table.add_row(layer.name, layer.kind, str(layer.output), f"{layer.parameters:,}")
     table.add_row("total", "", "", f"{job.model.layout.size:,}")
     console.print(table)
     scaling = job.config.scaling

@@ -9,9 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from dist_bp.groups import Group
+from dist_bp.nn.gradients import Gradients
 from dist_bp.nn.layout import aligned_zeros
 from dist_bp.nn.types import NO_VIEWS, Views
 from dist_bp.types import Array, Shape
+
+NO_SUMS = Gradients(NO_VIEWS)
 
 
 class EqualGroups(NamedTuple):
@@ -33,7 +36,7 @@ class _Frame:
         self.groups: Sequence[Group] = ()
         self.equal_groups: Sequence[EqualGroups] | None = None
         self.statistics = NO_VIEWS
-        self.sums = NO_VIEWS
+        self.sums = NO_SUMS
 
 
 class Context:
@@ -64,9 +67,9 @@ class Context:
         step: int = 0,
         groups: Sequence[Group] = (),
         statistics: Views = NO_VIEWS,
-        sums: Views = NO_VIEWS,
+        sums: Gradients = NO_SUMS,
     ) -> None:
-        """Starts a step for the whole tree. `statistics` are read, `sums` written by training layers."""
+        """Starts a step for the whole tree. `statistics` are read, and training layers write `sums`."""
         frame = self._frame
         frame.training = training
         frame.step = step
@@ -156,17 +159,18 @@ class Context:
     @property
     def statistics(self) -> Views:
         """The running values of this layer's statistics: read-only."""
-        return self._own(self._frame.statistics)
-
-    @property
-    def sums(self) -> Views:
-        """Where a training layer writes, for each statistic, the sum over groups of rows in group * value."""
-        return self._own(self._frame.sums)
-
-    def _own(self, views: Views) -> Views:
+        views = self._frame.statistics
         for name in self._path:
             views = views[name]
         return views
+
+    @property
+    def sums(self) -> Gradients:
+        """Where a training layer writes, for each statistic, the sum over groups of rows in group * value."""
+        sums = self._frame.sums
+        for name in self._path:
+            sums = sums.child(name)
+        return sums
 
 
 def _equal_groups(groups: Sequence[Group]) -> list[EqualGroups]:

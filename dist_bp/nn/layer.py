@@ -4,12 +4,14 @@ import re
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 from dist_bp.component import Component
 from dist_bp.nn.context import Context
 from dist_bp.nn.initializers import Initializer
 from dist_bp.nn.types import Backward, Views
-from dist_bp.types import Array, Shape
+from dist_bp.signals import Spec
+from dist_bp.types import Shape
 
 
 @dataclass(frozen=True)
@@ -32,15 +34,19 @@ class Statistic:
 
 @dataclass(frozen=True)
 class Declaration:
-    """What a layer makes of its input shape. Names within nested layers are dotted: "layers.0.weight"."""
+    """What a layer makes of its input. Names within nested layers are dotted: "layers.0.weight"."""
 
-    output: Shape
+    output: Spec
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     statistics: Mapping[str, Statistic] = field(default_factory=dict)
 
 
 class Layer(Component):
     """Hyperparameters only: the parameters are views of the model's vector, the memory is the context's."""
+
+    positionwise: ClassVar[bool] = True
+    """Whether it treats every position alike, so that of ragged samples it is handed the values as if they were of one
+    length. Other layers get a `Ragged`, if `declare` lets one in."""
 
     @property
     def kind(self) -> str:
@@ -57,15 +63,15 @@ class Layer(Component):
         return 1
 
     @abstractmethod
-    def declare(self, input_shape: Shape) -> Declaration:
-        """Raises ShapeError where the layer cannot work on samples of this shape."""
+    def declare(self, spec: Any) -> Declaration:
+        """`spec` describes the input. Raises ShapeError where the layer cannot work on such samples."""
 
     @abstractmethod
-    def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
-        """`x` (n, *input_shape) -> (`y` (n, *output_shape), backward), n may be 0.
+    def forward(self, x: Any, params: Views, ctx: Context) -> tuple[Any, Backward]:
+        """`x`, signals of what was declared, (n, *shape) for a field -> (`y`, backward), n may be 0.
 
-        `backward(dy, grads)` overwrites every declared parameter's gradient in `grads` (summed over the
-        samples) and returns the gradient of `x`, or None where `ctx.needs_input_grad` is False. It is
-        called at most once and may overwrite `dy`; forward never writes `x`, and `y` stays as it is until
-        the next forward. Arrays come from `ctx.buffer`.
+        `backward(dy, grads)` writes each parameter's gradient, summed over the samples, into `grads.into(name)` and
+        returns the gradient of `x`, or None where `ctx.needs_input_grad` is False. It is called at most once and may
+        overwrite `dy`; forward never writes `x`, and `y` stays as it is until the next forward. Arrays come from
+        `ctx.buffer`.
         """

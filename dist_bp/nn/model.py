@@ -1,4 +1,4 @@
-"""A stack of layers bound to an input shape."""
+"""A stack of layers bound to what it takes."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -11,6 +11,7 @@ from dist_bp.nn.layer import Layer
 from dist_bp.nn.layers.sequential import Sequential
 from dist_bp.nn.layout import Layout, aligned_zeros
 from dist_bp.nn.types import Backward, Views
+from dist_bp.signals import Field, Signal, Spec, misfit
 from dist_bp.types import Array, Shape
 
 
@@ -19,7 +20,7 @@ class LayerSummary(NamedTuple):
 
     name: str
     kind: str
-    output_shape: Shape
+    output: Spec
     parameters: int
 
 
@@ -34,18 +35,23 @@ class Model:
     def __init__(
         self,
         layers: Sequence[Layer],
-        input_shape: Shape,
+        input_spec: Spec | Shape,
         dtype: Literal["float32", "float64"] = "float32",
     ) -> None:
         if dtype not in ("float32", "float64"):
             raise ConfigError(f"a model computes in float32 or float64, not in {dtype}")
-        self.input_shape = tuple(input_shape)
+        self.input_spec = Field(input_spec) if isinstance(input_spec, tuple) else input_spec
         self.dtype = np.dtype(dtype)
+        field = self.input_spec
+        plain = isinstance(field, Field) and field.kind == "float" and not field.ragged
+        self._rows_of = field.shape if isinstance(field, Field) and plain else None
         self._stack = Sequential(layers)
-        declaration = self._stack.declare(self.input_shape)
+        declaration = self._stack.declare(self.input_spec)
         self._parameters = declaration.parameters
         self._statistics = declaration.statistics
-        self.output_shape = declaration.output
+        if not isinstance(declaration.output, Field):
+            raise ShapeError(f"the last layer must give one output, it gives {', '.join(declaration.output)}")
+        self.output = declaration.output
         self.layout = Layout((name, item.shape) for name, item in self._parameters.items())
         self.statistics_layout = Layout((name, item.shape) for name, item in self._statistics.items())
         self.decayed = self.layout.slices(lambda name: self._parameters[name].decay)
@@ -67,7 +73,7 @@ class Model:
                 declaration.output,
                 Layout((key, item.shape) for key, item in declaration.parameters.items()).size,
             )
-            for name, layer, declaration in self._stack.declarations(self.input_shape)
+            for name, layer, declaration in self._stack.declarations(self.input_spec)
         ]
 
     def initialize(self, seed: int) -> tuple[Array, Array]:
@@ -86,14 +92,12 @@ class Model:
         """A root context with its own workspace: one for each thread or process that runs the model."""
         return Context.root(self.dtype, seed, needs_input_grad)
 
-    def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
-        """`x` (n, *input_shape) -> (outputs (n, *output_shape), backward); see `Layer.forward`.
+    def forward(self, x: Signal, params: Views, ctx: Context) -> tuple[Signal, Backward]:
+        """`x`, signals of `input_spec` -> (outputs, signals of `output`, backward); see `Layer.forward`.
 
-        The outputs are valid until the next forward in this context. Raises ShapeError for another shape or
-        dtype.
+        The outputs are valid until the next forward in this context. Raises ShapeError for other signals.
         """
-        if x.dtype != self.dtype or x.shape[1:] != self.input_shape:
-            raise ShapeError(
-                f"the model takes samples of shape {self.input_shape} in {self.dtype}, got {x.shape[1:]} in {x.dtype}"
-            )
+        rows = type(x) is np.ndarray and x.dtype == self.dtype and x.shape[1:] == self._rows_of
+        if not rows and (wrong := misfit(x, self.input_spec, self.dtype)):
+            raise ShapeError(f"the model takes {wrong}")
         return self._stack.forward(x, params, ctx)

@@ -7,7 +7,7 @@ import numpy as np
 
 from dist_bp.data.shards import Batches, gather
 from dist_bp.metrics import Metric
-from dist_bp.nn import Group, Loss, Model, Views
+from dist_bp.nn import Gradients, Group, Loss, Model, Views
 from dist_bp.nn.layout import aligned_zeros
 from dist_bp.ps.lease import MetricStates
 from dist_bp.types import Array
@@ -23,16 +23,17 @@ class Weights:
 
 @dataclass(frozen=True)
 class GradientBuffers:
-    """Where a backward pass writes: flat vectors, and the layers' views of them."""
+    """Where backward passes write: flat vectors, and the layers' places in them."""
 
     gradients: Array
     sums: Array
-    gradient_views: Views
-    sum_views: Views
+    gradient_views: Gradients
+    sum_views: Gradients
 
     @classmethod
     def over(cls, model: Model, gradients: Array, sums: Array) -> "GradientBuffers":
-        return cls(gradients, sums, model.layout.views(gradients), model.statistics_layout.views(sums))
+        views = Gradients(model.layout.views(gradients)), Gradients(model.statistics_layout.views(sums))
+        return cls(gradients, sums, *views)
 
     @classmethod
     def private(cls, model: Model) -> "GradientBuffers":
@@ -59,7 +60,6 @@ class Gradient:
         self._loss = loss
         self._metrics = metrics
         self._train = train
-        self._part = GradientBuffers.private(model) if batches.accumulates else None
         inputs, targets = train
         self._inputs = np.empty((batches.largest, *inputs.shape[1:]), inputs.dtype)
         self._targets = np.empty((batches.largest, *targets.shape[1:]), targets.dtype)
@@ -72,18 +72,16 @@ class Gradient:
         Returns the sum of their losses and their number, and adds them to `metrics`.
         """
         total, count = 0.0, 0
-        parts = self.batches.parts(step, share)
-        if not parts:
-            buffers.gradients.fill(0)
-            buffers.sums.fill(0)
-        for number, (rows, groups) in enumerate(parts):
-            into = self._part if number and self._part else buffers
-            loss, samples = self._pass(step, rows, groups, weights, into, divisor, metrics)
+        buffers.gradient_views.begin()
+        buffers.sum_views.begin()
+        for rows, groups in self.batches.parts(step, share):
+            loss, samples = self._pass(step, rows, groups, weights, buffers, divisor, metrics)
             total += loss
             count += samples
-            if number:
-                np.add(buffers.gradients, into.gradients, out=buffers.gradients)
-                np.add(buffers.sums, into.sums, out=buffers.sums)
+        buffers.gradient_views.end()
+        buffers.sum_views.end()
+        if buffers.sums.size:
+            np.multiply(buffers.sums, 1.0 / divisor, out=buffers.sums)
         return total, count
 
     def _pass(
@@ -108,6 +106,4 @@ class Gradient:
             self._metrics[name].update(state, outputs, targets)
         gradient *= 1.0 / divisor  # the smallest array of the pass: whatever follows is divided with it
         backward(gradient, buffers.gradient_views)
-        if buffers.sums.size:
-            np.multiply(buffers.sums, 1.0 / divisor, out=buffers.sums)
         return loss, count

@@ -107,7 +107,7 @@ class Worker:
         """Loss and metrics of the committed version over this worker's blocks of a split."""
         inputs, targets = self._data[split]
         context, weights = self._gradient.context, self._weights(self.arena.version)
-        context.begin(training=False, step=0, groups=(), statistics=weights.statistics, sums=self._slots[0].sum_views)
+        context.begin(training=False, statistics=weights.statistics)
         metrics = {name: metric.empty() for name, metric in self._metrics.items()}
         total, count = 0.0, 0
         workers = sum(self._layout.placement)

@@ -45,7 +45,7 @@ class SavedModel:
         self.loss = loss.for_class_counts(None)
         self._loss_is_whole = not loss.needs_class_counts
         classes = self.pipeline.classes
-        self.loss.check(self.model.output_shape, len(classes) if classes else None, self.schema.target_shape)
+        self.loss.check(self.model.output.shape, len(classes) if classes else None, self.schema.target_shape)
         if wrong := array_differences(checkpoint, self.model.layout.shapes, self.model.statistics_layout.shapes):
             raise CheckpointError(wrong)
         layout, statistics, dtype = self.model.layout, self.model.statistics_layout, self.model.dtype
@@ -81,7 +81,7 @@ class SavedModel:
         are several values. Raises DataError for rows that do not have the form of the training data.
         """
         inputs = self.pipeline.conform(raw)
-        outputs = np.empty((len(inputs), *self.model.output_shape), self.model.dtype)
+        outputs = np.empty((len(inputs), *self.model.output.shape), self.model.dtype)
         context = self._context()
         for start, x in self._blocks(inputs, batch_rows):
             outputs[start : start + len(x)] = self.model.forward(x, self._parameters, context)[0]

@@ -56,7 +56,7 @@ def _constant(job: PreparedJob) -> Array | None:
         scores = targets.mean(axis=0, dtype=np.float64)
     else:
         return None
-    return scores.astype(job.model.dtype) if scores.shape == job.model.output_shape else None
+    return scores.astype(job.model.dtype) if scores.shape == job.model.output.shape else None
 
 
 def _nothing(job: PreparedJob) -> str:

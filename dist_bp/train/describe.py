@@ -84,7 +84,7 @@ def _title(job: PreparedJob) -> str:
 
 def _facts(job: PreparedJob, course: Course) -> str:
     config, train = job.config, job.config.train
-    layers = " → ".join(f"{layer.kind} {' x '.join(map(str, layer.output_shape))}" for layer in job.model.summary())
+    layers = " → ".join(f"{layer.kind} {layer.output}" for layer in job.model.summary())
     sizes = ", ".join(f"{size:,} {name}" for name, size in job.splits.items())
     steps = ", ".join(step.type for step in config.data.preprocess)
     workers = config.scaling.num_workers

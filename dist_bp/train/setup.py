@@ -232,10 +232,10 @@ def _check_outputs(job: PreparedJob) -> None:
     """Raises ShapeError where the last layer does not fit the loss, or the metrics do not fit the targets."""
     model, schema = job.model, job.prepared.schema
     try:
-        job.loss.check(model.output_shape, len(schema.classes) if schema.classes else None, schema.target_shape)
+        job.loss.check(model.output.shape, len(schema.classes) if schema.classes else None, schema.target_shape)
     except ShapeError as error:
         raise ShapeError([*error.problems, *_taken_for_classes(job)]) from error
-    outputs, targets = np.zeros((0, *model.output_shape)), job.prepared.split("train")[1][:0]
+    outputs, targets = np.zeros((0, *model.output.shape)), job.prepared.split("train")[1][:0]
     for metric in job.metrics.values():
         metric.update(metric.empty(), outputs, targets)
 
@@ -244,7 +244,7 @@ def _taken_for_classes(job: PreparedJob) -> list[str]:
     """What may be behind one unit for several classes: whole numbers that nobody has called classes."""
     classes = job.prepared.pipeline.classes or []
     whole = len(classes) > 2 and all(isinstance(one, int) for one in classes)
-    if job.config.data.task or job.model.output_shape != (1,) or not whole:
+    if job.config.data.task or job.model.output.shape != (1,) or not whole:
         return []
     return [
         f"the whole numbers of the targets are taken for {len(classes)} classes: to predict numbers, set "

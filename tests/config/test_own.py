@@ -32,8 +32,8 @@ class Mine(Layer):
     ):
         self.start, self.how, self.sizes, self.copy = start, how, sizes, copy
 
-    def declare(self, input_shape):
-        return Declaration(input_shape)
+    def declare(self, spec):
+        return Declaration(spec)
 
     def forward(self, x, params, ctx):
         return x, lambda dy, grads: dy

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dist_bp.nn import Context, Group, Layer, Loss, Model, Shape
+from dist_bp.nn import Context, Gradients, Group, Layer, Loss, Model, Shape
 from dist_bp.types import Array
 
 
@@ -38,8 +38,9 @@ class Net:
         self.statistics = self.model.statistics_layout.views(self.running)
         self.grads = np.full_like(self.vector, np.nan)
         self.sums = np.full_like(self.running, np.nan)
-        self.grad_views = self.model.layout.views(self.grads)
-        self.sum_views = self.model.statistics_layout.views(self.sums)
+        self.grad_views = Gradients(self.model.layout.views(self.grads))
+        self.sum_views = Gradients(self.model.statistics_layout.views(self.sums))
+        self.running_sums = self.model.statistics_layout.views(self.sums)
         self.needs_input_grad = needs_input_grad
         self.ctx = self.context()
 
@@ -55,6 +56,8 @@ class Net:
         step: int = 5,
     ) -> None:
         groups = groups_of(rows, 4) if groups is None else groups
+        self.grad_views.begin()
+        self.sum_views.begin()
         ctx.begin(training=training, step=step, groups=groups, statistics=self.statistics, sums=self.sum_views)
 
     def step(
@@ -76,6 +79,8 @@ class Net:
             value, _, dy = loss(outputs, targets, ctx)
         kept = outputs.copy()
         dx = backward(dy, self.grad_views)
+        self.grad_views.end()
+        self.sum_views.end()
         return Result(kept, None if dx is None else dx.copy(), self.grads.copy(), self.sums.copy(), value)
 
 

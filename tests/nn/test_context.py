@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dist_bp.nn import Context, Group
+from dist_bp.nn import Context, Gradients, Group
 
 
 def test_buffers_keep_their_memory() -> None:
@@ -54,11 +54,11 @@ def test_children_share_the_step() -> None:
         step=8,
         groups=groups,
         statistics={"2": {"layers": {"mean": mean}}},
-        sums={"2": {"layers": {"mean": total}}},
+        sums=Gradients({"2": {"layers": {"mean": total}}}),
     )
     assert (leaf.training, leaf.step, leaf.groups, leaf.seed) == (True, 8, groups, 9)
     assert leaf.statistics["mean"] is mean
-    assert leaf.sums["mean"] is total
+    assert leaf.sums.into("mean") is total
     root.begin(training=False)
     assert (leaf.training, leaf.groups, list(leaf.equal_groups)) == (False, (), [])
 
@@ -104,4 +104,4 @@ def test_a_layer_without_statistics_has_none() -> None:
     ctx = Context.root("float64")
     ctx.begin(training=True)
     with pytest.raises(KeyError):
-        _ = ctx.child("0").sums
+        ctx.child("0").sums.into("mean")

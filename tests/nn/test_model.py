@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dist_bp.errors import ConfigError, ShapeError
-from dist_bp.nn import LayerSummary, Layout, Model, aligned_zeros
+from dist_bp.nn import Field, LayerSummary, Layout, Model, aligned_zeros
 from dist_bp.nn.layers.batch_norm import BatchNorm
 from dist_bp.nn.layers.dense import Dense
 from dist_bp.nn.layers.dropout import Dropout
@@ -86,22 +86,22 @@ def test_weight_decay_is_for_weights() -> None:
 def test_summary() -> None:
     summary = Model(LAYERS, (2, 3)).summary()
     assert summary[:4] == [
-        LayerSummary("0", "flatten", (6,), 0),
-        LayerSummary("1", "dense", (5,), 35),
-        LayerSummary("2", "residual", (5,), 10 + 25 + 10),
-        LayerSummary("3", "batch_norm", (5,), 10),
+        LayerSummary("0", "flatten", Field((6,)), 0),
+        LayerSummary("1", "dense", Field((5,)), 35),
+        LayerSummary("2", "residual", Field((5,)), 10 + 25 + 10),
+        LayerSummary("3", "batch_norm", Field((5,)), 10),
     ]
     assert sum(line.parameters for line in summary) == Model(LAYERS, (2, 3)).layout.size
 
 
 def test_initialization_depends_on_seed_and_name_alone() -> None:
-    model = Model([Dense(4), Dense(3)], (5,), "float64")
-    wider = Model([Dense(4, bias=False), Dense(3), Dense(9)], (5,), "float64")
+    model = Model([Dense(4), Dense(3)], Field((5,)), "float64")
+    wider = Model([Dense(4, bias=False), Dense(3), Dense(9)], Field((5,)), "float64")
     first, second = model.layout.views(model.initialize(1)[0]), wider.layout.views(wider.initialize(1)[0])
     for name in ("0", "1"):
         np.testing.assert_array_equal(first[name]["weight"], second[name]["weight"])
     assert (model.initialize(1)[0] != model.initialize(2)[0]).any()
-    single = Model([Dense(4), Dense(3)], (5,), "float32").initialize(1)[0]
+    single = Model([Dense(4), Dense(3)], Field((5,)), "float32").initialize(1)[0]
     np.testing.assert_array_equal(single, model.initialize(1)[0].astype(np.float32))
 
 
@@ -123,7 +123,7 @@ def test_no_input_gradient_of_the_first_parameters(needed: bool) -> None:
 
 def test_the_model_refuses_other_inputs() -> None:
     net = Net([Dense(2)], (3,), "float32")
-    with pytest.raises(ShapeError, match=r"shape \(3,\) in float32, got \(4,\) in float32"):
+    with pytest.raises(ShapeError, match="samples of 3 in float32, got 4 in float32"):
         net.step(normal((2, 4), dtype="float32"))
     with pytest.raises(ShapeError, match="float64"):
         net.step(normal((2, 3)))

@@ -10,7 +10,7 @@ import numpy as np
 
 from dist_bp.data.shards import Batches
 from dist_bp.metrics.accuracy import Accuracy
-from dist_bp.nn import Layer, Loss, Model
+from dist_bp.nn import Gradients, Layer, Loss, Model
 from dist_bp.nn.layers.dense import Dense
 from dist_bp.nn.losses.cross_entropy import CrossEntropy
 from dist_bp.optim import Rule, Updater
@@ -190,5 +190,8 @@ def plain_pass(model: Model, parameters: Array, inputs: Array, labels: Array) ->
     outputs, backward = model.forward(inputs, model.layout.views(parameters), context)
     loss, count, slope = CrossEntropy()(outputs, labels, context)
     kept = outputs.copy()
-    backward(slope, model.layout.views(gradient))
+    grads = Gradients(model.layout.views(gradient))
+    grads.begin()
+    backward(slope, grads)
+    grads.end()
     return loss, gradient / count, kept

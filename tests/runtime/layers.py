@@ -5,7 +5,7 @@ import signal
 import time
 from pathlib import Path
 
-from dist_bp.nn import Backward, Context, Declaration, Layer, Shape, Views
+from dist_bp.nn import Backward, Context, Declaration, Layer, Spec, Views
 from dist_bp.nn.layers.dense import Dense
 from dist_bp.types import Array
 
@@ -16,8 +16,8 @@ class Failing(Layer):
     def __init__(self) -> None:
         self._dense = Dense(4)
 
-    def declare(self, input_shape: Shape) -> Declaration:
-        return self._dense.declare(input_shape)
+    def declare(self, spec: Spec) -> Declaration:
+        return self._dense.declare(spec)
 
     def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
         if ctx.step == 3:

@@ -86,8 +86,8 @@ def test_a_table_model_predicts_raw_rows_without_ray(tmp_path: Path, monkeypatch
         "from dist_bp.nn import Declaration, Layer\n"
         "class Negate(Layer):\n"
         "    kind = 'negate'\n"
-        "    def declare(self, input_shape):\n"
-        "        return Declaration(input_shape, {}, {})\n"
+        "    def declare(self, spec):\n"
+        "        return Declaration(spec, {}, {})\n"
         "    def forward(self, x, params, ctx):\n"
         "        return -x, lambda dy, grads: -dy\n"
     )

@@ -27,8 +27,8 @@ from dist_bp.nn import Declaration, Layer, Loss
 from dist_bp.nn.losses.cross_entropy import CrossEntropy
 
 class Same(Layer):
-    def declare(self, input_shape):
-        return Declaration(input_shape)
+    def declare(self, spec):
+        return Declaration(spec)
     def forward(self, x, params, ctx):
         return x, lambda dy, grads: dy
 
@@ -175,7 +175,7 @@ ENDS = {
         "it called sys.exit(0) (ending.py:4)",
     ),
     "where its shape is asked for": (
-        "from own import Same\nimport sys\nclass Layer(Same):\n    def declare(self, input_shape): sys.exit(0)",
+        "from own import Same\nimport sys\nclass Layer(Same):\n    def declare(self, spec): sys.exit(0)",
         1,
         "the command was ended from within",
         "it called sys.exit(0) (ending.py:4)",

@@ -6,11 +6,13 @@ from typing import Annotated
 import numpy as np
 
 from dist_bp.nn.context import Context
+from dist_bp.nn.gradients import Gradients
 from dist_bp.nn.layer import Declaration, Layer, Statistic
 from dist_bp.nn.layers.normalizing import affine_gradients, gain_and_offset, inverse_root
 from dist_bp.nn.types import Backward, Views
 from dist_bp.options import Doc, Fraction, Positive
-from dist_bp.types import Array, Shape
+from dist_bp.signals import Spec, one_field
+from dist_bp.types import Array
 
 
 class BatchNorm(Layer):
@@ -33,12 +35,13 @@ class BatchNorm(Layer):
         self.momentum = momentum
         self.epsilon = epsilon
 
-    def declare(self, input_shape: Shape) -> Declaration:
+    def declare(self, spec: Spec) -> Declaration:
+        field = one_field(spec, self.kind, ragged=False)
         statistics = {
-            "mean": Statistic(input_shape[-1:], 0.0, self.momentum),
-            "variance": Statistic(input_shape[-1:], 1.0, self.momentum),
+            "mean": Statistic(field.shape[-1:], 0.0, self.momentum),
+            "variance": Statistic(field.shape[-1:], 1.0, self.momentum),
         }
-        return Declaration(input_shape, gain_and_offset(input_shape, self.kind), statistics)
+        return Declaration(field, gain_and_offset(field.shape, self.kind), statistics)
 
     def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
         return self._train(x, params, ctx) if ctx.training else self._evaluate(x, params, ctx)
@@ -71,10 +74,10 @@ class BatchNorm(Layer):
             rows_of[groups] = size
             values = size * math.prod(x.shape[1:-1])
             np.multiply(variance[groups], values / max(values - 1, 1), out=unbiased[groups])
-        np.matmul(rows_of, mean[:, 0], out=ctx.sums["mean"])
-        np.matmul(rows_of, unbiased[:, 0], out=ctx.sums["variance"])
+        np.matmul(rows_of, mean[:, 0], out=ctx.sums.into("mean"))
+        np.matmul(rows_of, unbiased[:, 0], out=ctx.sums.into("variance"))
 
-        def backward(dy: Array, grads: Views) -> Array | None:
+        def backward(dy: Array, grads: Gradients) -> Array | None:
             scratch = ctx.buffer("scratch", x.shape)
             d_offset, d_gain = ctx.buffer("d_offset", per_group), ctx.buffer("d_gain", per_group)
             np.multiply(dy, normal, out=scratch)
@@ -82,8 +85,8 @@ class BatchNorm(Layer):
                 block = (number, -1, features)
                 np.add.reduce(dy[rows].reshape(block), axis=1, keepdims=True, out=d_offset[groups])
                 np.add.reduce(scratch[rows].reshape(block), axis=1, keepdims=True, out=d_gain[groups])
-            np.add.reduce(d_offset, axis=(0, 1), out=grads["offset"])
-            np.add.reduce(d_gain, axis=(0, 1), out=grads["gain"])
+            np.add.reduce(d_offset, axis=(0, 1), out=grads.into("offset"))
+            np.add.reduce(d_gain, axis=(0, 1), out=grads.into("gain"))
             if not ctx.needs_input_grad:
                 return None
             np.multiply(inverse, params["gain"], out=inverse)
@@ -110,7 +113,7 @@ class BatchNorm(Layer):
         np.multiply(normal, params["gain"], out=y)
         np.add(y, params["offset"], out=y)
 
-        def backward(dy: Array, grads: Views) -> Array:
+        def backward(dy: Array, grads: Gradients) -> Array:
             affine_gradients(dy, normal, ctx.buffer("scratch", x.shape), grads)
             np.multiply(dy, params["gain"], out=dy)
             return np.multiply(dy, inverse, out=dy)

@@ -7,18 +7,20 @@ import numpy as np
 from dist_bp.errors import ShapeError
 from dist_bp.nn.activations import ActivationFunction, ActivationName, activation_function
 from dist_bp.nn.context import Context
+from dist_bp.nn.gradients import Gradients
 from dist_bp.nn.initializers import Constant, Initializer, InitializerName, initializer
 from dist_bp.nn.layer import Declaration, Layer, Parameter
 from dist_bp.nn.types import Backward, Views
 from dist_bp.options import Count, Doc
-from dist_bp.types import Array, Shape
+from dist_bp.signals import Spec, one_field
+from dist_bp.types import Array
 
 
 class Dense(Layer):
     """Fully connected: activation(x @ weight + bias).
 
-    (n, inputs) -> (n, units), weight (inputs, units). The default initializer is he_uniform before a rectifier and
-    glorot_uniform otherwise.
+    (n, ..., inputs) -> (n, ..., units), weight (inputs, units): each position by itself. The default initializer is
+    he_uniform before a rectifier and glorot_uniform otherwise.
     """
 
     def __init__(
@@ -39,18 +41,20 @@ class Dense(Layer):
         self.bias = bias
         self.initializer = _initializer(initializer, self.activation)
 
-    def declare(self, input_shape: Shape) -> Declaration:
-        if len(input_shape) != 1:
-            raise ShapeError(f"dense needs a flat input, got {input_shape}: put {{type: flatten}} before it")
-        parameters = {"weight": Parameter((input_shape[0], self.units), self.initializer)}
+    def declare(self, spec: Spec) -> Declaration:
+        field = one_field(spec, self.kind)
+        if not field.shape:
+            raise ShapeError("dense needs samples with an axis of features, got single numbers")
+        parameters = {"weight": Parameter((field.shape[-1], self.units), self.initializer)}
         if self.bias:
             parameters["bias"] = Parameter((self.units,), Constant(0.0), decay=False)
-        return Declaration((self.units,), parameters)
+        return Declaration(field.shaped((*field.shape[:-1], self.units)), parameters)
 
     def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
         weight = params["weight"]
-        y = ctx.buffer("y", (len(x), self.units))
-        np.matmul(x, weight, out=y)
+        y = ctx.buffer("y", (*x.shape[:-1], self.units))
+        rows = _rows(x)
+        np.matmul(rows, weight, out=_rows(y))
         if self.bias:
             np.add(y, params["bias"], out=y)
         slope = None
@@ -58,17 +62,25 @@ class Dense(Layer):
             slope = ctx.buffer("slope", y.shape)
             self.activation(y, y, slope, ctx.buffer("scratch", y.shape))
 
-        def backward(dy: Array, grads: Views) -> Array | None:
+        def backward(dy: Array, grads: Gradients) -> Array | None:
             if slope is not None:
                 np.multiply(dy, slope, out=dy)
-            np.matmul(x.T, dy, out=grads["weight"])
+            d_rows = _rows(dy)
+            np.matmul(rows.T, d_rows, out=grads.into("weight"))
             if self.bias:
-                np.add.reduce(dy, axis=0, out=grads["bias"])
+                np.add.reduce(d_rows, axis=0, out=grads.into("bias"))
             if not ctx.needs_input_grad:
                 return None
-            return np.matmul(dy, weight.T, out=ctx.buffer("dx", x.shape))
+            dx = ctx.buffer("dx", x.shape)
+            np.matmul(d_rows, weight.T, out=_rows(dx))
+            return dx
 
         return y, backward
+
+
+def _rows(array: Array) -> Array:
+    """The positions of all samples one below the other."""
+    return array if array.ndim == 2 else array.reshape(-1, array.shape[-1])
 
 
 def _initializer(choice: str | Initializer | None, activation: ActivationFunction | None) -> Initializer:

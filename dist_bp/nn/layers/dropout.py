@@ -5,10 +5,12 @@ from typing import Annotated
 import numpy as np
 
 from dist_bp.nn.context import Context
+from dist_bp.nn.gradients import Gradients
 from dist_bp.nn.layer import Declaration, Layer
 from dist_bp.nn.types import Backward, Views
 from dist_bp.options import Doc, Fraction
-from dist_bp.types import Array, Shape
+from dist_bp.signals import Spec, one_field
+from dist_bp.types import Array
 
 
 class Dropout(Layer):
@@ -22,8 +24,8 @@ class Dropout(Layer):
     def __init__(self, rate: Annotated[Fraction, Doc("Probability of zero, in [0, 1).")]) -> None:
         self.rate = rate
 
-    def declare(self, input_shape: Shape) -> Declaration:
-        return Declaration(input_shape)
+    def declare(self, spec: Spec) -> Declaration:
+        return Declaration(one_field(spec, self.kind))
 
     def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
         if not ctx.training or self.rate == 0.0:
@@ -36,11 +38,11 @@ class Dropout(Layer):
         np.multiply(mask, 1.0 / (1.0 - self.rate), out=mask)
         np.multiply(x, mask, out=y)
 
-        def backward(dy: Array, grads: Views) -> Array:
+        def backward(dy: Array, grads: Gradients) -> Array:
             return np.multiply(dy, mask, out=dy)
 
         return y, backward
 
 
-def _identity(dy: Array, grads: Views) -> Array:
+def _identity(dy: Array, grads: Gradients) -> Array:
     return dy

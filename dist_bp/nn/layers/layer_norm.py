@@ -5,11 +5,13 @@ from typing import Annotated
 import numpy as np
 
 from dist_bp.nn.context import Context
+from dist_bp.nn.gradients import Gradients
 from dist_bp.nn.layer import Declaration, Layer
 from dist_bp.nn.layers.normalizing import affine_gradients, gain_and_offset, inverse_root
 from dist_bp.nn.types import Backward, Views
 from dist_bp.options import Doc, Positive
-from dist_bp.types import Array, Shape
+from dist_bp.signals import Spec, one_field
+from dist_bp.types import Array
 
 
 class LayerNorm(Layer):
@@ -21,8 +23,9 @@ class LayerNorm(Layer):
     def __init__(self, epsilon: Annotated[Positive, Doc("Added to the variance.")] = 1e-5) -> None:
         self.epsilon = epsilon
 
-    def declare(self, input_shape: Shape) -> Declaration:
-        return Declaration(input_shape, gain_and_offset(input_shape, self.kind))
+    def declare(self, spec: Spec) -> Declaration:
+        field = one_field(spec, self.kind)
+        return Declaration(field, gain_and_offset(field.shape, self.kind))
 
     def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
         features = x.shape[-1]
@@ -39,7 +42,7 @@ class LayerNorm(Layer):
         np.multiply(normal, params["gain"], out=y)
         np.add(y, params["offset"], out=y)
 
-        def backward(dy: Array, grads: Views) -> Array | None:
+        def backward(dy: Array, grads: Gradients) -> Array | None:
             scratch = ctx.buffer("scratch", x.shape)
             affine_gradients(dy, normal, scratch, grads)
             if not ctx.needs_input_grad:

@@ -3,9 +3,9 @@
 import numpy as np
 
 from dist_bp.errors import ShapeError
+from dist_bp.nn.gradients import Gradients
 from dist_bp.nn.initializers import Constant
 from dist_bp.nn.layer import Parameter
-from dist_bp.nn.types import Views
 from dist_bp.types import Array, Shape
 
 
@@ -19,12 +19,12 @@ def gain_and_offset(input_shape: Shape, kind: str) -> dict[str, Parameter]:
     }
 
 
-def affine_gradients(dy: Array, normal: Array, scratch: Array, grads: Views) -> None:
+def affine_gradients(dy: Array, normal: Array, scratch: Array, grads: Gradients) -> None:
     """The gradients of gain and offset where y = gain * normal + offset."""
     over = tuple(range(dy.ndim - 1))
     np.multiply(dy, normal, out=scratch)
-    np.add.reduce(scratch, axis=over, out=grads["gain"])
-    np.add.reduce(dy, axis=over, out=grads["offset"])
+    np.add.reduce(scratch, axis=over, out=grads.into("gain"))
+    np.add.reduce(dy, axis=over, out=grads.into("offset"))
 
 
 def inverse_root(variance: Array, epsilon: float, out: Array) -> None:

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from dist_bp.errors import OptionError, ShapeError
 from dist_bp.nn.context import Context
+from dist_bp.nn.gradients import Gradients
 from dist_bp.nn.layer import Declaration, Layer, Parameter, Statistic
 from dist_bp.nn.types import NO_VIEWS, Backward, Views
-from dist_bp.types import Array, Shape
+from dist_bp.signals import Ragged, Signal, Spec
 
 MOST_LAYERS = 10_000
 """Of one network; those within others count."""
@@ -18,6 +19,8 @@ class Sequential(Layer):
     A layer object may stand in several places: its parameters and memory are those of the place.
     """
 
+    positionwise = False
+
     def __init__(self, layers: Sequence[Layer]) -> None:
         if (count := sum(layer.count for layer in layers)) > MOST_LAYERS:
             raise OptionError("layers", f"make {count:,} layers, and a network may have {MOST_LAYERS:,}")
@@ -28,38 +31,43 @@ class Sequential(Layer):
     def count(self) -> int:
         return sum(layer.count for _, layer in self.layers)
 
-    def declarations(self, input_shape: Shape) -> Iterator[tuple[str, Layer, Declaration]]:
+    def declarations(self, spec: Spec) -> Iterator[tuple[str, Layer, Declaration]]:
         """(name, layer, declaration) of each layer. Raises ShapeError naming the one that does not fit."""
         for name, layer in self.layers:
             try:
-                declaration = layer.declare(input_shape)
+                declaration = layer.declare(spec)
             except ShapeError as error:
                 raise ShapeError([f"layer {name}: {problem}" for problem in error.problems]) from None
             yield name, layer, declaration
-            input_shape = declaration.output
+            spec = declaration.output
 
-    def declare(self, input_shape: Shape) -> Declaration:
-        output = input_shape
+    def declare(self, spec: Spec) -> Declaration:
+        output = spec
         parameters: dict[str, Parameter] = {}
         statistics: dict[str, Statistic] = {}
-        for name, _, inner in self.declarations(input_shape):
+        for name, _, inner in self.declarations(spec):
             parameters |= {f"{name}.{key}": value for key, value in inner.parameters.items()}
             statistics |= {f"{name}.{key}": value for key, value in inner.statistics.items()}
             output = inner.output
         return Declaration(output, parameters, statistics)
 
-    def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
+    def forward(self, x: Signal, params: Views, ctx: Context) -> tuple[Signal, Backward]:
         needs_input_grad = ctx.needs_input_grad
         steps: list[tuple[str, Backward]] = []
         for name, layer in self.layers:
             own = params.get(name, NO_VIEWS)
-            x, step_back = layer.forward(x, own, ctx.child(name, needs_input_grad))
+            child = ctx.child(name, needs_input_grad)
+            if layer.positionwise and type(x) is Ragged:
+                y, step_back = layer.forward(x.values, own, child)
+                x = Ragged(y, x.lengths)
+            else:
+                x, step_back = layer.forward(x, own, child)
             steps.append((name, step_back))
             needs_input_grad = needs_input_grad or own is not NO_VIEWS
 
-        def backward(dy: Array, grads: Views) -> Array | None:
+        def backward(dy: Signal, grads: Gradients) -> Signal:
             for name, step_back in reversed(steps):
-                dx = step_back(dy, grads.get(name, NO_VIEWS))
+                dx = step_back(dy, grads.child(name))
                 if dx is None:
                     return None
                 dy = dx

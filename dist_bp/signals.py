@@ -1,0 +1,105 @@
+"""What a sample is, and what a batch of samples is: one vocabulary for rows, images, sequences and several inputs.
+
+A `Spec` describes one sample, the batch axis is never part of it; a `Signal` is a batch of what a spec describes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
+
+from dist_bp.errors import ShapeError
+from dist_bp.types import Array, Shape
+
+
+@dataclass(frozen=True)
+class Field:
+    """One array of a sample.
+
+    Args:
+        shape: of a sample; of one position where the field is ragged, as samples then differ in their number.
+        kind: floats, which are of the model's dtype, or int64.
+        ragged: whether samples have a first axis of different lengths.
+        count: whole numbers lie in 0..count-1; None: not known, or floats.
+    """
+
+    shape: Shape
+    kind: Literal["float", "int"] = "float"
+    ragged: bool = False
+    count: int | None = None
+
+    def shaped(self, shape: Shape) -> "Field":
+        """A field of floats with another shape, as ragged as this one."""
+        return Field(shape, "float", self.ragged)
+
+    def __str__(self) -> str:
+        """For people: 28 x 28, or "any x 40" for samples of any length."""
+        text = " x ".join(["any"] * self.ragged + [str(size) for size in self.shape]) or "scalar"
+        return text if self.kind == "float" else f"{text}, whole numbers"
+
+
+Spec = Field | Mapping[str, Any]
+"""A field, or named ones: a tree with fields for leaves."""
+
+
+class Ragged(NamedTuple):
+    """Samples of different lengths: `values` (n, longest, ...) and `lengths` (n,).
+
+    Values beyond a sample's length are finite and mean nothing; the gradients there are 0.
+    """
+
+    values: Array
+    lengths: Array
+
+
+Signal = Any
+"""An array (n, *shape), a `Ragged`, or a dict of named signals: the same tree as the spec."""
+
+
+def one_field(spec: Spec, who: str, kind: str = "float", ragged: bool = True) -> Field:
+    """The field that a layer works on. Raises ShapeError where `spec` is none, or one of another kind."""
+    if not isinstance(spec, Field):
+        raise ShapeError(
+            f"{who} takes one input, here are {len(spec)} ({', '.join(spec)}): bring them together with "
+            "{type: branches}, or {type: select, input: NAME}"
+        )
+    if spec.kind != kind:
+        raise ShapeError(
+            f"{who} takes {'numbers' if kind == 'float' else 'whole numbers'}, its input is {spec}"
+            + (": put {type: embedding} before it" if kind == "float" else "")
+        )
+    if spec.ragged and not ragged:
+        raise ShapeError(
+            f"{who} takes samples of one length, its input is {spec}: put a layer before it that makes one of many, "
+            "such as {type: mean_over_time}"
+        )
+    return spec
+
+
+def samples_in(signal: Signal) -> int:
+    """How many samples a signal holds."""
+    if isinstance(signal, Ragged):
+        return len(signal.lengths)
+    if isinstance(signal, Mapping):
+        return samples_in(next(iter(signal.values())))
+    return len(signal)
+
+
+def misfit(signal: Signal, spec: Spec, dtype: Any) -> str | None:
+    """Why a signal is not what the spec describes; None where it is."""
+    if isinstance(spec, Mapping):
+        if not isinstance(signal, Mapping) or [*signal] != [*spec]:
+            return f"the inputs {', '.join(spec)}"
+        return next((found for name in spec if (found := misfit(signal[name], spec[name], dtype))), None)
+    wanted = dtype if spec.kind == "float" else "int64"
+    array = signal.values if isinstance(signal, Ragged) else signal
+    if isinstance(signal, Ragged) != spec.ragged or not hasattr(array, "dtype"):
+        return f"samples of {spec}"
+    shape = array.shape[1 + spec.ragged :]
+    if array.dtype != wanted or shape != spec.shape:
+        return f"samples of {spec} in {wanted}, got {spec.shaped(shape)} in {array.dtype}"
+    return None
+
+
+def without_length(field: Field) -> Field:
+    """The field of one position for each sample."""
+    return replace(field, ragged=False)

@@ -1,0 +1,91 @@
+"""Whatever asks twice for a gradient in a step, it is added up; what nobody writes is 0."""
+
+import numpy as np
+import pytest
+
+from dist_bp.nn import (
+    Backward,
+    Context,
+    Declaration,
+    Field,
+    Gradients,
+    Layer,
+    Layout,
+    Parameter,
+    Views,
+    check_gradients,
+)
+from dist_bp.nn.initializers import Constant
+from dist_bp.types import Array
+from tests.nn.helpers import normal
+
+
+def gradients() -> tuple[Array, Gradients]:
+    vector = np.full(9, np.nan)
+    layout = Layout([("0.weight", (2, 2)), ("0.bias", (2,)), ("1.inner.gain", (3,))])
+    return vector, Gradients(layout.views(vector))
+
+
+def test_the_first_use_is_the_place_itself() -> None:
+    vector, grads = gradients()
+    grads.begin()
+    assert np.shares_memory(grads.child("0").into("weight"), vector)
+    assert not np.shares_memory(grads.child("0").into("weight"), vector)
+    grads.begin()
+    assert np.shares_memory(grads.child("0").into("weight"), vector)
+
+
+@pytest.mark.parametrize("times", [1, 2, 5])
+def test_what_is_written_is_added_up(times: int) -> None:
+    vector, grads = gradients()
+    for _ in range(2):  # a second step begins anew
+        grads.begin()
+        for use in range(times):
+            weight, bias = grads.child("0").into("weight"), grads.child("0").into("bias")
+            bias[:] = [use, 10.0]
+            weight[:] = use + 1
+        grads.end()
+        np.testing.assert_array_equal(vector[:4], sum(range(1, times + 1)))
+        np.testing.assert_array_equal(vector[4:6], [sum(range(times)), 10 * times])
+        np.testing.assert_array_equal(vector[6:], 0)
+
+
+def test_nothing_written_is_zero() -> None:
+    vector, grads = gradients()
+    grads.begin()
+    grads.end()
+    np.testing.assert_array_equal(vector, 0)
+
+
+def test_rows_are_added_where_they_belong() -> None:
+    vector, grads = gradients()
+    grads.begin()
+    weight = grads.child("0")
+    weight.rows("weight", np.array([1, 1, 0]), np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]))
+    weight.rows("weight", np.array([0]), np.array([[1.0, 1.0]]))
+    np.copyto(weight.into("weight"), 100.0)
+    grads.end()
+    np.testing.assert_array_equal(vector[:4].reshape(2, 2), [[106, 107], [104, 106]])
+
+
+class Tied(Layer):
+    """y = tanh(x @ w) @ w.T: one parameter at two places."""
+
+    def declare(self, spec: Field) -> Declaration:
+        return Declaration(spec, {"w": Parameter((spec.shape[0], 3), Constant(0.5))})
+
+    def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
+        w = params["w"]
+        hidden = np.tanh(x @ w)
+
+        def backward(dy: Array, grads: Gradients) -> Array:
+            np.matmul(dy.T, hidden, out=grads.into("w"))
+            d_hidden = (dy @ w) * (1 - hidden**2)
+            np.matmul(x.T, d_hidden, out=grads.into("w"))
+            return d_hidden @ w.T
+
+        return hidden @ w.T, backward
+
+
+def test_a_tied_parameter() -> None:
+    assert check_gradients([Tied(), Tied()], normal((5, 4))) < 1e-6
