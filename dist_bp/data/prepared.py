@@ -11,6 +11,7 @@ from dist_bp.data.example import read_example
 from dist_bp.data.inputs import Raw
 from dist_bp.data.pipeline import Pipeline
 from dist_bp.errors import DataError
+from dist_bp.signals import Field
 from dist_bp.types import Array, DType, Shape, Task
 
 FORMAT = 3
@@ -32,6 +33,13 @@ class Schema:
     feature_names: tuple[str, ...] | None
     dtype: DType
     own_test: bool
+
+    @property
+    def target(self) -> Field:
+        """What a target is, as a loss asks for it."""
+        if self.classes is None:
+            return Field(self.target_shape)
+        return Field(self.target_shape, "int", count=len(self.classes))
 
     @classmethod
     def of(cls, pipeline: Pipeline, own_test: bool) -> "Schema":

@@ -94,10 +94,10 @@ class Context:
     ) -> Array:
         """Memory of `shape` (here with the rows), the same at each step and with what was last written there.
 
-        It grows to the largest number of rows asked for; fewer rows are its leading ones.
+        It grows to the largest size asked for; less is its beginning.
 
-        A name stands for one dtype, the model's unless given. `fill` is called on new memory only, for
-        constants.
+        A name stands for one dtype, the model's unless given. `fill` is called on new memory only, for constants: then
+        fewer rows are the leading ones, and samples of another shape new memory.
         """
         array = self._leading.get(name)
         if array is None or array.shape != shape:
@@ -106,11 +106,15 @@ class Context:
 
     def _rows(self, name: str, shape: Shape, dtype: npt.DTypeLike, fill: Callable[[Array], None] | None) -> Array:
         memory = self._memory.get(name)
-        if memory is None or memory.shape[1:] != shape[1:] or len(memory) < shape[0]:
-            memory = self._memory[name] = aligned_zeros(math.prod(shape), dtype).reshape(shape)
-            if fill is not None:
+        if fill is not None:
+            if memory is None or memory.shape[1:] != shape[1:] or len(memory) < shape[0]:
+                memory = self._memory[name] = aligned_zeros(math.prod(shape), dtype).reshape(shape)
                 fill(memory)
-        return memory[: shape[0]]
+            return memory[: shape[0]]
+        size = math.prod(shape)
+        if memory is None or len(memory) < size:
+            memory = self._memory[name] = aligned_zeros(size, dtype)
+        return memory[:size].reshape(shape)
 
     def generator(self, group: int) -> np.random.Generator:
         """The random numbers of (seed, step, group, this layer): the same for every worker that asks.

@@ -101,9 +101,9 @@ class Gradient:
             training=True, step=step, groups=groups, statistics=weights.statistics, sums=buffers.sum_views
         )
         outputs, backward = self._model.forward(inputs, weights.parameters, self.context)
-        loss, count, gradient = self._loss(outputs, targets, self.context)
+        loss, _, gradient = self._loss(outputs, targets, self.context)
         for name, state in metrics.items():
             self._metrics[name].update(state, outputs, targets)
         gradient *= 1.0 / divisor  # the smallest array of the pass: whatever follows is divided with it
         backward(gradient, buffers.gradient_views)
-        return loss, count
+        return loss, len(rows)

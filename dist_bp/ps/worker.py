@@ -115,9 +115,8 @@ class Worker:
             block = np.ascontiguousarray(inputs[start:stop])
             wanted = targets[start:stop]
             outputs, _ = self._model.forward(block, weights.parameters, context)
-            loss, samples, _ = self._loss(outputs, wanted, context)
-            total += loss
-            count += samples
+            total += self._loss(outputs, wanted, context).total
+            count += len(block)
             for name, state in metrics.items():
                 self._metrics[name].update(state, outputs, wanted)
         return Evaluation(total, count, metrics)

@@ -44,8 +44,7 @@ class SavedModel:
         loss: Loss = construct(config.loss)
         self.loss = loss.for_class_counts(None)
         self._loss_is_whole = not loss.needs_class_counts
-        classes = self.pipeline.classes
-        self.loss.check(self.model.output.shape, len(classes) if classes else None, self.schema.target_shape)
+        self.loss.check(self.model.output, self.schema.target)
         if wrong := array_differences(checkpoint, self.model.layout.shapes, self.model.statistics_layout.shapes):
             raise CheckpointError(wrong)
         layout, statistics, dtype = self.model.layout, self.model.statistics_layout, self.model.dtype
@@ -126,7 +125,7 @@ class SavedModel:
         for x, wanted in blocks:
             outputs, _ = self.model.forward(x, self._parameters, context)
             if loss:
-                total += loss(outputs, wanted, context)[0]
+                total += loss(outputs, wanted, context).total
             count += len(x)
             for name, state in states.items():
                 metrics[name].update(state, outputs, wanted)

@@ -232,7 +232,7 @@ def _check_outputs(job: PreparedJob) -> None:
     """Raises ShapeError where the last layer does not fit the loss, or the metrics do not fit the targets."""
     model, schema = job.model, job.prepared.schema
     try:
-        job.loss.check(model.output.shape, len(schema.classes) if schema.classes else None, schema.target_shape)
+        job.loss.check(model.output, schema.target)
     except ShapeError as error:
         raise ShapeError([*error.problems, *_taken_for_classes(job)]) from error
     outputs, targets = np.zeros((0, *model.output.shape)), job.prepared.split("train")[1][:0]

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from scipy.special import expit, log_expit
 
 from dist_bp.errors import ConfigError, ShapeError
-from dist_bp.nn import Context, Loss
+from dist_bp.nn import Context, Field, Loss, Ragged
+from dist_bp.nn.losses.base import LossSum
 from dist_bp.nn.losses.binary_cross_entropy import BinaryCrossEntropy
 from dist_bp.nn.losses.cross_entropy import CrossEntropy, balanced_class_weights
 from dist_bp.nn.losses.huber import Huber
@@ -20,7 +21,7 @@ from dist_bp.types import Array
 from tests.nn.helpers import normal
 
 
-def call(loss: Loss, outputs: Array, targets: Array) -> tuple[float, int, Array]:
+def call(loss: Loss, outputs: Array, targets: Array) -> LossSum:
     return loss(outputs, targets, Context.root(outputs.dtype))
 
 
@@ -144,6 +145,10 @@ def test_balanced_class_weights() -> None:
     assert np.average(weights, weights=counts) == pytest.approx(1.0, rel=1e-15)
 
 
+def target(classes: int | None, shape: tuple[int, ...] = ()) -> Field:
+    return Field(shape) if classes is None else Field(shape, "int", count=classes)
+
+
 @pytest.mark.parametrize(
     ("loss", "output_shape", "classes", "target_shape", "message"),
     [
@@ -173,21 +178,21 @@ def test_misfits(
     message: str,
 ) -> None:
     with pytest.raises(ShapeError, match=message):
-        loss.check(output_shape, classes, target_shape)
+        loss.check(Field(output_shape), target(classes, target_shape))
 
 
 def test_two_problems_are_shown_at_once() -> None:
     with pytest.raises(ShapeError) as caught:
-        CrossEntropy(class_weights=[1.0]).check((3,), 10)
+        CrossEntropy(class_weights=[1.0]).check(Field((3,)), target(10))
     assert len(caught.value.problems) == 2
 
 
 def test_fits() -> None:
-    CrossEntropy(class_weights=[1.0, 2.0]).check((2,), 2)
-    BinaryCrossEntropy().check((1,), 2)
-    BinaryCrossEntropy().check((4,), None, (4,))
-    MeanSquaredError().check((1,), None)
-    Huber().check((2,), None, (2,))
+    CrossEntropy(class_weights=[1.0, 2.0]).check(Field((2,)), target(2))
+    BinaryCrossEntropy().check(Field((1,)), target(2))
+    BinaryCrossEntropy().check(Field((4,)), target(None, (4,)))
+    MeanSquaredError().check(Field((1,)), target(None))
+    Huber().check(Field((2,)), target(None, (2,)))
 
 
 @pytest.mark.parametrize(
@@ -204,3 +209,50 @@ def test_hyperparameters_out_of_range(make: object, message: str) -> None:
     assert callable(make)
     with pytest.raises(ConfigError, match=message):
         make()
+
+
+LOSSES: list[tuple[Loss, bool]] = [
+    (CrossEntropy(0.1, [1.0, 2.0, 0.5]), True),
+    (BinaryCrossEntropy(2.0), False),
+    (MeanSquaredError(), False),
+    (Huber(), False),
+]
+
+
+@pytest.mark.parametrize(("loss", "labels"), LOSSES)
+def test_weights_multiply_what_a_sample_adds(loss: Loss, labels: bool) -> None:
+    outputs, weights = normal((5, 3)), np.array([0.0, 1.0, 2.5, 1.0, 0.25])
+    targets = np.array([0, 1, 2, 1, 0]) if labels else (normal((5, 3), 1) > 0).astype(float)
+    alone = [call(loss, outputs[i : i + 1], targets[i : i + 1]) for i in range(5)]
+    total, weight, gradient = loss(outputs, targets, Context.root("float64"), weights)
+    assert total == pytest.approx(sum(w * one.total for w, one in zip(weights, alone, strict=True)), rel=1e-12)
+    assert weight == 4.75
+    expected = [w * call(loss, outputs[i : i + 1], targets[i : i + 1]).gradient[0] for i, w in enumerate(weights)]
+    np.testing.assert_allclose(gradient, expected, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("loss", "labels"), LOSSES)
+def test_positions_count_each_and_those_beyond_the_length_not(loss: Loss, labels: bool, weighted: bool) -> None:
+    lengths = np.array([4, 0, 2])
+    outputs, weights = normal((3, 4, 3)), np.array([0.5, 3.0, 2.0]) if weighted else None
+    floats = (normal((3, 4, 3), 1) > 0).astype(float)
+    targets = np.argmax(floats, axis=-1) if labels else floats
+    total, weight, gradient = loss(Ragged(outputs, lengths), Ragged(targets, lengths), Context.root("float64"), weights)
+    there = [(i, t) for i in range(3) for t in range(lengths[i])]
+    factor = np.ones(3) if weights is None else weights
+    alone = {(i, t): call(loss, outputs[i, t][None], targets[i, t][None]) for i, t in there}
+    assert total == pytest.approx(sum(factor[i] * alone[i, t].total for i, t in there), rel=1e-12)
+    assert weight == sum(factor[i] for i, _ in there)
+    expected = np.zeros((3, 4, 3))
+    for i, t in there:
+        expected[i, t] = factor[i] * call(loss, outputs[i, t][None], targets[i, t][None]).gradient[0]
+    np.testing.assert_allclose(gradient, expected, rtol=1e-12, atol=1e-15)
+
+
+def test_fixed_positions_are_averaged_like_samples() -> None:
+    outputs, targets = normal((2, 3, 4)), np.array([[0, 1, 2], [3, 3, 0]])
+    spread = call(CrossEntropy(), outputs, targets)
+    rows = call(CrossEntropy(), outputs.reshape(6, 4), targets.reshape(6))
+    assert (spread.total, spread.weight) == (rows.total, 6)
+    np.testing.assert_array_equal(spread.gradient.reshape(6, 4), rows.gradient)

@@ -2,17 +2,33 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
+
+import numpy as np
 
 from dist_bp.component import Component
 from dist_bp.nn.context import Context
-from dist_bp.types import Array, Shape, Task
+from dist_bp.nn.losses.rows import rows_of
+from dist_bp.signals import Field, Signal
+from dist_bp.types import Array, Task
+
+
+class LossSum(NamedTuple):
+    """Loss over some samples: a sum, what it is to be divided by for the mean, and the gradient of the sum.
+
+    `weight` counts positions (of a sample without any: the sample), each times the weight of its sample. `gradient`
+    is like the values of the outputs, of the context's memory, and backward may overwrite it.
+    """
+
+    total: float
+    weight: float
+    gradient: Array
 
 
 class Loss(Component):
     """What training makes smaller, and how outputs become predictions (`activation`).
 
-    Sums, counts and gradients of sums add up over batches and workers; whoever wants the mean divides once.
+    Sums, weights and gradients of sums add up over batches and workers; whoever wants the mean divides once.
     """
 
     name: ClassVar[str]
@@ -21,27 +37,47 @@ class Loss(Component):
     needs_class_counts: bool = False
     """Whether the loss is known only with the classes of the training split, by `for_class_counts`."""
 
-    def for_class_counts(self, counts: Sequence[int] | None) -> "Loss":
+    def for_class_counts(self, counts: Sequence[float] | None) -> "Loss":
         """The loss for a training split with so many samples of each class; None: without what they would change."""
         return self
 
     @abstractmethod
-    def check(self, output_shape: Shape, classes: int | None, target_shape: Shape = ()) -> None:
+    def check(self, output: Field, target: Field) -> None:
         """Raises ShapeError where the last layer does not fit the targets.
 
-        `classes` is their number where the targets are labels and None where they are numbers;
-        `target_shape` is the shape of one sample's target.
+        Labels are whole numbers below `target.count`; other targets are floats.
         """
+
+    def __call__(self, outputs: Signal, targets: Signal, ctx: Context, weights: Array | None = None) -> LossSum:
+        """The loss of samples: `outputs` (n, *positions, k), `targets` (n, *positions) or (n, *positions, k), both
+        ragged or neither, `weights` (n,) of the samples.
+
+        The sum is taken in float64. No argument is written. Evaluation uses the same call and leaves the gradient
+        alone.
+        """
+        rows = rows_of(outputs, targets, weights, ctx)
+        terms, gradient = self.terms(rows.outputs, rows.targets, ctx)
+        scale = 1.0 / terms.shape[1]
+        if scale != 1.0:
+            np.multiply(gradient, scale, out=gradient)
+        if rows.weights is not None:
+            np.multiply(terms, rows.weights, out=terms)
+            np.multiply(gradient, rows.weights, out=gradient)
+        total = float(np.add.reduce(terms, axis=None, dtype=np.float64)) * scale
+        return LossSum(total, rows.weight, gradient.reshape(rows.shape))
 
     @abstractmethod
-    def __call__(self, outputs: Array, targets: Array, ctx: Context) -> tuple[float, int, Array]:
-        """(sum of the samples' losses, number of samples, gradient of the sum with respect to the outputs).
-
-        The sum is taken in float64. Neither argument is written; the gradient is the context's memory,
-        which backward may overwrite. Evaluation uses the same call and leaves the gradient alone.
+    def terms(self, outputs: Array, targets: Array, ctx: Context) -> tuple[Array, Array]:
+        """Of each row of `outputs` (n, k) and `targets` (n,) or (n, k): its terms (n, j), whose mean is its loss, and
+        (n, k) the derivatives of their sum. Neither argument is written; both results are of the context's memory.
         """
 
 
-def units(output_shape: Shape) -> str:
-    """The output shape in the words of a message."""
-    return str(output_shape[0]) if len(output_shape) == 1 else f"the shape {output_shape}"
+def units(output: Field) -> str:
+    """The outputs of a position in the words of a message."""
+    return str(output.shape[-1]) if len(output.shape) == 1 else f"the shape {output.shape}"
+
+
+def flatten(output: Field, target: Field) -> str:
+    """A remedy where the outputs have axes that the targets have not."""
+    return ": put {type: flatten} before it" if len(output.shape) > len(target.shape) + 1 else ""

@@ -7,9 +7,10 @@ import numpy as np
 from dist_bp.errors import ShapeError
 from dist_bp.nn.activations.sigmoid import small_power
 from dist_bp.nn.context import Context
-from dist_bp.nn.losses.base import Loss, units
+from dist_bp.nn.losses.base import Loss, flatten, units
 from dist_bp.options import Doc, Positive
-from dist_bp.types import Array, Shape
+from dist_bp.signals import Field
+from dist_bp.types import Array
 
 
 class BinaryCrossEntropy(Loss):
@@ -26,23 +27,22 @@ class BinaryCrossEntropy(Loss):
     def __init__(self, positive_weight: Annotated[Positive, Doc("Factor of the positive samples.")] = 1.0) -> None:
         self.positive_weight = positive_weight
 
-    def check(self, output_shape: Shape, classes: int | None, target_shape: Shape = ()) -> None:
-        if classes is not None and classes != 2:
-            raise ShapeError(f"binary_cross_entropy needs 2 classes, the data has {classes}: use cross_entropy")
-        wanted = target_shape or (1,)
-        if output_shape != wanted:
+    def check(self, output: Field, target: Field) -> None:
+        if target.count not in (None, 2):
+            raise ShapeError(f"binary_cross_entropy needs 2 classes, the data has {target.count}: use cross_entropy")
+        wanted = Field((*target.shape, 1) if target.count or not target.shape else target.shape, ragged=target.ragged)
+        if output != wanted:
             raise ShapeError(
                 f"binary_cross_entropy needs a unit in the last layer for each label, {units(wanted)}, "
-                f"it has {units(output_shape)}"
+                f"it has {units(output)}{flatten(output, target)}"
             )
 
-    def __call__(self, outputs: Array, targets: Array, ctx: Context) -> tuple[float, int, Array]:
+    def terms(self, outputs: Array, targets: Array, ctx: Context) -> tuple[Array, Array]:
         labels = ctx.buffer("loss.labels", outputs.shape)
         positive = ctx.buffer("loss.positive", outputs.shape)
         scratch = ctx.buffer("loss.scratch", outputs.shape)
         losses = ctx.buffer("loss.losses", outputs.shape)
         gradient = ctx.buffer("loss.gradient", outputs.shape)
-        scale = 1.0 / outputs.shape[1]
         np.copyto(labels, targets.reshape(outputs.shape), casting="same_kind")
         np.multiply(labels, self.positive_weight, out=positive)
         negative = np.subtract(1.0, labels, out=labels)
@@ -58,7 +58,6 @@ class BinaryCrossEntropy(Loss):
         np.subtract(gradient, scratch, out=gradient)
         np.add(power, 1.0, out=scratch)
         np.divide(gradient, scratch, out=gradient)
-        np.multiply(gradient, scale, out=gradient)
 
         # negative * softplus(z) + positive * softplus(-z), softplus(z) being max(z, 0) + log1p(exp(-|z|)).
         np.log1p(power, out=losses)
@@ -70,4 +69,4 @@ class BinaryCrossEntropy(Loss):
         np.minimum(outputs, 0.0, out=scratch)
         np.multiply(scratch, positive, out=scratch)
         np.subtract(losses, scratch, out=losses)
-        return float(np.add.reduce(losses, axis=None, dtype=np.float64)) * scale, len(outputs), gradient
+        return losses, gradient

@@ -8,17 +8,18 @@ import numpy as np
 from dist_bp.errors import ConfigError, ShapeError
 from dist_bp.messages import plural
 from dist_bp.nn.context import Context
-from dist_bp.nn.losses.base import Loss, units
+from dist_bp.nn.losses.base import Loss, flatten, units
 from dist_bp.options import Doc, Fraction, NonNegative
-from dist_bp.types import Array, Shape
+from dist_bp.signals import Field
+from dist_bp.types import Array
 
 
 class CrossEntropy(Loss):
     """Softmax cross-entropy of one class out of several.
 
-    `outputs` are (n, k), the labels `targets` (n,) int64 in 0..k-1. `label_smoothing` moves that part of the target
-    evenly to all k classes (Szegedy et al. 2016, section 7). `class_weights`, one for each class, multiply the loss
-    of a sample by the weight of its label; the count stays the number of samples.
+    `outputs` are (n, ..., k), the labels `targets` (n, ...) int64 in 0..k-1. `label_smoothing` moves that part of the
+    target evenly to all k classes (Szegedy et al. 2016, section 7). `class_weights`, one for each class, multiply the
+    loss of a sample by the weight of its label; what is divided by stays the number of samples.
     """
 
     name = "cross_entropy"
@@ -47,26 +48,27 @@ class CrossEntropy(Loss):
         given = None if isinstance(class_weights, str) else class_weights
         self.class_weights = None if given is None else np.array(given, np.float64)
 
-    def for_class_counts(self, counts: Sequence[int] | None) -> Loss:
+    def for_class_counts(self, counts: Sequence[float] | None) -> Loss:
         if not self.needs_class_counts:
             return self
         return CrossEntropy(self.label_smoothing, balanced_class_weights(counts) if counts else None)
 
-    def check(self, output_shape: Shape, classes: int | None, target_shape: Shape = ()) -> None:
+    def check(self, output: Field, target: Field) -> None:
+        classes = target.count
         if classes is None:
             raise ShapeError("cross_entropy needs class labels, the targets are numbers: use mse, mae or huber")
         problems = []
-        if output_shape != (classes,):
+        if (output.shape, output.ragged) != ((*target.shape, classes), target.ragged):
             problems.append(
                 f"cross_entropy over {plural(classes, 'class')} needs {plural(classes, 'unit')} in the last layer, "
-                f"it has {units(output_shape)}"
+                f"it has {units(output)}{flatten(output, target)}"
             )
         if self.class_weights is not None and len(self.class_weights) != classes:
             problems.append(f"cross_entropy has {len(self.class_weights)} class_weights for {classes} classes")
         if problems:
             raise ShapeError(problems)
 
-    def __call__(self, outputs: Array, targets: Array, ctx: Context) -> tuple[float, int, Array]:
+    def terms(self, outputs: Array, targets: Array, ctx: Context) -> tuple[Array, Array]:
         if self.needs_class_counts:
             raise ConfigError("class_weights: balanced needs the classes' counts: use loss.for_class_counts(counts)")
         rows, classes = outputs.shape
@@ -105,10 +107,10 @@ class CrossEntropy(Loss):
             weights.take(targets, out=row[:, 0], mode="clip")
             np.multiply(losses, row, out=losses)
             np.multiply(gradient, row, out=gradient)
-        return float(np.add.reduce(losses, axis=None, dtype=np.float64)), rows, gradient
+        return losses, gradient
 
 
-def balanced_class_weights(counts: Sequence[int]) -> tuple[float, ...]:
+def balanced_class_weights(counts: Sequence[float]) -> tuple[float, ...]:
     """samples / (classes * samples of the class): classes weigh the same, and a sample 1 on average.
 
     Classes without samples get 0 and are not counted.

@@ -6,8 +6,9 @@ import numpy as np
 
 from dist_bp.errors import ShapeError
 from dist_bp.nn.context import Context
-from dist_bp.nn.losses.base import Loss, units
-from dist_bp.types import Array, Shape
+from dist_bp.nn.losses.base import Loss, flatten, units
+from dist_bp.signals import Field
+from dist_bp.types import Array
 
 
 class RegressionLoss(Loss):
@@ -16,24 +17,22 @@ class RegressionLoss(Loss):
     kind = "regression"
     activation = "identity"
 
-    def check(self, output_shape: Shape, classes: int | None, target_shape: Shape = ()) -> None:
-        if classes is not None:
-            raise ShapeError(f"{self.name} needs numbers, the targets are {classes} classes: use cross_entropy")
-        wanted = target_shape or (1,)
-        if output_shape != wanted:
+    def check(self, output: Field, target: Field) -> None:
+        if target.count is not None:
+            raise ShapeError(f"{self.name} needs numbers, the targets are {target.count} classes: use cross_entropy")
+        wanted = target.shaped(target.shape or (1,))
+        if output != wanted:
             raise ShapeError(
                 f"{self.name} needs as many units in the last layer as a target has numbers, "
-                f"{units(wanted)}, it has {units(output_shape)}"
+                f"{units(wanted)}, it has {units(output)}{flatten(output, target)}"
             )
 
-    def __call__(self, outputs: Array, targets: Array, ctx: Context) -> tuple[float, int, Array]:
-        gradient = ctx.buffer("loss.gradient", outputs.shape)
+    def terms(self, outputs: Array, targets: Array, ctx: Context) -> tuple[Array, Array]:
+        slopes = ctx.buffer("loss.gradient", outputs.shape)
         losses = ctx.buffer("loss.losses", outputs.shape)
-        scale = 1.0 / outputs.shape[1]
-        np.subtract(outputs, targets.reshape(outputs.shape), out=gradient)
-        self._apply(gradient, losses)
-        np.multiply(gradient, scale, out=gradient)
-        return float(np.add.reduce(losses, axis=None, dtype=np.float64)) * scale, len(outputs), gradient
+        np.subtract(outputs, targets.reshape(outputs.shape), out=slopes)
+        self._apply(slopes, losses)
+        return losses, slopes
 
     @abstractmethod
     def _apply(self, errors: Array, losses: Array) -> None:
