@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from dist_bp.metrics.base import Metric, State, ratio
+from dist_bp.metrics.base import Metric, State, ratio, weighted_size, weighted_sum
 from dist_bp.metrics.decisions import decide
 from dist_bp.types import Array
 
@@ -19,10 +19,11 @@ class Accuracy(Metric):
     def empty(self) -> State:
         return {"correct": np.zeros(1, np.int64), "count": np.zeros(1, np.int64)}
 
-    def update(self, state: State, outputs: Array, targets: Array) -> None:
+    def update(self, state: State, outputs: Array, targets: Array, weights: Array | None = None) -> None:
         decided, true = decide(outputs, targets)
-        state["correct"] += np.count_nonzero(decided == true)
-        state["count"] += true.size
+        right = decided == true
+        state["correct"] = state["correct"] + weighted_sum(right, weights)
+        state["count"] = state["count"] + weighted_size(right, weights)
 
     def result(self, state: State) -> float:
         return ratio(state["correct"][0], state["count"][0])

@@ -24,11 +24,10 @@ class AveragePrecision(KeptScores):
         return margins(outputs, targets)[:, np.newaxis], targets.reshape(len(outputs), 1) > 0.5
 
     def result(self, state: State) -> float:
-        scores, truth = (array[:, 0] for array in kept(state))
-        positives = int(np.count_nonzero(truth))
-        if not positives:
+        scores, truth, weights = kept(state)
+        if not truth.any():
             return float("nan")
-        _, place, found = np.unique(-scores, return_inverse=True, return_counts=True)
-        hits = np.bincount(place, weights=truth, minlength=len(found))
+        _, place = np.unique(-scores[:, 0], return_inverse=True)
+        hits, found = np.bincount(place, weights * truth[:, 0]), np.bincount(place, weights)
         precision = np.cumsum(hits) / np.cumsum(found)
-        return float((precision * hits).sum() / positives)
+        return float((precision * hits).sum() / hits.sum())

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from dist_bp.metrics.base import quotients
 from dist_bp.metrics.count_score import CountScore
 from dist_bp.types import Array
 
@@ -14,5 +15,5 @@ class BalancedAccuracy(CountScore):
     name: ClassVar[str] = "balanced_accuracy"
 
     def of_counts(self, hits: Array, predicted: Array, actual: Array) -> Array:
-        recalls: Array = (hits / np.maximum(actual, 1)).sum(axis=-1) / np.count_nonzero(actual, axis=-1)
+        recalls: Array = quotients(hits, actual).sum(axis=-1) / np.count_nonzero(actual, axis=-1)
         return recalls

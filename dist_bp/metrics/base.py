@@ -3,6 +3,8 @@
 from abc import abstractmethod
 from typing import ClassVar
 
+import numpy as np
+
 from dist_bp.component import Component
 from dist_bp.errors import ShapeError
 from dist_bp.types import Array, Task
@@ -12,6 +14,8 @@ State = dict[str, Array]
 
 class Metric(Component):
     """Measures a network's raw `outputs` (n, units) against `targets`; holds no data itself.
+
+    Rows count as often as their `weights` (n,) say, once without any. A row is a sample or a position of one.
 
     The state is a dict of plain arrays. Updating one state with all samples, or several with parts of them
     and merging these in any order, gives the same result.
@@ -41,7 +45,7 @@ class Metric(Component):
         """The state before the first sample."""
 
     @abstractmethod
-    def update(self, state: State, outputs: Array, targets: Array) -> None:
+    def update(self, state: State, outputs: Array, targets: Array, weights: Array | None = None) -> None:
         """Adds samples to `state` in place; raises ShapeError if outputs and targets do not fit."""
 
     @abstractmethod
@@ -58,6 +62,26 @@ def misfit(outputs: Array, targets: Array) -> ShapeError:
         f"{outputs.shape[1]} output units do not fit targets of shape {targets.shape[1:]} a sample: "
         "change the units of the last layer"
     )
+
+
+def weighted_sum(values: Array, weights: Array | None) -> float:
+    """The sum of numbers or truths (n, ...), each times the weight of its row."""
+    if weights is None:
+        return int(np.count_nonzero(values)) if values.dtype == bool else float(values.sum())
+    return float(np.dot(weights, values.reshape(len(values), -1).sum(axis=1, dtype=np.float64)))
+
+
+def weighted_size(values: Array, weights: Array | None) -> float:
+    """How many values (n, ...) there are, each counted by the weight of its row."""
+    if weights is None or not values.size:
+        return values.size
+    return float(weights.sum(dtype=np.float64)) * (values.size // len(values))
+
+
+def quotients(numerators: Array, denominators: Array) -> Array:
+    """Elementwise; 0 where there is nothing to divide by."""
+    where = denominators > 0
+    return np.divide(numerators, denominators, out=np.zeros(np.shape(numerators)), where=where)
 
 
 def ratio(numerator: float, denominator: float) -> float:

@@ -35,15 +35,16 @@ class BestThreshold(KeptScores):
         return probabilities[:, np.newaxis], targets.reshape(len(outputs), 1) == self._decision.positive
 
     def result(self, state: State) -> float:
-        probabilities, truth = (array[:, 0] for array in kept(state))
+        probabilities, truth, weights = kept(state)
         if not len(truth):
             return float("nan")
-        values, place, counts = np.unique(probabilities, return_inverse=True, return_counts=True)
-        hits = np.bincount(place, weights=truth, minlength=len(values))
+        values, place = np.unique(probabilities[:, 0], return_inverse=True)
+        hits, counts = np.bincount(place, weights * truth[:, 0]), np.bincount(place, weights)
+        total = weights.sum()
         # Taken for positive is what lies above: all from each value on, or nothing.
         found, taken = (np.append(np.cumsum(of[::-1])[::-1], 0.0) for of in (hits, counts))
-        actual = np.array([len(truth) - found[0], found[0]])
-        predicted = np.stack([len(truth) - taken, taken], -1)
+        actual = np.array([total - found[0], found[0]])
+        predicted = np.stack([total - taken, taken], -1)
         right = np.stack([actual[0] - (taken - found), found], -1)
         thresholds = _between(values)
         reachable = thresholds < np.append(values, np.inf)
@@ -53,15 +54,15 @@ class BestThreshold(KeptScores):
 
     def decided_anew(self, state: State, threshold: float, metrics: Mapping[str, Metric]) -> dict[str, float | Array]:
         """What those of the metrics that depend on the threshold are at this one, over the samples of `state`."""
-        probabilities, truth = (array[:, 0] for array in kept(state))
+        probabilities, truth, weights = kept(state)
         decision = Decision(self._decision.positive, threshold)
-        outputs = as_outputs(decision.classes(probabilities))
-        labels = np.where(truth, decision.positive, 1 - decision.positive)
+        outputs = as_outputs(decision.classes(probabilities[:, 0]))
+        labels = np.where(truth[:, 0], decision.positive, 1 - decision.positive)
         found: dict[str, float | Array] = {}
         for name, metric in metrics.items():
             if metric.decides:
                 filled = metric.empty()
-                metric.update(filled, outputs, labels)
+                metric.update(filled, outputs, labels, None if (weights == 1).all() else weights)
                 found[name] = metric.result(filled)
         return found
 

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from dist_bp.errors import ShapeError
-from dist_bp.metrics.base import Metric, State, ratio
+from dist_bp.metrics.base import Metric, State, quotients, ratio
 from dist_bp.metrics.decisions import decide
 from dist_bp.types import Array
 
@@ -21,16 +21,17 @@ class ClassCounts(Metric):
     def empty(self) -> State:
         return {name: np.zeros(0, np.int64) for name in self.counts}
 
-    def update(self, state: State, outputs: Array, targets: Array) -> None:
+    def update(self, state: State, outputs: Array, targets: Array, weights: Array | None = None) -> None:
         rows, units = outputs.shape
-        batch = self._count(outputs, targets, 2 if units == 1 and targets.shape in ((rows,), (rows, 1)) else units)
+        classes = 2 if units == 1 and targets.shape in ((rows,), (rows, 1)) else units
+        batch = self._count(outputs, targets, classes, weights)
         state.update(self.merge(state, batch))
 
     def merge(self, a: State, b: State) -> State:
         return {name: _sum(a[name], b[name]) for name in a}
 
     @abstractmethod
-    def _count(self, outputs: Array, targets: Array, classes: int) -> State:
+    def _count(self, outputs: Array, targets: Array, classes: int, weights: Array | None) -> State:
         """The counts of one batch."""
 
 
@@ -40,16 +41,21 @@ class HitCounts(ClassCounts):
     counts = ("hits", "predicted", "actual")
     one_label: ClassVar[bool] = False
 
-    def _count(self, outputs: Array, targets: Array, classes: int) -> State:
+    def _count(self, outputs: Array, targets: Array, classes: int, weights: Array | None) -> State:
         decided, true = decide(outputs, targets)
         if true.ndim == 1:
-            hits = true[decided == true]
+            rows = np.arange(len(true))
+            right = np.flatnonzero(decided == true)
+            found = {"hits": (right, true[right]), "predicted": (rows, decided), "actual": (rows, true)}
         elif self.one_label:
             raise ShapeError(f"{self.name} needs one label a sample")
         else:
-            hits, decided, true = (np.nonzero(labels)[1] for labels in (decided & true, decided, true))
-        found = {"hits": hits, "predicted": decided, "actual": true}
-        return {name: np.bincount(labels, minlength=classes) for name, labels in found.items()}
+            masks = {"hits": decided & true, "predicted": decided, "actual": true}
+            found = {name: (np.nonzero(mask)[0], np.nonzero(mask)[1]) for name, mask in masks.items()}
+        return {
+            name: np.bincount(labels, None if weights is None else weights[rows], minlength=classes)
+            for name, (rows, labels) in found.items()
+        }
 
 
 class ClassScore(HitCounts):
@@ -71,9 +77,9 @@ class ClassScore(HitCounts):
         if self.average == "micro":
             return ratio(numerator.sum(), denominator.sum())
         if self.average == "positive":
-            return float(numerator[1] / max(denominator[1], 1)) if state["actual"].any() else float("nan")
+            return float(quotients(numerator, denominator)[1]) if state["actual"].any() else float("nan")
         occurs = state["predicted"] + state["actual"] > 0
-        scores = numerator[occurs] / np.maximum(denominator[occurs], 1)
+        scores = quotients(numerator[occurs], denominator[occurs])
         return ratio(scores.sum(), len(scores))
 
     @abstractmethod

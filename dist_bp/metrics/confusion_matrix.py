@@ -19,11 +19,11 @@ class ConfusionMatrix(ClassCounts):
     scalar = False
     counts = ("matrix",)
 
-    def _count(self, outputs: Array, targets: Array, classes: int) -> State:
+    def _count(self, outputs: Array, targets: Array, classes: int, weights: Array | None) -> State:
         decided, true = decide(outputs, targets)
         if true.ndim != 1:
             raise ShapeError(f"{self.name} needs one label a sample")
-        cells = np.bincount(true * classes + decided, minlength=classes**2)
+        cells = np.bincount(true * classes + decided, weights, minlength=classes**2)
         return {"matrix": cells.reshape(classes, classes)}
 
     def result(self, state: State) -> Array:

@@ -1,8 +1,6 @@
 """F1."""
 
-import numpy as np
-
-from dist_bp.metrics.base import State
+from dist_bp.metrics.base import State, quotients
 from dist_bp.metrics.class_counts import ClassScore
 from dist_bp.types import Array
 
@@ -39,5 +37,4 @@ class F1Positive(F1):
         """The scores (...) of counts (..., 2)."""
         counts = {"hits": hits, "predicted": predicted, "actual": actual}
         numerator, denominator = self._fraction({name: of[..., 1] for name, of in counts.items()})
-        scores: Array = numerator / np.maximum(denominator, 1)
-        return scores
+        return quotients(numerator, denominator)

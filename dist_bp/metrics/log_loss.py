@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from dist_bp.metrics.base import Metric, State, misfit, ratio
+from dist_bp.metrics.base import Metric, State, misfit, ratio, weighted_size, weighted_sum
 from dist_bp.types import Array
 
 
@@ -21,7 +21,7 @@ class LogLoss(Metric):
     def empty(self) -> State:
         return {"sum": np.zeros(1), "count": np.zeros(1, np.int64)}
 
-    def update(self, state: State, outputs: Array, targets: Array) -> None:
+    def update(self, state: State, outputs: Array, targets: Array, weights: Array | None = None) -> None:
         rows, units = outputs.shape
         scores = outputs.astype(np.float64)
         if targets.shape == outputs.shape or (units == 1 and targets.shape == (rows,)):
@@ -30,8 +30,8 @@ class LogLoss(Metric):
             losses = np.logaddexp.reduce(scores, axis=1) - scores[np.arange(rows), targets]
         else:
             raise misfit(outputs, targets)
-        state["sum"] += losses.sum()
-        state["count"] += losses.size
+        state["sum"] = state["sum"] + weighted_sum(losses, weights)
+        state["count"] = state["count"] + weighted_size(losses, weights)
 
     def result(self, state: State) -> float:
         return ratio(state["sum"][0], state["count"][0])

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from dist_bp.metrics.base import Metric, State
+from dist_bp.metrics.base import Metric, State, quotients
 from dist_bp.metrics.regression import residuals
 from dist_bp.types import Array
 
@@ -22,39 +22,50 @@ class R2(Metric):
 
     def empty(self) -> State:
         state: State = {name: np.zeros(1) for name in ("residual", "mean", "deviation")}
-        return {**state, "count": np.zeros(1, np.int64)}
+        return {**state, "count": np.zeros(1), "samples": np.zeros(1, np.int64)}
 
-    def update(self, state: State, outputs: Array, targets: Array) -> None:
+    def update(self, state: State, outputs: Array, targets: Array, weights: Array | None = None) -> None:
         difference, true = residuals(outputs, targets)
+        if weights is not None:
+            counted = weights > 0
+            difference, true, weights = difference[counted], true[counted], weights[counted].astype(np.float64)
         if not len(true):
             return
         # Relative to the first sample, so that constant targets deviate by exactly 0.
         shifted = true - true[0]
-        shift = shifted.mean(axis=0)
+        shift = np.average(shifted, axis=0, weights=weights)
         batch = {
-            "count": np.array([len(true)]),
-            "residual": np.square(difference).sum(axis=0),
+            "count": np.array([len(true) if weights is None else weights.sum()]),
+            "samples": np.array([len(true)]),
+            "residual": _sums(np.square(difference), weights),
             "mean": true[0] + shift,
-            "deviation": np.square(shifted - shift).sum(axis=0),
+            "deviation": _sums(np.square(shifted - shift), weights),
         }
         state.update(self.merge(state, batch))
 
     def merge(self, a: State, b: State) -> State:
         count = a["count"] + b["count"]
-        fraction = b["count"] / np.maximum(count, 1)
+        fraction = quotients(b["count"], count)
         gap = b["mean"] - a["mean"]
         return {
             "count": count,
+            "samples": a["samples"] + b["samples"],
             "residual": a["residual"] + b["residual"],
             "mean": a["mean"] + gap * fraction,
             "deviation": a["deviation"] + b["deviation"] + gap**2 * (a["count"] * fraction),
         }
 
     def result(self, state: State) -> float:
-        if state["count"][0] < 2:
+        if state["samples"][0] < 2:
             return float("nan")
         residual, deviation = state["residual"], state["deviation"]
         varies = deviation > 0
         scores = np.where(residual > 0, 0.0, 1.0)
         scores[varies] = 1 - residual[varies] / deviation[varies]
         return float(scores.mean())
+
+
+def _sums(values: Array, weights: Array | None) -> Array:
+    """Of each column."""
+    sums: Array = values.sum(axis=0) if weights is None else weights @ values
+    return sums

@@ -4,7 +4,7 @@ from abc import abstractmethod
 
 import numpy as np
 
-from dist_bp.metrics.base import Metric, State, misfit, ratio
+from dist_bp.metrics.base import Metric, State, misfit, ratio, weighted_size, weighted_sum
 from dist_bp.types import Array
 
 
@@ -26,10 +26,10 @@ class MeanError(Metric):
     def empty(self) -> State:
         return {"sum": np.zeros(1), "count": np.zeros(1, np.int64)}
 
-    def update(self, state: State, outputs: Array, targets: Array) -> None:
+    def update(self, state: State, outputs: Array, targets: Array, weights: Array | None = None) -> None:
         difference, _ = residuals(outputs, targets)
-        state["sum"] += self._errors(difference).sum()
-        state["count"] += difference.size
+        state["sum"] = state["sum"] + weighted_sum(self._errors(difference), weights)
+        state["count"] = state["count"] + weighted_size(difference, weights)
 
     def result(self, state: State) -> float:
         return ratio(state["sum"][0], state["count"][0])

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from dist_bp.metrics.base import Metric, State
+from dist_bp.metrics.base import Metric, State, weighted_size
 from dist_bp.metrics.regression import residuals
 from dist_bp.types import Array
 
@@ -19,11 +19,13 @@ class Rmse(Metric):
     def empty(self) -> State:
         return {"sum": np.zeros(1), "count": np.zeros(1, np.int64)}
 
-    def update(self, state: State, outputs: Array, targets: Array) -> None:
+    def update(self, state: State, outputs: Array, targets: Array, weights: Array | None = None) -> None:
         difference, _ = residuals(outputs, targets)
-        state["sum"] = state["sum"] + np.square(difference).sum(axis=0)
-        state["count"] += len(difference)
+        squares = np.square(difference)
+        columns = squares.sum(axis=0) if weights is None else weights @ squares
+        state["sum"] = state["sum"] + columns
+        state["count"] = state["count"] + weighted_size(squares[:, 0], weights)
 
     def result(self, state: State) -> float:
-        count = int(state["count"][0])
+        count = state["count"][0]
         return float(np.sqrt(state["sum"] / count).mean()) if count else float("nan")

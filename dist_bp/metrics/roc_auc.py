@@ -31,18 +31,18 @@ class RocAuc(KeptScores):
         raise misfit(outputs, targets)
 
     def result(self, state: State) -> float:
-        columns = zip(*(array.T for array in kept(state)), strict=True)
-        areas = [area_under_curve(scores, truth) for scores, truth in columns if 0 < truth.sum() < len(truth)]
+        scores, truth, weights = kept(state)
+        columns = zip(scores.T, truth.T, strict=True)
+        areas = [area_under_curve(one, true, weights) for one, true in columns if 0 < true.sum() < len(true)]
         return sum(areas) / len(areas) if areas else float("nan")
 
 
-def area_under_curve(scores: Array, truth: Array) -> float:
-    """The Mann-Whitney statistic (Hanley & McNeil 1982) with tied scores sharing their mean rank.
+def area_under_curve(scores: Array, truth: Array, weights: Array) -> float:
+    """The Mann-Whitney statistic (Hanley & McNeil 1982), tied scores counting half, of pairs by their weights' product.
 
-    Ranks are halves of integers, so that their sum is exact and the order of the samples does not matter.
+    Without weights all sums are of halves of integers, so exact, and the order of the samples does not matter.
     """
-    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = np.cumsum(counts) - (counts - 1) / 2
-    positives = int(np.count_nonzero(truth))
-    above = ranks[inverse[truth]].sum() - positives * (positives + 1) / 2
-    return float(above / (positives * (len(scores) - positives)))
+    _, place = np.unique(scores, return_inverse=True)
+    positive, negative = (np.bincount(place, weights * mask) for mask in (truth, ~truth))
+    below = np.cumsum(negative) - negative / 2
+    return float(positive @ below / (positive.sum() * negative.sum()))

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from dist_bp.errors import ShapeError
-from dist_bp.metrics.base import Metric, State, ratio
+from dist_bp.metrics.base import Metric, State, ratio, weighted_size, weighted_sum
 from dist_bp.options import Count, Doc
 from dist_bp.types import Array
 
@@ -26,7 +26,7 @@ class TopK(Metric):
     def empty(self) -> State:
         return {"correct": np.zeros(1, np.int64), "count": np.zeros(1, np.int64)}
 
-    def update(self, state: State, outputs: Array, targets: Array) -> None:
+    def update(self, state: State, outputs: Array, targets: Array, weights: Array | None = None) -> None:
         rows, units = outputs.shape
         if units == 1 or targets.shape != (rows,):
             raise ShapeError(f"{self.name} needs one output unit for each class and one label a sample")
@@ -35,8 +35,9 @@ class TopK(Metric):
         own = np.take_along_axis(outputs, targets[:, None], axis=1)
         tied_before = (outputs == own) & (np.arange(units) < targets[:, None])
         ahead = np.count_nonzero(~(outputs <= own) | tied_before, axis=1)
-        state["correct"] += np.count_nonzero(ahead < self.k)
-        state["count"] += rows
+        found = ahead < self.k
+        state["correct"] = state["correct"] + weighted_sum(found, weights)
+        state["count"] = state["count"] + weighted_size(found, weights)
 
     def result(self, state: State) -> float:
         return ratio(state["correct"][0], state["count"][0])

@@ -28,8 +28,8 @@ class Viewed(Metric):
     def empty(self) -> State:
         return self._metric.empty()
 
-    def update(self, state: State, outputs: Array, targets: Array) -> None:
-        self._metric.update(state, *self._view(outputs, targets))
+    def update(self, state: State, outputs: Array, targets: Array, weights: Array | None = None) -> None:
+        self._metric.update(state, *self._view(outputs, targets), weights)
 
     def merge(self, a: State, b: State) -> State:
         return self._metric.merge(a, b)
