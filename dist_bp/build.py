@@ -72,7 +72,7 @@ def class_counts(prepared: data.Prepared) -> list[int] | None:
     """Samples of each class in the training split."""
     if prepared.schema.classes is None:
         return None
-    counts: list[int] = np.bincount(prepared.split("train")[1], minlength=len(prepared.schema.classes)).tolist()
+    counts: list[int] = np.bincount(prepared.split("train").targets, minlength=len(prepared.schema.classes)).tolist()
     return counts
 
 

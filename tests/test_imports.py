@@ -20,6 +20,7 @@ LAYERS = [
     ["train"],
     ["runtime", "track", "serve"],
     ["ps", "build"],
+    ["scoring"],
     ["config"],
     ["components"],
     ["data", "nn", "optim", "metrics", "tuning", "checkpoint"],

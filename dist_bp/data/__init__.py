@@ -6,20 +6,26 @@ from dist_bp.data.prepare import prepare
 from dist_bp.data.prepared import Prepared, Schema
 from dist_bp.data.preprocess.base import Preprocessor
 from dist_bp.data.reader import Reader
-from dist_bp.data.shards import Batches, Part, epoch_order, evaluation_rows, gather, owned_groups
+from dist_bp.data.samples import Amount, Batch, Gatherer, RaggedArray, SampleStore
+from dist_bp.data.shards import Batches, Part, epoch_order, evaluation_rows, owned_groups
 from dist_bp.data.sources.base import Samples, Source
 from dist_bp.data.split import Split, split_indices
 from dist_bp.data.targets import Targets
 from dist_bp.data.task import TaskHint
 
 __all__ = [
+    "Amount",
+    "Batch",
     "Batches",
     "Features",
+    "Gatherer",
     "Part",
     "Pipeline",
     "Prepared",
     "Preprocessor",
+    "RaggedArray",
     "Reader",
+    "SampleStore",
     "Samples",
     "Schema",
     "Source",
@@ -28,7 +34,6 @@ __all__ = [
     "TaskHint",
     "epoch_order",
     "evaluation_rows",
-    "gather",
     "owned_groups",
     "prepare",
     "split_indices",

@@ -10,9 +10,10 @@ import numpy as np
 from dist_bp.data.example import read_example
 from dist_bp.data.inputs import Raw
 from dist_bp.data.pipeline import Pipeline
+from dist_bp.data.samples import SampleStore
 from dist_bp.errors import DataError
 from dist_bp.signals import Field
-from dist_bp.types import Array, DType, Shape, Task
+from dist_bp.types import DType, Shape, Task
 
 FORMAT = 3
 SCHEMA, PIPELINE = "schema.json", "pipeline.json"
@@ -92,14 +93,14 @@ class Prepared:
         facts = record["digest"], record["source_digest"], schema, pipeline, record["splits"]
         return cls(directory, *facts, tuple(record.get("notes", ())))
 
-    def split(self, name: str) -> tuple[Array, Array]:
-        """Inputs (n, *input_shape) and targets of a split, mapped read-only.
+    def split(self, name: str) -> SampleStore:
+        """The samples of a split, mapped read-only; targets are int64 labels (n,) or floats (n, k).
 
-        Targets are int64 labels (n,) or floats (n, k). Raises KeyError for a split that is not in `splits`.
+        Raises KeyError for a split that is not in `splits`.
         """
         self.splits[name]
         x, y = (np.load(self.directory / name / f"{part}.npy", mmap_mode="r", allow_pickle=False) for part in "xy")
-        return x.view(np.ndarray), y.view(np.ndarray)
+        return SampleStore(x.view(np.ndarray), y.view(np.ndarray))
 
     def example(self) -> Raw:
         """The first raw rows of the source, an array or a DataFrame. Raises DataError where they are lost."""

@@ -37,15 +37,9 @@ def owned_groups(batch_rows: int, group_size: int, workers: int, rank: int) -> t
     return groups * rank // workers, groups * (rank + 1) // workers
 
 
-def evaluation_rows(samples: int, workers: int, rank: int, block: int) -> list[tuple[int, int]]:
-    """The rows (start, stop) of a split that worker `rank` evaluates, at most `block` at a time."""
-    first, last = samples * rank // workers, samples * (rank + 1) // workers
-    return [(start, min(start + block, last)) for start in range(first, last, block)]
-
-
-def gather(array: Array, rows: Array, out: Array) -> None:
-    """out[i] = array[rows[i]] without temporaries; `rows` must lie within the array."""
-    np.take(array, rows, axis=0, out=out, mode="clip")
+def evaluation_rows(samples: int, workers: int, rank: int) -> tuple[int, int]:
+    """The rows (start, stop) of a split that worker `rank` evaluates."""
+    return samples * rank // workers, samples * (rank + 1) // workers
 
 
 class Batches:
@@ -97,14 +91,19 @@ class Batches:
 
         The share is the worker's own unless given.
         """
+        whole = self.whole(step)
+        plans = self._last if self._is_last(step) else self._full
+        plan = plans[self._rank if share is None else share]
+        return [Part(whole[start:stop], groups) for start, stop, groups in plan]
+
+    def whole(self, step: int) -> Array:
+        """Indices of all samples of the global batch of `step`, in order."""
         epoch, batch = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
             self._order = epoch_order(self._samples, self._seed, epoch, self._shuffle)
             self._epoch = epoch
         base = batch * self._stride
-        plans = self._last if self._is_last(step) else self._full
-        plan = plans[self._rank if share is None else share]
-        return [Part(self._order[base + start : base + stop], groups) for start, stop, groups in plan]
+        return self._order[base : base + self.rows(step)]
 
     def _is_last(self, step: int) -> bool:
         return step % self.steps_per_epoch == self.steps_per_epoch - 1

@@ -49,8 +49,9 @@ class Arena:
         self.committed = self._view("committed")[:, 0]
         self.chosen = self._view("chosen")[:, 0]
         self.sources = self._view("source")[:, :, 0]
-        self.expected = self._view("expected")[:, :, 0]
+        self.expected = self._view("expected")[:, :, :2]
         self.counts = self._view("count")[:, :, : mode.local_steps]
+        self.weights = self._view("weight")[:, :, : mode.local_steps]
         self.losses = self._view("loss")[:, :, : mode.local_steps]
         self.squares = self._view("squares")
         self.gradients = [[self._view(f"gradients/{worker}/{slot}") for slot in slots] for worker in workers]

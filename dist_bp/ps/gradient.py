@@ -1,15 +1,17 @@
 """Forward and backward passes over a share of a global batch, written into flat vectors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from dist_bp.data.shards import Batches, gather
+from dist_bp.data.samples import Amount, Gatherer, SampleStore
+from dist_bp.data.shards import Batches
 from dist_bp.metrics import Metric
-from dist_bp.nn import Gradients, Group, Loss, Model, Views
+from dist_bp.nn import Gradients, Loss, Model, Views
 from dist_bp.nn.layout import aligned_zeros
 from dist_bp.ps.lease import MetricStates
+from dist_bp.scoring import Scorer
 from dist_bp.types import Array
 
 
@@ -43,67 +45,53 @@ class GradientBuffers:
 
 
 class Gradient:
-    """The gradient of the loss over shares of the training split; `train` holds its inputs and targets."""
+    """The gradient of the loss over shares of the training split."""
 
     def __init__(
-        self,
-        model: Model,
-        loss: Loss,
-        metrics: Mapping[str, Metric],
-        train: tuple[Array, Array],
-        batches: Batches,
-        seed: int,
+        self, model: Model, loss: Loss, metrics: Mapping[str, Metric], train: SampleStore, batches: Batches, seed: int
     ) -> None:
         self.context = model.context(seed)
         self.batches = batches
-        self._model = model
-        self._loss = loss
-        self._metrics = metrics
+        self._scorer = Scorer(model, loss, metrics)
         self._train = train
-        inputs, targets = train
-        self._inputs = np.empty((batches.largest, *inputs.shape[1:]), inputs.dtype)
-        self._targets = np.empty((batches.largest, *targets.shape[1:]), targets.dtype)
+        self._gatherer = Gatherer(train, batches.largest)
+
+    def whole(self, step: int) -> Amount:
+        """How much the global batch of a step is."""
+        return self._train.amount(self.batches.whole(step))
+
+    def share(self, step: int, share: int) -> Amount:
+        """How much a share of it is."""
+        parts = self.batches.parts(step, share)
+        return sum((self._train.amount(part.rows) for part in parts), Amount(0, 0.0))
 
     def compute(
-        self, step: int, share: int, weights: Weights, buffers: GradientBuffers, divisor: float, metrics: MetricStates
-    ) -> tuple[float, int]:
-        """Fills `buffers` with the gradient of the sum over the share's samples, divided by `divisor`.
+        self, step: int, share: int, weights: Weights, buffers: GradientBuffers, whole: Amount, metrics: MetricStates
+    ) -> tuple[float, Amount]:
+        """Fills `buffers` with the gradient of the sum over the share's samples, divided by the weight of `whole`.
 
-        Returns the sum of their losses and their number, and adds them to `metrics`.
+        Returns the sum of their losses and how much it is the sum of, and adds the samples to `metrics`.
         """
-        total, count = 0.0, 0
+        total, amount = 0.0, Amount(0, 0.0)
         buffers.gradient_views.begin()
         buffers.sum_views.begin()
-        for rows, groups in self.batches.parts(step, share):
-            loss, samples = self._pass(step, rows, groups, weights, buffers, divisor, metrics)
+        rows = self.batches.whole(step)
+        for part in self.batches.parts(step, share):
+            batch = self._gatherer.batch(*part, rows)
+            self.context.begin(
+                training=True,
+                step=step,
+                groups=batch.groups,
+                statistics=weights.statistics,
+                sums=buffers.sum_views,
+            )
+            loss, more, gradient, backward = self._scorer.score(batch, weights.parameters, self.context, metrics)
+            gradient *= 1.0 / (whole.weight or 1.0)  # the smallest array of the pass: the rest is divided with it
+            backward(gradient, buffers.gradient_views)
             total += loss
-            count += samples
+            amount += more
         buffers.gradient_views.end()
         buffers.sum_views.end()
         if buffers.sums.size:
-            np.multiply(buffers.sums, 1.0 / divisor, out=buffers.sums)
-        return total, count
-
-    def _pass(
-        self,
-        step: int,
-        rows: Array,
-        groups: Sequence[Group],
-        weights: Weights,
-        buffers: GradientBuffers,
-        divisor: float,
-        metrics: MetricStates,
-    ) -> tuple[float, int]:
-        inputs, targets = self._inputs[: len(rows)], self._targets[: len(rows)]
-        gather(self._train[0], rows, inputs)
-        gather(self._train[1], rows, targets)
-        self.context.begin(
-            training=True, step=step, groups=groups, statistics=weights.statistics, sums=buffers.sum_views
-        )
-        outputs, backward = self._model.forward(inputs, weights.parameters, self.context)
-        loss, _, gradient = self._loss(outputs, targets, self.context)
-        for name, state in metrics.items():
-            self._metrics[name].update(state, outputs, targets)
-        gradient *= 1.0 / divisor  # the smallest array of the pass: whatever follows is divided with it
-        backward(gradient, buffers.gradient_views)
-        return loss, len(rows)
+            np.multiply(buffers.sums, 1.0 / whole.samples, out=buffers.sums)
+        return total, amount

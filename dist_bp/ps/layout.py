@@ -99,8 +99,9 @@ class ArenaLayout:
             ("committed", (self.servers, line), "int64"),
             ("chosen", (sum(self.placement), line), "int64"),
             ("source", (self.workers, slots, line), "int64"),
-            ("expected", (self.workers, slots, line), "int64"),
+            ("expected", (self.workers, slots, line), "float64"),
             ("count", (self.workers, slots, scores), "int64"),
+            ("weight", (self.workers, slots, scores), "float64"),
             ("loss", (self.workers, slots, scores), "float64"),
             ("squares", (sum(_count(*self.slice(node)) for node in range(self.nodes)),), "float64"),
         ]

@@ -54,7 +54,8 @@ class WorkerReport:
 class ServerReport:
     """One server's side of a lease.
 
-    `losses` and `counts` have an element for each global batch: sums over its samples, and their number. The others
+    `losses`, `counts` and `weights` have an element for each global batch: the sum over its samples, their number, and
+    what the sum is to be divided by. The others
     have one for each update: `squares`, this server's part of the squared norm of what was applied;
     `learning_rates`; `staleness`, by how many versions the oldest gradient in it was behind; `times`, moments of the
     monotonic clock in seconds: begun, collected, updated, published; `clock` is as in WorkerReport. `wire_bytes` are
@@ -65,6 +66,7 @@ class ServerReport:
     index: int
     losses: Array
     counts: Array
+    weights: Array
     squares: Array
     learning_rates: Array
     staleness: Array
@@ -84,8 +86,8 @@ class NonFinite:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Loss and metrics over one worker's shard of a split, or merged over all of them."""
+    """Loss and metrics over one worker's shard of a split, or merged over all of them: a sum, and its weight."""
 
     loss: float
-    count: int
+    weight: float
     metrics: MetricStates

@@ -1,14 +1,19 @@
 """What one server does in a lease, as it goes: where it is, and what it will report."""
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
 from dist_bp.ps.layout import ArenaLayout
 from dist_bp.ps.lease import Lease, NonFinite, ServerReport, clock_offset
 
-Scores = list[list[Any]]
-"""A number for each worker and step of an update."""
+
+class Scores(NamedTuple):
+    """Sums of losses, numbers of samples, and weights: each a row for each worker, with a number for each step."""
+
+    losses: list[list[float]]
+    counts: list[list[int]]
+    weights: list[list[float]]
 
 
 class LeaseLog:
@@ -26,6 +31,7 @@ class LeaseLog:
         self._before = lease.first * (total if layout.mode.name == "async" else 1)
         self._losses = np.zeros(lease.steps)
         self._counts = np.zeros(lease.steps, np.int64)
+        self._weights = np.zeros(lease.steps)
         self._log = np.zeros((len(self.updates), 6))
 
     @property
@@ -53,11 +59,12 @@ class LeaseLog:
             self._parts[ranks] = workers, nodes
         return self._parts[ranks]
 
-    def add(self, losses: Scores, counts: Scores, squares: float, rate: float, times: tuple[float, ...]) -> None:
+    def add(self, scores: Scores, squares: float, rate: float, times: tuple[float, ...]) -> None:
         first = self.step - self.lease.first
         for index in range(self.length):
-            self._losses[first + index] += sum(row[index] for row in losses)
-            self._counts[first + index] += sum(row[index] for row in counts)
+            self._losses[first + index] += sum(row[index] for row in scores.losses)
+            self._counts[first + index] += sum(row[index] for row in scores.counts)
+            self._weights[first + index] += sum(row[index] for row in scores.weights)
         self._log[self.done] = squares, rate, *times
         self.done += 1
 
@@ -69,6 +76,7 @@ class LeaseLog:
             index=index,
             losses=self._losses[:steps],
             counts=self._counts[:steps],
+            weights=self._weights[:steps],
             squares=log[:, 0],
             learning_rates=log[:, 1],
             staleness=self.staleness[: self.done],

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from dist_bp.data.samples import Amount
 from dist_bp.nn import Model
 from dist_bp.nn.layout import aligned_zeros
 from dist_bp.optim import Slice, Updater
@@ -44,36 +45,38 @@ class LocalSteps:
 
     def round(self, version: int, steps: range, share: int, rate_factor: float, metrics: MetricStates) -> None:
         """Makes the steps from `version` and leaves in the arena what the servers average."""
-        arena, worker, batches = self._arena, self._worker, self._gradient.batches
+        arena, worker = self._arena, self._worker
         start = arena.parameters[version % len(arena.parameters)]
         state = arena.states[worker]
         np.copyto(self._parameters, start)
         np.copyto(self._statistics, arena.statistics[version % len(arena.statistics)])
         for name, array in state.items():
             np.copyto(array, arena.optimizer[version % 2][name])
+        own = Amount(0, 0.0)
         for index, step in enumerate(steps):
-            loss, count = self._step(step, share, rate_factor, metrics)
+            loss, amount = self._step(step, share, rate_factor, metrics)
             arena.losses[worker, 0, index] = loss
-            arena.counts[worker, 0, index] = count
-        expected = sum(batches.rows(step) for step in steps)
-        weight = int(arena.counts[worker, 0, : len(steps)].sum()) / expected
-        arena.expected[worker, 0] = expected
+            arena.counts[worker, 0, index], arena.weights[worker, 0, index] = amount
+            own += amount
+        whole = sum((self._gradient.whole(step) for step in steps), Amount(0, 0.0))
+        arena.expected[worker, 0] = whole
+        weight = own.weight / whole.weight if whole.weight else 0.0
         moved = arena.gradients[worker][0]
         np.subtract(start, self._parameters, out=moved)
         moved *= weight
-        np.multiply(self._statistics, weight, out=arena.sums[worker][0])
+        np.multiply(self._statistics, own.samples / whole.samples, out=arena.sums[worker][0])
         for array in state.values():
             array *= weight
 
-    def _step(self, step: int, share: int, rate_factor: float, metrics: MetricStates) -> tuple[float, int]:
-        rows = sum(len(part.rows) for part in self._gradient.batches.parts(step, share))
-        if not rows:
-            return 0.0, 0
-        loss, count = self._gradient.compute(step, share, self._weights, self._buffers, rows, metrics)
+    def _step(self, step: int, share: int, rate_factor: float, metrics: MetricStates) -> tuple[float, Amount]:
+        own = self._gradient.share(step, share)
+        if not own.samples:
+            return 0.0, own
+        loss, amount = self._gradient.compute(step, share, self._weights, self._buffers, own, metrics)
         self._apply(step, self._rate(step) * rate_factor)
         if self._buffers.sums.size:
             self._statistics += (1 - self._momentum) * (self._buffers.sums - self._statistics)
-        return loss, count
+        return loss, amount
 
     def _apply(self, step: int, rate: float) -> None:
         gradients, state = self._buffers.gradients, self._arena.states[self._worker]

@@ -167,17 +167,17 @@ class Server:
         ranks = collector.collect(version)
         collected = time.perf_counter()
         arena.begun[self.index] = version
-        contribution, losses, counts = self._scores(log, version, ranks)
+        contribution, scores = self._scores(log, version, ranks)
         rate = self._rate(log.step) * log.lease.rate_factor * contribution.fraction
         squares = math.nan
-        if math.isfinite(sum(chain(*losses))):
+        if math.isfinite(sum(chain(*scores.losses))):
             applied = 1.0 if self._layout.mode.name == "local" else rate  # local steps have been made with it
             squares = self._update.apply(
                 version, log.number, applied, contribution, lambda: self._total_norm(log.lease.generation, version)
             )
         if not math.isfinite(squares):
             self._abort(log.lease.generation)
-            culprits = [rank for rank, own in zip(ranks, losses, strict=True) if not math.isfinite(sum(own))]
+            culprits = [rank for rank, own in zip(ranks, scores.losses, strict=True) if not math.isfinite(sum(own))]
             log.non_finite = NonFinite(log.step, culprits[0] if culprits else None)
             return False
         self._update.complete(version, contribution)
@@ -185,29 +185,33 @@ class Server:
         arena.committed[self.index] = version
         collector.release(version)
         log.staleness[log.done] = self._staleness(contribution, version)
-        log.add(losses, counts, squares, rate, (begun, collected, updated, time.perf_counter()))
+        log.add(scores, squares, rate, (begun, collected, updated, time.perf_counter()))
         return True
 
-    def _scores(self, log: LeaseLog, version: int, ranks: tuple[int, ...]) -> tuple[Contribution, Scores, Scores]:
-        """What the update is made of, and losses and counts of its workers, in the order of ranks, and steps."""
+    def _scores(self, log: LeaseLog, version: int, ranks: tuple[int, ...]) -> tuple[Contribution, Scores]:
+        """What the update is made of, and the scores of its workers, in the order of ranks, and steps."""
         arena, slot, length = self.arena, log.done % self._layout.mode.slots, log.length
         workers, nodes = log.parts(ranks)
-        every, totals = arena.losses[:, slot, :length].tolist(), arena.counts[:, slot, :length].tolist()
-        losses, counts = [every[worker] for worker in workers], [totals[worker] for worker in workers]
-        expected = int(arena.expected[workers[0], slot]) if workers else 0
+        tables = (table[:, slot, :length].tolist() for table in (arena.losses, arena.counts, arena.weights))
+        scores = Scores(*([table[worker] for worker in workers] for table in tables))
+        samples, weight = arena.expected[workers[0], slot].tolist() if workers else (0.0, 0.0)
         contribution = Contribution(workers, slot, nodes)
         if self._mesh:
-            scores = [float(expected), *chain(*losses), *chain(*counts)]
-            got = self._update.gather(version, contribution, scores)
-            got[self._layout.node] = tuple(scores)
-            expected = int(got[nodes[0]][0])
-            parts = [np.array(got[node][1:]).reshape(2, -1, length) for node in nodes]
-            losses = np.concatenate([part[0] for part in parts]).tolist()
-            counts = np.concatenate([part[1] for part in parts]).astype(np.int64).tolist()
-        count = sum(chain(*counts))
-        scale = expected / count if count else 0.0  # a short last batch can leave a share empty
-        fraction = count / expected if self._layout.mode.name == "async" else 1.0
-        return contribution._replace(scale=scale, fraction=fraction), losses, counts
+            sent = [samples, weight, *chain(*scores.losses), *chain(*scores.counts), *chain(*scores.weights)]
+            got = self._update.gather(version, contribution, sent)
+            got[self._layout.node] = tuple(sent)
+            samples, weight = got[nodes[0]][:2]
+            parts = [np.array(got[node][2:]).reshape(3, -1, length) for node in nodes]
+            losses, counts, weights = (np.concatenate([part[row] for part in parts]) for row in range(3))
+            scores = Scores(losses.tolist(), counts.astype(np.int64).tolist(), weights.tolist())
+        counted, weighed = sum(chain(*scores.counts)), sum(chain(*scores.weights))
+        if counted != samples:  # some were dropped, or it is one worker's alone
+            contribution = contribution._replace(
+                scale=weight / weighed if weighed else 0.0, sample_scale=samples / counted if counted else 0.0
+            )
+        if self._layout.mode.name == "async":
+            contribution = contribution._replace(fraction=counted / samples)
+        return contribution, scores
 
     def _staleness(self, contribution: Contribution, version: int) -> int:
         """By how many versions the oldest of this node's gradients was behind."""

@@ -17,13 +17,15 @@ from dist_bp.types import Array
 class Contribution(NamedTuple):
     """Whose slots make an update: local indices of this node's workers, their slot, and all nodes that have any.
 
-    `scale` turns the sum of the slots into an average, `fraction` is the part of a global batch that it is over.
+    `scale` turns the sum of the slots into an average by weight, `sample_scale` into one over samples; `fraction` is
+    the part of a global batch that it is over.
     """
 
     workers: tuple[int, ...]
     slot: int
     nodes: tuple[int, ...]
     scale: float = 1.0
+    sample_scale: float = 1.0
     fraction: float = 1.0
 
 
@@ -155,7 +157,7 @@ class SliceUpdate:
             total = np.zeros_like(total)
             for node in sorted(sums):
                 total += sums[node]
-        total *= contribution.scale
+        total *= contribution.sample_scale
         versions = len(arena.statistics)
         new = arena.statistics[version % versions]
         if self._layout.mode.name == "local":

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from dist_bp.data.samples import Amount, SampleStore
 from dist_bp.data.shards import Batches, evaluation_rows
 from dist_bp.metrics import Metric
 from dist_bp.nn import Loss, Model
@@ -19,6 +20,7 @@ from dist_bp.ps.layout import ArenaLayout
 from dist_bp.ps.lease import Evaluation, Lease, MetricStates, WorkerReport, clock_offset
 from dist_bp.ps.local_steps import LocalSteps, Rate
 from dist_bp.ps.modes import NO_TICKET
+from dist_bp.scoring import Scorer
 from dist_bp.types import Array
 
 EVALUATION_ROWS = 1024
@@ -27,7 +29,7 @@ EVALUATION_ROWS = 1024
 class Worker:
     """Worker `rank` of a run, on the node that the layout describes.
 
-    `data` maps the name of a split to its inputs (n, *input shape) and targets; `batches` says which rows of the
+    `data` maps the name of a split to its samples; `batches` says which rows of the
     training split are whose at each step. `updater` and `rate` make the local steps of the `local` mode.
     """
 
@@ -38,7 +40,7 @@ class Worker:
         model: Model,
         loss: Loss,
         metrics: Mapping[str, Metric],
-        data: Mapping[str, tuple[Array, Array]],
+        data: Mapping[str, SampleStore],
         batches: Batches,
         seed: int,
         secret: bytes,
@@ -50,8 +52,8 @@ class Worker:
         self._layout = layout
         self._local = layout.ranks(layout.node).index(rank)
         self._model = model
-        self._loss = loss
         self._metrics = metrics
+        self._scorer = Scorer(model, loss, metrics)
         self._data = data
         self._batches = batches
         self._secret = secret
@@ -105,21 +107,17 @@ class Worker:
     @np.errstate(all="ignore")
     def evaluate(self, split: str) -> Evaluation:
         """Loss and metrics of the committed version over this worker's blocks of a split."""
-        inputs, targets = self._data[split]
+        samples = self._data[split]
         context, weights = self._gradient.context, self._weights(self.arena.version)
         context.begin(training=False, statistics=weights.statistics)
         metrics = {name: metric.empty() for name, metric in self._metrics.items()}
-        total, count = 0.0, 0
-        workers = sum(self._layout.placement)
-        for start, stop in evaluation_rows(len(inputs), workers, self.rank, EVALUATION_ROWS):
-            block = np.ascontiguousarray(inputs[start:stop])
-            wanted = targets[start:stop]
-            outputs, _ = self._model.forward(block, weights.parameters, context)
-            total += self._loss(outputs, wanted, context).total
-            count += len(block)
-            for name, state in metrics.items():
-                self._metrics[name].update(state, outputs, wanted)
-        return Evaluation(total, count, metrics)
+        loss, amount = 0.0, Amount(0, 0.0)
+        start, stop = evaluation_rows(len(samples), sum(self._layout.placement), self.rank)
+        for batch in samples.blocks(start, stop, EVALUATION_ROWS):
+            scored = self._scorer.score(batch, weights.parameters, context, metrics)
+            loss += scored.loss
+            amount += scored.amount
+        return Evaluation(loss, amount.weight, metrics)
 
     def non_finite_gradient(self) -> str | None:
         """The first parameter of which what this worker left last holds a NaN or an infinity."""
@@ -136,16 +134,16 @@ class Worker:
             self._arena.close()
 
     def compute(self, step: int, metrics: MetricStates, share: int | None = None, slot: int = 0) -> None:
-        """Fills a slot with gradient, loss and sample count of a share, the worker's own unless given, of a batch."""
+        """Fills a slot with gradient, loss and amount of a share, the worker's own unless given, of a batch."""
         arena = self.arena
-        expected = self._batches.rows(step)
+        whole = self._gradient.whole(step)
         weights = self._private_copy() if self._layout.mode.name == "async" else self._weights(arena.version)
-        loss, count = self._gradient.compute(
-            step, self.rank if share is None else share, weights, self._slots[slot], expected, metrics
+        loss, amount = self._gradient.compute(
+            step, self.rank if share is None else share, weights, self._slots[slot], whole, metrics
         )
         arena.losses[self._local, slot, 0] = loss
-        arena.counts[self._local, slot, 0] = count
-        arena.expected[self._local, slot] = expected
+        arena.counts[self._local, slot, 0], arena.weights[self._local, slot, 0] = amount
+        arena.expected[self._local, slot] = whole
 
     def _keep_pace(self, lease: Lease, log: "_Log") -> None:
         """Computes without waiting as far ahead of the servers as the mode allows."""

@@ -28,12 +28,13 @@ LEASE_SECONDS = 60.0
 class LeaseReport:
     """A finished lease: arrays have an element for each global batch.
 
-    `losses` are sums over the `counts` samples of each that counted, `gradient_norms` are of what was applied for it,
-    before clipping. `workers` and `servers` say what each process saw.
+    `losses` are sums over the `counts` samples of each that counted, to be divided by `weights`; `gradient_norms` are
+    of what was applied for it, before clipping. `workers` and `servers` say what each process saw.
     """
 
     losses: Array
     counts: Array
+    weights: Array
     gradient_norms: Array
     learning_rates: Array
     workers: Sequence[WorkerReport]
@@ -134,7 +135,7 @@ class Runtime(ABC):
         parts = self._ask([(worker, "evaluate", (split,)) for worker in self.workers], self._timeout * 10)
         return Evaluation(
             loss=sum(part.loss for part in parts),
-            count=sum(part.count for part in parts),
+            weight=sum(part.weight for part in parts),
             metrics=self._merge_metrics([part.metrics for part in parts]),
         )
 
@@ -227,6 +228,7 @@ class Runtime(ABC):
         return LeaseReport(
             losses=first.losses[:steps],
             counts=first.counts[:steps],
+            weights=first.weights[:steps],
             gradient_norms=np.sqrt(squares[:steps] / np.maximum(made[:steps], 1)),
             learning_rates=rates[:steps],
             workers=workers,

@@ -12,12 +12,13 @@ from dist_bp.checkpoint.format import CONFIG
 from dist_bp.config import JobConfig, stored_config
 from dist_bp.config.component import construct
 from dist_bp.config.trust import check_trusted, code_of_model
-from dist_bp.data import Pipeline, Schema
+from dist_bp.data import Amount, Batch, Pipeline, SampleStore, Schema
 from dist_bp.data.inputs import Inputs, Raw
 from dist_bp.data.targets import Label
 from dist_bp.errors import CheckpointError
 from dist_bp.metrics import Metric
 from dist_bp.nn import Context, Loss
+from dist_bp.scoring import Scorer
 from dist_bp.serve.decode import decode
 from dist_bp.types import Array
 
@@ -98,38 +99,33 @@ class SavedModel:
         self, blocks: Iterable[tuple[Raw, Any]], metrics: Mapping[str, Metric] | None = None
     ) -> dict[str, float]:
         """As `evaluate`, of raw rows and targets that come in parts."""
-        pairs = (pair for raw, targets in blocks for pair in self._pairs(raw, targets))
-        return self._scores(pairs, metrics, self.loss if self._loss_is_whole else None)
+        batches = (batch for raw, targets in blocks for batch in self._batches(raw, targets))
+        return self._scores(batches, metrics, self.loss if self._loss_is_whole else None)
 
-    def _pairs(self, raw: Raw, targets: Any) -> Iterator[tuple[Array, Array]]:
+    def _batches(self, raw: Raw, targets: Any) -> Iterator[Batch]:
         inputs = self.pipeline.conform(raw)
         wanted = self.pipeline.encode_targets(targets)
-        return ((x, wanted[start : start + len(x)]) for start, x in self._blocks(inputs, BATCH_ROWS))
+        return (Batch(x, wanted[start : start + len(x)]) for start, x in self._blocks(inputs, BATCH_ROWS))
 
     def evaluate_prepared(
-        self, x: Array, y: Array, loss: Loss, metrics: Mapping[str, Metric] | None = None
+        self, samples: SampleStore, loss: Loss, metrics: Mapping[str, Metric] | None = None
     ) -> dict[str, float]:
-        """As `evaluate`, of preprocessed inputs (n, *input_shape) and encoded targets."""
-        rows = range(0, len(x), BATCH_ROWS)
-        blocks = ((np.ascontiguousarray(x[row : row + BATCH_ROWS]), y[row : row + BATCH_ROWS]) for row in rows)
-        return self._scores(blocks, metrics, loss)
+        """As `evaluate`, of samples that are preprocessed, with encoded targets."""
+        return self._scores(samples.blocks(0, len(samples), BATCH_ROWS), metrics, loss)
 
     @np.errstate(all="ignore")
     def _scores(
-        self, blocks: Iterator[tuple[Array, Array]], metrics: Mapping[str, Metric] | None, loss: Loss | None
+        self, batches: Iterator[Batch], metrics: Mapping[str, Metric] | None, loss: Loss | None
     ) -> dict[str, float]:
         metrics = build.build_metrics(self.config, self.pipeline.targets) if metrics is None else metrics
         states = {name: metric.empty() for name, metric in metrics.items()}
-        context = self._context()
-        total, count = 0.0, 0
-        for x, wanted in blocks:
-            outputs, _ = self.model.forward(x, self._parameters, context)
-            if loss:
-                total += loss(outputs, wanted, context).total
-            count += len(x)
-            for name, state in states.items():
-                metrics[name].update(state, outputs, wanted)
-        scores = {"loss": total / count if count else float("nan")} if loss else {}
+        scorer, context = Scorer(self.model, loss, metrics), self._context()
+        total, amount = 0.0, Amount(0, 0.0)
+        for batch in batches:
+            scored = scorer.score(batch, self._parameters, context, states)
+            total += scored.loss
+            amount += scored.amount
+        scores = {"loss": total / amount.weight if amount.weight else float("nan")} if loss else {}
         results = {name: metrics[name].result(state) for name, state in states.items()}
         return scores | {name: float(value) for name, value in results.items() if np.ndim(value) == 0}
 

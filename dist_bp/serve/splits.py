@@ -30,9 +30,9 @@ def evaluate_split(
         )
     if split not in prepared.splits:
         raise DataError(f"the job has no {split} split, only {', '.join(prepared.splits)}")
-    x, y = prepared.split(split)
+    samples = prepared.split(split)
     loss = build.build_loss(config, build.class_counts(prepared))
-    return len(x), saved.evaluate_prepared(x, y, loss)
+    return len(samples), saved.evaluate_prepared(samples, loss)
 
 
 def _here(saved: SavedModel) -> JobConfig:

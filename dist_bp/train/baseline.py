@@ -30,7 +30,7 @@ def remark(job: PreparedJob, metrics: Mapping[str, float]) -> str | None:
 
 def baseline_loss(job: PreparedJob, split: str) -> float | None:
     """The loss over a split of the one output that suits the training split best, None where that is not known."""
-    outputs, targets = _constant(job), job.prepared.split(split)[1]
+    outputs, targets = _constant(job), job.prepared.split(split).targets
     if outputs is None:
         return None
     context, total = Context.root(job.model.dtype), 0.0
@@ -44,7 +44,7 @@ def baseline_loss(job: PreparedJob, split: str) -> float | None:
 def _constant(job: PreparedJob) -> Array | None:
     """The mean of the targets, or the frequencies of the classes as scores: an output (units,)."""
     loss, schema = job.loss, job.prepared.schema
-    targets = job.prepared.split("train")[1]
+    targets = job.prepared.split("train").targets
     if loss.activation == "softmax" and schema.classes:
         counts = np.bincount(targets, minlength=len(schema.classes))
         scores: Array = np.log(np.maximum(counts, 0.5) / len(targets))

@@ -1,5 +1,6 @@
 """Sums over the part of an epoch that is done, and over a window of steps for the log."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,6 +29,7 @@ class EpochMeter:
     metrics: Mapping[str, Metric]
     loss: float = 0.0
     count: int = 0
+    weight: float = 0.0
     seconds: float = 0.0
     states: MetricStates = field(default_factory=dict)
     worker_seconds: Array | None = None
@@ -40,6 +42,7 @@ class EpochMeter:
     def add(self, report: LeaseReport, seconds: float) -> None:
         self.loss += float(report.losses.sum())
         self.count += int(report.counts.sum())
+        self.weight += float(report.weights.sum())
         self.seconds += seconds
         for name, state in report.metrics.items():
             self.states[name] = self.metrics[name].merge(self.states[name], state) if name in self.states else state
@@ -51,7 +54,7 @@ class EpochMeter:
         self.updated_steps += report.steps
 
     def evaluation(self) -> Evaluation:
-        return Evaluation(self.loss, self.count, self.states)
+        return Evaluation(self.loss, self.weight, self.states)
 
     def timings(self) -> dict[str, float]:
         """Milliseconds a step by process and activity, and what else the epoch shows of them, for the tracker."""
@@ -70,13 +73,13 @@ class EpochMeter:
 
     def arrays(self) -> dict[str, Array]:
         """The sums as named arrays for a checkpoint in the middle of an epoch."""
-        arrays: dict[str, Array] = {"sums": np.array([self.loss, self.count, self.seconds])}
+        arrays: dict[str, Array] = {"sums": np.array([self.loss, self.count, self.weight, self.seconds])}
         for name, state in self.states.items():
             arrays |= {f"metric/{name}/{key}": value for key, value in state.items()}
         return arrays
 
     def restore(self, arrays: Mapping[str, Array]) -> None:
-        self.loss, count, self.seconds = arrays["sums"].tolist()
+        self.loss, count, self.weight, self.seconds = arrays["sums"].tolist()
         self.count = int(count)
         states: dict[str, dict[str, Array]] = {}
         for path, value in arrays.items():
@@ -94,24 +97,29 @@ class StepLog:
 
     every: int
     loss: float = 0.0
-    count: int = 0
+    weight: float = 0.0
 
     def add(self, first: int, report: LeaseReport) -> Iterator[tuple[int, dict[str, float]]]:
         """Yields (step, values) for each window that ends within the lease that began at `first`."""
         for index in range(report.steps):
             self.loss += float(report.losses[index])
-            self.count += int(report.counts[index])
+            self.weight += float(report.weights[index])
             step = first + index + 1
             if step % self.every == 0:
                 yield (
                     step,
                     {
-                        f"{STEP}loss": self.loss / self.count,
+                        f"{STEP}loss": mean(self.loss, self.weight),
                         f"{STEP}learning_rate": float(report.learning_rates[index]),
                         f"{STEP}gradient_norm": float(report.gradient_norms[index]),
                     },
                 )
-                self.loss, self.count = 0.0, 0
+                self.loss, self.weight = 0.0, 0.0
+
+
+def mean(total: float, weight: float) -> float:
+    """Of a loss; nan over samples that all have the weight 0."""
+    return total / weight if weight else math.nan
 
     def state(self) -> dict[str, Any]:
         """The window that is not over, for a checkpoint."""
@@ -128,7 +136,7 @@ def scores(
 
     A threshold between two classes is chosen by these samples, unless it is given.
     """
-    numbers = {"loss": evaluation.loss / evaluation.count}
+    numbers = {"loss": mean(evaluation.loss, evaluation.weight)}
     arrays: dict[str, Array] = {}
     for name, value in at_threshold(evaluation.metrics, metrics, threshold).items():
         if isinstance(value, np.ndarray):

@@ -17,7 +17,7 @@ from dist_bp.track.port import Tracker
 from dist_bp.train.course import Course
 from dist_bp.train.due import checkpoint_due, lease_end
 from dist_bp.train.interrupt import Interrupt
-from dist_bp.train.meter import TIMES, EpochMeter, StepLog, scores
+from dist_bp.train.meter import TIMES, EpochMeter, StepLog, mean, scores
 from dist_bp.train.models import CheckpointModels, curves
 from dist_bp.train.observer import Observer, Progress
 from dist_bp.train.outcome import MAX_SECONDS, Outcome, non_finite_message
@@ -313,7 +313,7 @@ class Trainer:
             epochs=job.epochs,
             step=self._step,
             total_steps=job.total_steps,
-            loss=float(report.losses.sum() / report.counts.sum()),
+            loss=mean(float(report.losses.sum()), float(report.weights.sum())),
             samples_per_second=float(report.counts.sum()) / seconds,
             seconds_left=left,
         )

@@ -8,7 +8,7 @@ SIZE = 300 * 2**20
 LIMIT = 200 * 2**20
 CHILD = """import resource, sys
 import numpy as np
-from dist_bp.data import Batches, Split, gather, prepare
+from dist_bp.data import Batches, Gatherer, Split, prepare
 from dist_bp.data.preprocess.min_max import MinMax
 from dist_bp.data.sources.npy import NpySource
 from dist_bp.data.preprocess.standardize import Standardize
@@ -23,12 +23,12 @@ else:
 prepared = prepare(
     NpySource("x.npy", "y.npy"), Split(0.1, 0.1), [Standardize()], 0, "float32", "prepared", task="classification"
 )
-x, y = prepared.split("train")
+samples = prepared.split("train")
+x = samples.inputs
 batches = Batches(samples=len(x), batch_size=64, group_size=32)
-out = np.empty((batches.largest, *x.shape[1:]), x.dtype)
+gatherer = Gatherer(samples, batches.largest)
 for step in range(20):
-    rows = batches.parts(step)[0].rows
-    gather(x, rows, out[: len(rows)])
+    gatherer.batch(*batches.parts(step)[0], batches.whole(step))
 print(prepared.splits["train"], float(np.abs(x[:, :2]).sum()))
 """
 

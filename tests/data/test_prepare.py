@@ -43,6 +43,12 @@ def problems(*arguments: Any, **options: Any) -> list[str]:
     return caught.value.problems
 
 
+def pair(prepared: Prepared, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs and targets of a split."""
+    samples = prepared.split(name)
+    return samples.inputs, samples.targets
+
+
 def test_arrays_schema_and_splits() -> None:
     prepared = make(save(), Standardize())
     assert prepared.splits == {"train": 63, "validation": 18, "test": 9}
@@ -51,7 +57,7 @@ def test_arrays_schema_and_splits() -> None:
     assert schema.classes == ("0", "1", "2")
     assert prepared.pipeline.classes == [0, 1, 2]
     rows = {tuple(np.round(row, 3)): label for row, label in zip(X, Y, strict=True)}
-    x, y = prepared.split("train")
+    x, y = pair(prepared, "train")
     assert x.dtype == np.float32
     assert x.flags.c_contiguous
     assert not x.flags.writeable
@@ -60,7 +66,7 @@ def test_arrays_schema_and_splits() -> None:
     training = X[np.isin(np.arange(90), [*_rows_of(prepared, "train")])]
     mean, deviation = training.mean(axis=0), training.std(axis=0)
     for name in prepared.splits:
-        x, y = prepared.split(name)
+        x, y = pair(prepared, name)
         assert y.dtype == np.int64
         for row, label in zip(x * deviation + mean, y, strict=True):
             nearest = min(rows, key=lambda it: float(np.abs(np.subtract(it, row)).sum()))
@@ -72,7 +78,7 @@ def test_arrays_schema_and_splits() -> None:
 def _rows_of(prepared: Prepared, name: str) -> list[int]:
     """Which rows of X a split holds, told by the transformed values."""
     everything = prepared.pipeline.transform(X)
-    return [int(np.flatnonzero((everything == row).all(axis=1))[0]) for row in prepared.split(name)[0]]
+    return [int(np.flatnonzero((everything == row).all(axis=1))[0]) for row in prepared.split(name).inputs]
 
 
 def test_transform_gives_the_bits_of_the_prepared_arrays() -> None:
@@ -119,7 +125,7 @@ def test_whatever_changes_the_arrays_changes_the_digest() -> None:
 def test_a_damaged_directory_is_made_anew(damage: str) -> None:
     source = save()
     first = make(source, Standardize())
-    x = np.array(first.split("train")[0])
+    x = np.array(first.split("train").inputs)
     if damage == "truncate":
         with (first.directory / "train" / "x.npy").open("r+b") as file:
             file.truncate(500)
@@ -134,7 +140,7 @@ def test_a_damaged_directory_is_made_anew(damage: str) -> None:
         (first.directory / "pipeline.json").write_text("[]")
     with pytest.raises(DataError, match="does not hold prepared data"):
         Prepared.open(first.directory)
-    np.testing.assert_array_equal(make(source, Standardize()).split("train")[0], x)
+    np.testing.assert_array_equal(make(source, Standardize()).split("train").inputs, x)
 
 
 def test_an_interrupted_attempt_is_no_obstacle() -> None:
@@ -151,7 +157,7 @@ def test_an_interrupted_attempt_is_no_obstacle() -> None:
 def _prepare_in_child(directory: str, ready: Any, queue: Any) -> None:
     ready.wait(30)
     prepared = make(NpySource("x.npy", "y.npy"), Standardize(), directory=directory)
-    queue.put((prepared.digest, float(prepared.split("train")[0].sum())))
+    queue.put((prepared.digest, float(prepared.split("train").inputs.sum())))
 
 
 def test_two_processes_may_prepare_at_once() -> None:
@@ -175,7 +181,7 @@ def test_a_test_set_of_its_own_is_kept() -> None:
     prepared = make(NpySource("x.npy", "y.npy", "test_x.npy", "test_y.npy"))
     assert prepared.splits == {"train": 72, "validation": 18, "test": 10}
     assert prepared.schema.own_test
-    np.testing.assert_array_equal(prepared.split("test")[0], (X[:10] + 1).astype(np.float32))
+    np.testing.assert_array_equal(prepared.split("test").inputs, (X[:10] + 1).astype(np.float32))
 
 
 def test_regression_and_splits_of_nothing() -> None:
@@ -183,7 +189,7 @@ def test_regression_and_splits_of_nothing() -> None:
     assert prepared.splits == {"train": 442}
     assert prepared.schema.task == "regression"
     assert prepared.schema.target_shape == (1,)
-    x, y = prepared.split("train")
+    x, y = pair(prepared, "train")
     assert (x.dtype, y.dtype, y.shape) == (np.float64, np.float64, (442, 1))
 
 
@@ -194,7 +200,7 @@ def test_a_table_of_mixed_columns() -> None:
     prepared = make(CsvSource("d.csv", "ok"), Standardize(), OneHot())
     assert prepared.schema.feature_names == ("n", "town=Bonn", "town=Jena", "town=Ulm")
     assert prepared.schema.classes == ("no", "yes")
-    x, _ = prepared.split("train")
+    x = prepared.split("train").inputs
     assert set(x[:, 1:].ravel().tolist()) == {0.0, 1.0}
     assert (x[:, 1:].sum(axis=1) == 1).all()
 

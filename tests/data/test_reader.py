@@ -48,7 +48,7 @@ def test_csv_is_read_as_in_training(table: Prepared) -> None:
     x, y = table.pipeline.transform(samples.inputs), table.pipeline.encode_targets(samples.targets)
     assert x.shape == (30, 4)
     np.testing.assert_array_equal(y, np.arange(30) % 2)
-    trained = np.concatenate([table.split(name)[0] for name in table.splits])
+    trained = np.concatenate([table.split(name).inputs for name in table.splits])
     np.testing.assert_array_equal(x, trained[np.argsort(trained[:, 0])])
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from dist_bp.data.samples import SampleStore
 from dist_bp.data.shards import Batches
 from dist_bp.metrics.accuracy import Accuracy
 from dist_bp.nn import Gradients, Layer, Loss, Model
@@ -112,7 +113,7 @@ class LocalGroup:
                 model,
                 problem.loss(),
                 {"accuracy": Accuracy()},
-                {"train": data[rank]},
+                {"train": SampleStore(*data[rank])},
                 problem.batches(workers, rank),
                 seed=3,
                 secret=secret,

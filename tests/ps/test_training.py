@@ -143,7 +143,7 @@ def test_evaluation_is_exact_over_all_shards() -> None:
     with LocalGroup(problem, workers=3) as many, LocalGroup(problem) as one:
         parts = [worker.evaluate("train") for worker in many.workers]
         whole = one.workers[0].evaluate("train")
-    assert sum(part.count for part in parts) == whole.count == 330
+    assert sum(part.weight for part in parts) == whole.weight == 330
     assert sum(part.loss for part in parts) == pytest.approx(whole.loss, rel=1e-12)
 
 

@@ -63,7 +63,7 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         data={"source": source, "preprocess": steps, "prepared": str(folder / "prepared")},
     )  # fmt: skip
     job = prepare_job(load_config(path))
-    meter = EpochMeter(job.metrics, 1.5, 8, 0.1)
+    meter = EpochMeter(job.metrics, 1.5, 8, 8.0, 0.1)
     meter.states = {name: metric.empty() for name, metric in job.metrics.items()}
     checkpoint = job.checkpoint(
         job.initial, job.initial, meter.arrays(), run_id="run", epoch=1, step_in_epoch=1, metrics={"val_loss": 0.5},

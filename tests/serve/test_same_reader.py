@@ -115,9 +115,9 @@ def check(source: dict[str, Any], path: str, truth: list[str], labels: str | Non
     prepared = build.prepare(model.config)
     right, total = 0.0, 0
     for name in prepared.splits:
-        x, y = prepared.split(name)
-        total += len(x)
-        right += len(x) * model.evaluate_prepared(x, y, model.loss)["accuracy"]
+        split = prepared.split(name)
+        total += len(split)
+        right += len(split) * model.evaluate_prepared(split, model.loss)["accuracy"]
     assert 0 < right < total
     samples, metrics = evaluate_file(model, path, labels)
     assert samples == total

@@ -38,7 +38,7 @@ def logits_by_hand(path: Path, rows: np.ndarray) -> np.ndarray:
     p = checkpoint.parameters
     [step] = checkpoint.pipeline["steps"]
     x = (rows - np.array(step["offset"])) * np.array(step["factor"])
-    assert abs(prepared.split("train")[0].mean(axis=0)).max() < 1e-12
+    assert abs(prepared.split("train").inputs.mean(axis=0)).max() < 1e-12
     logits: np.ndarray = np.maximum(x @ p["0.weight"] + p["0.bias"], 0) @ p["1.weight"] + p["1.bias"]
     return logits
 

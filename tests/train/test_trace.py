@@ -50,11 +50,11 @@ def test_the_clocks_of_several_nodes_are_brought_together(tmp_path: Path) -> Non
     workers = [WorkerReport(rank, np.zeros(1, np.int64), moments - rank, {}, clock=100.0 + rank) for rank in range(2)]
     empty = np.zeros(0)
     servers = [
-        ServerReport(0, empty, empty, empty, empty, empty, moments - node, None, clock=100.0 + node)
+        ServerReport(0, empty, empty, empty, empty, empty, empty, moments - node, None, clock=100.0 + node)
         for node in range(2)
     ]
     with TraceFile(tmp_path / "trace.json") as trace:
-        trace.add(0, LeaseReport(empty, empty, empty, empty, workers, servers, {}, None))
+        trace.add(0, LeaseReport(empty, empty, empty, empty, empty, workers, servers, {}, None))
     spans = [event for event in json.loads((tmp_path / "trace.json").read_text()) if event.get("ph") == "X"]
     assert [span["ts"] for span in spans] == [101e6, 102e6, 103e6] * 4
     assert {(span["pid"], span["tid"]) for span in spans} == {(1, 0), (1, 1), (2, 0), (2, 1)}

@@ -1,0 +1,160 @@
+"""The samples of a split as they lie in files, and batches of them as a network takes them."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dist_bp.groups import Group
+from dist_bp.signals import Ragged, Signal
+from dist_bp.types import Array
+
+PADDED_TO = 8
+"""Ragged samples are padded to a multiple of so many positions, so that a batch has one of few shapes."""
+
+
+class Batch(NamedTuple):
+    """All that data hands out: signals of inputs and targets, the samples' `weights` (n,), None where all are 1, and
+    in training the groups that the samples form."""
+
+    inputs: Signal
+    targets: Signal
+    weights: Array | None = None
+    groups: Sequence[Group] = ()
+
+    def __len__(self) -> int:
+        return len(self.targets.lengths if isinstance(self.targets, Ragged) else self.targets)
+
+
+class Amount(NamedTuple):
+    """How much a batch is: its samples, and what its loss is divided by, the weights of all positions of targets."""
+
+    samples: int
+    weight: float
+
+    def __add__(self, other: "Amount") -> "Amount":  # type: ignore[override]
+        return Amount(self.samples + other.samples, self.weight + other.weight)
+
+
+@dataclass(frozen=True)
+class RaggedArray:
+    """SampleStore of different lengths one behind the other: sample i is values[offsets[i]:offsets[i + 1]]."""
+
+    values: Array
+    offsets: Array
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def lengths(self, rows: Array) -> Array:
+        """Of the samples at indices `rows`."""
+        lengths: Array = self.offsets[rows + 1] - self.offsets[rows]
+        return lengths
+
+
+Stored = Any
+"""An array (n, ...), a `RaggedArray`, or a dict of named ones."""
+
+
+@dataclass(frozen=True)
+class SampleStore:
+    """The inputs and targets of a split, perhaps memory-mapped, and the samples' weights (n,), None where all are 1."""
+
+    inputs: Stored
+    targets: Stored
+    weights: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    @cached_property
+    def positions(self) -> int:
+        """Of a target that is not ragged: labels (n, *positions), or numbers (n, *positions, k)."""
+        shape = self.targets.shape[1:]
+        return math.prod(shape if self.targets.dtype.kind in "iu" else shape[:-1])
+
+    def amount(self, rows: Array) -> Amount:
+        """Of the samples at indices `rows`."""
+        lengths = self.targets.lengths(rows) if isinstance(self.targets, RaggedArray) else None
+        if self.weights is None:
+            return Amount(len(rows), float(len(rows) * self.positions if lengths is None else lengths.sum()))
+        weights = self.weights[rows].astype(np.float64)
+        return Amount(len(rows), float(weights.sum() * self.positions if lengths is None else weights @ lengths))
+
+    def blocks(self, start: int, stop: int, size: int) -> Iterator[Batch]:
+        """The samples from `start` to `stop`, `size` at a time: views where they are not ragged."""
+        for first in range(start, stop, size):
+            last = min(first + size, stop)
+            weights = None if self.weights is None else self.weights[first:last]
+            yield Batch(_block(self.inputs, first, last), _block(self.targets, first, last), weights)
+
+
+class Gatherer:
+    """Puts samples into memory of its own, at most `largest` at a time: for one thread."""
+
+    def __init__(self, samples: SampleStore, largest: int) -> None:
+        self._samples = samples
+        self._largest = largest
+        self._memory: dict[tuple[str, ...], Array] = {}
+
+    def batch(self, rows: Array, groups: Sequence[Group], whole: Array) -> Batch:
+        """The samples at indices `rows`, ragged ones padded to the longest of those at `whole`, the global batch's.
+
+        It is valid until the next one.
+        """
+        samples, weights = self._samples, None
+        if samples.weights is not None:
+            weights = self._take(("weights",), samples.weights, rows)
+        inputs = self._gather(("inputs",), samples.inputs, rows, whole)
+        return Batch(inputs, self._gather(("targets",), samples.targets, rows, whole), weights, groups)
+
+    def _gather(self, path: tuple[str, ...], stored: Stored, rows: Array, whole: Array) -> Signal:
+        if isinstance(stored, RaggedArray):
+            return self._padded(path, stored, rows, padded(stored.lengths(whole)))
+        if isinstance(stored, Mapping):
+            return {name: self._gather((*path, name), one, rows, whole) for name, one in stored.items()}
+        return self._take(path, stored, rows)
+
+    def _take(self, path: tuple[str, ...], stored: Array, rows: Array) -> Array:
+        """out[i] = stored[rows[i]] without temporaries; `rows` must lie within the array."""
+        memory = self._memory.get(path)
+        if memory is None:
+            memory = self._memory[path] = np.empty((self._largest, *stored.shape[1:]), stored.dtype)
+        out = memory[: len(rows)]
+        np.take(stored, rows, axis=0, out=out, mode="clip")
+        return out
+
+    def _padded(self, path: tuple[str, ...], stored: RaggedArray, rows: Array, longest: int) -> Ragged:
+        shape = (len(rows), longest, *stored.values.shape[1:])
+        size, memory = math.prod(shape), self._memory.get(path)
+        if memory is None or len(memory) < size:
+            memory = self._memory[path] = np.empty(size, stored.values.dtype)
+        return fill(stored, rows, memory[:size].reshape(shape))
+
+
+def padded(lengths: Array) -> int:
+    """To how many positions samples of these lengths are padded: the longest, rounded up."""
+    longest = max(int(lengths.max(initial=0)), 1)
+    return -(-longest // PADDED_TO) * PADDED_TO
+
+
+def fill(stored: RaggedArray, rows: Array, out: Array) -> Ragged:
+    """The samples at indices `rows` in `out` (n, longest, ...), zeros beyond their lengths."""
+    lengths = stored.lengths(rows)
+    for place, start, length in zip(out, stored.offsets[rows].tolist(), lengths.tolist(), strict=True):
+        place[:length] = stored.values[start : start + length]
+        place[length:] = 0
+    return Ragged(out, lengths)
+
+
+def _block(stored: Stored, first: int, last: int) -> Signal:
+    if isinstance(stored, Mapping):
+        return {name: _block(one, first, last) for name, one in stored.items()}
+    if isinstance(stored, RaggedArray):
+        rows = np.arange(first, last)
+        shape = (len(rows), padded(stored.lengths(rows)), *stored.values.shape[1:])
+        return fill(stored, rows, np.empty(shape, stored.values.dtype))
+    return np.ascontiguousarray(stored[first:last])
