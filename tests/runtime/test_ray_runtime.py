@@ -60,7 +60,7 @@ def test_workers_evaluate_exactly(ray_cluster: Cluster, make_job: JobMaker) -> N
     with ThreadRuntime(plan_of(alone_job), job.metrics) as runtime:
         runtime.start(job.initial)
         alone = runtime.evaluate("test")
-    assert shared.count == alone.count == 80
+    assert shared.weight == alone.weight == 80
     assert shared.loss == pytest.approx(alone.loss, rel=1e-6)
     np.testing.assert_array_equal(
         shared.metrics["confusion_matrix"]["matrix"], alone.metrics["confusion_matrix"]["matrix"]

@@ -1,0 +1,101 @@
+"""What convolutions over one and over two axes share; the first is one of images a single pixel wide."""
+
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, Literal
+
+from dist_bp.errors import OptionError, ShapeError
+from dist_bp.nn.activations import ActivationFunction, ActivationName
+from dist_bp.nn.context import Context
+from dist_bp.nn.gradients import Gradients
+from dist_bp.nn.initializers import Initializer, InitializerName
+from dist_bp.nn.layer import Declaration
+from dist_bp.nn.layers.affine import HOW_IT_BEGINS, Affine
+from dist_bp.nn.layers.convolution import Convolution
+from dist_bp.nn.layers.windows import Windows
+from dist_bp.nn.types import Backward, Views
+from dist_bp.options import Count, Doc, Len, Whole
+from dist_bp.signals import Spec, one_field
+from dist_bp.types import Array, Shape
+
+Sizes = Count | Annotated[Sequence[Count], Len(2, 2)]
+Margins = Literal["same", "valid"] | Whole | Annotated[Sequence[Whole], Len(2, 2)]
+
+
+class Convolving(Affine):
+    """A convolution over the axes of a sample but the last, its channels."""
+
+    axes: ClassVar[int]
+    positionwise = False
+
+    def __init__(
+        self,
+        filters: Annotated[Count, Doc("Number of output channels.")],
+        kernel: Annotated[Sizes, Doc("Size of the window: one number, or rows and columns.")],
+        stride: Annotated[Sizes, Doc("How far windows are apart.")] = 1,
+        padding: Annotated[
+            Margins,
+            Doc("Zeros around: `same` for as many outputs as strides fit, `valid` for none, or how many a side."),
+        ] = "same",
+        dilation: Annotated[Sizes, Doc("How far the elements of a window are apart.")] = 1,
+        groups: Annotated[
+            Count, Doc("Groups of channels that do not see each other; as many as channels: depthwise.")
+        ] = 1,
+        activation: Annotated[
+            ActivationName | ActivationFunction | None,
+            Doc("Function of the outputs: its name, or with options; null: none."),
+        ] = None,
+        bias: Annotated[bool, Doc("Whether a bias is added.")] = True,
+        initializer: Annotated[InitializerName | Initializer | None, Doc(HOW_IT_BEGINS)] = None,
+    ) -> None:
+        super().__init__(activation, bias, initializer)
+        if filters % groups:
+            raise OptionError("groups", f"must divide the {filters} filters, got {groups}")
+        self.filters = filters
+        self.kernel = kernel
+        self.stride = stride
+        self.padding = padding
+        self.dilation = dilation
+        self.groups = groups
+
+    def declare(self, spec: Spec) -> Declaration:
+        shape = one_field(spec, self.kind, ragged=False).shape
+        if len(shape) != self.axes + 1:
+            wanted = "(rows, columns, channels)" if self.axes == 2 else "(positions, channels)"
+            raise ShapeError(
+                f"{self.kind} takes samples of shape {wanted}, got {shape}: bring them there with {{type: reshape}}"
+            )
+        if shape[-1] % self.groups:
+            raise ShapeError(f"{self.kind}: its {self.groups} groups must divide the {shape[-1]} channels")
+        windows = self._windows(shape)
+        output = (*windows.count[: self.axes], self.filters)
+        weight = (*windows.size[: self.axes], shape[-1] // self.groups, self.filters)
+        return Declaration(one_field(spec, self.kind).shaped(output), self._declared(weight))
+
+    def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
+        windows = self._windows(x.shape[1:])
+        convolution = Convolution(windows, x.shape[-1], self.filters, self.groups)
+        image = x.reshape(len(x), *windows.image, x.shape[-1])
+        y = ctx.buffer("y", (len(x), *windows.count, self.filters))
+        convolution.forward(image, params["weight"], y, ctx)
+        slope = self._activate(y, params, ctx)
+
+        def backward(dy: Array, grads: Gradients) -> Array | None:
+            dy = self._before_activation(dy.reshape(y.shape), slope, grads)
+            dx = ctx.buffer("dx", image.shape) if ctx.needs_input_grad else None
+            convolution.backward(image, params["weight"], dy, grads, dx, ctx)
+            return None if dx is None else dx.reshape(x.shape)
+
+        return y.reshape(len(x), *windows.count[: self.axes], self.filters), backward
+
+    def _windows(self, shape: Shape) -> Windows:
+        height, width = (*shape[:-1], 1)[:2]
+        size, stride, dilation = (self._both(value, 1) for value in (self.kernel, self.stride, self.dilation))
+        padding = self.padding if isinstance(self.padding, str) else self._both(self.padding, 0)
+        return Windows.over((height, width), size, stride, dilation, padding)
+
+    def _both(self, value: int | Sequence[int], otherwise: int) -> tuple[int, int]:
+        """A number for rows and one for columns; a sequence has `otherwise` for columns."""
+        if isinstance(value, int):
+            return value, value if self.axes == 2 else otherwise
+        first, second = value
+        return first, second

@@ -1,0 +1,121 @@
+"""Windows that slide over the two axes of an image: where they lie, and what padding they need."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from typing import Literal
+
+from numpy.lib.stride_tricks import as_strided
+
+from dist_bp.errors import ShapeError
+from dist_bp.types import Array
+
+Padding = Literal["same", "valid"] | tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows of `size` (rows, columns) over an image (height, width), `stride` apart, their elements `dilation` apart.
+
+    `before` and `after` are the rows and columns of padding on each side.
+    """
+
+    image: tuple[int, int]
+    size: tuple[int, int]
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
+    before: tuple[int, int]
+    after: tuple[int, int]
+
+    @classmethod
+    def over(
+        cls,
+        image: tuple[int, int],
+        size: tuple[int, int],
+        stride: tuple[int, int],
+        dilation: tuple[int, int],
+        padding: Padding,
+    ) -> "Windows":
+        """`same` gives as many windows as strides fit into the image, `valid` pads nothing, numbers that many rows and
+        columns on each side. Raises ShapeError where no window fits."""
+        reach = [step * (n - 1) + 1 for n, step in zip(size, dilation, strict=True)]
+        if padding == "same":
+            pads = [
+                max((-(-length // step) - 1) * step + far - length, 0)
+                for length, step, far in zip(image, stride, reach, strict=True)
+            ]
+            before, after = [pad // 2 for pad in pads], [pad - pad // 2 for pad in pads]
+        else:
+            before = after = [0, 0] if padding == "valid" else [*padding]
+        made = cls(image, size, stride, dilation, (before[0], before[1]), (after[0], after[1]))
+        if min(made.count) < 1:
+            raise ShapeError(
+                f"a window of {size[0]} x {size[1]} does not fit into {image[0]} x {image[1]}: make it smaller, or set "
+                "padding: same"
+            )
+        return made
+
+    @cached_property
+    def padded(self) -> tuple[int, int]:
+        """Height and width of the image with its padding."""
+        height, width = (
+            low + length + high for low, length, high in zip(self.before, self.image, self.after, strict=True)
+        )
+        return height, width
+
+    @cached_property
+    def count(self) -> tuple[int, int]:
+        """How many windows there are, in rows and columns."""
+        rows, columns = (
+            (length - step * (n - 1) - 1) // jump + 1
+            for length, n, jump, step in zip(self.padded, self.size, self.stride, self.dilation, strict=True)
+        )
+        return rows, columns
+
+    @cached_property
+    def is_padded(self) -> bool:
+        return any((*self.before, *self.after))
+
+    @property
+    def inner(self) -> tuple[slice, slice]:
+        """The image within its padding."""
+        rows, columns = (slice(low, low + length) for low, length in zip(self.before, self.image, strict=True))
+        return rows, columns
+
+    @cached_property
+    def places(self) -> tuple[tuple[int, int], ...]:
+        """(row, column) of each element of a window, in order."""
+        return tuple(product(range(self.size[0]), range(self.size[1])))
+
+    def elements(self, padded: Array, row: int, column: int, first: int, last: int) -> Array:
+        """Element (row, column) of the windows of rows first ... last of `padded` (n, height, width, ...), a view."""
+        top = row * self.dilation[0] + first * self.stride[0]
+        left = column * self.dilation[1]
+        return padded[
+            :,
+            top : top + (last - first - 1) * self.stride[0] + 1 : self.stride[0],
+            left : left + (self.count[1] - 1) * self.stride[1] + 1 : self.stride[1],
+        ]
+
+    def all_elements(self, padded: Array, first: int, last: int) -> Array:
+        """All elements of those windows, a view (n, last - first, columns, *size, channels)."""
+        images, _, _, channels = padded.shape
+        image, row, column, channel = padded.strides
+        return as_strided(
+            padded[:, first * self.stride[0] :],
+            (images, last - first, self.count[1], *self.size, channels),
+            (
+                image,
+                row * self.stride[0],
+                column * self.stride[1],
+                row * self.dilation[0],
+                column * self.dilation[1],
+                channel,
+            ),
+            writeable=False,
+        )
+
+
+def zeroed(array: Array) -> None:
+    """For memory whose border stays 0."""
+    array.fill(0)

@@ -1,0 +1,131 @@
+"""Convolution against sums written out window by window, and the gradients of every option."""
+
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dist_bp.errors import ConfigError, ShapeError
+from dist_bp.nn import Layer, Model, check_gradients
+from dist_bp.nn.layers.conv1d import Conv1d
+from dist_bp.nn.layers.conv2d import Conv2d
+from dist_bp.types import Array
+from tests.nn.helpers import Net, normal
+
+OPTIONS: list[dict[str, Any]] = [
+    {"kernel": 3},
+    {"kernel": [2, 3], "padding": "valid"},
+    {"kernel": 3, "stride": 2},
+    {"kernel": 3, "stride": [1, 2], "padding": [0, 2]},
+    {"kernel": 2, "dilation": 2, "padding": 1},
+    {"kernel": 3, "dilation": [2, 1], "stride": 2},
+    {"kernel": 1},
+    {"kernel": 1, "stride": 2, "bias": False},
+    {"kernel": 3, "groups": 2},
+    {"kernel": 3, "groups": 4, "stride": 2},
+    {"kernel": 1, "groups": 2},
+    {"kernel": [5, 1]},
+]
+
+
+def name_of(value: Any) -> str:
+    return " ".join(f"{key} {one}" for key, one in value.items()) if isinstance(value, dict) else str(value)
+
+
+def written_out(layer: Conv2d, x: Array, weight: Array, bias: Array | None) -> Array:
+    """Window by window; `same` by its definition, ceil(length / stride) outputs with the larger half after."""
+
+    def both(value: Any) -> tuple[int, int]:
+        return (value, value) if isinstance(value, int) else tuple(value)
+
+    kernel, stride, dilation = both(layer.kernel), both(layer.stride), both(layer.dilation)
+    reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
+    if layer.padding == "same":
+        total = [max((-(-n // s) - 1) * s + r - n, 0) for n, s, r in zip(x.shape[1:3], stride, reach, strict=True)]
+        margins = [(t // 2, t - t // 2) for t in total]
+    else:
+        margins = [(m, m) for m in ((0, 0) if layer.padding == "valid" else both(layer.padding))]
+    padded = np.pad(x, [(0, 0), *margins, (0, 0)])
+    rows, columns = ((n - r) // s + 1 for n, r, s in zip(padded.shape[1:3], reach, stride, strict=True))
+    filters, inputs = layer.filters // layer.groups, x.shape[-1] // layer.groups
+    y = np.zeros((len(x), rows, columns, layer.filters))
+    for n, r, c, f in np.ndindex(y.shape):
+        group = f // filters
+        for i, j, k in product(range(kernel[0]), range(kernel[1]), range(inputs)):
+            pixel = padded[n, r * stride[0] + i * dilation[0], c * stride[1] + j * dilation[1], group * inputs + k]
+            y[n, r, c, f] += pixel * weight[i, j, k, f]
+    return y if bias is None else y + bias
+
+
+CASES = [(channels, options) for options in OPTIONS for channels in (1, 4) if channels >= options.get("groups", 1)]
+
+
+@pytest.mark.parametrize(("channels", "options"), CASES, ids=name_of)
+def test_images(channels: int, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    layer, x = Conv2d(4, **options), normal((3, 6, 5, channels))
+    net = Net([layer], x.shape[1:])
+    expected = written_out(layer, x, net.params["0"]["weight"], net.params["0"].get("bias"))
+    np.testing.assert_allclose(net.step(x).outputs, expected, rtol=1e-12, atol=1e-12)
+    assert check_gradients([Conv2d(4, **options, activation="tanh")], x[:2]) < 1e-6
+    whole = net.step(x)
+    monkeypatch.setattr("dist_bp.nn.layers.convolution.BLOCK_BYTES", 700)  # a few windows
+    parts = net.step(x)
+    np.testing.assert_allclose(parts.outputs, whole.outputs, rtol=1e-12)
+    np.testing.assert_allclose(parts.grads, whole.grads, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(parts.dx, whole.dx, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"kernel": 3},
+        {"kernel": 4, "stride": 2, "padding": "valid"},
+        {"kernel": 3, "dilation": 2, "padding": 1, "groups": 2},
+    ],
+    ids=name_of,
+)
+def test_sequences_are_images_of_one_column(options: dict[str, Any]) -> None:
+    x = normal((2, 9, 4))
+    net = Net([Conv1d(6, **options)], (9, 4))
+    margin = options.get("padding", "same")
+    wide = Conv2d(
+        6,
+        [options["kernel"], 1],
+        [options.get("stride", 1), 1],
+        margin if isinstance(margin, str) else [margin, 0],
+        [options.get("dilation", 1), 1],
+        options.get("groups", 1),
+    )
+    weight = net.params["0"]["weight"][:, None]
+    expected = written_out(wide, x[:, :, None], weight, net.params["0"]["bias"])
+    np.testing.assert_allclose(net.step(x).outputs, expected[:, :, 0], rtol=1e-12, atol=1e-12)
+    assert check_gradients([Conv1d(6, **options, activation="silu")], x) < 1e-6
+
+
+def test_two_in_a_row_and_no_samples() -> None:
+    layers: list[Layer] = [Conv2d(3, 3, 2, activation="gelu"), Conv2d(2, 2)]
+    assert check_gradients(layers, normal((3, 7, 6, 2))) < 1e-6
+    net = Net(layers, (7, 6, 2))
+    assert not net.step(np.zeros((0, 7, 6, 2))).grads.any()
+
+
+@pytest.mark.parametrize(
+    ("make", "shape", "message"),
+    [
+        (lambda: Conv2d(4, 3), (28, 28), r"conv2d takes samples of shape \(rows, columns, channels\), got \(28, 28\)"),
+        (lambda: Conv1d(4, 3), (28,), r"conv1d takes samples of shape \(positions, channels\)"),
+        (lambda: Conv2d(4, 3, groups=2), (8, 8, 3), "its 2 groups must divide the 3 channels"),
+        (lambda: Conv2d(4, 5, padding="valid"), (4, 8, 1), "a window of 5 x 5 does not fit into 4 x 8"),
+    ],
+)
+def test_misfits(make: Any, shape: tuple[int, ...], message: str) -> None:
+    with pytest.raises(ShapeError, match=message):
+        Model([make()], shape)
+
+
+def test_options_out_of_range() -> None:
+    with pytest.raises(ConfigError, match="groups: must divide the 4 filters"):
+        Conv2d(4, 3, groups=3)
+    with pytest.raises(ConfigError, match="kernel"):
+        Conv2d(4, [3, 3, 3])
