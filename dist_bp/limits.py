@@ -1,6 +1,6 @@
 """What is wrong with a value of an annotated type."""
 
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from numbers import Integral, Real
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -48,6 +48,8 @@ def violation(hint: Any, value: Any) -> str | None:
         return None if value in get_args(hint) else _not_one_of(get_args(hint), value)
     if (item := item_type(hint)) is not None:
         return _violation_within(item, value)
+    if (item := value_type(hint)) is not None:
+        return _violation_of_values(item, value)
     return _wrong_type(hint, value)
 
 
@@ -56,6 +58,18 @@ def item_type(hint: Any) -> Any:
     origin, arguments = get_origin(hint), get_args(hint)
     several = origin in (list, Sequence) or (origin is tuple and arguments[1:] == (...,))
     return arguments[0] if several else None
+
+
+def value_type(hint: Any) -> Any:
+    """The type of the values of a mapping from texts; None for all other types."""
+    arguments = get_args(hint)
+    return arguments[1] if get_origin(hint) in (dict, Mapping) and arguments[0] is str else None
+
+
+def _violation_of_values(item: Any, values: Any) -> str | None:
+    if not isinstance(values, Mapping):
+        return f"must be a mapping, got {values!r}"
+    return _violation_within(item, [*values.values()])
 
 
 def _violation_within(item: Any, values: Any) -> str | None:

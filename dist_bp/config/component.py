@@ -179,6 +179,8 @@ def _given(section: Section) -> dict[str, Any]:
 def _built(value: Any, defaults: Mapping[str, Any]) -> Any:
     if isinstance(value, tuple | list):
         return type(value)(_built(item, defaults) for item in value)
+    if isinstance(value, dict):
+        return {name: _built(item, defaults) for name, item in value.items()}
     return construct(value, **defaults) if isinstance(value, ComponentSection | Custom) else value
 
 
@@ -234,9 +236,17 @@ def _check_together(section: Any) -> Any:
 
 
 def _holds_own(section: Section) -> bool:
-    values = [value for _, value in section]
-    parts = [item for value in values for item in (value if isinstance(value, tuple | list) else [value])]
-    return isinstance(section, Custom) or any(_holds_own(part) for part in parts if isinstance(part, Section))
+    parts = [part for _, value in section for part in _parts(value)]
+    return isinstance(section, Custom) or any(_holds_own(part) for part in parts)
+
+
+def _parts(value: Any) -> Iterator[Section]:
+    """The sections within the value of an option."""
+    if isinstance(value, Section):
+        yield value
+    elif isinstance(value, tuple | list | dict):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _parts(item)
 
 
 def _at(option: str, reason: str, section: Section) -> ValidationError:

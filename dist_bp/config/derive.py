@@ -13,7 +13,7 @@ from dist_bp.component import Option, options, summary
 from dist_bp.components import Kind, kind_of
 from dist_bp.config.fields import BESIDE_TEXT, TAG, Section, any_text_or_other, number, text_or_other
 from dist_bp.errors import ConfigError
-from dist_bp.limits import bare_type, is_text, is_union, item_type, metadata, violation
+from dist_bp.limits import bare_type, is_text, is_union, item_type, metadata, value_type, violation
 from dist_bp.options import OneOf
 
 S = TypeVar("S", bound=Section)
@@ -88,6 +88,8 @@ class FieldTypes:
             return self._of_union(get_args(hint))
         if (item := item_type(hint)) is not None:
             return list[self.of(item)] if get_origin(hint) is list else tuple[self.of(item), ...]  # type: ignore[misc]
+        if (item := value_type(hint)) is not None:
+            return dict[str, self.of(item)]  # type: ignore[misc]
         raise Unwritable
 
     def _of_union(self, members: Sequence[Any]) -> Any:

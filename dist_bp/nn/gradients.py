@@ -71,7 +71,8 @@ class Gradients:
         """Adds `dy` (n, ...) to the rows `ids` (n,) of a gradient, in the order in which they stand there."""
         if self._seen.get(name) != self._turn.number:
             self.into(name).fill(0)
-        np.add.at(self._views[name], ids, dy)
+        touched, sums = sums_by_id(ids, dy)
+        self._views[name][touched] += sums
 
     def _scratch(self, name: str) -> Array:
         waits = (self, name)
@@ -94,6 +95,20 @@ class Gradients:
                 self.child(name)._clear_unused()
             elif self._seen.get(name) != self._turn.number:
                 value.fill(0)
+
+
+def sums_by_id(ids: Array, values: Array) -> tuple[Array, Array]:
+    """The different `ids` (n,), and for each the sum of its rows of `values` (n, k), added in their order.
+
+    The product with a sparse matrix of ones: many times as fast as adding row by row.
+    """
+    from scipy.sparse import csr_array
+
+    order = np.argsort(ids, kind="stable")
+    touched, starts = np.unique(ids[order], return_index=True)
+    ones = np.ones(len(ids), values.dtype)
+    matrix = csr_array((ones, order, np.append(starts, len(ids))), shape=(len(touched), len(ids)))
+    return touched, matrix @ values
 
 
 def _count(views: dict[str, Any]) -> int:

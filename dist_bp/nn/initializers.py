@@ -43,6 +43,20 @@ class Constant(Initializer):
 
 
 @dataclass(frozen=True)
+class Normal(Initializer):
+    """Normal with mean 0, whatever the shape."""
+
+    deviation: float
+
+    @property
+    def description(self) -> str:
+        return f"Normal with mean 0 and standard deviation {self.deviation:g}."
+
+    def __call__(self, generator: np.random.Generator, shape: Shape) -> Array:
+        return generator.normal(0.0, self.deviation, shape)
+
+
+@dataclass(frozen=True)
 class VarianceScaling(Initializer):
     """Zero mean, variance scale / fan.
 
