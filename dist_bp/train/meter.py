@@ -116,17 +116,17 @@ class StepLog:
                 )
                 self.loss, self.weight = 0.0, 0.0
 
+    def state(self) -> dict[str, Any]:
+        """The window that is not over, for a checkpoint."""
+        return {"loss": self.loss, "weight": self.weight}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.loss, self.weight = state["loss"], state["weight"]
+
 
 def mean(total: float, weight: float) -> float:
     """Of a loss; nan over samples that all have the weight 0."""
     return total / weight if weight else math.nan
-
-    def state(self) -> dict[str, Any]:
-        """The window that is not over, for a checkpoint."""
-        return {"loss": self.loss, "count": self.count}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        self.loss, self.count = state["loss"], state["count"]
 
 
 def scores(

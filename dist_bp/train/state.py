@@ -34,7 +34,7 @@ class Window:
     """Sums over the steps since the last point of the step curves."""
 
     loss: float
-    count: int
+    weight: float
 
 
 @dataclass(frozen=True)

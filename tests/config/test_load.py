@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from dist_bp.components import LAYERS
 from dist_bp.config import JobConfig, load_config, render
 from dist_bp.errors import ConfigError
 from tests.config.conftest import BASE
@@ -149,8 +150,7 @@ ONE_PROBLEM = {
         "{type: dense, units: 10}",
         "{type: residual, layers: [{type: dens, units: 3}]}",
         "job.yaml:7: model.layers.1.layers.0.type: unknown type 'dens': did you mean 'dense'? "
-        "(allowed: dense, activation, dropout, batch_norm, layer_norm, flatten, "
-        "reshape, residual, repeat, module:Name)",
+        f"(allowed: {', '.join(LAYERS.rows)}, module:Name)",
     ),
     "no module:Name": (
         "{type: cross_entropy}",

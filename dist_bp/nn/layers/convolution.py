@@ -108,20 +108,16 @@ class Convolution:
         return side_by_side.reshape(-1, self._window)
 
     def _add_back(self, d_out: Array, weight: Array, d_padded: Array, group: int, block: Block, ctx: Context) -> None:
-        """Adds the gradients of a block's windows to the pixels that they are made of."""
+        """Adds the gradients of a block's windows to the pixels that they are made of, element by element of a window:
+        whole rows of an image at a time."""
         windows, shape = self._windows, self._shape(d_padded, block)
         own = d_padded[..., group * self._channels : (group + 1) * self._channels]
-        if self._channels == 1:
-            planes = ctx.buffer("d_planes", (self._window, *shape))
-            np.matmul(weight, d_out.T, out=planes.reshape(self._window, -1))
-            spread = planes.reshape(*windows.size, *shape, 1)
-        else:
-            columns = ctx.buffer("d_columns", (*shape, *windows.size, self._channels))
-            np.matmul(d_out, weight.T, out=columns.reshape(-1, self._window))
-            spread = np.moveaxis(columns, (3, 4), (0, 1))
-        for row, column in windows.places:
+        spread = ctx.buffer("spread", (len(windows.places), *shape, self._channels))
+        by_element = weight.reshape(len(windows.places), self._channels, self._filters)
+        np.matmul(d_out, by_element.transpose(0, 2, 1), out=spread.reshape(len(windows.places), -1, self._channels))
+        for element, (row, column) in zip(spread, windows.places, strict=True):
             place = windows.elements(own, row, column, block.first, block.last)
-            np.add(place, spread[row, column], out=place)
+            np.add(place, element, out=place)
 
     def _shape(self, padded: Array, block: Block) -> tuple[int, int, int]:
         """Of the windows of a block: images, rows, columns."""
