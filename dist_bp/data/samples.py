@@ -71,6 +71,11 @@ class SampleStore:
         return len(self.targets)
 
     @cached_property
+    def is_plain(self) -> bool:
+        """Whether all samples count alike."""
+        return self.weights is None and not isinstance(self.targets, RaggedArray)
+
+    @cached_property
     def positions(self) -> int:
         """Of a target that is not ragged: labels (n, *positions), or numbers (n, *positions, k)."""
         shape = self.targets.shape[1:]
@@ -78,9 +83,11 @@ class SampleStore:
 
     def amount(self, rows: Array) -> Amount:
         """Of the samples at indices `rows`."""
+        if self.is_plain:
+            return Amount(len(rows), float(len(rows) * self.positions))
         lengths = self.targets.lengths(rows) if isinstance(self.targets, RaggedArray) else None
         if self.weights is None:
-            return Amount(len(rows), float(len(rows) * self.positions if lengths is None else lengths.sum()))
+            return Amount(len(rows), float(lengths.sum()) if lengths is not None else 0.0)
         weights = self.weights[rows].astype(np.float64)
         return Amount(len(rows), float(weights.sum() * self.positions if lengths is None else weights @ lengths))
 
@@ -112,11 +119,11 @@ class Gatherer:
         return Batch(inputs, self._gather(("targets",), samples.targets, rows, whole), weights, groups)
 
     def _gather(self, path: tuple[str, ...], stored: Stored, rows: Array, whole: Array) -> Signal:
+        if isinstance(stored, np.ndarray):
+            return self._take(path, stored, rows)
         if isinstance(stored, RaggedArray):
             return self._padded(path, stored, rows, padded(stored.lengths(whole)))
-        if isinstance(stored, Mapping):
-            return {name: self._gather((*path, name), one, rows, whole) for name, one in stored.items()}
-        return self._take(path, stored, rows)
+        return {name: self._gather((*path, name), one, rows, whole) for name, one in stored.items()}
 
     def _take(self, path: tuple[str, ...], stored: Array, rows: Array) -> Array:
         """out[i] = stored[rows[i]] without temporaries; `rows` must lie within the array."""
@@ -124,7 +131,7 @@ class Gatherer:
         if memory is None:
             memory = self._memory[path] = np.empty((self._largest, *stored.shape[1:]), stored.dtype)
         out = memory[: len(rows)]
-        np.take(stored, rows, axis=0, out=out, mode="clip")
+        stored.take(rows, axis=0, out=out, mode="clip")
         return out
 
     def _padded(self, path: tuple[str, ...], stored: RaggedArray, rows: Array, longest: int) -> Ragged:

@@ -79,8 +79,8 @@ class Batches:
         plans = (*self._full, *self._last)
         self.accumulates = any(len(plan) > 1 for plan in plans)
         self.largest = max((stop - start for plan in plans for start, stop, _ in plan), default=0)
-        self._epoch = -1
-        self._order = np.empty(0, np.intp)
+        self._epoch = self._step = -1
+        self._order = self._whole = np.empty(0, np.intp)
 
     def rows(self, step: int) -> int:
         """Samples of the global batch of `step`."""
@@ -98,12 +98,15 @@ class Batches:
 
     def whole(self, step: int) -> Array:
         """Indices of all samples of the global batch of `step`, in order."""
-        epoch, batch = divmod(step, self.steps_per_epoch)
-        if epoch != self._epoch:
-            self._order = epoch_order(self._samples, self._seed, epoch, self._shuffle)
-            self._epoch = epoch
-        base = batch * self._stride
-        return self._order[base : base + self.rows(step)]
+        if step != self._step:
+            epoch, batch = divmod(step, self.steps_per_epoch)
+            if epoch != self._epoch:
+                self._order = epoch_order(self._samples, self._seed, epoch, self._shuffle)
+                self._epoch = epoch
+            base = batch * self._stride
+            self._whole = self._order[base : base + self.rows(step)]
+            self._step = step
+        return self._whole
 
     def _is_last(self, step: int) -> bool:
         return step % self.steps_per_epoch == self.steps_per_epoch - 1

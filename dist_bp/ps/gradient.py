@@ -44,6 +44,9 @@ class GradientBuffers:
         return cls.over(model, gradients, aligned_zeros(model.statistics_layout.size, model.dtype))
 
 
+NOTHING = Amount(0, 0.0)
+
+
 class Gradient:
     """The gradient of the loss over shares of the training split."""
 
@@ -63,7 +66,7 @@ class Gradient:
     def share(self, step: int, share: int) -> Amount:
         """How much a share of it is."""
         parts = self.batches.parts(step, share)
-        return sum((self._train.amount(part.rows) for part in parts), Amount(0, 0.0))
+        return sum((self._train.amount(part.rows) for part in parts), NOTHING)
 
     def compute(
         self, step: int, share: int, weights: Weights, buffers: GradientBuffers, whole: Amount, metrics: MetricStates
@@ -72,7 +75,7 @@ class Gradient:
 
         Returns the sum of their losses and how much it is the sum of, and adds the samples to `metrics`.
         """
-        total, amount = 0.0, Amount(0, 0.0)
+        total, amount = 0.0, NOTHING
         buffers.gradient_views.begin()
         buffers.sum_views.begin()
         rows = self.batches.whole(step)
@@ -89,7 +92,7 @@ class Gradient:
             gradient *= 1.0 / (whole.weight or 1.0)  # the smallest array of the pass: the rest is divided with it
             backward(gradient, buffers.gradient_views)
             total += loss
-            amount += more
+            amount = more if amount is NOTHING else amount + more
         buffers.gradient_views.end()
         buffers.sum_views.end()
         if buffers.sums.size:
