@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dist_bp.runtime.watch import RayWatch
 
 LOOK_SECONDS = 0.2
-TELL_SECONDS = 7.0
+TELL_SECONDS = 1.0
 """In which the driver, if it can, tells of what has happened to Ray's own processes while they start."""
 KILL_SECONDS = 5.0
 LAST_COMMAND_SECONDS = 60

@@ -58,7 +58,10 @@ class Spool:
 
     def peek(self, limit: int) -> list[Point]:
         """The oldest points, at most `limit`; they stay until discarded."""
-        return [point for point, _ in islice(self._read(), limit)]
+        points = [point for point, _ in islice(self._read(), limit)]
+        if not points:
+            self._start = self._count = 0  # another process has delivered them
+        return points
 
     def discard(self, count: int) -> None:
         """Remove the `count` oldest points."""

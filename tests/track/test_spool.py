@@ -87,6 +87,16 @@ def test_refuses_what_the_disk_refuses(tmp_path: Path) -> None:
     assert len(spool) == 0
 
 
+def test_what_another_process_has_delivered_waits_no_more(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool")
+    spool.append(points(1, 2, 3))
+    Spool(spool.path).discard(3)
+    assert spool.peek(5) == []
+    assert len(spool) == 0
+    spool.append(points(4))
+    assert list(spool) == points(4)
+
+
 def test_discarded_points_are_not_left_to_the_next_process(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "a.jsonl")
     spool.append(points(1, 2, 3))
