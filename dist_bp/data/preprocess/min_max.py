@@ -34,6 +34,7 @@ class MinMax(Preprocessor):
         with np.errstate(over="ignore"):
             extent = np.where(chosen, extremes.high - least, 1.0)
         check_known(self.label, form, least, extent)
-        extent = np.where(extent < np.finfo(np.float64).tiny, 1.0, extent)
-        factor = np.where(chosen, (self.high - self.low) / extent, 1.0)
+        span = self.high - self.low
+        extent = np.where(extent < np.finfo(np.float64).tiny * max(1.0, span), 1.0, extent)
+        factor = np.where(chosen, span / extent, 1.0)
         return Affine(least, factor, np.where(chosen, self.low, 0.0))
