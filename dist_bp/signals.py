@@ -4,7 +4,7 @@ A `Spec` describes one sample, the batch axis is never part of it; a `Signal` is
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from dist_bp.errors import ShapeError
@@ -60,7 +60,7 @@ def one_field(spec: Spec, who: str, kind: str = "float", ragged: bool = True) ->
     if not isinstance(spec, Field):
         raise ShapeError(
             f"{who} takes one input, here are {len(spec)} ({', '.join(spec)}): bring them together with "
-            "{type: branches}, or {type: select, input: NAME}"
+            "{type: branches}"
         )
     if spec.kind != kind:
         raise ShapeError(
@@ -68,10 +68,7 @@ def one_field(spec: Spec, who: str, kind: str = "float", ragged: bool = True) ->
             + (": put {type: embedding} before it" if kind == "float" else "")
         )
     if spec.ragged and not ragged:
-        raise ShapeError(
-            f"{who} takes samples of one length, its input is {spec}: put a layer before it that makes one of many, "
-            "such as {type: mean_over_time}"
-        )
+        raise ShapeError(f"{who} takes samples of one length, its input is {spec}")
     return spec
 
 
@@ -98,8 +95,3 @@ def misfit(signal: Signal, spec: Spec, dtype: Any) -> str | None:
     if array.dtype != wanted or shape != spec.shape:
         return f"samples of {spec} in {wanted}, got {spec.shaped(shape)} in {array.dtype}"
     return None
-
-
-def without_length(field: Field) -> Field:
-    """The field of one position for each sample."""
-    return replace(field, ragged=False)

@@ -39,6 +39,9 @@ class Amount(NamedTuple):
         return Amount(self.samples + other.samples, self.weight + other.weight)
 
 
+NOTHING = Amount(0, 0.0)
+
+
 @dataclass(frozen=True)
 class RaggedArray:
     """SampleStore of different lengths one behind the other: sample i is values[offsets[i]:offsets[i + 1]]."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dist_bp.data.samples import Amount, Gatherer, SampleStore
+from dist_bp.data.samples import NOTHING, Amount, Gatherer, SampleStore
 from dist_bp.data.shards import Batches
 from dist_bp.metrics import Metric
 from dist_bp.nn import Gradients, Loss, Model, Views
@@ -42,9 +42,6 @@ class GradientBuffers:
         """In memory of its own."""
         gradients = aligned_zeros(model.layout.size, model.dtype)
         return cls.over(model, gradients, aligned_zeros(model.statistics_layout.size, model.dtype))
-
-
-NOTHING = Amount(0, 0.0)
 
 
 class Gradient:

@@ -54,13 +54,12 @@ class WorkerReport:
 class ServerReport:
     """One server's side of a lease.
 
-    `losses`, `counts` and `weights` have an element for each global batch: the sum over its samples, their number, and
-    what the sum is to be divided by. The others
-    have one for each update: `squares`, this server's part of the squared norm of what was applied;
-    `learning_rates`; `staleness`, by how many versions the oldest gradient in it was behind; `times`, moments of the
-    monotonic clock in seconds: begun, collected, updated, published; `clock` is as in WorkerReport. `wire_bytes` are
-    what it sent to and received from other nodes. `non_finite` says at which step, and at whose loss, a NaN or
-    infinity ended the lease before its update.
+    `losses`, `counts` and `weights` have an element for each global batch: the sum over its samples, their number,
+    and what the sum is to be divided by. The others have one for each update: `squares`, this server's part of the
+    squared norm of what was applied; `learning_rates`; `staleness`, by how many versions the oldest gradient in it
+    was behind; `times`, moments of the monotonic clock in seconds: begun, collected, updated, published; `clock` is
+    as in WorkerReport. `wire_bytes` are what it sent to and received from other nodes. `non_finite` says at which
+    step, and at whose loss, a NaN or infinity ended the lease before its update.
     """
 
     index: int

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from dist_bp.data.samples import Amount
+from dist_bp.data.samples import NOTHING, Amount
 from dist_bp.nn import Model
 from dist_bp.nn.layout import aligned_zeros
 from dist_bp.optim import Slice, Updater
@@ -52,13 +52,13 @@ class LocalSteps:
         np.copyto(self._statistics, arena.statistics[version % len(arena.statistics)])
         for name, array in state.items():
             np.copyto(array, arena.optimizer[version % 2][name])
-        own = Amount(0, 0.0)
+        own = NOTHING
         for index, step in enumerate(steps):
             loss, amount = self._step(step, share, rate_factor, metrics)
             arena.losses[worker, 0, index] = loss
             arena.counts[worker, 0, index], arena.weights[worker, 0, index] = amount
             own += amount
-        whole = sum((self._gradient.whole(step) for step in steps), Amount(0, 0.0))
+        whole = sum((self._gradient.whole(step) for step in steps), NOTHING)
         arena.expected[worker, 0] = whole
         weight = own.weight / whole.weight if whole.weight else 0.0
         moved = arena.gradients[worker][0]

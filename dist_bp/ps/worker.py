@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from dist_bp.data.samples import Amount, SampleStore
+from dist_bp.data.samples import NOTHING, SampleStore
 from dist_bp.data.shards import Batches, evaluation_rows
 from dist_bp.metrics import Metric
 from dist_bp.nn import Loss, Model
@@ -29,8 +29,8 @@ EVALUATION_ROWS = 1024
 class Worker:
     """Worker `rank` of a run, on the node that the layout describes.
 
-    `data` maps the name of a split to its samples; `batches` says which rows of the
-    training split are whose at each step. `updater` and `rate` make the local steps of the `local` mode.
+    `data` maps the name of a split to its samples; `batches` says which rows of the training split are whose at each
+    step. `updater` and `rate` make the local steps of the `local` mode.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class Worker:
         context, weights = self._gradient.context, self._weights(self.arena.version)
         context.begin(training=False, statistics=weights.statistics)
         metrics = {name: metric.empty() for name, metric in self._metrics.items()}
-        loss, amount = 0.0, Amount(0, 0.0)
+        loss, amount = 0.0, NOTHING
         start, stop = evaluation_rows(len(samples), sum(self._layout.placement), self.rank)
         for batch in samples.blocks(start, stop, EVALUATION_ROWS):
             scored = self._scorer.score(batch, weights.parameters, context, metrics)

@@ -12,8 +12,9 @@ from dist_bp.checkpoint.format import CONFIG
 from dist_bp.config import JobConfig, stored_config
 from dist_bp.config.component import construct
 from dist_bp.config.trust import check_trusted, code_of_model
-from dist_bp.data import Amount, Batch, Pipeline, SampleStore, Schema
+from dist_bp.data import Batch, Pipeline, SampleStore, Schema
 from dist_bp.data.inputs import Inputs, Raw
+from dist_bp.data.samples import NOTHING
 from dist_bp.data.targets import Label
 from dist_bp.errors import CheckpointError
 from dist_bp.metrics import Metric
@@ -120,7 +121,7 @@ class SavedModel:
         metrics = build.build_metrics(self.config, self.pipeline.targets) if metrics is None else metrics
         states = {name: metric.empty() for name, metric in metrics.items()}
         scorer, context = Scorer(self.model, loss, metrics), self._context()
-        total, amount = 0.0, Amount(0, 0.0)
+        total, amount = 0.0, NOTHING
         for batch in batches:
             scored = scorer.score(batch, self._parameters, context, states)
             total += scored.loss

@@ -1,16 +1,26 @@
 """What layers with a weight share: the bias, the activation, and how the weight begins."""
 
+from typing import Annotated
+
 import numpy as np
 
-from dist_bp.nn.activations import ActivationFunction, activation_function
+from dist_bp.nn.activations import ActivationFunction, ActivationName, activation_function
 from dist_bp.nn.context import Context
 from dist_bp.nn.gradients import Gradients
-from dist_bp.nn.initializers import Constant, Initializer, initializer
+from dist_bp.nn.initializers import Constant, Initializer, InitializerName, initializer
 from dist_bp.nn.layer import Layer, Parameter
 from dist_bp.nn.types import Views
+from dist_bp.options import Doc
 from dist_bp.types import Array, Shape
 
-HOW_IT_BEGINS = "How the weights are drawn; null: model.initializer, or what suits the activation."
+Activation = Annotated[
+    ActivationName | ActivationFunction | None, Doc("Function of the outputs: its name, or with options; null: none.")
+]
+Bias = Annotated[bool, Doc("Whether a bias is added.")]
+Start = Annotated[
+    InitializerName | Initializer | None,
+    Doc("How the weights are drawn; null: model.initializer, or what suits the activation."),
+]
 
 
 class Affine(Layer):

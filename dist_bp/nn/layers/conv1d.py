@@ -2,9 +2,7 @@
 
 from typing import Annotated, Literal
 
-from dist_bp.nn.activations import ActivationFunction, ActivationName
-from dist_bp.nn.initializers import Initializer, InitializerName
-from dist_bp.nn.layers.affine import HOW_IT_BEGINS
+from dist_bp.nn.layers.affine import Activation, Bias, Start
 from dist_bp.nn.layers.convolving import Convolving
 from dist_bp.options import Count, Doc, Whole
 
@@ -30,11 +28,8 @@ class Conv1d(Convolving):
         groups: Annotated[
             Count, Doc("Groups of channels that do not see each other; as many as channels: depthwise.")
         ] = 1,
-        activation: Annotated[
-            ActivationName | ActivationFunction | None,
-            Doc("Function of the outputs: its name, or with options; null: none."),
-        ] = None,
-        bias: Annotated[bool, Doc("Whether a bias is added.")] = True,
-        initializer: Annotated[InitializerName | Initializer | None, Doc(HOW_IT_BEGINS)] = None,
+        activation: Activation = None,
+        bias: Bias = True,
+        initializer: Start = None,
     ) -> None:
         super().__init__(filters, kernel, stride, padding, dilation, groups, activation, bias, initializer)

@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
 from dist_bp.errors import OptionError, ShapeError
-from dist_bp.nn.activations import ActivationFunction, ActivationName
 from dist_bp.nn.context import Context
 from dist_bp.nn.gradients import Gradients
-from dist_bp.nn.initializers import Initializer, InitializerName
 from dist_bp.nn.layer import Declaration
-from dist_bp.nn.layers.affine import HOW_IT_BEGINS, Affine
+from dist_bp.nn.layers.affine import Activation, Affine, Bias, Start
 from dist_bp.nn.layers.convolution import Convolution
 from dist_bp.nn.layers.windows import Windows
 from dist_bp.nn.types import Backward, Views
@@ -40,12 +38,9 @@ class Convolving(Affine):
         groups: Annotated[
             Count, Doc("Groups of channels that do not see each other; as many as channels: depthwise.")
         ] = 1,
-        activation: Annotated[
-            ActivationName | ActivationFunction | None,
-            Doc("Function of the outputs: its name, or with options; null: none."),
-        ] = None,
-        bias: Annotated[bool, Doc("Whether a bias is added.")] = True,
-        initializer: Annotated[InitializerName | Initializer | None, Doc(HOW_IT_BEGINS)] = None,
+        activation: Activation = None,
+        bias: Bias = True,
+        initializer: Start = None,
     ) -> None:
         super().__init__(activation, bias, initializer)
         if filters % groups:

@@ -5,12 +5,10 @@ from typing import Annotated
 import numpy as np
 
 from dist_bp.errors import ShapeError
-from dist_bp.nn.activations import ActivationFunction, ActivationName
 from dist_bp.nn.context import Context
 from dist_bp.nn.gradients import Gradients
-from dist_bp.nn.initializers import Initializer, InitializerName
 from dist_bp.nn.layer import Declaration
-from dist_bp.nn.layers.affine import HOW_IT_BEGINS, Affine, as_rows
+from dist_bp.nn.layers.affine import Activation, Affine, Bias, Start, as_rows
 from dist_bp.nn.types import Backward, Views
 from dist_bp.options import Count, Doc
 from dist_bp.signals import Spec, one_field
@@ -27,12 +25,9 @@ class Dense(Affine):
     def __init__(
         self,
         units: Annotated[Count, Doc("Number of outputs.")],
-        activation: Annotated[
-            ActivationName | ActivationFunction | None,
-            Doc("Function of the outputs: its name, or with options; null: none."),
-        ] = None,
-        bias: Annotated[bool, Doc("Whether a bias is added.")] = True,
-        initializer: Annotated[InitializerName | Initializer | None, Doc(HOW_IT_BEGINS)] = None,
+        activation: Activation = None,
+        bias: Bias = True,
+        initializer: Start = None,
     ) -> None:
         super().__init__(activation, bias, initializer)
         self.units = units
