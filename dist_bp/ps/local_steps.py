@@ -1,7 +1,7 @@
 """Steps that a worker makes by itself between two averages of the parameters (Stich 2019, local SGD).
 
-Parameters, running statistics and the optimizer's state are averaged alike, weighted by samples (Yu, Jin & Yang 2019
-average the momentum, too), so a round of one step of SGD is a step of the `sync` mode.
+Parameters and the optimizer's state are averaged alike, by the weight of a worker's samples (Yu, Jin & Yang 2019
+average the momentum, too), running statistics by their number: a round of one step of SGD is a step of the `sync` mode.
 """
 
 import math
@@ -60,11 +60,12 @@ class LocalSteps:
             own += amount
         whole = sum((self._gradient.whole(step) for step in steps), NOTHING)
         arena.expected[worker, 0] = whole
-        weight = own.weight / whole.weight if whole.weight else 0.0
+        by_samples = own.samples / whole.samples
+        weight = own.weight / whole.weight if whole.weight else by_samples
         moved = arena.gradients[worker][0]
         np.subtract(start, self._parameters, out=moved)
         moved *= weight
-        np.multiply(self._statistics, own.samples / whole.samples, out=arena.sums[worker][0])
+        np.multiply(self._statistics, by_samples, out=arena.sums[worker][0])
         for array in state.values():
             array *= weight
 

@@ -5,7 +5,7 @@
 | `sync` | the gradients of all workers | the version before that update |
 | `backup` | the first W - b gradients (Chen et al. 2016); the late ones are dropped and never counted | that version |
 | `ssp` | the gradients of all workers (bounded delay: Ho et al. 2013, Li et al. 2014) | at most s versions older |
-| `async` | one gradient (Dean et al. 2012); its fraction of the batch scales the learning rate | any older one |
+| `async` | one gradient (Dean et al. 2012); its part of the weight scales the learning rate | any older one |
 | `local` | the average of what H local steps made of the parameters (Stich 2019) | the average of the last round |
 
 Everything here is a decision, made from what has arrived and nothing else; acting on it is left to the servers.

@@ -8,6 +8,7 @@ from itertools import chain
 
 import numpy as np
 
+from dist_bp.data.samples import Amount
 from dist_bp.optim import Updater
 from dist_bp.optim.rules.sgd import Sgd
 from dist_bp.ps.arena import Arena, Snapshot
@@ -204,13 +205,9 @@ class Server:
             parts = [np.array(got[node][2:]).reshape(3, -1, length) for node in nodes]
             losses, counts, weights = (np.concatenate([part[row] for part in parts]) for row in range(3))
             scores = Scores(losses.tolist(), counts.astype(np.int64).tolist(), weights.tolist())
-        counted, weighed = sum(chain(*scores.counts)), sum(chain(*scores.weights))
-        if counted != samples:  # some were dropped, or it is one worker's alone
-            contribution = contribution._replace(
-                scale=weight / weighed if weighed else 0.0, sample_scale=samples / counted if counted else 0.0
-            )
-        if self._layout.mode.name == "async":
-            contribution = contribution._replace(fraction=counted / samples)
+        part = Amount(sum(chain(*scores.counts)), sum(chain(*scores.weights)))
+        whole = Amount(int(samples), weight)
+        contribution = contribution.of_part(part, whole, alone=self._layout.mode.name == "async")
         return contribution, scores
 
     def _staleness(self, contribution: Contribution, version: int) -> int:

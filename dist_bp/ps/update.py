@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dist_bp.data.samples import Amount
 from dist_bp.optim import Slice, Updater
 from dist_bp.ps.arena import Arena
 from dist_bp.ps.layout import CHUNK, OUTER
@@ -17,8 +18,8 @@ from dist_bp.types import Array
 class Contribution(NamedTuple):
     """Whose slots make an update: local indices of this node's workers, their slot, and all nodes that have any.
 
-    `scale` turns the sum of the slots into an average by weight, `sample_scale` into one over samples; `fraction` is
-    the part of a global batch that it is over.
+    `scale` turns the sum of the slots into an average by weight, `sample_scale` into one over samples. `fraction` is
+    the part of a whole update that it makes, by weight; `sample_fraction` that of the running statistics.
     """
 
     workers: tuple[int, ...]
@@ -27,6 +28,23 @@ class Contribution(NamedTuple):
     scale: float = 1.0
     sample_scale: float = 1.0
     fraction: float = 1.0
+    sample_fraction: float = 1.0
+
+    def of_part(self, part: Amount, whole: Amount, alone: bool) -> "Contribution":
+        """The same where the slots, divided by the weight of `whole`, are of a `part` of it.
+
+        What is missing was dropped, or makes updates of its own (`alone`).
+        """
+        if part.samples == whole.samples:
+            return self
+        by_samples = part.samples / whole.samples
+        by_weight = part.weight / whole.weight if whole.weight else by_samples
+        return self._replace(
+            scale=whole.weight / part.weight if part.weight else 0.0,
+            sample_scale=whole.samples / part.samples if part.samples else 0.0,
+            fraction=by_weight if alone else 1.0,
+            sample_fraction=by_samples if alone or not part.samples else 1.0,
+        )
 
 
 @dataclass(frozen=True)
@@ -165,7 +183,7 @@ class SliceUpdate:
             return
         running = arena.statistics[(version - 1) % versions]
         total -= running
-        total *= 1 - self._statistic_momentum**contribution.fraction
+        total *= 1 - self._statistic_momentum**contribution.sample_fraction
         np.add(running, total, out=new)
 
     def _parameters(self, version: int) -> Array:

@@ -1,5 +1,6 @@
 """A parameter-server group in this process: servers and workers on threads, without configuration or Ray."""
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from dist_bp.ps.lease import Lease, ServerReport, WorkerReport
 from dist_bp.ps.modes import SYNC, Mode
 from dist_bp.ps.server import Server
 from dist_bp.ps.worker import Worker
+from dist_bp.signals import Spec
 from dist_bp.types import Array
 
 MOMENTUM = Sgd(learning_rate=1.0, momentum=0.9)
@@ -49,6 +51,15 @@ class Problem:
     timeout: float = 20.0
     mode: Mode = SYNC
     compression: CodecName = "none"
+    spec: Spec | None = None
+    store: Callable[[], SampleStore] | None = None
+    """Samples of another kind than rows of numbers, and what they are."""
+
+    def samples_of(self) -> SampleStore:
+        return self.store() if self.store else SampleStore(*self.data())
+
+    def model(self) -> Model:
+        return Model(self.layers(), self.spec or (self.features,), self.dtype)
 
     def data(self) -> tuple[Array, Array]:
         generator = np.random.default_rng(5)
@@ -68,7 +79,7 @@ class LocalGroup:
     """
 
     def __init__(self, problem: Problem, workers: int = 1, servers: int = 1, nodes: int = 1) -> None:
-        model = Model(problem.layers(), (problem.features,), problem.dtype)
+        model = problem.model()
         rule = replace(problem.rule, weight_decay=problem.weight_decay)
         updater = Updater(rule, clip_norm=problem.clip_norm, decayed=model.decayed)
         names = (*problem.rule.slots, OUTER) if problem.mode.outer_momentum else problem.rule.slots
@@ -104,8 +115,8 @@ class LocalGroup:
             for layout in layouts
             for index in range(servers)
         ]
-        data = [problem.data() for _ in range(workers)]
-        self.inputs = [inputs for inputs, _ in data]
+        data = [problem.samples_of() for _ in range(workers)]
+        self.inputs = [samples.inputs for samples in data]
         self.workers = [
             Worker(
                 rank,
@@ -113,7 +124,7 @@ class LocalGroup:
                 model,
                 problem.loss(),
                 {"accuracy": Accuracy()},
-                {"train": SampleStore(*data[rank])},
+                {"train": data[rank]},
                 problem.batches(workers, rank),
                 seed=3,
                 secret=secret,
@@ -182,6 +193,17 @@ def train(
         for first, last in pairwise(edges):
             group.run(first, last)
         return group.snapshot()
+
+
+def straggle(group: LocalGroup, rank: int, seconds: float) -> None:
+    """Makes a worker late at each of its steps."""
+    compute = group.workers[rank].compute
+
+    def late(*arguments: Any, **options: Any) -> None:
+        time.sleep(seconds)
+        compute(*arguments, **options)
+
+    group.workers[rank].compute = late  # type: ignore[method-assign]
 
 
 def plain_pass(model: Model, parameters: Array, inputs: Array, labels: Array) -> tuple[float, Array, Array]:

@@ -1,6 +1,5 @@
 """Modes of consistency: what each promises, by its decisions alone and by training."""
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -20,7 +19,7 @@ from dist_bp.optim.rules.adam import Adam
 from dist_bp.optim.rules.sgd import Sgd
 from dist_bp.ps.lease import ServerReport, WorkerReport
 from dist_bp.ps.modes import COUNTED, NO_TICKET, Async, Backup, Mode
-from tests.ps.group import LocalGroup, Problem, plain_pass, train
+from tests.ps.group import LocalGroup, Problem, plain_pass, straggle, train
 
 SSP, BACKUP, ASYNC = Mode("ssp", staleness=2), Mode("backup", backups=1), Mode("async")
 LOCAL = Mode("local", local_steps=4)
@@ -29,17 +28,6 @@ EVERY = [Mode(), SSP, BACKUP, ASYNC, LOCAL, Mode("local", local_steps=3, outer_m
 
 def layers() -> list[Layer]:
     return [Dense(24), BatchNorm(), Dropout(0.3), Dense(5)]
-
-
-def straggle(group: LocalGroup, rank: int, seconds: float) -> None:
-    """Makes a worker late at each of its steps."""
-    compute = group.workers[rank].compute
-
-    def late(*arguments: Any, **options: Any) -> None:
-        time.sleep(seconds)
-        compute(*arguments, **options)
-
-    group.workers[rank].compute = late  # type: ignore[method-assign]
 
 
 def samples_in(reports: list[WorkerReport]) -> int:
