@@ -1,16 +1,14 @@
-"""Files, names and values from elsewhere: what is read of them, and what is not taken for what it says it is."""
+"""Names and values from elsewhere: what is read of them, and what is not taken for what it says it is."""
 
-import errno
 import json
-import os
 import re
-import stat
 from functools import cache
-from io import BufferedReader
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, StringConstraints, TypeAdapter, ValidationError
+
+from dist_bp.files import read_file
 
 TEXT_BYTES = 2**20
 """The most that a file written by hand may have."""
@@ -21,30 +19,6 @@ NOT_ITS_TAG = (ValueError, LookupError, AttributeError, TypeError, ArithmeticErr
 HUGE = re.compile(r"[\[:, ]-?[0-9]{309}")
 """A whole number in JSON that is beyond all floats: pydantic would take it for infinity."""
 FILE_NAME = r"(?!\.+$)[A-Za-z0-9._-]{1,128}"
-
-
-def open_file(path: Path | str, most: int | None = None) -> BufferedReader:
-    """A regular file, open for reading.
-
-    Raises OSError, also where the path has a NUL character, is no regular file (reading a pipe would wait, a device
-    never end), or holds more than `most` bytes.
-    """
-    if "\0" in str(path):
-        raise OSError(errno.EINVAL, "its name holds a NUL character")
-    _check(os.stat(path), most)
-    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
-    try:
-        _check(os.fstat(file.fileno()), most)
-    except OSError:
-        file.close()
-        raise
-    return file
-
-
-def read_file(path: Path | str, most: int) -> bytes:
-    """The content of a regular file of at most so many bytes; raises OSError as `open_file`."""
-    with open_file(path, most) as file:
-        return file.read(most)
 
 
 def read_json(path: Path | str) -> Any:
@@ -97,16 +71,6 @@ FileName = Annotated[str, AfterValidator(lambda value: value and file_name(value
 """Of a field that `checked` is to check: empty, or the name of a file."""
 Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 """Of a field that `checked` is to check: a digest in hexadecimal."""
-
-
-def _check(status: os.stat_result, most: int | None) -> None:
-    if stat.S_ISDIR(status.st_mode):
-        raise IsADirectoryError(errno.EISDIR, "it is a directory")
-    if not stat.S_ISREG(status.st_mode):
-        kind = "a pipe" if stat.S_ISFIFO(status.st_mode) else "a device or a socket"
-        raise OSError(errno.EINVAL, f"it is {kind}, not a file")
-    if most is not None and status.st_size > most:
-        raise OSError(errno.EFBIG, f"it holds {status.st_size:,} bytes, more than the {most:,} that it may")
 
 
 @cache

@@ -24,8 +24,20 @@ LAYERS = [
     ["config"],
     ["components"],
     ["data", "nn", "optim", "metrics", "tuning", "checkpoint"],
-    ["component", "limits", "options"],
-    ["errors", "foreign", "groups", "imports", "messages", "plugins", "processes", "signals", "typed", "types"],
+    ["component", "images", "limits", "options"],
+    [
+        "errors",
+        "files",
+        "foreign",
+        "groups",
+        "imports",
+        "messages",
+        "plugins",
+        "processes",
+        "signals",
+        "typed",
+        "types",
+    ],
 ]
 LEVEL = {name: level for level, names in enumerate(reversed(LAYERS)) for name in names}
 ONLY_IN = {

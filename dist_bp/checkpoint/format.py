@@ -16,7 +16,8 @@ from safetensors.numpy import load_file, save_file
 from dist_bp.checkpoint.history import HistoryWriter, read_history
 from dist_bp.checkpoint.manifest import HISTORY, MANIFEST, FileRecord, Manifest
 from dist_bp.errors import CheckpointError
-from dist_bp.foreign import TEXT_BYTES, checked, read_file, read_json, reason
+from dist_bp.files import read_file
+from dist_bp.foreign import TEXT_BYTES, checked, read_json, reason
 from dist_bp.messages import one_line
 from dist_bp.types import Array, Direction, DType
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from dist_bp.checkpoint.manifest import HISTORY, FileRecord
 from dist_bp.errors import CheckpointError
-from dist_bp.foreign import checked, open_file, reason
+from dist_bp.files import open_file
+from dist_bp.foreign import checked, reason
 
 Row = Mapping[str, float]
 

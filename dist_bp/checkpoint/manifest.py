@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from dist_bp.errors import CheckpointError
-from dist_bp.foreign import FileName, Sha256, checked, open_file, read_json, reason
+from dist_bp.files import open_file
+from dist_bp.foreign import FileName, Sha256, checked, read_json, reason
 from dist_bp.options import Ge, Lt
 from dist_bp.types import Direction
 

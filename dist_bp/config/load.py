@@ -16,7 +16,8 @@ from dist_bp.config.monitors import with_default_monitors
 from dist_bp.config.overrides import Override, apply_overrides
 from dist_bp.config.problems import Problem, disagreements, problems
 from dist_bp.errors import ConfigError
-from dist_bp.foreign import TEXT_BYTES, read_file
+from dist_bp.files import read_file
+from dist_bp.foreign import TEXT_BYTES
 
 Place = tuple[tuple[bool, int], str]
 """A problem's rank (the lines of the file, then the overrides) and its text."""

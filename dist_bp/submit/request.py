@@ -10,7 +10,8 @@ from typing import Any
 
 from dist_bp.config.document import Document, NotYaml
 from dist_bp.errors import SubmitError
-from dist_bp.foreign import FILE_NAME, TEXT_BYTES, read_file
+from dist_bp.files import read_file
+from dist_bp.foreign import FILE_NAME, TEXT_BYTES
 from dist_bp.messages import first_line
 from dist_bp.runtime.ray_job import TYPED, retyped
 from dist_bp.submit.address import Dashboard

@@ -12,7 +12,8 @@ from pydantic import AfterValidator
 
 from dist_bp.config import JobConfig
 from dist_bp.errors import UserError
-from dist_bp.foreign import RECORD_BYTES, checked, file_name, read_file, reason
+from dist_bp.files import read_file
+from dist_bp.foreign import RECORD_BYTES, checked, file_name, reason
 from dist_bp.messages import did_you_mean, one_line
 from dist_bp.options import Whole
 from dist_bp.sweep.trial import Over, Trial

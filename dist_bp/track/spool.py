@@ -7,7 +7,7 @@ from itertools import accumulate, islice
 from pathlib import Path
 from typing import NamedTuple
 
-from dist_bp.foreign import open_file
+from dist_bp.files import open_file
 
 
 class Point(NamedTuple):

@@ -1,0 +1,65 @@
+"""From images of any size and kind to arrays of one shape: the same in training, evaluation and serving."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from dist_bp.errors import DataError
+from dist_bp.images.opening import Item, name_of, open_image
+from dist_bp.images.operations import OPERATIONS, Operation
+from dist_bp.types import Array, Shape
+
+CHANNELS = {1: "grey", 3: "in colour"}
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """Opens an image, see `open_image`, and applies the operations in their order."""
+
+    operations: tuple[Operation, ...] = ()
+
+    def pixels(self, item: Item, name: str = "") -> Array:
+        """An image as uint8 (height, width, 1 or 3); raises DataError."""
+        image = open_image(item, name)
+        for operation in self.operations:
+            try:
+                image = operation(image)
+            except DataError as error:
+                raise DataError(f"{name or name_of(item)} {error}") from error
+        array = np.asarray(image)
+        return array if array.ndim == 3 else array[:, :, np.newaxis]
+
+    def decode(self, items: Sequence[Item], shape: Shape, names: Sequence[str] | None = None) -> Array:
+        """Images as uint8 (n, *shape); raises DataError for one that has another shape, or cannot be read."""
+        decoded = np.empty((len(items), *shape), np.uint8)
+        for row, item in enumerate(items):
+            name = names[row] if names else name_of(item)
+            name = f"image {row} (counted from 0)" if name == "an image" else name
+            pixels = self.pixels(item, name)
+            if pixels.shape != shape:
+                raise DataError(
+                    f"{name} is {described(pixels.shape)}, not {described(shape)} as in training: bring it to that"
+                )
+            decoded[row] = pixels
+        return decoded
+
+    def to_list(self) -> list[dict[str, Any]]:
+        """The operations in JSON types."""
+        return [{"kind": one.kind, **asdict(one)} for one in self.operations]
+
+    @classmethod
+    def from_list(cls, state: Sequence[dict[str, Any]]) -> "Decoder":
+        """Undoes `to_list`; what comes from elsewhere is to be checked before."""
+        made = []
+        for one in state:
+            options = dict(one)
+            made.append(OPERATIONS[options.pop("kind")](**options))
+        return cls(tuple(made))
+
+
+def described(shape: Shape) -> str:
+    """The shape of an image, for messages: 28 x 28 and grey."""
+    height, width, channels = shape
+    return f"{height} x {width} and {CHANNELS[channels]}"

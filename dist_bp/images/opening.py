@@ -1,0 +1,115 @@
+"""From a file, bytes, an array or an image of Pillow to an upright image that is grey or in colour."""
+
+import io
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError, WebPImagePlugin
+
+from dist_bp.errors import DataError
+from dist_bp.files import open_file
+from dist_bp.images.suffixes import FORMATS
+
+__all__ = [
+    "Unreadable",
+    "WebPImagePlugin",
+    "name_of",
+    "open_image",
+]  # imported, or Pillow would import every format that it knows
+
+Item = Any
+"""A path (str or Path), the bytes of a file, an array (h, w), (h, w, 1), (h, w, 3) or (h, w, 4) of uint8, or an image
+of Pillow."""
+GREY = ("1", "L", "LA", "La")
+"""Modes of Pillow without colour."""
+SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I;16N")
+UNSCALED = ("I", "F")
+"""Modes of Pillow that do not say how bright their numbers are."""
+
+warnings.filterwarnings("error", category=Image.DecompressionBombWarning)  # too large is too large
+
+
+def open_image(item: Item, name: str = "") -> Image.Image:
+    """The image, upright as its EXIF orientation says, of mode L (grey) or RGB.
+
+    Of 16 bits the upper 8 are kept, as Pillow does for colours; what is transparent lies on white; a palette, CMYK and
+    all that is not grey becomes RGB. Raises Unreadable, with `name` or the path, for what is no whole image.
+    """
+    try:
+        if isinstance(item, np.ndarray):
+            return _plain(_of_array(item))
+        if isinstance(item, Image.Image):
+            return _plain(item)
+        if isinstance(item, bytes | bytearray | memoryview):
+            return _decoded(io.BytesIO(item))
+        if isinstance(item, str | Path):
+            with open_file(item) as file:
+                return _decoded(file)
+    except OSError as error:
+        raise Unreadable(f"{name or name_of(item)} cannot be read: {error.strerror or error}") from error
+    except _NotAnImage as error:
+        raise Unreadable(f"{name or name_of(item)} cannot be read: {error}") from error
+    kind = type(item).__name__
+    raise DataError(f"{name or 'an image'} must be a path, bytes, an array or an image of Pillow, it is {kind}")
+
+
+def name_of(item: Item) -> str:
+    """An image, for messages."""
+    return f"image file {str(item)!r}" if isinstance(item, str | Path) else "an image"
+
+
+class Unreadable(DataError):
+    """A file that is no whole image."""
+
+
+class _NotAnImage(Exception):
+    """Says why."""
+
+
+def _decoded(file: Any) -> Image.Image:
+    try:
+        with Image.open(file, formats=FORMATS) as image:
+            image.load()
+            return _plain(image)
+    except _NotAnImage:
+        raise
+    except UnidentifiedImageError:
+        empty = file.seek(0, io.SEEK_END) == 0
+        raise _NotAnImage("it is empty" if empty else "it is no PNG, JPEG, BMP, GIF or WebP") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise _NotAnImage(f"it has more than the {Image.MAX_IMAGE_PIXELS:,} pixels that an image may have") from None
+    except Exception as error:  # what the decoders of Pillow raise for damaged files has no common base
+        raise _NotAnImage(" ".join(str(error).split()) or type(error).__name__) from error
+
+
+def _of_array(array: Any) -> Image.Image:
+    if array.dtype != np.uint8:
+        raise _NotAnImage(f"an array must hold uint8, this one holds {array.dtype}")
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    if not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))) or 0 in array.shape:
+        raise _NotAnImage(f"an array must be (height, width) or (height, width, 1, 3 or 4), this one is {array.shape}")
+    return Image.fromarray(np.ascontiguousarray(array))
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    image = ImageOps.exif_transpose(image)
+    if image.mode in SIXTEEN_BITS:
+        return _of_sixteen_bits(image)
+    if image.mode in UNSCALED:
+        raise _NotAnImage(f"its mode {image.mode} does not say what is black and what is white")
+    mode = "L" if image.mode in GREY else "RGB"
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _of_sixteen_bits(image: Image.Image) -> Image.Image:
+    values = np.asarray(image)
+    pixels = (values >> 8).astype(np.uint8)
+    if (transparent := image.info.get("transparency")) is not None:
+        pixels[values == transparent] = 255
+    return Image.fromarray(pixels)

@@ -1,0 +1,81 @@
+"""Files are decoded by processes as by this one, in their order, and no process is left."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dist_bp.errors import DataError
+from dist_bp.images import pool
+from dist_bp.images.decoder import Decoder
+from dist_bp.images.opening import Unreadable
+from dist_bp.images.operations import Recoloured, Resized
+from dist_bp.images.pool import decode_files
+from dist_bp.processes import descendants
+
+DECODER = Decoder((Recoloured(1), Resized(6, 7, "fit", "bilinear", 0)))
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> list[str]:
+    """Images of many sizes, and some files that are none."""
+    draw = np.random.default_rng(0)
+    names = []
+    for number in range(100):
+        path = tmp_path / f"{number}.png"
+        if number % 9:
+            Image.fromarray(draw.integers(0, 256, (5 + number % 4, 8, 3), np.uint8)).save(path)
+        else:
+            path.write_text("nothing")
+        names.append(str(path))
+    return names
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is done by this process."""
+    monkeypatch.setattr(pool, "ALONE_SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_processes_give_the_same_as_this_one(paths: list[str]) -> None:
+    heard: list[tuple[int, int]] = []
+    before = descendants(os.getpid())
+    found = [one for some in decode_files(DECODER, paths, lambda *now: heard.append(now), processes=2) for one in some]
+    assert descendants(os.getpid()) == before
+    alone = [one for some in decode_files(DECODER, paths, processes=0) for one in some]
+    assert len(found) == len(alone) == len(paths)
+    for mine, theirs in zip(alone, found, strict=True):
+        if isinstance(mine, DataError):
+            assert isinstance(theirs, Unreadable)
+            assert str(theirs) == str(mine)
+        else:
+            assert np.array_equal(mine, theirs)
+    assert heard == [(32, 100), (64, 100), (96, 100), (100, 100)]
+
+
+@pytest.mark.usefixtures("at_once")
+def test_whoever_stops_listening_leaves_no_process(paths: list[str]) -> None:
+    blocks = decode_files(DECODER, paths, processes=2)
+    next(blocks)
+    assert len(descendants(os.getpid())) >= 2
+    blocks.close()  # type: ignore[attr-defined]
+    assert not [
+        pid for pid in descendants(os.getpid()) if b"images.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_process_that_ends_by_itself_is_an_error(paths: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "MODULE", "this")  # prints a poem and ends
+    with pytest.raises(DataError, match=r"the process that decodes images ended at one of the files '.*0.png' to"):
+        list(decode_files(DECODER, paths, processes=1))
+
+
+def test_the_process_imports_little() -> None:
+    code = "import sys, dist_bp.images.worker; print(*{'pydantic', 'pandas', 'yaml', 'dist_bp.data'} & {*sys.modules})"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "\n"
