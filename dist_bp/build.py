@@ -44,6 +44,7 @@ def prepare(config: JobConfig) -> data.Prepared:
         directory=config.data.prepared,
         task=config.data.task or task_hint(config),
         transform=config.data.target.transform,
+        by_position=getattr(construct(config.loss), "activation", None) == "softmax",
     )
 
 
@@ -59,20 +60,22 @@ def task_hint(config: JobConfig) -> data.TaskHint | None:
 def build_model(config: JobConfig, schema: data.Schema) -> nn.Model:
     """Raises ShapeError where the layers do not fit each other or the data."""
     layers = [construct(section, initializer=config.model.initializer) for section in config.model.layers]
-    return nn.Model(layers, schema.input_shape, config.model.dtype)
+    return nn.Model(layers, schema.inputs, config.model.dtype)
 
 
-def build_loss(config: JobConfig, class_counts: Sequence[int] | None = None) -> nn.Loss:
+def build_loss(config: JobConfig, class_counts: Sequence[float] | None = None) -> nn.Loss:
     """`class_counts` are those of the training split; without them balanced class weights are left out."""
     loss: nn.Loss = construct(config.loss)
     return loss.for_class_counts(class_counts)
 
 
-def class_counts(prepared: data.Prepared) -> list[int] | None:
-    """Samples of each class in the training split."""
+def class_counts(prepared: data.Prepared) -> list[float] | None:
+    """How often each class occurs in the training split, by the samples' weights where they have any."""
     if prepared.schema.classes is None:
         return None
-    counts: list[int] = np.bincount(prepared.split("train").targets, minlength=len(prepared.schema.classes)).tolist()
+    train = prepared.split("train")
+    labels, weights = train.flat_targets
+    counts: list[float] = np.bincount(labels, weights, minlength=len(prepared.schema.classes)).tolist()
     return counts
 
 

@@ -63,6 +63,8 @@ PREPROCESSORS = Kind(
         "min_max": "dist_bp.data.preprocess.min_max:MinMax",
         "scale": "dist_bp.data.preprocess.scale:Scale",
         "one_hot": "dist_bp.data.preprocess.one_hot:OneHot",
+        "categories": "dist_bp.data.preprocess.categories:CategoriesStep",
+        "integers": "dist_bp.data.preprocess.integers:Integers",
         "impute": "dist_bp.data.preprocess.impute:Impute",
     },
 )

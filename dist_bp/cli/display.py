@@ -15,6 +15,7 @@ from rich.table import Table
 from dist_bp.config import JobConfig
 from dist_bp.config.trust import code_of_data, code_of_model
 from dist_bp.messages import plural
+from dist_bp.signals import Field, Spec
 from dist_bp.track.store import is_server
 from dist_bp.train.observer import Observer
 from dist_bp.train.observer import Progress as Standing
@@ -183,7 +184,7 @@ def print_plan(job: PreparedJob, stream: IO[str]) -> None:
     prepared = job.prepared
     sizes = ", ".join(f"{size:,} {name}" for name, size in job.splits.items())
     console.print(
-        f"[bold]data[/bold]  {sizes}; input {_shape(prepared.schema.input_shape)}; digest {prepared.digest[:12]}"
+        f"[bold]data[/bold]  {sizes}; input {_described(prepared.schema.inputs)}; digest {prepared.digest[:12]}"
     )
     for line in job.notes:
         console.print(f"  {escape(line)}", highlight=False, soft_wrap=True)
@@ -204,5 +205,7 @@ def print_plan(job: PreparedJob, stream: IO[str]) -> None:
     console.print("ok: ready to train")
 
 
-def _shape(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape)) or "scalar"
+def _described(spec: Spec) -> str:
+    if isinstance(spec, Field):
+        return str(spec)
+    return "; ".join(f"{name} {field}" for name, field in spec.items())

@@ -2,15 +2,20 @@
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
-from dist_bp.data.inputs import Features, Inputs, absent, chunks, conform, row_at, rows_per_block
-from dist_bp.data.preprocess.base import Form
+from dist_bp.data.arrays import values_of
+from dist_bp.data.conform import conform
+from dist_bp.data.inputs import Described, Inputs, absent, chunks, row_at, rows_per_block
+from dist_bp.data.preprocess.form import Form, Part
+from dist_bp.data.samples import RaggedArray
 from dist_bp.data.sources.base import Dataset, Samples
 from dist_bp.data.targets import target_array
+from dist_bp.data.weights import weight_array
 from dist_bp.errors import DataError
-from dist_bp.types import Array
+from dist_bp.types import Array, DType
 
 
 class Problems:
@@ -32,56 +37,89 @@ class Problems:
             raise DataError(self.lines)
 
 
-def check_dataset(dataset: Dataset, allow_missing: bool) -> tuple[tuple[Inputs, Array], tuple[Inputs, Array] | None]:
-    """Inputs and targets of the samples and of the source's own test set, in their common form.
+@dataclass(frozen=True)
+class Checked:
+    """Samples in their common form."""
 
-    Raises DataError for empty data, inputs and targets of different lengths, ragged or object arrays, NaN (unless
-    `allow_missing`) and Inf.
+    inputs: Inputs
+    targets: Array | RaggedArray
+    weights: Array | None
+
+
+def check_dataset(dataset: Dataset, allow_missing: bool, dtype: DType) -> tuple[Checked, Checked | None]:
+    """The samples and the source's own test set, in their common form; weights in `dtype`.
+
+    Raises DataError for empty data, inputs, targets and weights of different lengths, object arrays, NaN (unless
+    `allow_missing`), Inf, and weights that are none.
     """
     problems = Problems()
-    main = _check_samples(dataset.samples, dataset.features, allow_missing, "", problems)
+    main = _check_samples(dataset.samples, dataset.features, allow_missing, dtype, "", problems)
     test = None
     if dataset.test is not None:
-        test = _check_samples(dataset.test, dataset.features, allow_missing, "test set: ", problems)
+        test = _check_samples(dataset.test, dataset.features, allow_missing, dtype, "test set: ", problems)
+        if (dataset.test.weights is None) != (dataset.samples.weights is None):
+            problems.lines.append("either all samples have weights or none: those of the test set or the others lack")
     problems.check()
     assert main is not None
     return main, test
 
 
 def _check_samples(
-    samples: Samples, features: Features, allow_missing: bool, prefix: str, problems: Problems
-) -> tuple[Inputs, Array] | None:
-    inputs = targets = None
+    samples: Samples, features: Described, allow_missing: bool, dtype: DType, prefix: str, problems: Problems
+) -> Checked | None:
+    inputs = targets = weights = None
     with problems.collected(prefix):
         inputs = conform(samples.inputs, features)
         if len(inputs) == 0:
             raise DataError("the data is empty: it has no samples")
-        _check_finite(inputs, features, allow_missing)
+        if not allow_missing and inputs.texts.size:
+            _check_texts(inputs.texts, Form.of(features).texts)
+        for name, form in Form.of(features).inputs.items():
+            _check_finite(inputs.arrays[name], name, form, allow_missing)
     with problems.collected(prefix):
         targets = target_array(samples.targets)
     if inputs is None or targets is None:
         return None
-    if len(inputs) != len(targets):
-        problems.lines.append(f"{prefix}there are {len(inputs)} inputs but {len(targets)} targets")
-    return inputs, targets
+    with problems.collected(prefix):
+        if len(inputs) != len(targets):
+            raise DataError(f"there are {len(inputs)} inputs but {len(targets)} targets")
+        if isinstance(targets, RaggedArray):
+            check_aligned(inputs, targets)
+        if samples.weights is not None:
+            weights = weight_array(samples.weights, len(inputs), dtype)
+    return Checked(inputs, targets, weights)
 
 
-def _check_finite(inputs: Inputs, features: Features, allow_missing: bool) -> None:
-    numbers = inputs.numbers
-    if not allow_missing and inputs.texts.size:
-        _check_texts(inputs.texts, features.categorical)
-    if numbers.dtype.kind != "f" or numbers.size == 0:
+def check_aligned(inputs: Inputs, targets: RaggedArray) -> None:
+    """Raises DataError where ragged targets have not one for each position of an input."""
+    lengths = np.diff(targets.offsets)
+    ragged = {name: np.diff(one.offsets) for name, one in inputs.arrays.items() if isinstance(one, RaggedArray)}
+    if not ragged:
+        raise DataError("the targets are ragged and no input is: each must have the same number of them")
+    if any(np.array_equal(own, lengths) for own in ragged.values()):
         return
-    form = Form.of(features)
-    for rows in chunks(np.arange(len(numbers)), rows_per_block(numbers[0].size)):
-        block = numbers[rows[0] : rows[-1] + 1]
+    name, own = next(iter(ragged.items()))
+    row = int(np.argmax(own != lengths))
+    what = f"the input {name!r}" if name else "the input"
+    raise DataError(f"{row_at(row)} has {lengths[row]} targets, but {own[row]} positions of {what}")
+
+
+def _check_finite(array: Array | RaggedArray, name: str, form: Part, allow_missing: bool) -> None:
+    values = values_of(array)
+    if values.dtype.kind != "f" or values.size == 0:
+        return
+    for rows in chunks(np.arange(len(values)), rows_per_block(values[0].size)):
+        block = values[rows[0] : rows[-1] + 1]
         bad = np.isinf(block) if allow_missing else ~np.isfinite(block)
         if bad.any():
-            row, *position = map(int, np.argwhere(bad)[0])
-            value = float(block[row, *position])
+            first, *position = map(int, np.argwhere(bad)[0])
+            value = float(block[first, *position])
             remedy = "mend the data, or add {type: impute} to data.preprocess" if np.isnan(value) else "mend the data"
-            where = form.name_at(tuple(position))
-            raise DataError(f"{where} is {value} in {row_at(rows[0] + row)}: {remedy}")
+            row = int(rows[0]) + first
+            if isinstance(array, RaggedArray):
+                row = int(np.searchsorted(array.offsets, row, "right")) - 1
+            where = form.name_at(tuple(position)) + (f" of the input {name!r}" if name else "")
+            raise DataError(f"{where} is {value} in {row_at(row)}: {remedy}")
 
 
 def _check_texts(texts: Array, names: tuple[str, ...]) -> None:

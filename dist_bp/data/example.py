@@ -6,14 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from dist_bp.data.inputs import Raw, is_table
+from dist_bp.data.inputs import Raw, is_named, is_table, part_of
+from dist_bp.data.samples import RaggedArray
+from dist_bp.data.sources.npz import LENGTHS
 
 ROWS = 5
-ARRAY, TABLE = "example.npy", "example.json"
+ARRAY, SEVERAL, TABLE = "example.npy", "example.npz", "example.json"
+ONE = "inputs"
+"""What a lone array of samples of different lengths is called."""
 
 
 def write_example(directory: Path, inputs: Raw) -> None:
     """Keeps the first rows of raw inputs, of a table with columns of plain NumPy types, as pandas reads them."""
+    if is_named(inputs) or isinstance(inputs, RaggedArray):
+        _write_several(directory / SEVERAL, part_of(inputs, 0, ROWS))
+        return
     if not is_table(inputs):
         rows = np.array(inputs[:ROWS])
         np.save(directory / ARRAY, rows.astype(rows.dtype.newbyteorder("="), copy=False), allow_pickle=False)
@@ -27,13 +34,35 @@ def write_example(directory: Path, inputs: Raw) -> None:
 
 
 def read_example(directory: Path) -> Raw:
-    """Some raw rows, an array or a DataFrame. Raises OSError or ValueError where they are not there."""
+    """Some raw rows, see `Raw`. Raises OSError or ValueError where they are not there."""
     if (directory / ARRAY).exists():
         return np.load(directory / ARRAY, allow_pickle=False)
+    if (directory / SEVERAL).exists():
+        return _read_several(directory / SEVERAL)
     import pandas as pd
 
     columns = json.loads((directory / TABLE).read_text())
     return pd.DataFrame({one["name"]: pd.Series(one["values"], dtype=one["dtype"]) for one in columns})
+
+
+def _write_several(path: Path, inputs: Raw) -> None:
+    """As a source of npz has them, named by their place: a name may be none of a file."""
+    named = inputs if is_named(inputs) else {ONE: inputs}
+    arrays = {"names": np.array([*named]), "single": np.array(not is_named(inputs))}
+    for place, one in enumerate(named.values()):
+        arrays[str(place)] = one.values if isinstance(one, RaggedArray) else np.asarray(one)
+        if isinstance(one, RaggedArray):
+            arrays[f"{place}{LENGTHS}"] = np.diff(one.offsets)
+    np.savez(path, **arrays)  # type: ignore[arg-type]
+
+
+def _read_several(path: Path) -> Raw:
+    with np.load(path, allow_pickle=False) as archive:
+        found: dict[str, Raw] = {}
+        for place, name in enumerate(archive["names"].tolist()):
+            array, lengths = archive[str(place)], archive.get(f"{place}{LENGTHS}")
+            found[name] = array if lengths is None else np.split(array, np.cumsum(lengths)[:-1])
+        return found[ONE] if archive["single"] else found
 
 
 def _plain(column: Any) -> Any:

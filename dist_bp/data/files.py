@@ -7,13 +7,14 @@ import lzma
 import os
 import time
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 
+from dist_bp.data.arrays import KINDS, is_ragged, ragged_array
 from dist_bp.errors import DataError
 
 SETTLED_SECONDS = 2.0
@@ -104,9 +105,9 @@ def digest_of(value: Any) -> str:
 
 
 def digest_of_arrays(arrays: Iterable[Any]) -> str:
-    """SHA-256 over dtype, shape and elements of arrays, DataFrames and None, block by block."""
+    """SHA-256 over dtype, shape and elements of arrays, DataFrames, ragged or named arrays and None, block by block."""
     sha = hashlib.sha256()
-    for array in arrays:
+    for array in _flat(arrays):
         if hasattr(array, "to_numpy"):
             sha.update(repr(list(getattr(array, "columns", ()))).encode())
             array = array.to_numpy()
@@ -119,3 +120,14 @@ def digest_of_arrays(arrays: Iterable[Any]) -> str:
         for start in range(0, len(rows), at_a_time):
             sha.update(np.ascontiguousarray(rows[start : start + at_a_time]).data.cast("B"))
     return sha.hexdigest()
+
+
+def _flat(arrays: Iterable[Any]) -> Iterator[Any]:
+    for array in arrays:
+        if isinstance(array, Mapping):
+            yield from _flat(part for name in array for part in (np.array(name), array[name]))
+        elif is_ragged(array):
+            ragged = ragged_array(array, "the data", KINDS)
+            yield from (ragged.values, ragged.offsets)
+        else:
+            yield array

@@ -1,38 +1,40 @@
-"""Raw inputs in the one form that all later stages know: an array of numbers beside an array of categories."""
+"""Raw inputs in the one form that all later stages know: arrays by the input's name beside an array of categories."""
 
-import math
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
 
-from dist_bp.data.categories import Vocabulary
-from dist_bp.errors import DataError
+from dist_bp.data.samples import RaggedArray
 from dist_bp.foreign import checked
-from dist_bp.messages import unknown_name
 from dist_bp.types import Array, Shape
 
 Raw = Any
-"""An array (samples, *shape), a pandas.DataFrame, or a list of rows: what users hand over."""
+"""An array (samples, *shape), arrays of different lengths, a dict of them by the input's name, a pandas.DataFrame, or a
+list of rows: what users hand over."""
+ONLY = ""
+"""The name of an input that has none: a lone array, or the numbers of a table."""
 BLOCK_BYTES = 16 * 2**20
 """Size of a block of float64 numbers: with its source and its result about 64 MB are in memory at a time."""
 
 
 @dataclass(frozen=True)
 class Features:
-    """What one raw sample is made of.
+    """What one raw input of a sample is made of.
 
-    `shape` is that of one sample, (columns,) for a table; `names` are its columns, or None for a plain array;
-    `categorical` are those of the columns that hold categories, `by_value` those of them that were numbers.
+    `shape` is that of one sample, (columns,) for a table, that of a position where samples are `ragged`; `names` are
+    its columns, or None for a plain array; `categorical` are those of the columns that hold categories, `by_value`
+    those of them that were numbers.
     """
 
     shape: Shape
     names: tuple[str, ...] | None = None
     categorical: tuple[str, ...] = ()
     by_value: tuple[str, ...] = ()
+    ragged: bool = False
 
     @property
     def numeric(self) -> tuple[str, ...] | None:
@@ -40,49 +42,113 @@ class Features:
             return None
         return tuple(name for name in self.names if name not in self.categorical)
 
-    def to_dict(self) -> dict[str, Any]:
-        names = None if self.names is None else list(self.names)
-        columns = {"categorical": list(self.categorical), "by_value": list(self.by_value)}
-        return {"shape": list(self.shape), "names": names, **columns}
-
-    @classmethod
-    def from_dict(cls, state: dict[str, Any]) -> "Features":
-        """Raises ValueError."""
-        made: Features = checked(cls, state)
-        names = made.names or ()
-        if min(made.shape, default=1) < 0 or (made.names is not None and made.shape != (len(names),)):
-            raise ValueError(f"{len(names)} names for samples of shape {made.shape}")
-        if len({*names}) != len(names) or not {*made.by_value} <= {*made.categorical} <= {*names}:
+    def check(self) -> None:
+        """Raises ValueError where the parts contradict each other."""
+        names = self.names or ()
+        if min(self.shape, default=1) < 0 or (self.names is not None and self.shape != (len(names),)):
+            raise ValueError(f"{len(names)} names for samples of shape {self.shape}")
+        if len({*names}) != len(names) or not {*self.by_value} <= {*self.categorical} <= {*names}:
             raise ValueError("a column is named twice, or is categorical and not there")
-        return made
+        if self.ragged and self.names is not None:
+            raise ValueError("a table whose samples have different lengths")
+
+
+Described = Features | Mapping[str, Features]
+"""Of the one input, or of several by their names."""
+
+
+def by_name(features: Described) -> Mapping[str, Features]:
+    """All inputs, the one that has no name by `ONLY`."""
+    return {ONLY: features} if isinstance(features, Features) else features
+
+
+def features_to_json(features: Described) -> dict[str, Any]:
+    return {
+        name: {**vars(one), "shape": list(one.shape), "names": None if one.names is None else list(one.names)}
+        for name, one in by_name(features).items()
+    }
+
+
+def features_from_json(state: Any) -> Described:
+    """Undoes `features_to_json`; raises ValueError."""
+    made: dict[str, Features] = checked(dict[str, Features], state)
+    for one in made.values():
+        one.check()
+    if not made or (ONLY in made and len(made) > 1) or (ONLY not in made and any(one.names for one in made.values())):
+        raise ValueError("inputs of a sample that cannot be together")
+    return made.get(ONLY, made)
 
 
 @dataclass
 class Block:
-    """Some rows: float64 numbers (rows, *shape), NaN where missing, and categories (rows, columns), None where missing.
+    """Some rows: arrays of the inputs as steps have left them, NaN where missing, and categories (rows, columns), None
+    where missing. `rows` are their indices in the data.
 
-    Steps change `numbers` in place.
+    Steps may change arrays in place.
     """
 
-    numbers: Array
+    inputs: dict[str, Array | RaggedArray]
     texts: Array
+    rows: Array
+
+    def values(self, name: str) -> Array:
+        """The array of an input, of a ragged one the positions of all samples one below the other."""
+        found = self.inputs[name]
+        return found.values if isinstance(found, RaggedArray) else found
+
+    def numbers(self, name: str) -> Array:
+        """As `values`, in float64: from here on the input is that array."""
+        values = self.values(name)
+        if values.dtype != np.float64:
+            self.put(name, values.astype(np.float64))
+        return self.values(name)
+
+    def put(self, name: str, values: Array) -> None:
+        """Gives an input other values, as ragged as before."""
+        found = self.inputs.get(name)
+        self.inputs[name] = RaggedArray(values, found.offsets) if isinstance(found, RaggedArray) else values
+
+    def row_of(self, name: str, place: int) -> int:
+        """The row of the data that an element along the first axis of `values` belongs to."""
+        found = self.inputs[name]
+        if isinstance(found, RaggedArray):
+            place = int(np.searchsorted(found.offsets, place, "right")) - 1
+        return int(self.rows[place])
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """All rows: numbers (rows, *shape) of any real dtype, perhaps memory-mapped, and categories (rows, columns)."""
+    """All rows: arrays of any real dtype by the input's name, perhaps memory-mapped, and categories (rows, columns)."""
 
-    numbers: Array
+    arrays: Mapping[str, Array | RaggedArray]
     texts: Array
 
     def __len__(self) -> int:
-        return len(self.numbers)
+        return len(self.texts)
+
+    @property
+    def numbers(self) -> Array | RaggedArray:
+        """The array of the only input, or the numbers of a table (rows, columns)."""
+        return self.arrays[ONLY]
+
+    @property
+    def width(self) -> int:
+        """How many numbers a row has, on average where it is ragged."""
+        sizes = (one.values.size if isinstance(one, RaggedArray) else one.size for one in self.arrays.values())
+        return -(-sum(sizes) // max(len(self), 1))
 
     def block(self, rows: Array) -> Block:
-        """A copy of the samples at ascending indices `rows`."""
+        """A copy of the samples at ascending indices `rows`, or what turns into one by `Block.numbers`."""
         dense = len(rows) > 0 and rows[-1] - rows[0] + 1 == len(rows)
         chosen = slice(rows[0], rows[-1] + 1) if dense else rows
-        return Block(np.array(self.numbers[chosen], np.float64, order="C"), self.texts[chosen])
+        taken: dict[str, Array | RaggedArray] = {}
+        for name, one in self.arrays.items():
+            if isinstance(one, RaggedArray):
+                taken[name] = one.taken(rows)
+            else:
+                part = one[chosen]
+                taken[name] = np.array(part, order="C") if part.dtype == np.float64 else part
+        return Block(taken, self.texts[chosen], rows)
 
     def blocks(self, rows: Array, rows_per_block: int) -> Iterator[Block]:
         """The samples at ascending indices `rows`, some at a time."""
@@ -103,6 +169,25 @@ def is_table(raw: Raw) -> bool:
     return pandas is not None and isinstance(raw, pandas.DataFrame)
 
 
+def is_named(raw: Raw) -> bool:
+    """Whether these are several inputs by their names."""
+    return isinstance(raw, Mapping)
+
+
+def samples_of(raw: Raw) -> int:
+    """How many samples there are."""
+    return samples_of(next(iter(raw.values()))) if is_named(raw) else len(raw)
+
+
+def part_of(raw: Raw, start: int, stop: int) -> Raw:
+    """The samples from `start` to `stop`."""
+    if is_named(raw):
+        return {name: part_of(one, start, stop) for name, one in raw.items()}
+    if isinstance(raw, RaggedArray):
+        return raw.taken(np.arange(start, min(stop, len(raw))))
+    return raw[start:stop]
+
+
 def absent(texts: Array) -> Array:
     """Mask of the missing categories."""
     return cast(Array, np.equal(texts, cast(Any, None)))
@@ -116,124 +201,3 @@ def row_at(row: int) -> str:
 def with_rows(message: str, row_of: Callable[[int], int]) -> str:
     """A message on a part of a file, with the rows of the file, `row_of` those of the part, in their place."""
     return re.sub(r"\brow (\d+) \(counted from 0\)", lambda found: row_at(row_of(int(found[1]))), message)
-
-
-def numeric_array(values: Raw, what: str) -> Array:
-    """`values` as an array of real numbers without a copy where possible; raises DataError."""
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise DataError(f"{what} are ragged: all rows must have the same shape ({error})") from error
-    if array.dtype.kind not in "biuf":
-        kind = {"O": "Python objects", "U": "text", "S": "bytes", "c": "complex numbers"}.get(
-            array.dtype.kind, str(array.dtype)
-        )
-        raise DataError(
-            f"{what} must be an array of real numbers, this one holds {kind}; columns of text need a table "
-            "(csv, "
-            "parquet or a DataFrame)"
-        )
-    return array
-
-
-def conform(raw: Raw, features: Features, learnt: Mapping[str, Vocabulary] | None = None) -> Inputs:
-    """Checks raw inputs against `features` and brings them into the common form; raises DataError.
-
-    `learnt` are the categories of columns that a model knows.
-    """
-    if isinstance(raw, Sequence) and raw and isinstance(raw[0], dict):
-        raw = _frame(raw)
-    elif features.categorical and not is_table(raw):
-        raw = _frame(_right_width(np.asarray(raw, object), features), list(features.names or ()))
-    if not is_table(raw):
-        array = _right_width(numeric_array(raw, "the inputs"), features)
-        return Inputs(array, np.empty((len(array), 0), object))
-    if features.names is None:
-        return conform(raw.to_numpy(), features, learnt)
-    raw = raw.set_axis([str(column) for column in raw.columns], axis=1)
-    missing = [name for name in features.names if name not in raw.columns]
-    problems = [f"the data has no column {unknown_name(name, raw.columns)}" for name in missing]
-    times = [(name, list(raw.columns).count(name)) for name in features.names] if not raw.columns.is_unique else []
-    problems += [f"the data has {count} columns with the name {name!r}" for name, count in times if count > 1]
-    if problems:
-        raise DataError(problems)
-    return Inputs(_numbers_of(raw, features.numeric or ()), _texts_of(raw, features.categorical, learnt or {}))
-
-
-def _frame(rows: Any, columns: list[str] | None = None) -> Any:
-    import pandas as pd
-
-    return pd.DataFrame(rows, columns=columns)
-
-
-def _right_width(array: Array, features: Features) -> Array:
-    """The array as (samples, *shape); flat samples of the right size are taken for the shaped ones."""
-    if array.ndim > 1 and array.shape[1:] == features.shape:
-        return array
-    if array.ndim == 2 and array.shape[1] == math.prod(features.shape):
-        return array.reshape(len(array), *features.shape)
-    if array.ndim == 1 and features.shape == (1,):
-        return array.reshape(-1, 1)
-    wanted = ", ".join(map(str, ("n", *features.shape)))
-    raise DataError(f"the inputs must have the shape ({wanted}), these have {array.shape}")
-
-
-def _numbers_of(frame: Any, names: Sequence[str]) -> Array:
-    import pandas as pd
-
-    numbers = np.empty((len(frame), len(names)))
-    problems = []
-    for position, name in enumerate(names):
-        column = frame[name]
-        if column.dtype.kind in "mM":
-            problems.append(
-                f"column {name!r} holds dates: make numbers of them, or leave it out (data.source.features)"
-            )
-            continue
-        values = pd.to_numeric(column, errors="coerce")
-        lost = np.flatnonzero((values.isna() & column.notna()).to_numpy())
-        if len(lost):
-            problems.append(
-                f"column {name!r} holds text, first {str(column.iloc[lost[0]])!r} in {row_at(lost[0])}: "
-                "mend it, or name the column in data.source.categorical"
-            )
-            continue
-        numbers[:, position] = values.to_numpy(np.float64, na_value=np.nan)
-    if problems:
-        raise DataError(problems)
-    return numbers
-
-
-def _texts_of(frame: Any, names: Sequence[str], learnt: Mapping[str, Vocabulary]) -> Array:
-    texts = np.empty((len(frame), len(names)), object)
-    for position, name in enumerate(names):
-        column, vocabulary = frame[name], learnt.get(name, Vocabulary())
-        missing = column.isna().to_numpy()
-        if column.dtype.kind == "f":
-            _refuse_rounded(name, column.to_numpy(np.float64, na_value=0))
-            column = column.to_numpy()  # with the digits that its type has, and no more
-        for row, value in enumerate(column):
-            if not missing[row]:
-                texts[row, position] = _category(name, row, value, vocabulary)
-    return texts
-
-
-def _category(column: str, row: int, value: Any, vocabulary: Vocabulary) -> str:
-    names = vocabulary.names(value)
-    if len(names) > 1:
-        raise DataError(
-            f"column {column!r} holds the number {value} in {row_at(row)}, and training has seen "
-            f"{' and '.join(map(repr, names))}: give it as text"
-        )
-    return names[0]
-
-
-def _refuse_rounded(name: str, values: Array) -> None:
-    """Whole numbers that a float cannot tell apart are no names of categories."""
-    large = np.abs(values) > 2**53
-    if large.any():
-        row = int(np.argmax(large))
-        raise DataError(
-            f"column {name!r} holds categories as floats, first {float(values[row])!r} in {row_at(row)}, which were "
-            "rounded: give them as text or as whole numbers"
-        )

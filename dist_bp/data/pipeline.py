@@ -1,34 +1,56 @@
-"""The fitted preprocessing: from raw samples to the arrays a network takes; saved with the model as JSON."""
+"""The fitted preprocessing: from raw samples to what a network takes; saved with the model as JSON."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
 
 from dist_bp.data.categories import Vocabulary
-from dist_bp.data.inputs import Block, Features, Inputs, Raw, conform, row_at, rows_per_block
+from dist_bp.data.coded import MOST_CHANNELS
+from dist_bp.data.conform import conform
+from dist_bp.data.inputs import (
+    ONLY,
+    Block,
+    Described,
+    Features,
+    Inputs,
+    Raw,
+    by_name,
+    features_from_json,
+    features_to_json,
+    row_at,
+    rows_per_block,
+)
 from dist_bp.data.preprocess.affine import Affine
-from dist_bp.data.preprocess.base import Form, Preprocessor, Transform
+from dist_bp.data.preprocess.base import Preprocessor, Transform
+from dist_bp.data.preprocess.categories import Codes
+from dist_bp.data.preprocess.form import Form
 from dist_bp.data.preprocess.impute import Fill
+from dist_bp.data.preprocess.integers import Whole
 from dist_bp.data.preprocess.one_hot import Indicators
+from dist_bp.data.samples import RaggedArray, Stored
 from dist_bp.data.targets import Label, Targets
 from dist_bp.errors import DataError
 from dist_bp.foreign import checked
 from dist_bp.messages import one_line
-from dist_bp.types import Array, DType, Shape
+from dist_bp.signals import Field, Spec
+from dist_bp.types import Array, DType
 
-FORMAT = 3
-KINDS: dict[str, type[Affine] | type[Indicators] | type[Fill]] = {
-    kind.kind: kind for kind in (Affine, Indicators, Fill)
-}
+FORMAT = 4
+KINDS: dict[str, Any] = {kind.kind: kind for kind in (Affine, Indicators, Fill, Codes, Whole)}
 
 
 class Pipeline:
-    """Transforms for inputs of `features`, and the coding of the targets; `dtype` is the model's."""
+    """Transforms for inputs of `features`, and the coding of the targets; `dtype` is the model's.
 
-    def __init__(self, features: Features, transforms: Sequence[Transform], targets: Targets, dtype: DType) -> None:
+    Raises ValueError where the transforms do not fit each other.
+    """
+
+    def __init__(self, features: Described, transforms: Sequence[Transform], targets: Targets, dtype: DType) -> None:
         self.features = features
         self.transforms = tuple(transforms)
         self.targets = targets
@@ -37,10 +59,11 @@ class Pipeline:
         for transform in transforms:
             form = transform.after(form)
         self._form = form
+        by_value = {name for one in by_name(features).values() for name in one.by_value}
         self._learnt = {
-            name: Vocabulary(categories, name in features.by_value)
+            name: Vocabulary(categories, name in by_value)
             for transform in transforms
-            if isinstance(transform, Indicators)
+            if isinstance(transform, Indicators | Codes)
             for name, categories in transform.categories.items()
         }
 
@@ -48,7 +71,7 @@ class Pipeline:
     def fit(
         cls,
         preprocessors: Sequence[Preprocessor],
-        features: Features,
+        features: Described,
         inputs: Inputs,
         rows: Array,
         targets: Targets,
@@ -59,10 +82,8 @@ class Pipeline:
         A categorical column that none makes numbers of is an error.
         """
         form = Form.of(features)
-        problems = [problem for preprocessor in preprocessors for problem in preprocessor.problems(form)]
-        if problems:
-            raise DataError(problems)
-        at_a_time = rows_per_block(math.prod(form.shape), len(form.texts))
+        _check_steps(preprocessors, form)
+        at_a_time = rows_per_block(inputs.width, len(form.texts))
         transforms: list[Transform] = []
 
         def blocks() -> Iterator[Block]:
@@ -81,26 +102,33 @@ class Pipeline:
         return Pipeline(self.features, self.transforms, replace(self.targets, threshold=threshold), self.dtype)
 
     @property
-    def input_shape(self) -> Shape:
-        """Shape of one sample as the network takes it."""
-        return self._form.shape
+    def only(self) -> Features | None:
+        """What the one input of a sample is made of; None where there are several."""
+        return self.features if isinstance(self.features, Features) else None
+
+    @property
+    def inputs(self) -> Spec:
+        """One sample as the network takes it."""
+        return self._form.spec
 
     @property
     def feature_names(self) -> tuple[str, ...] | None:
-        """Names of the network's inputs, where they have any: one-hot columns are "column=category"."""
-        return self._form.names
+        """Names of the network's numbers, where it takes nothing else and they have any: one-hot columns are
+        "column=category"."""
+        return self._form.inputs[ONLY].names if [*self._form.inputs] == [ONLY] else None
 
     @property
     def classes(self) -> list[Label] | None:
         """The classes by label, as they occur in the data or as the source named them."""
         return None if self.targets.classes is None else list(self.targets.classes)
 
-    def transform(self, raw: Raw) -> Array:
-        """Raw samples as a contiguous array (n, *input_shape) of the model's dtype.
+    def transform(self, raw: Raw) -> Stored:
+        """Raw samples as `inputs` describes them: a contiguous array (n, *shape) of the model's dtype or of int64, a
+        `RaggedArray`, or a dict of them.
 
-        `raw` is an array (n, *raw shape), a DataFrame with at least the columns of the training data, or a list of
-        dicts with them. Raises DataError, naming missing columns and the first value that is missing, infinite or
-        too large for the dtype.
+        `raw` is an array (n, *raw shape), samples of different lengths, a dict of such inputs by their names, a
+        DataFrame with at least the columns of the training data, or a list of dicts with them. Raises DataError,
+        naming missing inputs and columns and the first value that is missing, infinite or too large for the dtype.
         """
         inputs = self.conform(raw)
         return self.apply(inputs, np.arange(len(inputs)))
@@ -109,30 +137,82 @@ class Pipeline:
         """Raw samples in the form that `apply` takes, with the categories of training; raises DataError."""
         return conform(raw, self.features, self._learnt)
 
-    def apply(self, inputs: Inputs, rows: Array) -> Array:
-        """`transform` of the samples at ascending indices `rows`."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            numbers = _apply(self.transforms, inputs.block(rows)).numbers
-            done = numbers.astype(self.dtype)
-        if not np.isfinite(done).all():
-            row, *position = map(int, np.argwhere(~np.isfinite(done))[0])
-            where = self._form.name_at(tuple(position))
-            value = float(numbers[row, *position])
-            reason = "is missing (NaN): give the value, or fill it with an impute step in data.preprocess"
-            if not math.isnan(value):
-                reason = f"is {value:g}, which is not finite in {self.dtype}"
-            raise DataError(f"{where} of {row_at(rows[row])} {reason}")
-        return done
+    def apply(self, inputs: Inputs, rows: Array, as_bytes: bool = False) -> Stored:
+        """`transform` of the samples at ascending indices `rows`.
 
-    def encode_targets(self, raw: Any) -> Array:
-        """Labels as int64 (n,), or floats (n, k) of the model's dtype; raises DataError."""
+        With `as_bytes` inputs of bytes that a table of `tables` turns into numbers stay bytes.
+        """
+        block = inputs.block(rows)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for place, transform in enumerate(self.transforms):
+                name = transform.input
+                if as_bytes and name is not None and place in self._left_to_tables and _is_bytes(block, name):
+                    continue
+                block = transform.transform(block)
+            done = {outside: self._finish(block, name, as_bytes) for name, outside in self._form.names.items()}
+        return done.get(ONLY, done)
+
+    def _finish(self, block: Block, name: str, as_bytes: bool) -> Array | RaggedArray:
+        """An input in the type that the network takes, or as bytes."""
+        stays = as_bytes and name in self.tables and _is_bytes(block, name)
+        if self._form.inputs[name].count is None and not stays:
+            done = block.numbers(name).astype(self.dtype)
+            self._check_finite(block, name, done)
+            block.put(name, done)
+        return block.inputs[name]
+
+    def _check_finite(self, block: Block, name: str, done: Array) -> None:
+        if np.isfinite(done).all():
+            return
+        place, *position = map(int, np.argwhere(~np.isfinite(done))[0])
+        where = self._form.inputs[name].name_at(tuple(position))
+        value = float(block.values(name)[place, *position])
+        reason = "is missing (NaN): give the value, or fill it with an impute step in data.preprocess"
+        if not math.isnan(value):
+            reason = f"is {value:g}, which is not finite in {self.dtype}"
+        raise DataError(f"{where} of {row_at(block.row_of(name, place))} {reason}")
+
+    @cached_property
+    def tables(self) -> Mapping[str, Array]:
+        """What bytes become in each input whose last steps treat all positions alike: (256,), or (256, channels) where
+        they differ by channel."""
+        found = {}
+        for name, part in self._form.inputs.items():
+            steps = [*self._last(name).values()]
+            channels = part.shape[-1:] if any(step.axes for step in steps) else ()
+            alike = all(step.axes <= 1 for step in steps) and math.prod(channels) <= MOST_CHANNELS
+            if not alike or part.ragged or part.names or part.count is not None:
+                continue
+            table = np.empty((256, *channels))
+            table[:] = np.arange(256).reshape(256, *(1 for _ in channels))
+            with np.errstate(all="ignore"):
+                for step in steps:
+                    step.change(table)
+                cast = table.astype(self.dtype)
+            if np.isfinite(cast).all():
+                found[name] = cast
+        return found
+
+    @cached_property
+    def _left_to_tables(self) -> set[int]:
+        """Places of the transforms that the tables stand for."""
+        return {place for name in self.tables for place in self._last(name)}
+
+    def _last(self, name: str) -> dict[int, Affine]:
+        """The transforms, by their place, that come last for an input, as far as each shifts and scales."""
+        own = [(place, step) for place, step in enumerate(self.transforms) if step.input == name]
+        last = takewhile(lambda one: isinstance(one[1], Affine), reversed(own))
+        return {place: step for place, step in reversed([*last]) if isinstance(step, Affine)}
+
+    def encode_targets(self, raw: Any) -> Stored:
+        """Labels as int64, or floats of the model's dtype, see `Targets`; raises DataError."""
         return self.targets.encode(raw)
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "format": FORMAT,
             "dtype": self.dtype,
-            "features": self.features.to_dict(),
+            "features": features_to_json(self.features),
             "steps": [{"kind": transform.kind, **transform.to_dict()} for transform in self.transforms],
             "targets": self.targets.to_dict(),
         }
@@ -144,7 +224,7 @@ class Pipeline:
             raise DataError(f"the pipeline has the format {state.get('format')!r}, this version reads {FORMAT}")
         try:
             transforms = [KINDS[fitted["kind"]].from_dict(fitted) for fitted in state["steps"]]
-            features, targets = Features.from_dict(state["features"]), Targets.from_dict(state["targets"])
+            features, targets = features_from_json(state["features"]), Targets.from_dict(state["targets"])
             made = cls(features, transforms, targets, checked(DType, state["dtype"]))
             made._try_on_nothing()
         except (LookupError, TypeError, ValueError, AttributeError, MemoryError) as error:
@@ -154,10 +234,19 @@ class Pipeline:
     def _try_on_nothing(self) -> None:
         """Whether the parts fit each other shows where they meet. Raises ValueError."""
         form = Form.of(self.features)
-        numbers = np.empty((0, *form.shape))
-        made = self.apply(Inputs(numbers, np.empty((0, len(form.texts)), object)), np.arange(0))
-        if made.shape != (0, *self.input_shape):
-            raise ValueError(f"the steps make {made.shape[1:]} of {form.shape}, not {self.input_shape}")
+        arrays = {
+            name: RaggedArray(np.empty((0, *part.shape)), np.zeros(1, np.int64))
+            if part.ragged
+            else np.empty((0, *part.shape))
+            for name, part in form.inputs.items()
+        }
+        made = self.apply(Inputs(arrays, np.empty((0, len(form.texts)), object)), np.arange(0))
+        spec = self.inputs
+        for name, field in {ONLY: spec}.items() if isinstance(spec, Field) else spec.items():
+            found = made if name == ONLY else made[name]
+            shape = (found.values if field.ragged else found).shape[1:]
+            if shape != field.shape:
+                raise ValueError(f"the steps make samples of {shape}, not {field.shape}")
         self.targets.undo(np.empty((0, *self.targets.shape)))
 
 
@@ -167,10 +256,27 @@ def _apply(transforms: Sequence[Transform], block: Block) -> Block:
     return block
 
 
-def _uncoded(names: Sequence[str], inputs: Inputs, features: Features) -> list[str]:
+def _is_bytes(block: Block, name: str) -> bool:
+    return block.values(name).dtype == np.uint8
+
+
+def _check_steps(preprocessors: Sequence[Preprocessor], form: Form) -> None:
+    """Raises DataError for steps that name what is not there."""
     problems = []
+    for preprocessor in preprocessors:
+        found = preprocessor.problems(form)
+        problems += found
+        if not found:
+            form = preprocessor.outlook(form)
+    if problems:
+        raise DataError(problems)
+
+
+def _uncoded(names: Sequence[str], inputs: Inputs, features: Described) -> list[str]:
+    problems = []
+    categorical = by_name(features)[ONLY].categorical
     for name in names:
-        column = inputs.texts[:, features.categorical.index(name)]
+        column = inputs.texts[:, categorical.index(name)]
         row, text = next(((i, text) for i, text in enumerate(column) if not _is_number(text)), (0, column[0]))
         problems.append(
             f"column {name!r} holds categories ({text!r} in {row_at(row)}): add {{type: one_hot}} to "

@@ -3,31 +3,50 @@
 import math
 import os
 import shutil
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from dist_bp.data.checks import Problems, check_dataset
+from dist_bp.data.arrays import values_of
+from dist_bp.data.checks import Checked, Problems, check_dataset
 from dist_bp.data.example import write_example
 from dist_bp.data.files import DigestCache, digest_of
 from dist_bp.data.inputs import Inputs, chunks, rows_per_block
 from dist_bp.data.pipeline import Pipeline
-from dist_bp.data.prepared import FORMAT, Prepared, write_records
+from dist_bp.data.prepared import FORMAT, INPUTS, TARGETS, WEIGHTS, Prepared, write_records
 from dist_bp.data.preprocess.base import Preprocessor
 from dist_bp.data.preprocess.impute import Impute
+from dist_bp.data.samples import RaggedArray
 from dist_bp.data.sources.base import Dataset, Source
 from dist_bp.data.split import Split, split_indices
+from dist_bp.data.storing import write_fields
 from dist_bp.data.target_transform import TransformName, check_domain
 from dist_bp.data.targets import learn_targets
 from dist_bp.data.task import TaskHint, infer_task
+from dist_bp.data.weights import check_some
 from dist_bp.errors import CapacityError, DataError
-from dist_bp.types import Array, DType, Shape, Task
+from dist_bp.signals import Field
+from dist_bp.types import Array, DType, Task
 
-Parts = dict[str, tuple[Inputs, Array, Array]]
-"""For each split: where its inputs come from, the rows of them, and its finished targets."""
+
+@dataclass(frozen=True)
+class Part:
+    """A split: where its inputs come from, the rows of them, its finished targets and weights."""
+
+    inputs: Inputs
+    rows: Array
+    targets: Array | RaggedArray
+    weights: Array | None
+
+    @classmethod
+    def of(cls, samples: Checked, rows: Array, coded: Array | RaggedArray) -> "Part":
+        weights = None if samples.weights is None else samples.weights[rows]
+        return cls(samples.inputs, rows, taken(coded, rows), weights)
+
+
+Parts = dict[str, Part]
 
 LOCK_SECONDS = 3600.0
 
@@ -41,13 +60,14 @@ def prepare(
     directory: str | Path,
     task: Task | TaskHint | None = None,
     transform: TransformName = "standardize",
+    by_position: bool = False,
 ) -> Prepared:
     """Prepared data of `source` in `directory`, made now or found there.
 
     It is made under a file lock, aside, and renamed when complete, so that any number of processes may ask for it
     at once; a damaged one is made anew. A source with a test set of its own keeps it, and `split.test` has no effect.
     `task` is what the configuration says, or what follows from it; None: told by the targets. `transform` is that of
-    a regression's targets.
+    a regression's targets; `by_position` says that labels of several axes are one class for each position.
     Raises DataError for data that cannot be read or trained on, CapacityError where the disk is too small.
     """
     from filelock import FileLock, Timeout
@@ -68,6 +88,7 @@ def prepare(
             "dtype": dtype,
             "task": task.task if isinstance(task, TaskHint) else task,
             "transform": transform,
+            "by_position": by_position,
         }
     )
     home = directory / digest[:16]
@@ -78,11 +99,11 @@ def prepare(
             if (prepared := _found(home)) is not None:
                 return prepared
             dataset = opened.load()
-            parts, pipeline = _fit(dataset, split, preprocessors, seed, dtype, task, transform)
+            parts, pipeline = _fit(dataset, split, preprocessors, seed, dtype, task, transform, by_position)
             aside = directory / f"{home.name}.partial"
             _write(aside, parts, pipeline)
             write_example(aside, dataset.samples.inputs)
-            splits = {name: len(rows) for name, (_, rows, _) in parts.items()}
+            splits = {name: len(part.rows) for name, part in parts.items()}
             write_records(aside, digest, opened.digest, pipeline, dataset.test is not None, splits, dataset.notes)
             _publish(aside, home)
     except Timeout as error:
@@ -110,59 +131,77 @@ def _fit(
     dtype: DType,
     task: Task | TaskHint | None,
     transform: TransformName,
+    by_position: bool,
 ) -> tuple[Parts, Pipeline]:
     allow_missing = any(isinstance(one, Impute) for one in preprocessors)
-    (inputs, targets), test = check_dataset(dataset, allow_missing)
+    main, test = check_dataset(dataset, allow_missing, dtype)
+    targets = main.targets
     if task is None or isinstance(task, TaskHint):
         task = infer_task(targets, task, named=dataset.classes is not None)
     if task == "regression":
         check_domain(transform, targets)
     if test is not None:
         split = replace(split, test=0.0)
-    labels = targets if task == "classification" and targets.ndim == 1 else None
-    indices = split_indices(len(inputs), split, seed, labels)
-    coder = learn_targets(targets[indices["train"]], task, dtype, dataset.classes, dataset.column, transform)
+    labels = targets if task == "classification" and isinstance(targets, np.ndarray) and targets.ndim == 1 else None
+    indices = split_indices(len(main.inputs), split, seed, labels)
+    training = taken(targets, indices["train"])
+    coder = learn_targets(training, task, dtype, dataset.classes, dataset.column, transform, by_position)
     coded = coder.encode(targets)
-    parts: Parts = {name: (inputs, rows, coded[rows]) for name, rows in indices.items()}
+    parts: Parts = {name: Part.of(main, rows, coded) for name, rows in indices.items()}
+    problems = Problems()
     if test is not None:
-        test_inputs, test_targets = test
-        problems = Problems()
         with problems.collected("test set: "):
-            parts["test"] = test_inputs, np.arange(len(test_inputs)), coder.encode(test_targets)
-        problems.check()
-    pipeline = Pipeline.fit(preprocessors, dataset.features, inputs, indices["train"], coder, dtype)
+            parts["test"] = Part.of(test, np.arange(len(test.inputs)), coder.encode(test.targets))
+    for name, part in parts.items():
+        with problems.collected():
+            check_some(part.weights, f"the {name} split")
+    problems.check()
+    pipeline = Pipeline.fit(preprocessors, dataset.features, main.inputs, indices["train"], coder, dtype)
     return parts, pipeline
+
+
+def taken(targets: Array | RaggedArray, rows: Array) -> Array | RaggedArray:
+    """The targets at indices `rows`."""
+    return targets.taken(rows) if isinstance(targets, RaggedArray) else targets[rows]
 
 
 def _write(directory: Path, parts: Parts, pipeline: Pipeline) -> None:
     """The arrays of all splits, a block of rows at a time."""
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir()
-    shape, dtype = pipeline.input_shape, np.dtype(pipeline.dtype)
-    sample_bytes = math.prod(shape) * dtype.itemsize
-    needed = sum(len(rows) * sample_bytes + targets.nbytes for _, rows, targets in parts.values())
+    needed = sum(_bytes(part, pipeline) for part in parts.values())
     free = shutil.disk_usage(directory).free
     if needed > free:
         raise CapacityError(
             f"data.prepared: the prepared data needs {needed / 2**30:.1f} GiB, {str(directory.parent)!r} has "
             f"{free / 2**30:.1f} GiB free: give another folder"
         )
-    for name, (inputs, rows, targets) in parts.items():
-        (directory / name).mkdir()
-        raw_size = inputs.numbers[0].size + 8 * inputs.texts.shape[1]
-        at_a_time = rows_per_block(max(raw_size, math.prod(shape)))
-        blocks = (pipeline.apply(inputs, some) for some in chunks(rows, at_a_time))
-        _write_array(directory / name / "x.npy", (len(rows), *shape), dtype, blocks)
-        _write_array(directory / name / "y.npy", targets.shape, targets.dtype, [targets])
+    for name, part in parts.items():
+        folder = directory / name
+        folder.mkdir()
+        at_a_time = rows_per_block(max(part.inputs.width + 8 * part.inputs.texts.shape[1], _width(part, pipeline)))
+        blocks = (pipeline.apply(part.inputs, some, as_bytes=True) for some in chunks(part.rows, at_a_time))
+        write_fields(folder / INPUTS, blocks)
+        write_fields(folder / TARGETS, [part.targets])
+        if part.weights is not None:
+            write_fields(folder / WEIGHTS, [part.weights])
 
 
-def _write_array(path: Path, shape: Shape, dtype: np.dtype[Any], blocks: Iterable[Array]) -> None:
-    """A .npy file. It is written, not mapped: a full disk is then an error and not a fatal signal."""
-    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
-    with path.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, header)
-        for block in blocks:
-            file.write(np.ascontiguousarray(block).data)
+def _width(part: Part, pipeline: Pipeline) -> int:
+    """Numbers of a finished sample, those of ragged inputs at their average length."""
+    spec = pipeline.inputs
+    fields = [spec] if isinstance(spec, Field) else [*spec.values()]
+    return part.inputs.width + sum(math.prod(field.shape) for field in fields if not field.ragged)
+
+
+def _bytes(part: Part, pipeline: Pipeline) -> int:
+    """About what a split needs on the disk."""
+    one = pipeline.apply(part.inputs, part.rows[:1], as_bytes=True)
+    fields = [*one.values()] if isinstance(one, dict) else [one]
+    sample = sum(values_of(field).nbytes for field in fields if not isinstance(field, RaggedArray))
+    if any(isinstance(field, RaggedArray) for field in fields):
+        sample += part.inputs.width * np.dtype(pipeline.dtype).itemsize
+    return len(part.rows) * sample + values_of(part.targets).nbytes
 
 
 def _publish(aside: Path, home: Path) -> None:

@@ -11,47 +11,52 @@ from dist_bp.data.example import read_example
 from dist_bp.data.inputs import Raw
 from dist_bp.data.pipeline import Pipeline
 from dist_bp.data.samples import SampleStore
+from dist_bp.data.storing import mapped, open_fields
 from dist_bp.errors import DataError
-from dist_bp.signals import Field
+from dist_bp.signals import Field, Spec
 from dist_bp.types import DType, Shape, Task
 
-FORMAT = 3
+FORMAT = 4
 SCHEMA, PIPELINE = "schema.json", "pipeline.json"
+INPUTS, TARGETS, WEIGHTS = "inputs", "targets", "weights"
 
 
 @dataclass(frozen=True)
 class Schema:
     """What the prepared arrays hold.
 
-    `input_shape` and `target_shape` are those of one sample; `classes` name the labels, None if targets are floats;
+    `inputs` describes one sample, `target_shape` is that of its target, of a position where targets are `ragged`;
+    `classes` name the labels, None if targets are floats;
     `feature_names` name flat inputs where they have names; `own_test` says that the source gave the test set itself.
     """
 
-    input_shape: Shape
+    inputs: Spec
     target_shape: Shape
     task: Task
     classes: tuple[str, ...] | None
     feature_names: tuple[str, ...] | None
     dtype: DType
     own_test: bool
+    ragged: bool = False
 
     @property
     def target(self) -> Field:
         """What a target is, as a loss asks for it."""
         if self.classes is None:
-            return Field(self.target_shape)
-        return Field(self.target_shape, "int", count=len(self.classes))
+            return Field(self.target_shape, "float", self.ragged)
+        return Field(self.target_shape, "int", self.ragged, len(self.classes))
 
     @classmethod
     def of(cls, pipeline: Pipeline, own_test: bool) -> "Schema":
         return cls(
-            input_shape=pipeline.input_shape,
+            inputs=pipeline.inputs,
             target_shape=pipeline.targets.shape,
             task=pipeline.targets.task,
             classes=None if pipeline.classes is None else tuple(map(str, pipeline.classes)),
             feature_names=pipeline.feature_names,
             dtype=pipeline.dtype,
             own_test=own_test,
+            ragged=pipeline.targets.ragged,
         )
 
 
@@ -94,13 +99,19 @@ class Prepared:
         return cls(directory, *facts, tuple(record.get("notes", ())))
 
     def split(self, name: str) -> SampleStore:
-        """The samples of a split, mapped read-only; targets are int64 labels (n,) or floats (n, k).
+        """The samples of a split, mapped read-only, as `schema` describes them.
 
         Raises KeyError for a split that is not in `splits`.
         """
         self.splits[name]
-        x, y = (np.load(self.directory / name / f"{part}.npy", mmap_mode="r", allow_pickle=False) for part in "xy")
-        return SampleStore(x.view(np.ndarray), y.view(np.ndarray))
+        folder = self.directory / name
+        inputs = open_fields(folder / INPUTS, self.schema.inputs, self.pipeline.tables)
+        weights = folder / f"{WEIGHTS}.npy"
+        return SampleStore(
+            inputs,
+            open_fields(folder / TARGETS, self.schema.target, {}),
+            np.array(mapped(weights)) if weights.exists() else None,
+        )
 
     def example(self) -> Raw:
         """The first raw rows of the source, an array or a DataFrame. Raises DataError where they are lost."""

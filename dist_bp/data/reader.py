@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import yaml
 
-from dist_bp.data.inputs import row_at
+from dist_bp.data.inputs import ONLY, by_name, part_of, row_at, samples_of
 from dist_bp.data.pipeline import Pipeline
-from dist_bp.data.sources.arrays import names_in_npz, read_npy, read_npz
-from dist_bp.data.sources.base import Source
+from dist_bp.data.sources.arrays import read_npy
+from dist_bp.data.sources.base import Samples, Source
 from dist_bp.data.sources.csv import CsvSource
 from dist_bp.data.sources.idx import IdxSource, read_idx, read_labels
 from dist_bp.data.sources.npy import NpySource
@@ -66,6 +66,7 @@ class Reader:
         self._form = _form(source, csv)
         table = source if isinstance(source, TableSource) else None
         self.id_column = table.id_column if table else None
+        self._weights = table.weights if table else None
         self._drops = table is not None and table.missing == "drop"
 
     def rows(self, path: str) -> Iterator[Rows]:
@@ -73,7 +74,8 @@ class Reader:
         return self._blocks(path, None, False, None)
 
     def scored(self, path: str, labels: str | None = None, target: str | None = None) -> Iterator[Rows]:
-        """As `rows`, with their targets; rows with a missing value are dropped where the source drops them.
+        """As `rows`, with their targets, and weights where source and file have them; rows with a missing value are
+        dropped where the source drops them.
 
         Targets are the column `target` of a table (by default the one trained on), an array of the .npz file, or the
         file `labels`. Raises DataError where there are none.
@@ -96,7 +98,8 @@ class Reader:
             raise DataError(f"data file {path!r} has {first} rows, but {labels!r} has {len(given)} targets")
 
     def _rows(self) -> int:
-        return max(1, BLOCK_BYTES // (8 * max(int(np.prod(self._pipeline.features.shape)), 1)))
+        width = sum(int(np.prod(one.shape)) for one in by_name(self._pipeline.features).values())
+        return max(1, BLOCK_BYTES // (8 * max(width, 1)))
 
     def _kind(self, path: str) -> str:
         name, suffix = Path(path).name, suffix_of(path)
@@ -106,43 +109,51 @@ class Reader:
         return kind
 
     def _arrays(self, path: str, kind: str) -> Iterator[Rows]:
-        targets = None
         if kind == "npz":
-            source = self._source
-            names = (source.inputs, source.targets) if isinstance(source, NpzSource) else ("x", "y")
-            inputs, *others = read_npz(
-                path, *(name for name in names if name == names[0] or name in names_in_npz(path))
-            )
-            targets = others[0] if others else None
+            samples = self._npz(path).read(path, whole=False)
         else:
-            inputs = read_npy(path) if kind == "npy" else read_idx(path)
-        if targets is not None and len(targets) != len(inputs):
-            raise DataError(f"data file {path!r} has {len(inputs)} inputs but {len(targets)} targets")
-        for start in range(0, len(inputs), size := self._rows()):
-            part = slice(start, start + size)
-            yield Rows(inputs[part], None if targets is None else targets[part], row_of=start.__add__)
+            samples = Samples(read_npy(path) if kind == "npy" else read_idx(path), None)
+        inputs, targets, weights = samples.inputs, samples.targets, samples.weights
+        count = samples_of(inputs)
+        if targets is not None and len(targets) != count:
+            raise DataError(f"data file {path!r} has {count} inputs but {len(targets)} targets")
+        for start in range(0, count, size := self._rows()):
+            stop = start + size
+            parts = [None if one is None else part_of(one, start, stop) for one in (inputs, targets, weights)]
+            yield Rows(parts[0], parts[1], row_of=start.__add__, weights=parts[2])
+
+    def _npz(self, path: str) -> NpzSource:
+        """How such files are read: as the source was, else each input by its own name."""
+        if isinstance(self._source, NpzSource):
+            return self._source
+        names = {name: name for name in by_name(self._pipeline.features)}
+        return NpzSource(path) if ONLY in names else NpzSource(path, names)
 
     def _tables(self, path: str, kind: str, target: str | None) -> Iterator[Rows]:
         file: TableFile = ParquetFile(path) if kind == "parquet" else CsvFile(path, self._form, command=True)
-        features = self._pipeline.features.names
+        if (only := self._pipeline.only) is None:
+            raise DataError(f"data file {path!r} is a table, and the network takes several inputs: give a .npz file")
+        features = only.names
         if features is None:
-            features = tuple(name for name in file.names if name != (target or self._pipeline.targets.column))
+            aside = (target or self._pipeline.targets.column, self._weights)
+            features = tuple(name for name in file.names if name not in aside)
         wanted = [*features, *([target] if target else [])]
         file.require(("", name) for name in wanted)
         ids = self.id_column if self.id_column in file.names else None
-        if ids:
-            wanted.append(ids)
+        weights = self._weights if target and self._weights in file.names else None
+        wanted += [name for name in (ids, weights) if name]
         first = 0
         for table in file.blocks(wanted, min(self._rows(), max(1, BLOCK_CELLS // len(file.names)))):
             columns = [Column(file, name, table[name], first) for name in wanted]
             first += len(table)
             if target:
                 columns = self._without_gaps(columns, target)
-            yield replace(rows_of(columns, self._kinds(features, target), target, ids), row_of=columns[0].row)
+            kinds = self._kinds(features, target) | ({weights: "number"} if weights else {})
+            yield replace(rows_of(columns, kinds, target, ids, weights), row_of=columns[0].row)
 
     def _kinds(self, features: Sequence[str], target: str | None) -> dict[str, Kind]:
         """As they were in training; labels that were text are."""
-        texts = {*self._pipeline.features.categorical}
+        texts = {name for one in by_name(self._pipeline.features).values() for name in one.categorical}
         if any(isinstance(label, str) for label in self._pipeline.classes or ()):
             texts.add(target or "")
         return {name: "category" if name in texts else "number" for name in (*features, target or "")}

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dist_bp.data.coded import Coded, Lookup
 from dist_bp.groups import Group
 from dist_bp.signals import Ragged, Signal
-from dist_bp.types import Array
+from dist_bp.types import Array, Shape
 
 PADDED_TO = 8
 """Ragged samples are padded to a multiple of so many positions, so that a batch has one of few shapes."""
@@ -44,7 +45,7 @@ NOTHING = Amount(0, 0.0)
 
 @dataclass(frozen=True)
 class RaggedArray:
-    """SampleStore of different lengths one behind the other: sample i is values[offsets[i]:offsets[i + 1]]."""
+    """Samples of different lengths one behind the other: sample i is values[offsets[i]:offsets[i + 1]]."""
 
     values: Array
     offsets: Array
@@ -57,9 +58,16 @@ class RaggedArray:
         lengths: Array = self.offsets[rows + 1] - self.offsets[rows]
         return lengths
 
+    def taken(self, rows: Array) -> "RaggedArray":
+        """A copy of the samples at indices `rows`."""
+        lengths = self.lengths(rows)
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        places = np.repeat(self.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        return RaggedArray(self.values[places], offsets)
+
 
 Stored = Any
-"""An array (n, ...), a `RaggedArray`, or a dict of named ones."""
+"""An array (n, ...), a `RaggedArray`, a `Coded`, or a dict of named ones."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +85,18 @@ class SampleStore:
     def is_plain(self) -> bool:
         """Whether all samples count alike."""
         return self.weights is None and not isinstance(self.targets, RaggedArray)
+
+    @property
+    def flat_targets(self) -> tuple[Array, Array | None]:
+        """The targets of all positions one below the other, (m,) labels or (m, k), and the weight (m,) of each, None
+        where all count alike."""
+        if isinstance(self.targets, RaggedArray):
+            flat, times = self.targets.values, np.diff(self.targets.offsets)
+        else:
+            labels = self.targets.dtype.kind in "iu"
+            flat = self.targets.reshape(-1) if labels else self.targets.reshape(-1, self.targets.shape[-1])
+            times = np.full(len(self), self.positions)
+        return flat, None if self.weights is None else np.repeat(self.weights.astype(np.float64), times)
 
     @cached_property
     def positions(self) -> int:
@@ -99,7 +119,7 @@ class SampleStore:
         for first in range(start, stop, size):
             last = min(first + size, stop)
             weights = None if self.weights is None else self.weights[first:last]
-            yield Batch(_block(self.inputs, first, last), _block(self.targets, first, last), weights)
+            yield Batch(block(self.inputs, first, last), block(self.targets, first, last), weights)
 
 
 class Gatherer:
@@ -109,6 +129,7 @@ class Gatherer:
         self._samples = samples
         self._largest = largest
         self._memory: dict[tuple[str, ...], Array] = {}
+        self._lookups: dict[tuple[str, ...], Lookup] = {}
 
     def batch(self, rows: Array, groups: Sequence[Group], whole: Array) -> Batch:
         """The samples at indices `rows`, ragged ones padded to the longest of those at `whole`, the global batch's.
@@ -126,16 +147,29 @@ class Gatherer:
             return self._take(path, stored, rows)
         if isinstance(stored, RaggedArray):
             return self._padded(path, stored, rows, padded(stored.lengths(whole)))
+        if isinstance(stored, Coded):
+            return self._looked_up(path, stored, rows)
         return {name: self._gather((*path, name), one, rows, whole) for name, one in stored.items()}
 
     def _take(self, path: tuple[str, ...], stored: Array, rows: Array) -> Array:
         """out[i] = stored[rows[i]] without temporaries; `rows` must lie within the array."""
-        memory = self._memory.get(path)
-        if memory is None:
-            memory = self._memory[path] = np.empty((self._largest, *stored.shape[1:]), stored.dtype)
-        out = memory[: len(rows)]
+        out = self._room(path, (len(rows), *stored.shape[1:]), stored.dtype)
         stored.take(rows, axis=0, out=out, mode="clip")
         return out
+
+    def _looked_up(self, path: tuple[str, ...], stored: Coded, rows: Array) -> Array:
+        if path not in self._lookups:
+            self._lookups[path] = Lookup(stored.table)
+        codes = self._take((*path, "codes"), stored.codes, rows)
+        out = self._room(path, codes.shape, stored.table.dtype)
+        self._lookups[path].into(codes, out)
+        return out
+
+    def _room(self, path: tuple[str, ...], shape: Shape, dtype: Any) -> Array:
+        memory = self._memory.get(path)
+        if memory is None:
+            memory = self._memory[path] = np.empty((self._largest, *shape[1:]), dtype)
+        return memory[: shape[0]]
 
     def _padded(self, path: tuple[str, ...], stored: RaggedArray, rows: Array, longest: int) -> Ragged:
         shape = (len(rows), longest, *stored.values.shape[1:])
@@ -160,11 +194,14 @@ def fill(stored: RaggedArray, rows: Array, out: Array) -> Ragged:
     return Ragged(out, lengths)
 
 
-def _block(stored: Stored, first: int, last: int) -> Signal:
+def block(stored: Stored, first: int, last: int) -> Signal:
+    """The samples from `first` to `last` as a network takes them."""
     if isinstance(stored, Mapping):
-        return {name: _block(one, first, last) for name, one in stored.items()}
+        return {name: block(one, first, last) for name, one in stored.items()}
     if isinstance(stored, RaggedArray):
         rows = np.arange(first, last)
         shape = (len(rows), padded(stored.lengths(rows)), *stored.values.shape[1:])
         return fill(stored, rows, np.empty(shape, stored.values.dtype))
+    if isinstance(stored, Coded):
+        return stored.decoded(first, last)
     return np.ascontiguousarray(stored[first:last])

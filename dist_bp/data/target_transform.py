@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dist_bp.data.inputs import row_at
+from dist_bp.data.arrays import place_at, values_of
 from dist_bp.data.moments import Standard
+from dist_bp.data.samples import RaggedArray
 from dist_bp.errors import DataError
 from dist_bp.types import Array, Shape
 
@@ -18,7 +19,7 @@ LEAST = {"log": 0.0, "log1p": -1.0}
 
 @dataclass(frozen=True)
 class TargetTransform:
-    """Each column of targets (n, k), or its logarithm, with mean 0 and standard deviation 1; all in float64.
+    """Each column of targets (n, ..., k), or its logarithm, with mean 0 and standard deviation 1; all in float64.
 
     Targets of any size are so learnt alike, and float32 keeps the digits in which they differ.
     """
@@ -41,7 +42,7 @@ class TargetTransform:
         return cls(name, tuple(offset.tolist()), tuple(scale.tolist()))
 
     def apply(self, targets: Array) -> Array:
-        """Targets (n, k) as they are learnt; raises DataError where one has no logarithm."""
+        """Targets (n, ..., k) as they are learnt; raises DataError where one has no logarithm."""
         check_domain(self.name, targets)
         return (_curve(self.name, targets.astype(np.float64)) - self.offset) / self.scale
 
@@ -56,23 +57,22 @@ class TargetTransform:
     def fits(self, shape: Shape) -> bool:
         """Whether it is one of targets of this shape, and can be undone."""
         finite = all(map(math.isfinite, (*self.offset, *self.scale))) and min(self.scale, default=1) > 0
-        return finite and (len(self.offset),) == (len(self.scale),) == shape
+        return finite and (len(self.offset),) == (len(self.scale),) == shape[-1:]
 
     def to_dict(self) -> dict[str, Any]:
         return {"name": self.name, "offset": list(self.offset), "scale": list(self.scale)}
 
 
-def check_domain(name: TransformName, targets: Array) -> None:
-    """Raises DataError naming the first of targets (n,) or (n, k) that has no logarithm."""
+def check_domain(name: TransformName, targets: Array | RaggedArray) -> None:
+    """Raises DataError naming the first of targets (n, ...) that has no logarithm."""
     if name not in LEAST:
         return
-    wrong = np.argwhere(targets <= LEAST[name])
+    values = values_of(targets)
+    wrong = np.argwhere(values <= LEAST[name])
     if len(wrong):
-        where = row_at(wrong[0][0])
-        if targets.shape[1:] not in ((), (1,)):
-            where += f", column {wrong[0][1]}"
+        where = place_at(targets, wrong[0] if values.shape[1:] != (1,) else wrong[0][:1])
         raise DataError(
-            f"the target {targets[tuple(wrong[0])].item():g} in {where} has no {name}: that needs targets greater than "
+            f"the target {values[tuple(wrong[0])].item():g} in {where} has no {name}: that needs targets greater than "
             f"{LEAST[name]:g}, set data.target.transform to standardize{' or log1p' if name == 'log' else ''}"
         )
 

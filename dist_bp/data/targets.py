@@ -1,13 +1,15 @@
-"""Targets: class labels as whole numbers from 0, or the values of a regression."""
+"""Targets: class labels as whole numbers from 0, or the values of a regression; of samples or of their positions."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from dist_bp.data.arrays import KINDS, is_ragged, place_at, ragged_array, values_of
 from dist_bp.data.categories import Vocabulary, category_of, text_of
 from dist_bp.data.inputs import row_at
+from dist_bp.data.samples import RaggedArray
 from dist_bp.data.target_transform import LEAST, TargetTransform, TransformName
 from dist_bp.errors import ConfigError, DataError
 from dist_bp.foreign import checked
@@ -22,10 +24,11 @@ YAML_TRUTH = {True: ("true", "yes", "on"), False: ("false", "no", "off")}
 class Targets:
     """How raw targets become arrays.
 
-    Labels (n,) become int64 positions in `classes`. Classification of several labels at once (n, k) and regression
-    have `classes` None and become floats (n, k) of `dtype`, a regression's by its `transform`; `shape` is that of one
-    target: () or (k,). `values` are the raw labels where they differ from the names in `classes`; `column` is the
-    target's column in a table; `threshold` is the one between two classes that training chose.
+    Labels (n, *positions) become int64 places in `classes`. Classification of several labels at once (n, k) and
+    regression (n, *positions, k) have `classes` None and become floats of `dtype`, a regression's by its `transform`;
+    `shape` is that of one target: positions, and k. The first axis of positions is not in it where it is `ragged`.
+    `values` are the raw labels where they differ from the names in `classes`; `column` is the target's column in a
+    table; `threshold` is the one between two classes that training chose.
     """
 
     task: Task
@@ -36,16 +39,30 @@ class Targets:
     column: str | None = None
     transform: TargetTransform | None = None
     threshold: float | None = None
+    ragged: bool = False
 
-    def encode(self, raw: Any) -> Array:
+    @property
+    def by_position(self) -> bool:
+        """Whether each sample has several targets, one for each position."""
+        return self.ragged or len(self.shape) > (0 if self.classes is not None else 1)
+
+    def encode(self, raw: Any) -> Array | RaggedArray:
         """Raises DataError naming the first target that does not fit."""
-        array = target_array(raw)
-        return self._floats(array) if self.classes is None else self._labels(array)
+        found = target_array(raw)
+        if self.ragged and not isinstance(found, RaggedArray):
+            found = ragged_array(found, "the targets", KINDS)
+        if isinstance(found, RaggedArray):
+            if not self.ragged:
+                raise DataError("the targets are ragged: all must have the same shape")
+            coded = self._floats(found) if self.classes is None else self._labels(found)
+            return RaggedArray(coded, found.offsets)
+        return self._floats(found) if self.classes is None else self._labels(found)
 
-    def _labels(self, array: Array) -> Array:
-        classes = self.classes or ()
-        if array.ndim != 1:
-            raise DataError(f"the labels must have the shape (n,), these have {array.shape}")
+    def _labels(self, targets: Array | RaggedArray) -> Array:
+        classes, array = self.classes or (), values_of(targets)
+        if array.shape[1:] != self.shape:
+            wanted = ", ".join(map(str, ("n", *self.shape))) + ("," if not self.shape else "")
+            raise DataError(f"the labels must have the shape ({wanted}), these have {array.shape}")
         places = {text_of(name): place for place, name in enumerate(classes)}
         places |= {text_of(value): place for place, value in enumerate(self.values or ())}
         if array.dtype.kind == "b":
@@ -57,24 +74,28 @@ class Targets:
         vocabulary = Vocabulary(places)
         names = [_name(label, vocabulary) for label in unique.tolist()]
         codes = np.array([places.get(name, spelled.get(category_of(name), -1)) for name in names], np.int64)[inverse]
-        strange = np.flatnonzero(codes < 0)
+        codes = codes.reshape(array.shape)
+        strange = np.argwhere(codes < 0)
         if len(strange):
             raise DataError(
-                f"label {array[strange[0]].item()!r} in {row_at(strange[0])} is out of range: the training "
-                f"split knows {shown(self.values or classes)}"
+                f"label {array[tuple(strange[0])].item()!r} in {place_at(targets, strange[0])} is out of range: the "
+                f"training split knows {shown(self.values or classes)}"
             )
         return codes
 
-    def _floats(self, array: Array) -> Array:
+    def _floats(self, targets: Array | RaggedArray) -> Array:
+        array = values_of(targets)
         _check_numbers(array)
         if array.shape[1:] != self.shape and not (array.ndim == 1 and self.shape == (1,)):
-            raise DataError(f"the targets must have the shape (n, {self.shape[0]}), these have {array.shape}")
+            wanted = ", ".join(map(str, ("n", *self.shape)))
+            raise DataError(f"the targets must have the shape ({wanted}), these have {array.shape}")
         floats = array.reshape(len(array), *self.shape)
         if self.transform:
             floats = self.transform.apply(floats)
         with np.errstate(over="ignore"):
             floats = floats.astype(self.dtype)
-        _refuse_non_finite(floats, f"is missing, infinite or too large for {self.dtype}")
+        done = RaggedArray(floats, targets.offsets) if isinstance(targets, RaggedArray) else floats
+        _refuse_non_finite(done, f"is missing, infinite or too large for {self.dtype}")
         return floats
 
     def position(self, wanted: Label, key: str) -> int:
@@ -115,6 +136,7 @@ class Targets:
             "column": self.column,
             "transform": self.transform.to_dict() if self.transform else None,
             "threshold": self.threshold,
+            "ragged": self.ragged,
         }
 
     @classmethod
@@ -128,19 +150,26 @@ class Targets:
         return made
 
 
-def target_array(raw: Any) -> Array:
-    """Raw targets as an array of truth values (n,), or of integers, floats or text (n,) or (n, k).
+def target_array(raw: Any) -> Array | RaggedArray:
+    """Raw targets as an array of truth values (n,), or of integers, floats or text (n, ...), or ragged ones.
 
     Raises DataError.
     """
+    if is_ragged(raw):
+        found = ragged_array(raw, "the targets", KINDS)
+        checked_values = target_array(found.values)
+        assert not isinstance(checked_values, RaggedArray)
+        return RaggedArray(checked_values, found.offsets)
     try:
         array = np.asarray(raw)
     except ValueError as error:
         raise DataError(f"the targets are ragged: all must have the same shape ({error})") from error
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
-    if array.ndim not in (1, 2) or array.dtype.kind not in "biufUO":
-        raise DataError(f"the targets must be numbers or text of shape (n,) or (n, k), got {array.dtype} {array.shape}")
+    if array.ndim == 0 or array.dtype.kind not in KINDS:
+        raise DataError(
+            f"the targets must be numbers or text of shape (n,) or (n, ...), got {array.dtype} {array.shape}"
+        )
     if array.dtype.kind == "O":
         for row, value in enumerate(array.flat):
             if not isinstance(value, str | int | float | np.number) or value != value:
@@ -148,46 +177,59 @@ def target_array(raw: Any) -> Array:
         return np.array([text_of(value) for value in array.flat]).reshape(array.shape)
     if array.dtype.kind == "f":
         _refuse_non_finite(array, "is missing (NaN) or infinite")
-    return array.astype(np.int64) if array.dtype.kind == "b" and array.ndim == 2 else array
+    return array.astype(np.int64) if array.dtype.kind == "b" and array.ndim > 1 else array
 
 
 def learn_targets(
-    training: Array,
+    training: Array | RaggedArray,
     task: Task,
     dtype: DType,
     named: Sequence[Label] | None = None,
     column: str | None = None,
     transform: TransformName = "none",
+    by_position: bool = False,
 ) -> Targets:
     """What the training split's targets teach: the classes, `named` by the source if it knows them, or a regression's
-    transform. Raises DataError."""
+    transform. Raises DataError.
+
+    `by_position` says that labels of several axes are one class for each position, as ragged ones always are; else
+    those (n, k) are several labels a sample.
+    """
+    if isinstance(training, RaggedArray):
+        learnt = learn_targets(training.values, task, dtype, named, column, transform, by_position=True)
+        return replace(learnt, ragged=True)
     if task == "regression":
         return _learn_regression(training, dtype, column, transform)
     if transform in LEAST:
         raise DataError(f"data.target.transform: {transform} is for a regression, the targets are classes")
-    if training.ndim == 2:
+    if training.ndim > 2 and not by_position:
+        raise DataError(f"several labels a sample must have the shape (n, k), these have {training.shape}")
+    if training.ndim > 1 and not by_position:
         if training.dtype.kind not in "iuf" or not np.isin(training, (0, 1)).all():
-            raise DataError("several labels a sample must be 0 or 1 each: set data.task: regression for other numbers")
+            raise DataError(
+                "several labels a sample must be 0 or 1 each: set data.task: regression for other numbers, or use "
+                "cross_entropy for a class at each position"
+            )
         return Targets(task, training.shape[1:], dtype, column=column)
     if training.dtype.kind == "b":
         training = training.astype(np.int64 if named else str)
-    unique = np.unique(training)
+    unique, shape = np.unique(training), training.shape[1:]
     if training.dtype.kind == "f":
-        fractions = np.flatnonzero(training != np.floor(training))
+        fractions = training[training != np.floor(training)]
         if len(fractions):
             raise DataError(
-                f"label {training[fractions[0]]:g} is not a whole number: labels are whole numbers or "
+                f"label {fractions[0]:g} is not a whole number: labels are whole numbers or "
                 "text; set data.task: regression to predict numbers"
             )
         unique = unique.astype(np.int64)
     if len(unique) < 2:
         raise DataError(f"all training labels are {unique[0].item()!r}: classification needs at least two classes")
     if named is None:
-        return Targets(task, (), dtype, tuple(unique.tolist()), column=column)
+        return Targets(task, shape, dtype, tuple(unique.tolist()), column=column)
     known = {text_of(name) for name in named}
     by_name = all(text_of(label) in known for label in unique.tolist())
     values = None if by_name or unique.dtype.kind == "U" else tuple(range(len(named)))
-    targets = Targets(task, (), dtype, tuple(named), values, column)
+    targets = Targets(task, shape, dtype, tuple(named), values, column)
     targets.encode(training)
     return targets
 
@@ -197,7 +239,7 @@ def _learn_regression(training: Array, dtype: DType, column: str | None, transfo
     shape = training.shape[1:] or (1,)
     if transform == "none":
         return Targets("regression", shape, dtype, column=column)
-    learnt = TargetTransform.learn(transform, training.reshape(len(training), *shape))
+    learnt = TargetTransform.learn(transform, training.reshape(-1, shape[-1]))
     return Targets("regression", shape, dtype, column=column, transform=learnt)
 
 
@@ -221,8 +263,7 @@ def shown(classes: Sequence[Label]) -> str:
     return f"{len(classes)} classes: {names}{', ...' if len(classes) > 10 else ''}"
 
 
-def _refuse_non_finite(array: Array, reason: str) -> None:
-    bad = np.argwhere(~np.isfinite(array))
+def _refuse_non_finite(targets: Array | RaggedArray, reason: str) -> None:
+    bad = np.argwhere(~np.isfinite(values_of(targets)))
     if len(bad):
-        column = f", column {bad[0][1]}" if array.ndim > 1 else ""
-        raise DataError(f"the target in {row_at(bad[0][0])}{column} {reason}")
+        raise DataError(f"the target in {place_at(targets, bad[0])} {reason}")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dist_bp.data.inputs import row_at
+from dist_bp.data.samples import RaggedArray
 from dist_bp.errors import DataError
 from dist_bp.types import Array, Task
 
@@ -20,21 +21,23 @@ class TaskHint:
     cause: str
 
 
-def infer_task(targets: Array, hint: TaskHint | None = None, named: bool = False) -> Task:
-    """The task of targets (n,) or (n, k): what the `hint` says; without one, floats are a regression, all else classes.
+def infer_task(targets: Array | RaggedArray, hint: TaskHint | None = None, named: bool = False) -> Task:
+    """The task of targets (n, ...): what the `hint` says; without one, floats are a regression, all else classes.
 
     `named` says that the source names the classes. Raises DataError where the targets contradict the hint, or where
     whole numbers or texts hardly repeat, so that to take them for classes would be a guess.
     """
+    if isinstance(targets, RaggedArray):
+        return hint.task if hint else ("regression" if targets.values.dtype.kind == "f" else "classification")
     if hint is None:
         if targets.dtype.kind == "f":
             return "regression"
-        if targets.ndim == 2:
+        if targets.ndim > 1:
             return "classification" if np.isin(targets, (0, 1)).all() else "regression"
     elif hint.task == "regression":
         _check_amounts(targets, hint, named)
         return "regression"
-    elif targets.ndim == 2:
+    elif targets.ndim > 1:
         return "classification"
     elif targets.dtype.kind == "f":
         _check_whole(targets, hint)

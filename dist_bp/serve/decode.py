@@ -19,11 +19,12 @@ def decode(
     targets: Targets,
     decision: Decision | None = None,
 ) -> "pd.DataFrame":
-    """`outputs` (n, *output_shape) as a table of predictions, see `SavedModel.predict`; `decision` is that between two
-    classes."""
+    """`outputs` (n, *output_shape) as a table of predictions, see `SavedModel.predict`, those of positions one below
+    the other; `decision` is that between two classes."""
     import pandas as pd
 
-    outputs = outputs.reshape(len(outputs), int(np.prod(outputs.shape[1:])))
+    width = outputs.shape[-1] if targets.by_position else int(np.prod(outputs.shape[1:]))
+    outputs = outputs.reshape(-1 if outputs.size else 0, width)
     classes = targets.classes
     if targets.task == "regression":
         return pd.DataFrame(_numbered("prediction", targets.undo(outputs)))
@@ -43,6 +44,20 @@ def decode(
     for place in range(probabilities.shape[1]):
         columns[f"probability_{classes[place]}"] = probabilities[:, place]
     return pd.DataFrame(columns)
+
+
+def with_positions(predictions: "pd.DataFrame", samples: int, lengths: Array | None) -> "pd.DataFrame":
+    """The predictions, with the columns `sample` and `position` before them where a sample has several: `lengths`
+    (samples,) of them, None where all have as many."""
+    if lengths is None:
+        each = len(predictions) // max(samples, 1)
+        if each <= 1:
+            return predictions
+        lengths = np.full(samples, each)
+    starts = np.cumsum(lengths) - lengths
+    predictions.insert(0, "position", np.arange(len(predictions)) - np.repeat(starts, lengths))
+    predictions.insert(0, "sample", np.repeat(np.arange(samples), lengths))
+    return predictions
 
 
 def _numbered(name: str, values: Array) -> dict[str, Array]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dist_bp.config.component import Custom, construct
-from dist_bp.data import Reader
+from dist_bp.data import Reader, Samples
 from dist_bp.data.inputs import with_rows
 from dist_bp.data.tables.rows import Rows
 from dist_bp.errors import DataError, UserError
@@ -38,16 +38,16 @@ def evaluate_file(
     count = 0
     current: list[Rows] = []
 
-    def pairs() -> Iterator[tuple[Any, Any]]:
+    def parts() -> Iterator[Samples]:
         nonlocal count
         for rows in reader_of(saved, csv).scored(path, labels):
             current[:] = [rows]
-            yield rows.inputs, rows.targets
+            yield Samples(rows.inputs, rows.targets, rows.weights)
             current.clear()  # the reader itself tells rows of the file
             count += len(rows)
 
     with rows_of_file(current):
-        scores = saved.evaluate_blocks(pairs())
+        scores = saved.evaluate_blocks(parts())
     if not count:
         raise DataError(f"data file {path!r} has no rows")
     return count, scores
@@ -62,6 +62,9 @@ def predict_file(saved: SavedModel, path: str, write: Write, csv: Sequence[str] 
     for rows in reader.rows(path):
         with rows_of_file([rows]):
             predictions = saved.predict(rows.inputs)
+        by_position = saved.pipeline.targets.by_position
+        if by_position:
+            predictions["sample"] += count
         if reader.id_column in predictions:
             raise DataError(f"data.source.id_column: predictions have a column {reader.id_column!r} of their own")
         if rows.ids is None:

@@ -12,15 +12,18 @@ from dist_bp.checkpoint.format import CONFIG
 from dist_bp.config import JobConfig, stored_config
 from dist_bp.config.component import construct
 from dist_bp.config.trust import check_trusted, code_of_model
-from dist_bp.data import Batch, Pipeline, SampleStore, Schema
+from dist_bp.data import Batch, Pipeline, Samples, SampleStore, Schema
+from dist_bp.data.checks import check_aligned
 from dist_bp.data.inputs import Inputs, Raw
-from dist_bp.data.samples import NOTHING
+from dist_bp.data.samples import NOTHING, RaggedArray, block
 from dist_bp.data.targets import Label
-from dist_bp.errors import CheckpointError
+from dist_bp.data.weights import weight_array
+from dist_bp.errors import CheckpointError, DataError
 from dist_bp.metrics import Metric
 from dist_bp.nn import Context, Loss
 from dist_bp.scoring import Scorer
-from dist_bp.serve.decode import decode
+from dist_bp.serve.decode import decode, with_positions
+from dist_bp.signals import Ragged, Signal, samples_in
 from dist_bp.types import Array
 
 if TYPE_CHECKING:
@@ -30,7 +33,8 @@ BATCH_ROWS = 1024
 
 
 class SavedModel:
-    """Predicts from raw rows: an array (n, ...), a DataFrame or a list of dicts. May be shared between threads.
+    """Predicts from raw rows: an array (n, ...), arrays of different lengths, a dict of such inputs by their names, a
+    DataFrame or a list of dicts. May be shared between threads.
 
     Raises CheckpointError, DataError or ConfigError where configuration, arrays and pipeline do not fit each other.
     """
@@ -79,34 +83,58 @@ class SavedModel:
 
         For classes the columns are `prediction`, a class, and `probability_<class>` of each; for several labels at
         once `prediction_<i>` and `probability_<i>`; for a regression `prediction`, or `prediction_<i>` where there
-        are several values. Raises DataError for rows that do not have the form of the training data.
+        are several values. Where the network has outputs for each position of a sample, there is a row for each of
+        them: first the columns `sample` and `position`, both from 0, then these. Raises DataError for rows that do not
+        have the form of the training data.
         """
         inputs = self.pipeline.conform(raw)
-        outputs = np.empty((len(inputs), *self.model.output.shape), self.model.dtype)
+        found: list[Array] = []
+        lengths: list[Array] = []
         context = self._context()
-        for start, x in self._blocks(inputs, batch_rows):
-            outputs[start : start + len(x)] = self.model.forward(x, self._parameters, context)[0]
-        return decode(outputs, self.loss.activation, self.pipeline.targets, self.decision)
+        for _, x in self._blocks(inputs, batch_rows):
+            y = self.model.forward(x, self._parameters, context)[0]
+            if isinstance(y, Ragged):
+                found += [values[:length] for values, length in zip(y.values.copy(), y.lengths, strict=True)]
+                lengths.append(np.array(y.lengths))
+            else:
+                found.append(y.copy())
+        empty = np.empty((0, *self.model.output.shape), self.model.dtype)
+        outputs = np.concatenate([empty, *found])
+        decoded = decode(outputs, self.loss.activation, self.pipeline.targets, self.decision)
+        return with_positions(decoded, len(inputs), np.concatenate(lengths) if lengths else None)
 
-    def evaluate(self, raw: Raw, targets: Any, metrics: Mapping[str, Metric] | None = None) -> dict[str, float]:
+    def evaluate(
+        self, raw: Raw, targets: Any, metrics: Mapping[str, Metric] | None = None, weights: Any = None
+    ) -> dict[str, float]:
         """`loss`, by the samples' mean, and the metrics (by default the configuration's) that are numbers.
+
+        `weights` (n,) are those of the samples, if they do not all count alike.
 
         The loss is left out where class weights are balanced: they belong to the training split. Raises DataError
         for rows and targets that do not have the form of the training data.
         """
-        return self.evaluate_blocks([(raw, targets)], metrics)
+        return self.evaluate_blocks([Samples(raw, targets, weights)], metrics)
 
     def evaluate_blocks(
-        self, blocks: Iterable[tuple[Raw, Any]], metrics: Mapping[str, Metric] | None = None
+        self, blocks: Iterable[Samples], metrics: Mapping[str, Metric] | None = None
     ) -> dict[str, float]:
-        """As `evaluate`, of raw rows and targets that come in parts."""
-        batches = (batch for raw, targets in blocks for batch in self._batches(raw, targets))
+        """As `evaluate`, of raw samples that come in parts."""
+        batches = (batch for samples in blocks for batch in self._batches(samples))
         return self._scores(batches, metrics, self.loss if self._loss_is_whole else None)
 
-    def _batches(self, raw: Raw, targets: Any) -> Iterator[Batch]:
-        inputs = self.pipeline.conform(raw)
-        wanted = self.pipeline.encode_targets(targets)
-        return (Batch(x, wanted[start : start + len(x)]) for start, x in self._blocks(inputs, BATCH_ROWS))
+    def _batches(self, samples: Samples) -> Iterator[Batch]:
+        inputs = self.pipeline.conform(samples.inputs)
+        wanted = self.pipeline.encode_targets(samples.targets)
+        if len(wanted) != len(inputs):
+            raise DataError(f"there are {len(inputs)} inputs but {len(wanted)} targets")
+        if isinstance(wanted, RaggedArray):
+            check_aligned(inputs, wanted)
+        weights = None
+        if samples.weights is not None:
+            weights = weight_array(samples.weights, len(inputs), self.pipeline.dtype)
+        for start, x in self._blocks(inputs, BATCH_ROWS):
+            stop = start + samples_in(x)
+            yield Batch(x, block(wanted, start, stop), None if weights is None else weights[start:stop])
 
     def evaluate_prepared(
         self, samples: SampleStore, loss: Loss, metrics: Mapping[str, Metric] | None = None
@@ -126,14 +154,17 @@ class SavedModel:
             scored = scorer.score(batch, self._parameters, context, states)
             total += scored.loss
             amount += scored.amount
+        if amount.samples and not amount.weight:
+            raise DataError("all weights are 0: nothing counts")
         scores = {"loss": total / amount.weight if amount.weight else float("nan")} if loss else {}
         results = {name: metrics[name].result(state) for name, state in states.items()}
         return scores | {name: float(value) for name, value in results.items() if np.ndim(value) == 0}
 
-    def _blocks(self, inputs: Inputs, rows: int) -> Iterator[tuple[int, Array]]:
+    def _blocks(self, inputs: Inputs, rows: int) -> Iterator[tuple[int, Signal]]:
         """(first row, preprocessed block)."""
         for start in range(0, len(inputs), rows):
-            yield start, self.pipeline.apply(inputs, np.arange(start, min(start + rows, len(inputs))))
+            stop = min(start + rows, len(inputs))
+            yield start, block(self.pipeline.apply(inputs, np.arange(start, stop)), 0, stop - start)
 
     def _context(self) -> Context:
         """A workspace of its own for each call: calls may overlap."""

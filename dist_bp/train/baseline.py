@@ -30,33 +30,38 @@ def remark(job: PreparedJob, metrics: Mapping[str, float]) -> str | None:
 
 def baseline_loss(job: PreparedJob, split: str) -> float | None:
     """The loss over a split of the one output that suits the training split best, None where that is not known."""
-    outputs, targets = _constant(job), job.prepared.split(split).targets
+    outputs = _constant(job)
     if outputs is None:
         return None
-    context, total = Context.root(job.model.dtype), 0.0
+    context, total, weight = Context.root(job.model.dtype), 0.0, 0.0
     context.begin(training=False)
+    targets, weights = job.prepared.split(split).flat_targets
     for start in range(0, len(targets), BLOCK):
         block = targets[start : start + BLOCK]
-        total += job.loss(np.ascontiguousarray(np.broadcast_to(outputs, (len(block), len(outputs)))), block, context)[0]
-    return total / len(targets)
+        same = np.ascontiguousarray(np.broadcast_to(outputs, (len(block), len(outputs))))
+        found = job.loss(same, block, context, None if weights is None else weights[start : start + BLOCK])
+        total += found.total
+        weight += found.weight
+    return total / weight
 
 
 def _constant(job: PreparedJob) -> Array | None:
     """The mean of the targets, or the frequencies of the classes as scores: an output (units,)."""
     loss, schema = job.loss, job.prepared.schema
-    targets = job.prepared.split("train").targets
+    targets, weights = job.prepared.split("train").flat_targets
+    least = 0.5 / len(targets)
     if loss.activation == "softmax" and schema.classes:
-        counts = np.bincount(targets, minlength=len(schema.classes))
-        scores: Array = np.log(np.maximum(counts, 0.5) / len(targets))
+        counts = np.bincount(targets, weights, minlength=len(schema.classes))
+        scores: Array = np.log(np.maximum(counts / counts.sum(), least))
     elif loss.activation == "sigmoid":
-        mean = targets.reshape(len(targets), -1).mean(axis=0, dtype=np.float64)
-        mean = np.clip(mean, 0.5 / len(targets), 1 - 0.5 / len(targets))
+        mean = np.average(targets.reshape(len(targets), -1), axis=0, weights=weights)
+        mean = np.clip(mean, least, 1 - least)
         scores = np.log(mean) - np.log1p(-mean)
     elif schema.task == "regression":
-        scores = targets.mean(axis=0, dtype=np.float64)
+        scores = np.average(targets.astype(np.float64), axis=0, weights=weights)
     else:
         return None
-    return scores.astype(job.model.dtype) if scores.shape == job.model.output.shape else None
+    return scores.astype(job.model.dtype) if scores.shape == job.model.output.shape[-1:] else None
 
 
 def _nothing(job: PreparedJob) -> str:

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from dist_bp.data import Split, prepare
-from dist_bp.data.inputs import Features, Raw, conform
+from dist_bp.data.conform import conform
+from dist_bp.data.inputs import Features, Raw
 from dist_bp.data.preprocess.impute import Impute
 from dist_bp.data.preprocess.one_hot import OneHot
 from dist_bp.data.sources.base import Source

@@ -13,6 +13,7 @@ from dist_bp.data.sources.csv import CsvSource
 from dist_bp.data.sources.npy import NpySource
 from dist_bp.data.sources.scikit_learn import SklearnSource
 from dist_bp.errors import CapacityError, DataError
+from dist_bp.signals import Field
 
 RNG = np.random.default_rng(5)
 X = RNG.normal(3, 5, (90, 4))
@@ -53,7 +54,7 @@ def test_arrays_schema_and_splits() -> None:
     prepared = make(save(), Standardize())
     assert prepared.splits == {"train": 63, "validation": 18, "test": 9}
     schema = prepared.schema
-    assert (schema.input_shape, schema.target_shape, schema.task) == ((4,), (), "classification")
+    assert (schema.inputs, schema.target_shape, schema.task) == (Field((4,)), (), "classification")
     assert schema.classes == ("0", "1", "2")
     assert prepared.pipeline.classes == [0, 1, 2]
     rows = {tuple(np.round(row, 3)): label for row, label in zip(X, Y, strict=True)}
@@ -127,10 +128,10 @@ def test_a_damaged_directory_is_made_anew(damage: str) -> None:
     first = make(source, Standardize())
     x = np.array(first.split("train").inputs)
     if damage == "truncate":
-        with (first.directory / "train" / "x.npy").open("r+b") as file:
+        with (first.directory / "train" / "inputs.npy").open("r+b") as file:
             file.truncate(500)
     elif damage == "remove":
-        (first.directory / "validation" / "y.npy").unlink()
+        (first.directory / "validation" / "targets.npy").unlink()
     elif damage == "schema":
         (first.directory / "schema.json").write_text("{")
     elif damage == "foreign":

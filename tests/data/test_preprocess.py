@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 import dist_bp.data.inputs
 from dist_bp.data import Features, Pipeline, Preprocessor
-from dist_bp.data.inputs import conform
+from dist_bp.data.conform import conform
 from dist_bp.data.preprocess.impute import Impute
 from dist_bp.data.preprocess.min_max import MinMax
 from dist_bp.data.preprocess.one_hot import OneHot
@@ -262,7 +262,7 @@ def test_raw_inputs_of_the_wrong_kind(raw: Any, message: str) -> None:
 def test_a_category_for_nearly_every_row_is_told_by_name() -> None:
     def made(count: int, times: int, **options: Any) -> int:
         frame, features = table(name=[f"k{row % count}" for row in range(count * times)])
-        return fit(frame, OneHot(**options), features=features).input_shape[0]
+        return len(fit(frame, OneHot(**options), features=features).feature_names or ())
 
     assert (made(19, 1), made(500, 2)) == (19, 500)
     lines = error(lambda: made(100, 1))
@@ -271,7 +271,7 @@ def test_a_category_for_nearly_every_row_is_told_by_name() -> None:
     )
     lines = error(lambda: made(501, 2))
     assert "column 'name' has 501 categories in 1,002 rows" in lines[0]
-    assert "set max_categories: 501 for" in lines[0]
+    assert "set max_categories: 501 to" in lines[0]
     assert (made(100, 1, max_categories=100), made(501, 2, max_categories=501)) == (100, 501)
 
 

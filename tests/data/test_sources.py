@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from dist_bp.data import Source
+from dist_bp.data.conform import conform
 from dist_bp.data.files import DigestCache
-from dist_bp.data.inputs import conform
 from dist_bp.data.sources.base import Dataset
 from dist_bp.data.sources.csv import CsvSource
 from dist_bp.data.sources.function import FunctionSource
@@ -303,7 +303,7 @@ def broken():
     raise RuntimeError("no luck")
 
 def ragged():
-    return [[1, 2], [3]], [0, 1]
+    return [[[1], [2, 2]], [[3]]], [0, 1]
 
 def nothing():
     return 3
@@ -361,7 +361,7 @@ def test_labels_of_numpy_are_names_of_classes(user_module: str) -> None:
     ("name", "message"),
     [
         ("broken", "failed: RuntimeError: no luck"),
-        ("ragged", "ragged"),
+        ("ragged", "ragged along more than their first axis"),
         ("nothing", "it returned int"),
         ("half", "together"),
     ],

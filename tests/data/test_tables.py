@@ -21,8 +21,8 @@ from pyarrow import parquet
 
 from dist_bp.config import load_config
 from dist_bp.data import Source
+from dist_bp.data.conform import conform
 from dist_bp.data.files import DigestCache
-from dist_bp.data.inputs import conform
 from dist_bp.data.sources.base import Dataset
 from dist_bp.data.sources.csv import CsvSource
 from dist_bp.data.sources.npz import NpzSource

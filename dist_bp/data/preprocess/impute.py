@@ -2,29 +2,33 @@
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 
 from dist_bp.data.categories import category_of
-from dist_bp.data.inputs import BLOCK_BYTES, Block, absent
+from dist_bp.data.inputs import BLOCK_BYTES, ONLY, Block, absent
 from dist_bp.data.moments import PresentMean
 from dist_bp.data.preprocess.base import (
     Blocks,
-    Columns,
-    Form,
+    InputName,
     Preprocessor,
     Transform,
-    check_shape,
+    check_numbers,
     from_json,
     to_json,
 )
+from dist_bp.data.preprocess.form import Columns, Form, Part
 from dist_bp.errors import DataError, OptionError
 from dist_bp.foreign import checked
 from dist_bp.messages import unknown_name
 from dist_bp.options import Doc, Text
 from dist_bp.types import Array
+
+NumberBlocks = Callable[[], Iterator[Array]]
+"""Starts a pass over the numbers of one input."""
 
 
 @dataclass(frozen=True)
@@ -34,31 +38,34 @@ class Fill(Transform):
     kind = "impute"
     numbers: Array
     texts: tuple[str | None, ...]
+    input: str = ONLY
 
     def transform(self, block: Block) -> Block:
-        missing = np.isnan(block.numbers)
+        numbers = block.numbers(self.input)
+        missing = np.isnan(numbers)
         if missing.any():
-            np.copyto(block.numbers, self.numbers, where=missing)
+            np.copyto(numbers, self.numbers, where=missing)
         texts = block.texts
         for position, value in enumerate(self.texts):
             gone = absent(texts[:, position])
             if value is not None and gone.any():
                 texts = texts.copy()
                 texts[gone, position] = value
-        return Block(block.numbers, texts)
+        return replace(block, texts=texts)
 
     def after(self, form: Form) -> Form:
-        check_shape(form, numbers=self.numbers)
+        check_numbers(form, self.input, numbers=self.numbers)
         if len(self.texts) != len(form.texts):
             raise ValueError(f"{len(self.texts)} texts for {len(form.texts)} columns of categories")
         return form
 
     def to_dict(self) -> dict[str, Any]:
-        return {"numbers": to_json(self.numbers), "texts": list(self.texts)}
+        return {"input": self.input, "numbers": to_json(self.numbers), "texts": list(self.texts)}
 
     @classmethod
     def from_dict(cls, state: dict[str, Any]) -> Self:
-        return cls(from_json(state["numbers"]), checked(tuple[str | None, ...], state["texts"]))
+        texts = checked(tuple[str | None, ...], state["texts"])
+        return cls(from_json(state["numbers"]), texts, checked(str, state["input"]))
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,7 @@ class Impute(Preprocessor):
     ] = "mean"
     value: Annotated[Text | float | None, Doc("The value of the strategy constant.")] = None
     columns: Annotated[Columns, Doc("Which columns; null: all that have missing values.")] = None
+    input: InputName = None
 
     def __post_init__(self) -> None:
         if self.strategy == "constant" and self.value is None:
@@ -86,29 +94,34 @@ class Impute(Preprocessor):
             raise OptionError("value", reason)
 
     def fit(self, form: Form, blocks: Blocks) -> Fill:
-        numbers = np.full(form.shape, np.nan)
+        name = form.find(self.input)
+        part = form.inputs[name]
+        numbers = np.full(part.shape, np.nan)
         texts: list[str | None] = [None] * len(form.texts)
-        chosen = form.chosen(self.columns)
+        chosen = part.chosen(self.columns)
         wanted = [i for i, name in enumerate(form.texts) if self.columns is None or name in self.columns]
         if self.strategy == "constant":
             if isinstance(self.value, str):
                 texts = [category_of(self.value) if i in wanted else None for i in range(len(texts))]
             else:
                 numbers[chosen] = self.value
-            return Fill(numbers, tuple(texts))
+            return Fill(numbers, tuple(texts), name)
         if chosen.any():
             statistic = {"mean": _means, "median": _medians, "most_frequent": _modes}[self.strategy]
-            numbers[chosen] = statistic(form, blocks)[chosen]
-            self._refuse_empty(form, chosen & np.isnan(numbers))
+            numbers[chosen] = statistic(part, lambda: (block.numbers(name) for block in blocks()))[chosen]
+            self._refuse_empty(part, chosen & np.isnan(numbers))
         if self.strategy == "most_frequent":
             for i in wanted:
                 texts[i] = _mode_of_texts(form.texts[i], i, blocks)
-        return Fill(numbers, tuple(texts))
+        return Fill(numbers, tuple(texts), name)
 
     def problems(self, form: Form) -> list[str]:
         if self.strategy != "most_frequent" and not isinstance(self.value, str):
             return super().problems(form)
-        known = form.texts if isinstance(self.value, str) else (*form.column_names, *form.texts)
+        if lines := Impute(input=self.input).problems(form):
+            return lines
+        columns = form.inputs[form.find(self.input)].column_names
+        known = form.texts if isinstance(self.value, str) else (*columns, *form.texts)
         what = "categorical column" if isinstance(self.value, str) else "column"
         return [
             f"{self.label}: there is no {what} {unknown_name(name, known)}"
@@ -116,44 +129,44 @@ class Impute(Preprocessor):
             if name not in known
         ]
 
-    def _refuse_empty(self, form: Form, unknown: Array) -> None:
+    def _refuse_empty(self, part: Part, unknown: Array) -> None:
         if unknown.any():
-            where = form.name_at(tuple(map(int, np.argwhere(unknown)[0])))
+            where = part.name_at(tuple(map(int, np.argwhere(unknown)[0])))
             raise DataError(
                 f"{self.label}: {where} has no value at all in the training split: leave it out, or use "
                 "{type: impute, strategy: constant}"
             )
 
 
-def _means(form: Form, blocks: Blocks) -> Array:
+def _means(part: Part, blocks: NumberBlocks) -> Array:
     mean = PresentMean()
-    for block in blocks():
-        mean.update(block.numbers)
+    for numbers in blocks():
+        mean.update(numbers)
     return mean.result
 
 
-def _medians(form: Form, blocks: Blocks) -> Array:
+def _medians(part: Part, blocks: NumberBlocks) -> Array:
     """Exact medians; as many columns are held in memory at a time as make a block."""
-    width = math.prod(form.shape)
-    samples = sum(len(block.numbers) for block in blocks())
+    width = math.prod(part.shape)
+    samples = sum(len(numbers) for numbers in blocks())
     at_a_time = max(1, BLOCK_BYTES // (8 * samples))
     medians = np.full(width, np.nan)
     for first in range(0, width, at_a_time):
         last = min(first + at_a_time, width)
-        columns = np.concatenate([block.numbers.reshape(-1, width)[:, first:last] for block in blocks()])
+        columns = np.concatenate([numbers.reshape(-1, width)[:, first:last] for numbers in blocks()])
         filled = ~np.isnan(columns).all(axis=0)
         medians[first:last][filled] = np.nanmedian(columns[:, filled], axis=0)
-    return medians.reshape(form.shape)
+    return medians.reshape(part.shape)
 
 
-def _modes(form: Form, blocks: Blocks) -> Array:
-    width = math.prod(form.shape)
+def _modes(part: Part, blocks: NumberBlocks) -> Array:
+    width = math.prod(part.shape)
     counts: list[Counter[float]] = [Counter() for _ in range(width)]
-    for block in blocks():
-        for count, column in zip(counts, block.numbers.reshape(-1, width).T, strict=True):
+    for numbers in blocks():
+        for count, column in zip(counts, numbers.reshape(-1, width).T, strict=True):
             values, times = np.unique(column[~np.isnan(column)], return_counts=True)
             count.update(dict(zip(values.tolist(), times.tolist(), strict=True)))
-    return np.array([_mode(count) if count else np.nan for count in counts]).reshape(form.shape)
+    return np.array([_mode(count) if count else np.nan for count in counts]).reshape(part.shape)
 
 
 def _mode_of_texts(name: str, position: int, blocks: Blocks) -> str:

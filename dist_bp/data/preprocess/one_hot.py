@@ -5,18 +5,14 @@ from typing import Annotated, Any, Self
 
 import numpy as np
 
-from dist_bp.data.inputs import Block
-from dist_bp.data.preprocess.base import Blocks, Columns, Form, Preprocessor, Transform
-from dist_bp.errors import DataError
+from dist_bp.data.inputs import ONLY, Block
+from dist_bp.data.preprocess.base import Blocks, Preprocessor, Transform
+from dist_bp.data.preprocess.form import Columns, Form
+from dist_bp.data.preprocess.learnt import Categories, learn, places_of, problems_of_columns, refuse_missing
 from dist_bp.foreign import checked
-from dist_bp.messages import unknown_name
 from dist_bp.options import Count, Doc
 
 MOST = 500
-NEARLY_ALL = 0.9
-"""Of the rows: a column with more categories hardly says of two rows that they are alike."""
-FEW_ROWS = 20
-"""With fewer rows that may be chance."""
 
 
 @dataclass(frozen=True)
@@ -24,27 +20,31 @@ class Indicators(Transform):
     """Puts the indicators of each column behind the numbers; a category unseen in training is 0 in all of them."""
 
     kind = "one_hot"
+    input = ONLY
     inputs: tuple[str, ...]
-    categories: dict[str, tuple[str, ...]]
+    categories: Categories
 
     def transform(self, block: Block) -> Block:
-        parts, kept = [block.numbers], []
+        parts, kept = [block.numbers(ONLY)], []
         for position, name in enumerate(self.inputs):
             column = block.texts[:, position]
             if name not in self.categories:
                 kept.append(position)
                 continue
-            _refuse_missing(name, column)
-            places = {category: place for place, category in enumerate(self.categories[name])}
-            codes = np.fromiter((places.get(text, -1) for text in column), np.intp, len(column))
-            parts.append((codes[:, None] == np.arange(len(places))).astype(np.float64))
-        return Block(np.concatenate(parts, axis=1), block.texts[:, kept])
+            refuse_missing(self.kind, name, column)
+            codes = places_of(column, self.categories[name])
+            parts.append((codes[:, None] == np.arange(len(self.categories[name]))).astype(np.float64))
+        block.put(ONLY, np.concatenate(parts, axis=1))
+        return Block(block.inputs, block.texts[:, kept], block.rows)
 
     def after(self, form: Form) -> Form:
         if self.inputs != form.texts or not {*self.categories} <= {*self.inputs}:
             raise ValueError(f"one_hot of {self.inputs} where the columns of categories are {form.texts}")
+        if not form.texts and not self.inputs and ONLY not in form.inputs:
+            return form
         made = [f"{name}={category}" for name in self.inputs for category in self.categories.get(name, ())]
-        return form.with_indicators(tuple(self.categories), tuple(made))
+        left = tuple(name for name in form.texts if name not in self.categories)
+        return Form({**form.inputs, ONLY: form.inputs[ONLY].with_indicators(tuple(made))}, left)
 
     def to_dict(self) -> dict[str, Any]:
         categories = {name: list(values) for name, values in self.categories.items()}
@@ -70,45 +70,7 @@ class OneHot(Preprocessor):
     ] = None
 
     def fit(self, form: Form, blocks: Blocks) -> Indicators:
-        chosen = [name for name in form.texts if self.columns is None or name in self.columns]
-        seen: dict[str, set[str]] = {name: set() for name in chosen}
-        rows = 0
-        if chosen:
-            for block in blocks():
-                rows += len(block.texts)
-                for name in chosen:
-                    column = block.texts[:, form.texts.index(name)]
-                    _refuse_missing(name, column)
-                    seen[name].update(column)
-        self._check(seen, rows)
-        return Indicators(form.texts, {name: tuple(sorted(values)) for name, values in seen.items()})
-
-    def _check(self, seen: dict[str, set[str]], rows: int) -> None:
-        """Raises DataError for columns of so many categories that they tell rows apart rather than kinds of them."""
-        most = self.max_categories or (MOST if rows < FEW_ROWS else min(MOST, NEARLY_ALL * rows))
-        problems = [
-            f"{self.label}: column {name!r} has {len(values):,} categories in {rows:,} rows to train on: leave it out "
-            f"(data.source.exclude), or set max_categories: {len(values)} for a column of 0 and 1 for each"
-            for name, values in seen.items()
-            if len(values) > most
-        ]
-        if problems:
-            raise DataError(problems)
+        return Indicators(form.texts, learn(self.label, form, blocks, self.columns, self.max_categories, MOST))
 
     def problems(self, form: Form) -> list[str]:
-        lines = []
-        for name in self.columns or ():
-            if name in form.column_names:
-                lines.append(f"{self.label}: column {name!r} holds numbers: name it in data.source.categorical")
-            elif name not in form.texts:
-                lines.append(f"{self.label}: there is no categorical column {unknown_name(name, form.texts)}")
-        return lines
-
-
-def _refuse_missing(name: str, column: Any) -> None:
-    if None in set(column):
-        raise DataError(
-            f"column {name!r} has missing values: put {{type: impute, strategy: most_frequent}} before "
-            "one_hot, or "
-            "give the values"
-        )
+        return problems_of_columns(self.label, form, self.columns)

@@ -6,7 +6,8 @@ from typing import Annotated
 import numpy as np
 
 from dist_bp.data.preprocess.affine import Affine
-from dist_bp.data.preprocess.base import Blocks, Form, Preprocessor
+from dist_bp.data.preprocess.base import Blocks, InputName, Preprocessor
+from dist_bp.data.preprocess.form import Form
 from dist_bp.options import Doc, Positive
 
 
@@ -16,7 +17,10 @@ class Scale(Preprocessor):
 
     name = "scale"
     factor: Annotated[Positive, Doc("The constant.")] = 1 / 255
-    columns = None
+    input: InputName = None
 
     def fit(self, form: Form, blocks: Blocks) -> Affine:
-        return Affine(None, np.where(form.chosen(None), self.factor, 1.0), None)
+        name = form.find(self.input)
+        part = form.inputs[name]
+        factor = np.where(part.chosen(None), self.factor, 1.0) if part.indicators else np.array(self.factor)
+        return Affine(None, factor, None, name)

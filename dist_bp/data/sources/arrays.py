@@ -24,15 +24,11 @@ def read_npy(path: str) -> Array:
 def read_npz(path: str, *names: str) -> list[Array]:
     """The named arrays of a .npz file; raises DataError."""
     check_files(path)
-    with reading(path, ".npz file of numbers"):
-        _refuse_other(path, b"PK")
-        with _open_npz(path) as archive:
-            absent = [name for name in names if name not in archive.files]
-            if absent:
-                raise DataError(
-                    [f"data file {path!r} has no array {unknown_name(name, archive.files)}" for name in absent]
-                )
-            return [archive[name] for name in names]
+    with reading(path, ".npz file of numbers"), _open_npz(path) as archive:
+        absent = [name for name in names if name not in archive.files]
+        if absent:
+            raise DataError([f"data file {path!r} has no array {unknown_name(name, archive.files)}" for name in absent])
+        return [archive[name] for name in names]
 
 
 def names_in_npz(path: str) -> list[str]:
@@ -44,6 +40,7 @@ def names_in_npz(path: str) -> list[str]:
 
 @contextmanager
 def _open_npz(path: str) -> Iterator[Any]:
+    _refuse_other(path, b"PK")
     # NumPy leaves a file open that it has opened itself and that turns out to be damaged.
     with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as archive:
         yield archive

@@ -1,25 +1,28 @@
 """What every source gives."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from dist_bp.component import Component
+from dist_bp.data.arrays import is_ragged, numeric_array, ragged_array
 from dist_bp.data.files import DigestCache, check_files, digest_of
-from dist_bp.data.inputs import Features, Raw, numeric_array
+from dist_bp.data.inputs import Described, Features, Raw, is_named
 from dist_bp.data.targets import Label
 from dist_bp.errors import DataError, OptionError
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Raw inputs, an array (n, ...) or a DataFrame, and raw targets (n,) or (n, k), None where there are none."""
+    """Raw inputs, see `Raw`, raw targets (n, ...) or ragged, None where there are none, and weights (n,), None where
+    all samples count alike."""
 
     inputs: Raw
     targets: Any
+    weights: Any = None
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Dataset:
     """
 
     samples: Samples
-    features: Features
+    features: Described
     test: Samples | None = None
     classes: tuple[Label, ...] | None = None
     column: str | None = None
@@ -66,27 +69,47 @@ def open_files(
     return Opened(digest_of([kind, digests, options]), load)
 
 
-def array_samples(inputs: Any, targets: Any, what: str) -> tuple[Samples, Features]:
-    """Samples of a plain array of numbers; raises DataError for ragged, object or lone arrays."""
-    array = numeric_array(inputs, f"the inputs of {what}")
+def described(inputs: Any, what: str) -> tuple[Raw, Described]:
+    """Plain arrays of numbers, one or several by their names, and what a sample is made of.
+
+    Raises DataError for object or lone arrays.
+    """
+    if not is_named(inputs):
+        return _described(inputs, f"the inputs of {what}")
+    if not inputs or not all(isinstance(name, str) and name for name in inputs):
+        raise DataError(f"the inputs of {what} need a name each")
+    found = {name: _described(values, f"the input {name!r} of {what}") for name, values in inputs.items()}
+    return {name: raw for name, (raw, _) in found.items()}, {name: one for name, (_, one) in found.items()}
+
+
+def _described(values: Any, what: str) -> tuple[Raw, Features]:
+    if is_ragged(values):
+        ragged = ragged_array(values, what)
+        return ragged, Features(ragged.values.shape[1:], ragged=True)
+    array = numeric_array(values, what)
     if array.ndim == 0 or 0 in array.shape[1:]:
-        raise DataError(f"the inputs of {what} need the shape (samples, ...), got {array.shape}")
+        raise DataError(f"{what} need the shape (samples, ...), got {array.shape}")
     if array.ndim == 1:
         array = array[:, np.newaxis]
-    return Samples(array, targets), Features(array.shape[1:])
+    return array, Features(array.shape[1:])
 
 
-def dataset_of_arrays(main: Sequence[Any], test: Sequence[Any] | None, what: str) -> Dataset:
-    """A dataset of plain arrays (inputs, targets); the test set's samples must have the shape of the others."""
-    samples, features = array_samples(main[0], main[1], what)
+def dataset_of_arrays(main: Samples, test: Samples | None, what: str) -> Dataset:
+    """A dataset of plain arrays; the test set's samples must have the form of the others."""
+    inputs, features = described(main.inputs, what)
+    dataset = Dataset(replace(main, inputs=inputs), features)
     if test is None:
-        return Dataset(samples, features)
-    test_samples, test_features = array_samples(test[0], test[1], f"the test set of {what}")
-    if test_features != features:
-        raise DataError(
-            f"the test set of {what} has samples of shape {test_features.shape}, the others {features.shape}"
-        )
-    return Dataset(samples, features, test_samples)
+        return dataset
+    inputs, others = described(test.inputs, f"the test set of {what}")
+    if (wanted := _shapes(features)) != (found := _shapes(others)):
+        raise DataError(f"the test set of {what} has samples of {found}, the others of {wanted}")
+    return replace(dataset, test=replace(test, inputs=inputs))
+
+
+def _shapes(features: Described) -> str:
+    if isinstance(features, Features):
+        return f"shape {features.shape}"
+    return ", ".join(f"{name} {one.shape}" for name, one in features.items())
 
 
 def check_pair(option: str, value: str | None, partner: str, other: str | None) -> None:

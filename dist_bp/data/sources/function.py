@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dist_bp.data.files import DigestCache, digest_of, digest_of_arrays
-from dist_bp.data.inputs import Features, is_table, row_at
+from dist_bp.data.inputs import Features, features_to_json, is_table, row_at
 from dist_bp.data.sources.base import Dataset, Opened, Samples, Source, dataset_of_arrays
 from dist_bp.data.tables.dates import first_date
 from dist_bp.data.tables.kinds import stray
@@ -15,14 +15,15 @@ from dist_bp.data.tables.notation import Notation
 from dist_bp.errors import DataError
 from dist_bp.plugins import import_function, told
 
-KEYS = ("inputs", "targets", "test_inputs", "test_targets", "feature_names", "classes")
+KEYS = ("inputs", "targets", "weights", "test_inputs", "test_targets", "test_weights", "feature_names", "classes")
 
 
 @dataclass(frozen=True)
 class FunctionSource(Source):
     """`function` is "module:function"; called with `options`, it returns (inputs, targets) or a dict of KEYS.
 
-    Inputs are arrays (n, ...) or DataFrames, whose columns of text or truth values are categories.
+    Inputs are arrays (n, ...), lists of arrays of different lengths, a dict of such inputs by their names, or
+    DataFrames, whose columns of text or truth values are categories.
     """
 
     function: str
@@ -33,8 +34,8 @@ class FunctionSource(Source):
         result = self._call()
         dataset = self._dataset(result)
         arrays = (dataset.samples, dataset.test) if dataset.test else (dataset.samples,)
-        content = digest_of_arrays(array for samples in arrays for array in (samples.inputs, samples.targets))
-        names = [dataset.features.to_dict(), dataset.classes]
+        content = digest_of_arrays(part for one in arrays for part in (one.inputs, one.targets, one.weights))
+        names = [features_to_json(dataset.features), dataset.classes]
         return Opened(digest_of([content, names]), lambda: dataset)
 
     def _call(self) -> dict[str, Any]:
@@ -55,24 +56,30 @@ class FunctionSource(Source):
             )
         if ("test_inputs" in result) != ("test_targets" in result):
             raise DataError(f"{self.function} must return test_inputs and test_targets together")
+        if "test_weights" in result and "test_inputs" not in result:
+            raise DataError(f"{self.function} must return test_weights together with test_inputs")
         return result
 
     def _dataset(self, result: dict[str, Any]) -> Dataset:
-        test = (result["test_inputs"], result["test_targets"]) if "test_inputs" in result else None
+        main, test = (
+            Samples(result[f"{kind}inputs"], result[f"{kind}targets"], result.get(f"{kind}weights"))
+            if f"{kind}inputs" in result
+            else None
+            for kind in ("", "test_")
+        )
+        assert main
         named = result.get("classes")
         classes = None if named is None else tuple(it.item() if isinstance(it, np.generic) else it for it in named)
         inputs = result["inputs"]
         if is_table(inputs):
-            test_samples = None if test is None else Samples(*test)
-            return Dataset(
-                Samples(inputs, result["targets"]), _table_features(inputs, self.function), test_samples, classes
-            )
-        dataset = dataset_of_arrays((inputs, result["targets"]), test, self.function)
+            return Dataset(main, _table_features(inputs, self.function), test, classes)
+        dataset = dataset_of_arrays(main, test, self.function)
         names = result.get("feature_names")
         if names is not None:
-            shape = dataset.features.shape
+            shape = getattr(dataset.features, "shape", None)
             if shape != (len(names),):
-                raise DataError(f"{self.function} names {len(names)} features for samples of shape {shape}")
+                found = f"samples of shape {shape}" if shape else "several inputs"
+                raise DataError(f"{self.function} names {len(names)} features for {found}")
             dataset = replace(dataset, features=Features(shape, tuple(map(str, names))))
         return replace(dataset, classes=classes)
 

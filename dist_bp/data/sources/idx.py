@@ -15,7 +15,7 @@ from typing import Annotated, Any, BinaryIO
 import numpy as np
 
 from dist_bp.data.files import DigestCache, check_files, reading
-from dist_bp.data.sources.base import Dataset, Opened, Source, check_pair, dataset_of_arrays, open_files
+from dist_bp.data.sources.base import Dataset, Opened, Samples, Source, check_pair, dataset_of_arrays, open_files
 from dist_bp.errors import DataError
 from dist_bp.options import Doc, File
 from dist_bp.types import Array
@@ -48,8 +48,8 @@ class IdxSource(Source):
     def load(self) -> Dataset:
         test = None
         if self.test_images is not None and self.test_labels is not None:
-            test = read_idx(self.test_images), read_labels(self.test_labels)
-        return dataset_of_arrays((read_idx(self.images), read_labels(self.labels)), test, repr(self.images))
+            test = Samples(read_idx(self.test_images), read_labels(self.test_labels))
+        return dataset_of_arrays(Samples(read_idx(self.images), read_labels(self.labels)), test, repr(self.images))
 
 
 def read_labels(path: str) -> Array:

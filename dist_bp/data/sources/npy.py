@@ -5,7 +5,7 @@ from typing import Annotated
 
 from dist_bp.data.files import DigestCache
 from dist_bp.data.sources.arrays import read_npy
-from dist_bp.data.sources.base import Dataset, Opened, Source, check_pair, dataset_of_arrays, open_files
+from dist_bp.data.sources.base import Dataset, Opened, Samples, Source, check_pair, dataset_of_arrays, open_files
 from dist_bp.options import Doc, File
 
 
@@ -28,5 +28,5 @@ class NpySource(Source):
     def load(self) -> Dataset:
         test = None
         if self.test_inputs is not None and self.test_targets is not None:
-            test = read_npy(self.test_inputs), read_npy(self.test_targets)
-        return dataset_of_arrays((read_npy(self.inputs), read_npy(self.targets)), test, repr(self.inputs))
+            test = Samples(read_npy(self.test_inputs), read_npy(self.test_targets))
+        return dataset_of_arrays(Samples(read_npy(self.inputs), read_npy(self.targets)), test, repr(self.inputs))

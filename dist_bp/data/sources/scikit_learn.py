@@ -8,7 +8,7 @@ import numpy as np
 
 from dist_bp.data.files import DigestCache, digest_of_arrays
 from dist_bp.data.inputs import Features
-from dist_bp.data.sources.base import Dataset, Opened, Source, dataset_of_arrays
+from dist_bp.data.sources.base import Dataset, Opened, Samples, Source, dataset_of_arrays
 from dist_bp.options import Doc
 
 
@@ -37,5 +37,5 @@ class SklearnSource(Source):
         bunch = getattr(datasets, f"load_{self.name}")(**options)
         names = tuple(map(str, bunch.feature_names))
         classes = None if self.name == "diabetes" else tuple(np.asarray(bunch.target_names).tolist())
-        dataset = dataset_of_arrays((bunch.data, bunch.target), None, self.name)
+        dataset = dataset_of_arrays(Samples(bunch.data, bunch.target), None, self.name)
         return replace(dataset, features=Features((len(names),), names), classes=classes)

@@ -46,6 +46,9 @@ class TableSource(Source):
     id_column: Annotated[
         Text | None, Doc("Column that names the rows: nothing is learnt from it, predictions take it along.")
     ] = None
+    weights: Annotated[
+        Text | None, Doc("Column with the weight of each sample; null: all count alike. Nothing is learnt from it.")
+    ] = None
     missing: Annotated[
         Literal["error", "drop", "impute"],
         Doc("Missing values: refuse them, drop their rows, or leave them to the impute step."),
@@ -55,6 +58,8 @@ class TableSource(Source):
     def __post_init__(self) -> None:
         if self.features and self.target in self.features:
             raise OptionError("features", f"must not hold the target column {self.target!r}")
+        if self.weights is not None and self.weights in (self.target, self.id_column, *(self.features or ())):
+            raise OptionError("weights", f"must not be the target, a feature or id_column, got {self.weights!r}")
         if self.target in (*self.exclude, self.id_column):
             option = "exclude" if self.target in self.exclude else "id_column"
             raise OptionError(option, f"must not be the target column {self.target!r}")
@@ -80,7 +85,8 @@ class TableSource(Source):
     def load(self) -> Dataset:
         file = self.table(self.path)
         columns = self._columns(file)
-        wanted = self._read(file, [*columns, self.target])
+        named = [*columns, self.target, *self._weighting]
+        wanted = self._read(file, named)
         kinds = self._kinds(wanted)
         categorical = tuple(name for name in columns if kinds[name] == "category")
         by_value = tuple(column.name for column in wanted if column.name in categorical and column.is_of_numbers)
@@ -90,20 +96,26 @@ class TableSource(Source):
         if self.test_path is not None:
             test_file = self.table(self.test_path)
             self._check_names(test_file, columns)
-            test = self._samples(self._read(test_file, [*columns, self.target]), kinds)
-        left_out = [name for name in file.names if name not in (*columns, self.target)]
-        notes = report(wanted, kinds, self.target, [*left_out, *file.unnamed])
+            test = self._samples(self._read(test_file, named), kinds)
+        left_out = [name for name in file.names if name not in named]
+        told = [column for column in wanted if column.name not in self._weighting]
+        notes = report(told, kinds, self.target, [*left_out, *file.unnamed])
         return Dataset(samples, features, test, column=self.target, notes=tuple(notes))
+
+    @property
+    def _weighting(self) -> list[str]:
+        return [] if self.weights is None else [self.weights]
 
     def _columns(self, file: TableFile) -> tuple[str, ...]:
         """The features, in the order asked for; raises DataError for all columns that the file lacks."""
-        aside = {self.target, self.id_column, *self.exclude}
+        aside = {self.target, self.id_column, self.weights, *self.exclude}
         columns = tuple(self.features or ()) or tuple(dict.fromkeys(name for name in file.names if name not in aside))
         self._check_names(file, columns)
         return columns
 
     def _check_names(self, file: TableFile, columns: Sequence[str]) -> None:
         wanted = [("target: ", self.target), *(("features: ", name) for name in columns)]
+        wanted += [("weights: ", name) for name in self._weighting]
         wanted += [("exclude: ", name) for name in self.exclude if name not in file.names and file.path == self.path]
         wanted += [("id_column: ", self.id_column)] if self.id_column and file.path == self.path else []
         strangers = [
@@ -123,8 +135,12 @@ class TableSource(Source):
     def _kinds(self, columns: Sequence[Column]) -> dict[str, Kind]:
         """Raises DataError for columns that are neither numbers nor categories."""
         judge = Kinds(self.categorical or (), self.numeric)
-        found, problems = {}, []
+        found: dict[str, Kind] = {}
+        problems = []
         for column in columns:
+            if column.name in self._weighting:
+                found[column.name] = "number"
+                continue
             found[column.name], problem = judge.of(column, column.name == self.target)
             if problem:
                 what = "target column" if column.name == self.target else "column"
@@ -141,16 +157,17 @@ class TableSource(Source):
         if self.missing == "drop":
             columns = without(columns, np.any([column.missing for column in columns], axis=0))
         problems = [self._gap(column) for column in columns if self._refuses(column)]
-        rows = rows_of(columns, kinds, self.target, problems=problems)
-        return Samples(rows.inputs, rows.targets)
+        rows = rows_of(columns, kinds, self.target, weights_column=self.weights, problems=problems)
+        return Samples(rows.inputs, rows.targets, rows.weights)
 
     def _refuses(self, column: Column) -> bool:
-        return bool(column.missing.any()) and (self.missing == "error" or column.name == self.target)
+        return bool(column.missing.any()) and (self.missing == "error" or column.name in (self.target, self.weights))
 
     def _gap(self, column: Column) -> str:
         first = row_at(int(np.argmax(column.missing)))
-        if column.name == self.target:
-            remedy = "set data.source.missing: drop, or give the target"
+        if column.name in (self.target, self.weights):
+            what = "target" if column.name == self.target else "weight"
+            remedy = f"set data.source.missing: drop, or give the {what}"
         else:
             remedy = "set data.source.missing to drop, or to impute with an impute step in data.preprocess"
         if column.words().keys() - {"empty", "null"}:

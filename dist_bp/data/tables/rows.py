@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dist_bp.data.inputs import row_at
+from dist_bp.data.inputs import row_at, samples_of
 from dist_bp.data.tables.column import Column
 from dist_bp.data.tables.kinds import Kind
 from dist_bp.errors import DataError
@@ -14,7 +14,7 @@ from dist_bp.errors import DataError
 
 @dataclass(frozen=True)
 class Rows:
-    """Raw inputs, an array (n, ...) or a DataFrame; targets (n,) or (n, k) and names (n,) where there are any.
+    """Raw inputs, see `Raw`; targets (n, ...), weights (n,) and names (n,) where there are any.
 
     `row_of` gives the row of the file that is the i-th here.
     """
@@ -23,9 +23,10 @@ class Rows:
     targets: Any = None
     ids: Any = None
     row_of: Callable[[int], int] = int
+    weights: Any = None
 
     def __len__(self) -> int:
-        return len(self.inputs)
+        return samples_of(self.inputs)
 
 
 def rows_of(
@@ -33,6 +34,7 @@ def rows_of(
     kinds: Mapping[str, Kind],
     target: str | None = None,
     id_column: str | None = None,
+    weights_column: str | None = None,
     problems: Sequence[str] = (),
 ) -> Rows:
     """Raises DataError with `problems` and with a line for each column that does not hold what its kind says."""
@@ -40,7 +42,7 @@ def rows_of(
 
     problems = [*problems]
     inputs: dict[str, Any] = {}
-    targets = ids = None
+    targets = ids = weights = None
     for column in columns:
         if column.name == id_column:
             ids = column.names()
@@ -50,7 +52,9 @@ def rows_of(
         except DataError as error:
             problems += error.problems
             continue
-        if column.name != target:
+        if column.name == weights_column:
+            weights = values.to_numpy(np.float64)
+        elif column.name != target:
             inputs[column.name] = values
         elif kinds[target] == "category":
             targets = values.astype(str).to_numpy(object)
@@ -59,7 +63,7 @@ def rows_of(
             targets = values.to_numpy(np.int64 if whole or not len(values) else np.float64)
     if problems:
         raise DataError(problems)
-    return Rows(pd.DataFrame(inputs), targets, ids)
+    return Rows(pd.DataFrame(inputs), targets, ids, weights=weights)
 
 
 def _values(column: Column, kind: Kind) -> Any:

@@ -1,0 +1,92 @@
+"""categories: a column of categories becomes whole numbers, an input of its own."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Self
+
+from dist_bp.data.inputs import Block
+from dist_bp.data.preprocess.base import Blocks, Preprocessor, Transform
+from dist_bp.data.preprocess.form import NUMBERS, Columns, Form, Part
+from dist_bp.data.preprocess.learnt import Categories, learn, places_of, problems_of_columns, refuse_missing
+from dist_bp.foreign import checked
+from dist_bp.options import Count, Doc
+
+
+@dataclass(frozen=True)
+class Codes(Transform):
+    """Makes an input of each column: its categories are 1 to n, and one that is unseen in training is 0."""
+
+    kind = "categories"
+    inputs: tuple[str, ...]
+    categories: Categories
+
+    def transform(self, block: Block) -> Block:
+        kept, made = [], dict(block.inputs)
+        for position, name in enumerate(self.inputs):
+            if name not in self.categories:
+                kept.append(position)
+                continue
+            column = block.texts[:, position]
+            refuse_missing(self.kind, name, column)
+            made[name] = places_of(column, self.categories[name]) + 1
+        return Block(made, block.texts[:, kept], block.rows)
+
+    def after(self, form: Form) -> Form:
+        if self.inputs != form.texts or not {*self.categories} <= {*self.inputs}:
+            raise ValueError(f"categories of {self.inputs} where the columns of categories are {form.texts}")
+        if problems := _taken(form, self.categories):
+            raise ValueError(problems[0])
+        parts = {name: Part((), count=len(self.categories[name]) + 1) for name in form.texts if name in self.categories}
+        left = tuple(name for name in form.texts if name not in self.categories)
+        return Form({**form.inputs, **parts}, left)
+
+    def to_dict(self) -> dict[str, Any]:
+        categories = {name: list(values) for name, values in self.categories.items()}
+        return {"inputs": list(self.inputs), "categories": categories}
+
+    @classmethod
+    def from_dict(cls, state: dict[str, Any]) -> Self:
+        made: Self = checked(cls, {name: state[name] for name in ("inputs", "categories")})
+        return made
+
+
+@dataclass(frozen=True)
+class CategoriesStep(Preprocessor):
+    """Make whole numbers of a categorical column, and an input of its own of it, for an embedding.
+
+    The categories seen in training are 1 to n in alphabetical order, all others 0. The numbers of the table are the
+    input `numbers`, and each column is one under its own name.
+    """
+
+    name = "categories"
+    columns: Annotated[Columns, Doc("Which columns; null: all categorical ones.")] = None
+    max_categories: Annotated[Count | None, Doc("Most categories of a column; null: nine in ten of the rows.")] = None
+
+    def fit(self, form: Form, blocks: Blocks) -> Codes:
+        return Codes(form.texts, learn(self.label, form, blocks, self.columns, self.max_categories, math.inf))
+
+    def problems(self, form: Form) -> list[str]:
+        lines = problems_of_columns(self.label, form, self.columns)
+        if not form.texts:
+            lines.append(f"{self.label}: the data has no columns of categories: leave the step out")
+        return lines + [f"{self.label}: {line}" for line in _taken(form, self._chosen(form))]
+
+    def outlook(self, form: Form) -> Form:
+        chosen = self._chosen(form)
+        parts = {name: Part((), count=1) for name in chosen}
+        return replace(
+            form, inputs={**form.inputs, **parts}, texts=tuple(name for name in form.texts if name not in chosen)
+        )
+
+    def _chosen(self, form: Form) -> list[str]:
+        return [name for name in form.texts if self.columns is None or name in self.columns]
+
+
+def _taken(form: Form, columns: Any) -> list[str]:
+    """A line for each column whose name the inputs have already."""
+    return [
+        f"a column {name!r} cannot be an input of its own, as the numbers of the table are called so: give it another "
+        "name, or use one_hot for it"
+        for name in columns
+        if name in (NUMBERS, *form.inputs)
+    ]

@@ -1,0 +1,72 @@
+"""The categories of columns, as steps learn them from the training split."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from dist_bp.data.preprocess.base import Blocks
+from dist_bp.data.preprocess.form import Columns, Form
+from dist_bp.errors import DataError
+from dist_bp.messages import unknown_name
+from dist_bp.types import Array
+
+NEARLY_ALL = 0.9
+"""Of the rows: a column with more categories hardly says of two rows that they are alike."""
+FEW_ROWS = 20
+"""With fewer rows that may be chance."""
+Categories = dict[str, tuple[str, ...]]
+"""Those of each column, in alphabetical order."""
+
+
+def learn(label: str, form: Form, blocks: Blocks, columns: Columns, most: int | None, ceiling: float) -> Categories:
+    """The categories of `columns`, of all where they are None; raises DataError.
+
+    A column of more than `most` is refused; without it one of so many, or more than `ceiling`, that they tell rows
+    apart rather than kinds of them.
+    """
+    seen: dict[str, set[str]] = {name: set() for name in form.texts if columns is None or name in columns}
+    rows = 0
+    if seen:
+        for block in blocks():
+            rows += len(block.texts)
+            for name in seen:
+                column = block.texts[:, form.texts.index(name)]
+                refuse_missing(label, name, column)
+                seen[name].update(column)
+    most_allowed = most or (ceiling if rows < FEW_ROWS else min(ceiling, NEARLY_ALL * rows))
+    problems = [
+        f"{label}: column {name!r} has {len(values):,} categories in {rows:,} rows to train on: leave it out "
+        f"(data.source.exclude), or set max_categories: {len(values)} to take it all the same"
+        for name, values in seen.items()
+        if len(values) > most_allowed
+    ]
+    if problems:
+        raise DataError(problems)
+    return {name: tuple(sorted(values)) for name, values in seen.items()}
+
+
+def problems_of_columns(label: str, form: Form, columns: Columns) -> list[str]:
+    """What is wrong with columns that must be of categories, one line each."""
+    numbers = {name for part in form.inputs.values() for name in part.names or ()}
+    lines = []
+    for name in columns or ():
+        if name in numbers:
+            lines.append(f"{label}: column {name!r} holds numbers: name it in data.source.categorical")
+        elif name not in form.texts:
+            lines.append(f"{label}: there is no categorical column {unknown_name(name, form.texts)}")
+    return lines
+
+
+def places_of(column: Iterable[str], categories: tuple[str, ...]) -> Array:
+    """The place of each category (n,) among those learnt, -1 for others."""
+    places = {category: place for place, category in enumerate(categories)}
+    return np.array([places.get(text, -1) for text in column], np.int64)
+
+
+def refuse_missing(label: str, name: str, column: Iterable[str | None]) -> None:
+    if None in set(column):
+        step = label.rpartition(" ")[2]
+        raise DataError(
+            f"column {name!r} has missing values: put {{type: impute, strategy: most_frequent}} before "
+            f"{step}, or give the values"
+        )

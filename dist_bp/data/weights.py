@@ -1,0 +1,36 @@
+"""Weights of samples: how much each counts in loss, metrics and the balance of classes."""
+
+from typing import Any
+
+import numpy as np
+
+from dist_bp.data.inputs import row_at
+from dist_bp.errors import DataError
+from dist_bp.types import Array, DType
+
+
+def weight_array(raw: Any, samples: int, dtype: DType) -> Array:
+    """Raw weights as an array (samples,) of the model's dtype; raises DataError naming the first that is none."""
+    try:
+        array = np.asarray(raw)
+    except ValueError as error:
+        raise DataError(f"the weights must be numbers (n,): {error}") from error
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.dtype.kind not in "biuf" or array.ndim != 1:
+        raise DataError(f"the weights must be numbers of shape (n,), one a sample, got {array.dtype} {array.shape}")
+    if len(array) != samples:
+        raise DataError(f"there are {samples} inputs but {len(array)} weights")
+    with np.errstate(over="ignore"):
+        weights: Array = array.astype(dtype)
+    wrong = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if len(wrong):
+        value, where = array[wrong[0]].item(), row_at(int(wrong[0]))
+        raise DataError(f"the weight {value!r} in {where} must be a finite number that is not negative")
+    return weights
+
+
+def check_some(weights: Array | None, what: str) -> None:
+    """Raises DataError where all weights are 0."""
+    if weights is not None and not weights.any():
+        raise DataError(f"all weights of {what} are 0: nothing of it counts")
