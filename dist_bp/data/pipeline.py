@@ -247,6 +247,8 @@ class Pipeline:
             shape = (found.values if field.ragged else found).shape[1:]
             if shape != field.shape:
                 raise ValueError(f"the steps make samples of {shape}, not {field.shape}")
+        if self.targets.ragged and not any(part.ragged for part in form.inputs.values()):
+            raise ValueError("the targets are ragged and no input is")
         self.targets.undo(np.empty((0, *self.targets.shape)))
 
 

@@ -102,13 +102,13 @@ def dataset_of_arrays(main: Samples, test: Samples | None, what: str) -> Dataset
         return dataset
     inputs, others = described(test.inputs, f"the test set of {what}")
     if (wanted := _shapes(features)) != (found := _shapes(others)):
-        raise DataError(f"the test set of {what} has samples of {found}, the others of {wanted}")
+        raise DataError(f"the test set of {what} has samples of shape {found}, the others {wanted}")
     return replace(dataset, test=replace(test, inputs=inputs))
 
 
 def _shapes(features: Described) -> str:
     if isinstance(features, Features):
-        return f"shape {features.shape}"
+        return str(features.shape)
     return ", ".join(f"{name} {one.shape}" for name, one in features.items())
 
 
