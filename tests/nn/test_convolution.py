@@ -1,5 +1,6 @@
 """Convolution against sums written out window by window, and the gradients of every option."""
 
+from collections.abc import Callable
 from itertools import product
 from typing import Any
 
@@ -8,9 +9,16 @@ import pytest
 
 from dist_bp.errors import ConfigError, ShapeError
 from dist_bp.nn import Layer, Model, check_gradients
+from dist_bp.nn.layers.batch_norm import BatchNorm
 from dist_bp.nn.layers.conv1d import Conv1d
 from dist_bp.nn.layers.conv2d import Conv2d
+from dist_bp.nn.layers.convolution import convolution
+from dist_bp.nn.layers.group_norm import GroupNorm
+from dist_bp.nn.layers.max_pool import MaxPool
+from dist_bp.nn.layers.windows import Windows
+from dist_bp.nn.layers.winograd import Winograd
 from dist_bp.types import Array
+from tests.allocation import takes_less
 from tests.nn.helpers import Net, normal
 
 OPTIONS: list[dict[str, Any]] = [
@@ -69,11 +77,59 @@ def test_images(channels: int, options: dict[str, Any], monkeypatch: pytest.Monk
     np.testing.assert_allclose(net.step(x).outputs, expected, rtol=1e-12, atol=1e-12)
     assert check_gradients([Conv2d(4, **options, activation="tanh")], x[:2]) < 1e-6
     whole = net.step(x)
-    monkeypatch.setattr("dist_bp.nn.layers.convolution.BLOCK_BYTES", 700)  # a few windows
+    monkeypatch.setattr("dist_bp.nn.layers.im2col.BLOCK_BYTES", 700)  # a few windows
     parts = net.step(x)
     np.testing.assert_allclose(parts.outputs, whole.outputs, rtol=1e-12)
     np.testing.assert_allclose(parts.grads, whole.grads, rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(parts.dx, whole.dx, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("padding", ["same", "valid", 2, [0, 1]])
+@pytest.mark.parametrize("shape", [(6, 5), (7, 8), (3, 4)])
+def test_winograd(shape: tuple[int, int], padding: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even and odd numbers of windows, one image a block, against the sums written out."""
+    monkeypatch.setattr("dist_bp.nn.layers.convolution.LEAST_CHANNELS", 2)
+    monkeypatch.setattr("dist_bp.nn.layers.winograd.BLOCK_BYTES", 1)
+    layer, x = Conv2d(3, 3, padding=padding), normal((2, *shape, 2))
+    net = Net([layer], x.shape[1:])
+    expected = written_out(layer, x, net.params["0"]["weight"], net.params["0"]["bias"])
+    np.testing.assert_allclose(net.step(x).outputs, expected, rtol=1e-12, atol=1e-12)
+    assert check_gradients([Conv2d(3, 3, padding=padding, activation="tanh")], x) < 1e-6
+
+
+def test_winograd_in_float32() -> None:
+    """Against im2col, for the channels that choose it; also where the last block has fewer images."""
+    x, windows = normal((70, 9, 8, 16), dtype="float32"), Windows.over((9, 8), (3, 3), (1, 1), (1, 1), "same")
+    assert isinstance(convolution(windows, 16, 24, 1), Winograd)
+    net = Net([Conv2d(24, 3, activation="relu")], x.shape[1:], "float32")
+    fast = net.step(x)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dist_bp.nn.layers.convolution.LEAST_CHANNELS", 99)
+        plain = net.step(x)
+    for one, other in ((fast.outputs, plain.outputs), (fast.grads, plain.grads)):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-5 * float(np.abs(other).max()))
+
+
+def test_a_block_of_convolution_allocates_nothing_again() -> None:
+    layers: list[Layer] = [Conv2d(8, 3, activation="relu"), MaxPool(), Conv2d(8, 3, 2), BatchNorm(), GroupNorm(2)]
+    x = normal((512, 8, 8, 8))
+
+    def prepare() -> Callable[[], object]:
+        net = Net(layers, x.shape[1:])
+        dy = np.ones((len(x), 2, 2, 8))
+
+        def step() -> None:
+            net.begin(net.ctx, len(x))
+            net.model.forward(x, net.params, net.ctx)[1](dy, net.grad_views)
+
+        step()
+        return step
+
+    usual = np.setbufsize(256)  # for casts, which are not what is looked for
+    try:
+        assert takes_less(x.nbytes // 16, prepare)
+    finally:
+        np.setbufsize(usual)
 
 
 @pytest.mark.parametrize(

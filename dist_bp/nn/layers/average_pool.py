@@ -1,12 +1,12 @@
 """The mean of each window."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
 
 from dist_bp.nn.context import Context
-from dist_bp.nn.layers.pooling import Pooling
+from dist_bp.nn.layers.pooling import Give, Pooling
 from dist_bp.nn.layers.windows import Windows
 from dist_bp.types import Array
 
@@ -16,21 +16,21 @@ class AveragePool(Pooling):
 
     outside = 0.0
 
-    def _pool(
-        self, elements: Sequence[Array], windows: Windows, y: Array, ctx: Context
-    ) -> Callable[[Array, Sequence[Array]], None]:
-        parts = ctx.buffer("parts", (*windows.count, 1), fill=partial(_parts, windows))
+    def _pool(self, elements: Sequence[Array], windows: Windows, y: Array, ctx: Context) -> None:
         np.copyto(y, elements[0])
         for element in elements[1:]:
             np.add(y, element, out=y)
-        np.multiply(y, parts, out=y)
+        np.multiply(y, self._parts(windows, ctx), out=y)
 
-        def back(dy: Array, d_elements: Sequence[Array]) -> None:
-            np.multiply(dy, parts, out=dy)
-            for place in d_elements:
-                np.add(place, dy, out=place)
+    def _spread(
+        self, dy: Array, y: Array, elements: Sequence[Array], give: Give, windows: Windows, ctx: Context
+    ) -> None:
+        np.multiply(dy, self._parts(windows, ctx), out=dy)
+        for number in range(len(elements)):
+            give(number, dy)
 
-        return back
+    def _parts(self, windows: Windows, ctx: Context) -> Array:
+        return ctx.buffer("parts", (*windows.count, 1), fill=partial(_parts, windows))
 
 
 def _parts(windows: Windows, out: Array) -> None:

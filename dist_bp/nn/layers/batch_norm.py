@@ -8,7 +8,15 @@ import numpy as np
 from dist_bp.nn.context import Context
 from dist_bp.nn.gradients import Gradients
 from dist_bp.nn.layer import Declaration, Layer, Statistic
-from dist_bp.nn.layers.normalizing import affine_gradients, gain_and_offset, inverse_root
+from dist_bp.nn.layers.normalizing import (
+    affine_gradients,
+    along_rows,
+    gain_and_offset,
+    in_rows,
+    inverse_root,
+    scaled,
+    sum_rows,
+)
 from dist_bp.nn.types import Backward, Views
 from dist_bp.options import Doc, Fraction, Positive
 from dist_bp.signals import Spec, one_field
@@ -47,28 +55,26 @@ class BatchNorm(Layer):
         return self._train(x, params, ctx) if ctx.training else self._evaluate(x, params, ctx)
 
     def _train(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
-        features = x.shape[-1]
-        per_group = (len(ctx.groups), 1, features)
+        per_group = (len(ctx.groups), 1, x.shape[-1])
         normal, y = ctx.buffer("normal", x.shape), ctx.buffer("y", x.shape)
         mean, variance = ctx.buffer("mean", per_group), ctx.buffer("variance", per_group)
         inverse = ctx.buffer("inverse", per_group)
-        for rows, groups, (number, _) in ctx.equal_groups:
-            block = (number, -1, features)
-            inputs, centred, squares = (a[rows].reshape(block) for a in (x, normal, y))
-            if inputs.shape[1] == 1:
+        for rows, groups, (number, size) in ctx.equal_groups:
+            inputs, centred, squares = (in_rows(a[rows], number) for a in (x, normal, y))
+            values = size * math.prod(x.shape[1:-1])
+            if values == 1:
                 mean[groups], variance[groups] = ctx.statistics["mean"], ctx.statistics["variance"]
-                np.subtract(inputs, mean[groups], out=centred)
+                np.subtract(inputs, along_rows(mean[groups], x, ctx), out=centred)
             else:
-                np.add.reduce(inputs, axis=1, keepdims=True, out=mean[groups])
-                mean[groups] /= inputs.shape[1]
-                np.subtract(inputs, mean[groups], out=centred)
+                sum_rows(inputs, x, ctx, out=mean[groups])
+                mean[groups] /= values
+                np.subtract(inputs, along_rows(mean[groups], x, ctx), out=centred)
                 np.multiply(centred, centred, out=squares)
-                np.add.reduce(squares, axis=1, keepdims=True, out=variance[groups])
-                variance[groups] /= inputs.shape[1]
+                sum_rows(squares, x, ctx, out=variance[groups])
+                variance[groups] /= values
             inverse_root(variance[groups], self.epsilon, out=inverse[groups])
-            np.multiply(centred, inverse[groups], out=centred)
-        np.multiply(normal, params["gain"], out=y)
-        np.add(y, params["offset"], out=y)
+            np.multiply(centred, along_rows(inverse[groups], x, ctx), out=centred)
+        scaled(normal, params, y, ctx)
         rows_of, unbiased = ctx.buffer("rows_of", (len(ctx.groups),)), ctx.buffer("unbiased", per_group)
         for _, groups, (_, size) in ctx.equal_groups:
             rows_of[groups] = size
@@ -82,24 +88,23 @@ class BatchNorm(Layer):
             d_offset, d_gain = ctx.buffer("d_offset", per_group), ctx.buffer("d_gain", per_group)
             np.multiply(dy, normal, out=scratch)
             for rows, groups, (number, _) in ctx.equal_groups:
-                block = (number, -1, features)
-                np.add.reduce(dy[rows].reshape(block), axis=1, keepdims=True, out=d_offset[groups])
-                np.add.reduce(scratch[rows].reshape(block), axis=1, keepdims=True, out=d_gain[groups])
+                sum_rows(in_rows(dy[rows], number), x, ctx, out=d_offset[groups])
+                sum_rows(in_rows(scratch[rows], number), x, ctx, out=d_gain[groups])
             np.add.reduce(d_offset, axis=(0, 1), out=grads.into("offset"))
             np.add.reduce(d_gain, axis=(0, 1), out=grads.into("gain"))
             if not ctx.needs_input_grad:
                 return None
             np.multiply(inverse, params["gain"], out=inverse)
-            for rows, groups, (number, _) in ctx.equal_groups:
-                block = (number, -1, features)
-                d, n, product = (a[rows].reshape(block) for a in (dy, normal, scratch))
-                if d.shape[1] > 1:
-                    d_offset[groups] /= d.shape[1]
-                    d_gain[groups] /= d.shape[1]
-                    np.multiply(n, d_gain[groups], out=product)
+            for rows, groups, (number, size) in ctx.equal_groups:
+                d, n, product = (in_rows(a[rows], number) for a in (dy, normal, scratch))
+                values = size * math.prod(x.shape[1:-1])
+                if values > 1:
+                    d_offset[groups] /= values
+                    d_gain[groups] /= values
+                    np.multiply(n, along_rows(d_gain[groups], x, ctx), out=product)
                     np.subtract(d, product, out=d)
-                    np.subtract(d, d_offset[groups], out=d)
-                np.multiply(d, inverse[groups], out=d)
+                    np.subtract(d, along_rows(d_offset[groups], x, ctx), out=d)
+                np.multiply(d, along_rows(inverse[groups], x, ctx), out=d)
             return dy
 
         return y, backward
@@ -108,14 +113,16 @@ class BatchNorm(Layer):
         normal, y = ctx.buffer("normal", x.shape), ctx.buffer("y", x.shape)
         inverse = ctx.buffer("running_inverse", x.shape[-1:])
         inverse_root(ctx.statistics["variance"], self.epsilon, out=inverse)
-        np.subtract(x, ctx.statistics["mean"], out=normal)
-        np.multiply(normal, inverse, out=normal)
-        np.multiply(normal, params["gain"], out=y)
-        np.add(y, params["offset"], out=y)
+        inputs, centred = in_rows(x), in_rows(normal)
+        np.subtract(inputs, along_rows(ctx.statistics["mean"], x, ctx), out=centred)
+        np.multiply(centred, along_rows(inverse, x, ctx), out=centred)
+        scaled(normal, params, y, ctx)
 
         def backward(dy: Array, grads: Gradients) -> Array:
-            affine_gradients(dy, normal, ctx.buffer("scratch", x.shape), grads)
-            np.multiply(dy, params["gain"], out=dy)
-            return np.multiply(dy, inverse, out=dy)
+            affine_gradients(dy, normal, grads, ctx)
+            d = in_rows(dy)
+            np.multiply(d, along_rows(params["gain"], x, ctx), out=d)
+            np.multiply(d, along_rows(inverse, x, ctx), out=d)
+            return dy
 
         return y, backward

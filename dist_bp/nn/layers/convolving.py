@@ -1,6 +1,7 @@
 """What convolutions over one and over two axes share; the first is one of images a single pixel wide."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, ClassVar, Literal
 
 from dist_bp.errors import OptionError, ShapeError
@@ -8,7 +9,8 @@ from dist_bp.nn.context import Context
 from dist_bp.nn.gradients import Gradients
 from dist_bp.nn.layer import Declaration
 from dist_bp.nn.layers.affine import Activation, Affine, Bias, Start
-from dist_bp.nn.layers.convolution import Convolution
+from dist_bp.nn.layers.convolution import convolution
+from dist_bp.nn.layers.ending import Ending
 from dist_bp.nn.layers.windows import Windows
 from dist_bp.nn.types import Backward, Views
 from dist_bp.options import Count, Doc, Len, Whole
@@ -68,16 +70,18 @@ class Convolving(Affine):
 
     def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
         windows = self._windows(x.shape[1:])
-        convolution = Convolution(windows, x.shape[-1], self.filters, self.groups)
+        products = convolution(windows, x.shape[-1], self.filters, self.groups)
         image = x.reshape(len(x), *windows.image, x.shape[-1])
         y = ctx.buffer("y", (len(x), *windows.count, self.filters))
-        convolution.forward(image, params["weight"], y, ctx)
-        slope = self._activate(y, params, ctx)
+        ending = Ending(self.activation, y, params, ctx)
+        products.forward(image, params["weight"], y, ctx, ending.forward)
 
         def backward(dy: Array, grads: Gradients) -> Array | None:
-            dy = self._before_activation(dy.reshape(y.shape), slope, grads)
+            dy = dy.reshape(y.shape)
             dx = ctx.buffer("dx", image.shape) if ctx.needs_input_grad else None
-            convolution.backward(image, params["weight"], dy, grads, dx, ctx)
+            ending.begin_backward()
+            products.backward(image, params["weight"], dy, grads, dx, ctx, partial(ending.backward, dy))
+            ending.end_backward(grads)
             return None if dx is None else dx.reshape(x.shape)
 
         return y.reshape(len(x), *windows.count[: self.axes], self.filters), backward

@@ -1,5 +1,6 @@
 """Group normalization over positions and groups of channels."""
 
+import math
 from typing import Annotated
 
 import numpy as np
@@ -8,7 +9,15 @@ from dist_bp.errors import ShapeError
 from dist_bp.nn.context import Context
 from dist_bp.nn.gradients import Gradients
 from dist_bp.nn.layer import Declaration, Layer
-from dist_bp.nn.layers.normalizing import affine_gradients, gain_and_offset, inverse_root
+from dist_bp.nn.layers.normalizing import (
+    affine_gradients,
+    along_rows,
+    gain_and_offset,
+    in_rows,
+    inverse_root,
+    scaled,
+    sum_rows,
+)
 from dist_bp.nn.types import Backward, Views
 from dist_bp.options import Count, Doc, Positive
 from dist_bp.signals import Spec, one_field
@@ -40,41 +49,41 @@ class GroupNorm(Layer):
         return Declaration(field, parameters)
 
     def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
-        channels = x.shape[-1] // self.groups
-        positions = x.size // max(len(x) * x.shape[-1], 1)
-        block, per_group = (len(x), positions, self.groups, channels), (len(x), 1, self.groups, 1)
         normal, y = ctx.buffer("normal", x.shape), ctx.buffer("y", x.shape)
-        mean, inverse = ctx.buffer("mean", per_group), ctx.buffer("inverse", per_group)
-        centred, squares = normal.reshape(block), y.reshape(block)
-        _mean(x.reshape(block), mean)
-        np.subtract(x.reshape(block), mean, out=centred)
+        per_sample = (len(x), 1, x.shape[-1])
+        mean, inverse = ctx.buffer("mean", per_sample), ctx.buffer("inverse", per_sample)
+        centred, squares = in_rows(normal, len(x)), in_rows(y, len(x))
+        self._mean(x, mean, ctx)
+        np.subtract(in_rows(x, len(x)), along_rows(mean, x, ctx), out=centred)
         np.multiply(centred, centred, out=squares)
-        _mean(squares, inverse)
+        self._mean(y, inverse, ctx)
         inverse_root(inverse, self.epsilon, out=inverse)
-        np.multiply(centred, inverse, out=centred)
-        np.multiply(normal, params["gain"], out=y)
-        np.add(y, params["offset"], out=y)
+        np.multiply(centred, along_rows(inverse, x, ctx), out=centred)
+        scaled(normal, params, y, ctx)
 
         def backward(dy: Array, grads: Gradients) -> Array | None:
-            scratch = ctx.buffer("scratch", x.shape)
-            affine_gradients(dy, normal, scratch, grads)
+            affine_gradients(dy, normal, grads, ctx)
             if not ctx.needs_input_grad:
                 return None
-            np.multiply(dy, params["gain"], out=dy)
-            d, n, product = (a.reshape(block) for a in (dy, normal, scratch))
-            _mean(d, mean)
+            scratch = ctx.buffer("scratch", x.shape)
+            d, n, product = (in_rows(a, len(x)) for a in (dy, normal, scratch))
+            np.multiply(in_rows(dy), along_rows(params["gain"], x, ctx), out=in_rows(dy))
             np.multiply(d, n, out=product)
-            np.subtract(d, mean, out=d)
-            _mean(product, mean)
-            np.multiply(n, mean, out=product)
+            self._mean(dy, mean, ctx)
+            np.subtract(d, along_rows(mean, x, ctx), out=d)
+            self._mean(scratch, mean, ctx)
+            np.multiply(n, along_rows(mean, x, ctx), out=product)
             np.subtract(d, product, out=d)
-            np.multiply(d, inverse, out=d)
+            np.multiply(d, along_rows(inverse, x, ctx), out=d)
             return dy
 
         return y, backward
 
-
-def _mean(values: Array, out: Array) -> None:
-    """Over positions and the channels of a group."""
-    np.add.reduce(values, axis=(1, 3), keepdims=True, out=out)
-    np.divide(out, max(values.shape[1] * values.shape[3], 1), out=out)
+    def _mean(self, values: Array, out: Array, ctx: Context) -> None:
+        """Of each sample over positions and the channels of a group, for each channel: `out` (n, 1, channels)."""
+        sum_rows(in_rows(values, len(values)), values, ctx, out=out)
+        groups = out.reshape(len(out), self.groups, out.shape[-1] // self.groups)
+        means = ctx.buffer("means", (len(out), self.groups, 1))
+        np.add.reduce(groups, axis=2, keepdims=True, out=means)
+        np.divide(means, math.prod(values.shape[1:]) // self.groups, out=means)
+        np.copyto(groups, means)

@@ -7,7 +7,7 @@ import numpy as np
 from dist_bp.nn.context import Context
 from dist_bp.nn.gradients import Gradients
 from dist_bp.nn.layer import Declaration, Layer
-from dist_bp.nn.layers.normalizing import affine_gradients, gain_and_offset, inverse_root
+from dist_bp.nn.layers.normalizing import affine_gradients, gain_and_offset, inverse_root, scaled
 from dist_bp.nn.types import Backward, Views
 from dist_bp.options import Doc, Positive
 from dist_bp.signals import Spec, one_field
@@ -39,12 +39,11 @@ class LayerNorm(Layer):
         np.divide(inverse, features, out=inverse)
         inverse_root(inverse, self.epsilon, out=inverse)
         np.multiply(normal, inverse, out=normal)
-        np.multiply(normal, params["gain"], out=y)
-        np.add(y, params["offset"], out=y)
+        scaled(normal, params, y, ctx)
 
         def backward(dy: Array, grads: Gradients) -> Array | None:
             scratch = ctx.buffer("scratch", x.shape)
-            affine_gradients(dy, normal, scratch, grads)
+            affine_gradients(dy, normal, grads, ctx)
             if not ctx.needs_input_grad:
                 return None
             np.multiply(dy, params["gain"], out=dy)

@@ -1,11 +1,11 @@
 """The largest value of each window."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from dist_bp.nn.context import Context
-from dist_bp.nn.layers.pooling import Pooling
+from dist_bp.nn.layers.pooling import Give, Pooling
 from dist_bp.nn.layers.windows import Windows
 from dist_bp.types import Array
 
@@ -15,19 +15,18 @@ class MaxPool(Pooling):
 
     outside = -np.inf
 
-    def _pool(
-        self, elements: Sequence[Array], windows: Windows, y: Array, ctx: Context
-    ) -> Callable[[Array, Sequence[Array]], None]:
-        np.copyto(y, elements[0])
-        for element in elements[1:]:
+    def _pool(self, elements: Sequence[Array], windows: Windows, y: Array, ctx: Context) -> None:
+        np.maximum(elements[0], elements[-1], out=y)
+        for element in elements[1:-1]:
             np.maximum(y, element, out=y)
 
-        def back(dy: Array, d_elements: Sequence[Array]) -> None:
-            own = ctx.buffer("own", y.shape)
-            for element, place in zip(elements, d_elements, strict=True):
-                np.equal(element, y, out=own)
-                np.multiply(own, dy, out=own)
-                np.subtract(dy, own, out=dy)  # what is left for the next that is as large
-                np.add(place, own, out=place)
-
-        return back
+    def _spread(
+        self, dy: Array, y: Array, elements: Sequence[Array], give: Give, windows: Windows, ctx: Context
+    ) -> None:
+        own = ctx.buffer("own", y.shape)
+        for number, element in enumerate(elements[:-1]):
+            np.equal(element, y, out=own)
+            np.multiply(own, dy, out=own)
+            np.subtract(dy, own, out=dy)  # what is left for the next that is as large
+            give(number, own)
+        give(len(elements) - 1, dy)

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -10,12 +11,14 @@ from dist_bp.errors import ShapeError
 from dist_bp.nn.context import Context
 from dist_bp.nn.gradients import Gradients
 from dist_bp.nn.layer import Declaration, Layer
-from dist_bp.nn.layers.windows import Windows
+from dist_bp.nn.layers.windows import Windows, whole
 from dist_bp.nn.types import Backward, Views
 from dist_bp.options import Count, Doc, Len
 from dist_bp.signals import Spec, one_field
 from dist_bp.types import Array, Shape
 
+BLOCK_BYTES = 2**18
+Give = Callable[[int, Array], None]
 Sizes = Count | Annotated[Sequence[Count], Len(2, 2)]
 
 
@@ -56,18 +59,21 @@ class Pooling(Layer):
             padded = ctx.buffer("padded", (len(x), *windows.padded, x.shape[-1]), fill=self._surround)
             np.copyto(padded[:, *windows.inner], image)
         y = ctx.buffer("y", (len(x), *windows.count, x.shape[-1]))
-        elements = [windows.elements(padded, *at, 0, windows.count[0]) for at in windows.places]
-        back = self._pool(elements, windows, y, ctx)
+        blocks = _blocks(padded)
+        for images in blocks:
+            self._pool(_elements(padded[images], windows), windows, y[images], ctx)
 
         def backward(dy: Array, grads: Gradients) -> Array | None:
             if not ctx.needs_input_grad:
                 return None
+            dy = dy.reshape(y.shape)
             d_padded = ctx.buffer("d_padded", padded.shape)
-            d_padded.fill(0)
-            back(
-                dy.reshape(y.shape),
-                [windows.elements(d_padded, *at, 0, windows.count[0]) for at in windows.places],
-            )
+            put = _put if windows.tile else _add
+            for images in blocks:
+                if not windows.tile:
+                    d_padded[images].fill(0)
+                elements, places = (_elements(image[images], windows) for image in (padded, d_padded))
+                self._spread(dy[images], y[images], elements, partial(put, places), windows, ctx)
             if not windows.is_padded:
                 return d_padded.reshape(x.shape)
             dx = ctx.buffer("dx", image.shape)
@@ -77,13 +83,14 @@ class Pooling(Layer):
         return y.reshape(len(x), *windows.count[: x.ndim - 2], x.shape[-1]), backward
 
     @abstractmethod
-    def _pool(
-        self, elements: Sequence[Array], windows: Windows, y: Array, ctx: Context
-    ) -> Callable[[Array, Sequence[Array]], None]:
-        """Fills `y` from the windows' elements, views like `y` in the order of rows and columns.
+    def _pool(self, elements: Sequence[Array], windows: Windows, y: Array, ctx: Context) -> None:
+        """Fills `y` from the windows' elements, views like `y` in the order of rows and columns."""
 
-        Returns what adds the gradient of `y`, which it may overwrite, to those of the elements.
-        """
+    @abstractmethod
+    def _spread(
+        self, dy: Array, y: Array, elements: Sequence[Array], give: Give, windows: Windows, ctx: Context
+    ) -> None:
+        """Hands the gradient of `y`, which it may overwrite, to the elements: `give(number, gradient)`."""
 
     def _surround(self, array: Array) -> None:
         array.fill(self.outside)
@@ -93,6 +100,24 @@ class Pooling(Layer):
         height, width = (*shape[:-1], 1)[:2]
         size, stride = (_both(value, flat) for value in (self.size, self.stride))
         return Windows.over((height, width), size, stride, (1, 1), self.padding)
+
+
+def _blocks(images: Array) -> list[slice]:
+    """Images that are in the cache together."""
+    size = max(1, BLOCK_BYTES * len(images) // max(images.nbytes, 1))
+    return [slice(start, start + size) for start in range(0, len(images), size)]
+
+
+def _elements(padded: Array, windows: Windows) -> list[Array]:
+    return [windows.elements(padded, *place, 0, windows.count[0]) for place in windows.places]
+
+
+def _put(places: Sequence[Array], number: int, gradient: Array) -> None:
+    np.copyto(whole(places[number]), whole(gradient))
+
+
+def _add(places: Sequence[Array], number: int, gradient: Array) -> None:
+    np.add(places[number], gradient, out=places[number])
 
 
 def _both(value: int | Sequence[int], flat: bool) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from functools import cached_property
 from itertools import product
 from typing import Literal
 
+import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from dist_bp.errors import ShapeError
@@ -76,6 +77,12 @@ class Windows:
     def is_padded(self) -> bool:
         return any((*self.before, *self.after))
 
+    @cached_property
+    def tile(self) -> bool:
+        """Whether each number of the padded image lies in one window."""
+        covered = tuple(n * step for n, step in zip(self.count, self.stride, strict=True))
+        return self.size == self.stride and self.dilation == (1, 1) and covered == self.padded
+
     @property
     def inner(self) -> tuple[slice, slice]:
         """The image within its padding."""
@@ -97,25 +104,27 @@ class Windows:
             left : left + (self.count[1] - 1) * self.stride[1] + 1 : self.stride[1],
         ]
 
-    def all_elements(self, padded: Array, first: int, last: int) -> Array:
-        """All elements of those windows, a view (n, last - first, columns, *size, channels)."""
-        images, _, _, channels = padded.shape
-        image, row, column, channel = padded.strides
-        return as_strided(
-            padded[:, first * self.stride[0] :],
-            (images, last - first, self.count[1], *self.size, channels),
-            (
-                image,
-                row * self.stride[0],
-                column * self.stride[1],
-                row * self.dilation[0],
-                column * self.dilation[1],
-                channel,
-            ),
-            writeable=False,
-        )
+    def runs(self, padded: Array, first: int, last: int) -> list[Array]:
+        """What those windows consist of in order, numbers that are neighbours in memory together: whole rows of a
+        window, or single elements. Views (n, last - first, columns, length)."""
+        width = self.size[1]
+        images, *strides, number = padded.strides
+        if self.dilation[1] > 1 or padded.shape[-1] * number != strides[1]:
+            return [self.elements(padded, *place, first, last) for place in self.places]
+        shape = (len(padded), last - first, self.count[1], width * padded.shape[-1])
+        steps = (images, *(stride * step for stride, step in zip(strides, self.stride, strict=True)), number)
+        starts = (first * self.stride[0] + row * self.dilation[0] for row in range(self.size[0]))
+        return [as_strided(padded[:, start:], shape, steps, writeable=False) for start in starts]
 
 
 def zeroed(array: Array) -> None:
     """For memory whose border stays 0."""
     array.fill(0)
+
+
+def whole(array: Array) -> Array:
+    """The vectors along the last axis as one element each, a view: NumPy copies short ones faster than their numbers.
+
+    They must be contiguous.
+    """
+    return array.view(np.dtype((np.void, array.shape[-1] * array.itemsize)))[..., 0]
