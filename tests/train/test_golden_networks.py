@@ -1,0 +1,256 @@
+"""Fifty steps of a small network of each kind, with the losses of formulas written out in NumPy, and recorded values.
+
+Shared with the product is what a seed stands for, the initial parameters and the order of the samples, and no more.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from dist_bp.data import epoch_order
+from dist_bp.data.samples import RaggedArray, SampleStore, Stored
+from dist_bp.nn import Field, Layer, Loss, Spec
+from dist_bp.nn.layers.activation import Activation
+from dist_bp.nn.layers.average_pool import AveragePool
+from dist_bp.nn.layers.batch_norm import BatchNorm
+from dist_bp.nn.layers.branches import Branches
+from dist_bp.nn.layers.conv1d import Conv1d
+from dist_bp.nn.layers.conv2d import Conv2d
+from dist_bp.nn.layers.dense import Dense
+from dist_bp.nn.layers.embedding import Embedding
+from dist_bp.nn.layers.flatten import Flatten
+from dist_bp.nn.layers.global_average_pool import GlobalAveragePool
+from dist_bp.nn.layers.group_norm import GroupNorm
+from dist_bp.nn.layers.layer_norm import LayerNorm
+from dist_bp.nn.layers.max_pool import MaxPool
+from dist_bp.nn.layers.residual import Residual
+from dist_bp.nn.losses.cross_entropy import CrossEntropy
+from dist_bp.nn.losses.mean_squared_error import MeanSquaredError
+from dist_bp.types import Array
+from tests.ps.group import LocalGroup, Problem
+from tests.train.golden import momentum
+from tests.train.tape import (
+    OUTSIDE,
+    Value,
+    convolution,
+    cross_entropy,
+    derivatives,
+    largest,
+    normal,
+    side_by_side,
+    squared_error,
+    value,
+)
+
+SEED, STEPS, SAMPLES, BATCH, GROUP = 3, 50, 43, 16, 4
+"""The last batch of an epoch has 11 samples, groups of 4, 4 and 3."""
+Parameters = Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A network, the same in formulas (`outputs` of some samples), and the losses after 1, 10 and 50 steps."""
+
+    spec: Spec
+    layers: Callable[[], list[Layer]]
+    outputs: Callable[[Parameters, Stored], Value]
+    inputs: Stored
+    targets: Stored
+    recorded: tuple[float, float, float]
+    weights: Array | None = None
+    rate: float = 0.1
+    """Low enough that no difference in rounding grows."""
+
+    @property
+    def labels(self) -> bool:
+        targets = self.targets.values if isinstance(self.targets, RaggedArray) else self.targets
+        return bool(targets.dtype.kind == "i")
+
+    def problem(self) -> Problem:
+        loss: Callable[[], Loss] = CrossEntropy if self.labels else MeanSquaredError
+        return Problem(
+            self.layers,
+            samples=SAMPLES,
+            loss=loss,
+            batch_size=BATCH,
+            group_size=GROUP,
+            rate=self.rate,
+            spec=self.spec,
+            store=lambda: SampleStore(self.inputs, self.targets, self.weights),
+        )
+
+    def losses(self) -> list[float]:
+        """Of the formulas: the mean of each step, over groups of samples that see nothing of each other."""
+        model, steps_per_epoch = self.problem().model(), -(-SAMPLES // BATCH)
+        start = model.layout.named(model.initialize(11)[0])
+        parameters = {name: array.copy() for name, array in start.items()}
+        update, found = momentum(self.rate, 0.9), []
+        for step in range(STEPS):
+            epoch, batch = divmod(step, steps_per_epoch)
+            rows = epoch_order(SAMPLES, SEED, epoch)[batch * BATCH : (batch + 1) * BATCH]
+            total, weight = 0.0, 0.0
+            gradient = {name: np.zeros_like(array) for name, array in parameters.items()}
+            for first in range(0, len(rows), GROUP):
+                group, named = rows[first : first + GROUP], {name: value(one) for name, one in parameters.items()}
+                loss, more = self.terms(named, group)
+                total, weight = total + loss.data.item(), weight + more
+                for name, slope in derivatives(loss, named).items():
+                    gradient[name] += slope
+            found.append(total / weight)
+            update(parameters, {name: slope / weight for name, slope in gradient.items()}, step)
+        return found
+
+    def terms(self, parameters: Parameters, rows: Array) -> tuple[Value, float]:
+        """The weighted sum of the losses of some samples, and of their weights."""
+        targets, outputs = taken(self.targets, rows), self.outputs(parameters, taken(self.inputs, rows))
+        weights = np.ones(len(rows)) if self.weights is None else self.weights[rows]
+        if isinstance(self.targets, RaggedArray):
+            weights = np.repeat(weights, self.targets.lengths(rows))
+        elif self.labels:
+            weights = np.repeat(weights, targets.size // len(rows))
+        flat = outputs.reshape(-1, outputs.data.shape[-1])
+        losses = cross_entropy(flat, targets.reshape(-1)) if self.labels else squared_error(flat, targets)
+        return (losses * weights[:, np.newaxis]).sum(), float(weights.sum())
+
+
+def taken(stored: Stored, rows: Array) -> Stored:
+    """Some samples; ragged ones end to end."""
+    if isinstance(stored, RaggedArray):
+        return np.concatenate([stored.values[stored.offsets[row] : stored.offsets[row + 1]] for row in rows])
+    return {name: one[rows] for name, one in stored.items()} if isinstance(stored, dict) else stored[rows]
+
+
+def affine(x: Value, p: Parameters, name: str) -> Value:
+    return x @ p[f"{name}.weight"] + p[f"{name}.bias"]
+
+
+def scaled(x: Value, p: Parameters, name: str) -> Value:
+    return x * p[f"{name}.gain"] + p[f"{name}.offset"]
+
+
+def in_groups(x: Value, groups: int) -> Value:
+    n, *positions, channels = x.data.shape
+    return normal(x.reshape(n, -1, groups, channels // groups), (1, 3)).reshape(n, *positions, channels)
+
+
+def embedded(table: Value, ids: Array, padding: int | None = None) -> Value:
+    size = table.data.shape[1]
+    index = ids[..., np.newaxis] * size + np.arange(size)
+    return table.pick(index if padding is None else np.where(ids[..., np.newaxis] == padding, OUTSIDE, index))
+
+
+def cnn(p: Parameters, x: Array) -> Value:
+    seen = (convolution(value(x), p["0.weight"]) + p["0.bias"]).relu()
+    seen = convolution(largest(seen, (2, 2)), p["2.weight"], same=False) + p["2.bias"]
+    return affine(affine(seen.tanh().reshape(len(x), -1), p, "4").relu(), p, "5")
+
+
+def resnet(p: Parameters, x: Array) -> Value:
+    stem = scaled(normal(convolution(value(x), p["0.weight"]), (0, 1, 2)), p, "1").relu()
+    inner = scaled(in_groups(convolution(stem, p["3.layers.0.weight"], (2, 2)), 2), p, "3.layers.1").relu()
+    inner = convolution(inner, p["3.layers.3.weight"]) + p["3.layers.3.bias"]
+    straight = normal(convolution(stem, p["3.shortcut.0.weight"], (2, 2)), (0, 1, 2))
+    seen = (inner + scaled(straight, p, "3.shortcut.1")).relu()
+    return affine(seen.mean((1, 2)).reshape(len(x), -1), p, "6")
+
+
+def sequence(p: Parameters, x: Array) -> Value:
+    n, length, channels = x.shape
+    seen = value(x).reshape(n, length, 1, channels)
+    weights = [p[f"{layer}.weight"] for layer in (0, 2)]
+    first, second = (one.reshape(one.data.shape[0], 1, *one.data.shape[1:]) for one in weights)
+    seen = (convolution(seen, first, dilation=(2, 1), same=False) + p["0.bias"]).tanh()
+    pooled = seen.reshape(n, seen.data.shape[1] // 2, 2, 4).mean(2).reshape(n, -1, 1, 4)
+    seen = convolution(pooled, second, groups=4) + p["2.bias"]
+    return affine(seen.mean((1, 2)).reshape(n, -1), p, "4")
+
+
+def tagger(p: Parameters, words: Array) -> Value:
+    seen = scaled(normal(embedded(p["0.table"], words), -1), p, "1")
+    return affine(seen + affine(seen, p, "2.layers.0").tanh(), p, "3")
+
+
+def mixed(p: Parameters, x: Mapping[str, Array]) -> Value:
+    words = embedded(p["0.words.0.table"], x["words"], padding=0).reshape(len(x["words"]), -1)
+    return affine(side_by_side([words, affine(value(x["table"]), p, "0.table.0").tanh()]), p, "1")
+
+
+def each_position(p: Parameters, x: Array) -> Value:
+    return affine(affine(value(x), p, "0").tanh(), p, "1")
+
+
+random = np.random.default_rng(0)
+LABELS = random.integers(0, 3, SAMPLES)
+IMAGES = random.normal(size=(SAMPLES, 7, 6, 2))
+SEQUENCES = random.normal(size=(SAMPLES, 10, 3))
+LENGTHS = random.integers(0, 9, SAMPLES)
+OFFSETS = np.concatenate([[0], np.cumsum(LENGTHS)])
+WORDS = random.integers(0, 6, OFFSETS[-1])
+NAMED = {"words": random.integers(0, 5, (SAMPLES, 2)), "table": random.normal(size=(SAMPLES, 3))}
+WEIGHTS = random.uniform(0.0, 3.0, SAMPLES) * (random.random(SAMPLES) > 0.3)
+
+CNN = Curve(
+    Field((7, 6, 2)),
+    lambda: [Conv2d(3, 3, activation="relu"), MaxPool(), Conv2d(4, [2, 3], padding="valid", activation="tanh"),
+             Flatten(), Dense(6, "relu"), Dense(3)],
+    cnn, IMAGES, LABELS, (1.3548516326576867, 1.0341439362865272, 0.3261492208030764), rate=0.02,
+)  # fmt: skip
+POSITIONS = Curve(
+    Field((10, 3)),
+    lambda: [Dense(5, "tanh"), Dense(3)],
+    each_position, SEQUENCES, SEQUENCES.argmax(axis=-1), (1.7261428070044371, 0.5786606972007464, 0.10289868272642266),
+)  # fmt: skip
+CURVES = {
+    "images": CNN,
+    "weighted images": replace(
+        CNN, weights=WEIGHTS, recorded=(1.3770422375845852, 1.037729647185025, 0.2164882207124208)
+    ),
+    "residual": Curve(
+        Field((7, 6, 2)),
+        lambda: [
+            Conv2d(4, 3, bias=False),
+            BatchNorm(),
+            Activation("relu"),
+            Residual(
+                [Conv2d(6, 3, 2, bias=False), GroupNorm(2), Activation("relu"), Conv2d(6, 3)],
+                shortcut=[Conv2d(6, 1, 2, bias=False), BatchNorm()],
+            ),
+            Activation("relu"),
+            GlobalAveragePool(),
+            Dense(3),
+        ],
+        resnet, IMAGES, LABELS, (1.136885253745387, 1.064783953416764, 0.28658365387116325),
+    ),
+    "sequences": Curve(
+        Field((10, 3)),
+        lambda: [Conv1d(4, 3, dilation=2, padding="valid", activation="tanh"), AveragePool(), Conv1d(4, 3, groups=4),
+                 GlobalAveragePool(), Dense(2)],
+        sequence, SEQUENCES, SEQUENCES[:, :2, 0] ** 2, (1.4065401816049445, 1.1750542654325629, 1.0088279667391835),
+    ),
+    "words": Curve(
+        Field((), "int", True, 6),
+        lambda: [Embedding(4), LayerNorm(), Residual([Dense(4, "tanh")]), Dense(3)],
+        tagger, RaggedArray(WORDS, OFFSETS), RaggedArray(WORDS // 2, OFFSETS),
+        (1.8114816413824808, 0.7823141488161531, 0.00028317190175583876), WEIGHTS,
+    ),
+    "several inputs": Curve(
+        {"words": Field((2,), "int", count=5), "table": Field((3,))},
+        lambda: [Branches({"words": [Embedding(3, padding=0), Flatten()], "table": [Dense(4, "tanh")]}), Dense(3)],
+        mixed, NAMED, LABELS, (1.487434051252336, 1.0386760230962437, 0.8211982388465857),
+    ),
+    "positions": POSITIONS,
+    "weighted positions": replace(
+        POSITIONS, weights=WEIGHTS, recorded=(1.740640813055706, 0.544561217855139, 0.08859408017182008)
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("curve", CURVES.values(), ids=CURVES)
+def test_every_step_has_the_loss_of_the_formulas(curve: Curve) -> None:
+    with LocalGroup(curve.problem()) as group:
+        (report,), _ = group.run(0, STEPS)
+    found = (report.losses / report.weights).tolist()
+    assert found == pytest.approx(curve.losses(), rel=1e-12)
+    assert [found[step] for step in (0, 9, 49)] == pytest.approx(curve.recorded, rel=1e-10)
