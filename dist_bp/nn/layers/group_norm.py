@@ -6,6 +6,7 @@ from typing import Annotated
 import numpy as np
 
 from dist_bp.errors import ShapeError
+from dist_bp.messages import plural
 from dist_bp.nn.context import Context
 from dist_bp.nn.gradients import Gradients
 from dist_bp.nn.layer import Declaration, Layer
@@ -45,7 +46,12 @@ class GroupNorm(Layer):
         field = one_field(spec, self.kind, ragged=False)
         parameters = gain_and_offset(field.shape, self.kind)
         if field.shape[-1] % self.groups:
-            raise ShapeError(f"{self.kind}: its {self.groups} groups must divide the {field.shape[-1]} channels")
+            channels = field.shape[-1]
+            fitting = [str(groups) for groups in range(1, channels + 1) if channels % groups == 0]
+            raise ShapeError(
+                f"{self.kind}: its {self.groups} groups must divide the {plural(channels, 'channel')}: set groups to "
+                f"{' or '.join(fitting)}"
+            )
         return Declaration(field, parameters)
 
     def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
