@@ -1,7 +1,7 @@
 """Checkpoints: everything a run needs to go on, or a model to predict, in one verified directory."""
 
 from dist_bp.checkpoint.format import Checkpoint, copy_model
-from dist_bp.checkpoint.matching import array_differences, check_matches, model_digest
+from dist_bp.checkpoint.matching import array_differences, check_matches
 from dist_bp.checkpoint.runs import (
     CHECKPOINTS,
     ResumableRun,
@@ -30,7 +30,6 @@ __all__ = [
     "forget_empty",
     "is_past",
     "load",
-    "model_digest",
     "name_run",
     "open_store",
     "resolve",

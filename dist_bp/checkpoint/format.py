@@ -50,7 +50,6 @@ class Checkpoint:
     config: str
     pipeline: dict[str, Any]
     dtype: DType
-    model_digest: str
     data_digest: str
     epoch: int = 0
     step_in_epoch: int = 0
@@ -135,7 +134,6 @@ def read_directory(directory: Path, *, for_resuming: bool = True, manifest: Mani
         config=config,
         pipeline=pipeline,
         dtype=manifest.dtype,
-        model_digest=manifest.model_digest,
         data_digest=manifest.data_digest,
         metrics=manifest.metrics,
         job=manifest.job,
@@ -177,7 +175,6 @@ def _facts(checkpoint: Checkpoint) -> Manifest:
         epoch=checkpoint.epoch,
         step_in_epoch=checkpoint.step_in_epoch,
         dtype=checkpoint.dtype,
-        model_digest=checkpoint.model_digest,
         data_digest=checkpoint.data_digest,
         metrics=checkpoint.metrics,
         loop_state=checkpoint.loop_state,

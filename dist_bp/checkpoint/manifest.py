@@ -58,7 +58,6 @@ class Manifest:
     epoch: Count
     step_in_epoch: Count
     dtype: Literal["float32", "float64"]
-    model_digest: str
     data_digest: Sha256
     metrics: dict[str, float]
     loop_state: dict[str, Any]
@@ -99,6 +98,7 @@ class Manifest:
         digest = content.pop("digest", None)
         if digest != _digest({"format": FORMAT, "version": VERSION, **content}):
             raise CheckpointError(f"{path} is damaged: its content does not match its own digest")
+        content.pop("model_digest", None)  # which manifests had that were written before the layers were compared
         if unknown := content.keys() ^ {item.name for item in fields(cls)}:
             raise CheckpointError(f"{path} lacks or adds the keys {', '.join(sorted(unknown))}")
         try:

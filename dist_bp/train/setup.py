@@ -1,6 +1,5 @@
 """A job before it runs: everything that follows from the configuration and the prepared data."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from dist_bp import build
-from dist_bp.checkpoint import Checkpoint, check_matches, model_digest
+from dist_bp.checkpoint import Checkpoint, check_matches
 from dist_bp.config import JobConfig, monitor_mode, render, stored_config
 from dist_bp.data import Prepared
 from dist_bp.errors import CheckpointError, ConfigError, ShapeError, UserError
@@ -111,16 +110,6 @@ class PreparedJob:
         return arena_layout(self.config, self.model, self.updater)
 
     @cached_property
-    def model_digest(self) -> str:
-        layers = [layer.model_dump(mode="json") for layer in self.config.model.layers]
-        return model_digest(
-            self.model.layout.shapes,
-            self.model.statistics_layout.shapes,
-            self.config.model.dtype,
-            json.dumps(layers),
-        )
-
-    @cached_property
     def _rendered(self) -> str:
         return render(self.config, passwords=False)
 
@@ -157,7 +146,6 @@ class PreparedJob:
             config=self._rendered,
             pipeline=pipeline.to_dict(),
             dtype=self.config.model.dtype,
-            model_digest=self.model_digest,
             data_digest=self.prepared.digest,
             job=self.config.name,
             **facts,
@@ -165,12 +153,12 @@ class PreparedJob:
 
     def check_same_course(self, checkpoint: Checkpoint) -> None:
         """Raises CheckpointError where the rest of the run would not go on from where the checkpoint stands."""
-        stored = stored_config(checkpoint.config, "the checkpoint's config.yaml")
-        problems = []
-        for key in COURSE:
-            before, now = attrgetter(key)(stored), attrgetter(key)(self.config)
-            if before != now:
-                problems.append(f"{key} is {_shown(before)} in the checkpoint, {_shown(now)} in the configuration")
+        before, now = _course(stored_config(checkpoint.config, "the checkpoint's config.yaml")), _course(self.config)
+        problems = [
+            f"{key} is {_shown(before.get(key))} in the checkpoint, {_shown(now.get(key))} in the configuration"
+            for key in before | now
+            if before.get(key) != now.get(key)
+        ]
         if problems:
             raise CheckpointError([*problems, "resume with the settings of that run, or start a new run"])
 
@@ -184,7 +172,6 @@ class PreparedJob:
             parameters=self.model.layout.shapes,
             statistics=self.model.statistics_layout.shapes,
             dtype=self.config.model.dtype,
-            model_digest=self.model_digest,
             data_digest=self.prepared.digest,
             slots=state_names(self.config, self.updater),
         )
@@ -205,7 +192,16 @@ class PreparedJob:
         return snapshot, Snapshot(int(kept["step"]), kept["parameters"], kept["statistics"], checkpoint.optimizer)
 
 
+def _course(config: JobConfig) -> dict[str, Any]:
+    """What the course of a training depends on, by key. Layers are compared as sections and not as text, so that one
+    that has gained an option since is still the same with that option's default."""
+    settings = {key: attrgetter(key)(config) for key in COURSE}
+    return settings | {f"model.layers.{index}": layer for index, layer in enumerate(config.model.layers)}
+
+
 def _shown(value: object) -> str:
+    if value is None:
+        return "not there"
     return value.model_dump_json(exclude_defaults=True) if isinstance(value, BaseModel) else str(value)
 
 

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 from dist_bp.checkpoint import CheckpointStore, export_model, load
 from dist_bp.errors import CheckpointError
-from tests.checkpoint.samples import assert_equal, sample
+from tests.checkpoint.samples import assert_equal, sample, sign
 
 FILES = ("config.yaml", "manifest.json", "model.safetensors", "optimizer.safetensors", "pipeline.json")
 
@@ -94,7 +94,7 @@ def test_every_damage_to_every_file_is_found_and_named(tmp_path: Path, name: str
     ("change", "message"),
     [
         ({"step": 9}, "does not match its own digest"),
-        ({"model_digest": "other"}, "does not match its own digest"),
+        ({"data_digest": "other"}, "does not match its own digest"),
         ({"files": {}}, "does not match its own digest"),
         ({"digest": "0" * 64}, "does not match its own digest"),
         ({"version": 1}, "format version 1, this dist_bp reads version 2"),
@@ -107,6 +107,13 @@ def test_an_edited_manifest_is_refused(tmp_path: Path, change: dict[str, object]
     (path / "manifest.json").write_text(json.dumps(manifest | change))
     with pytest.raises(CheckpointError, match=re.escape(message)):
         load(path)
+
+
+def test_a_manifest_with_a_digest_of_the_model_is_read(tmp_path: Path) -> None:
+    """As they were written before."""
+    path = CheckpointStore(tmp_path).save(sample())
+    sign(path, json.loads((path / "manifest.json").read_text()) | {"model_digest": "0" * 64})
+    assert_equal(load(path), sample())
 
 
 def test_all_damaged_files_are_named_at_once(tmp_path: Path) -> None:

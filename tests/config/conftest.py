@@ -23,6 +23,7 @@ train:
     type: adam
     learning_rate: 1e-3
 """
+SWEEP = "sweep={parameters: {seed: {type: choice, values: [1, 2]}}}"
 
 
 @pytest.fixture

@@ -56,7 +56,6 @@ def save(config_path: Path, step: int = 1, threshold: float | None = None) -> Pa
         config=render(config),
         pipeline=pipeline.to_dict(),
         dtype=config.model.dtype,
-        model_digest="model",
         data_digest=prepared.digest,
         job=config.name,
         run_id="run",
