@@ -81,8 +81,11 @@ def _violation_within(item: Any, values: Any) -> str | None:
 
 
 def _violation_of_all(members: Sequence[Any], value: Any) -> str | None:
-    """A text must fit one of the texts, where there are any; all else one of the other members."""
+    """A text must fit one of the texts, where there are any, several values one that takes several, and all else one
+    of the other members."""
     meant = [member for member in members if is_text(member) == isinstance(value, str)] or members
+    several = isinstance(value, Iterable) and not isinstance(value, str | Mapping)
+    meant = [member for member in meant if (item_type(bare_type(member)) is not None) == several] or meant
     problems = [violation(member, value) for member in meant]
     return None if None in problems else next(text for text in problems if text)
 

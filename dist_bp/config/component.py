@@ -236,17 +236,17 @@ def _check_together(section: Any) -> Any:
 
 
 def _holds_own(section: Section) -> bool:
-    parts = [part for _, value in section for part in _parts(value)]
-    return isinstance(section, Custom) or any(_holds_own(part) for part in parts)
+    inner = [part for _, value in section for part in parts(value)]
+    return isinstance(section, Custom) or any(_holds_own(part) for part in inner)
 
 
-def _parts(value: Any) -> Iterator[Section]:
+def parts(value: Any) -> Iterator[Section]:
     """The sections within the value of an option."""
     if isinstance(value, Section):
         yield value
     elif isinstance(value, tuple | list | dict):
         for item in value.values() if isinstance(value, dict) else value:
-            yield from _parts(item)
+            yield from parts(item)
 
 
 def _at(option: str, reason: str, section: Section) -> ValidationError:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 
 from dist_bp.components import LAYERS
-from dist_bp.config.component import Custom, Of
+from dist_bp.config.component import Custom, Of, parts
 from dist_bp.config.fields import Section
 from dist_bp.nn import INITIALIZERS
 from dist_bp.nn.layers.sequential import MOST_LAYERS
@@ -39,8 +39,11 @@ def all_layers(layers: Iterable[Section]) -> Iterator[Section]:
         yield from all_layers(_within(layer))
 
 
-def _within(layer: Section) -> tuple[Section, ...]:
-    return () if isinstance(layer, Custom) else getattr(layer, "layers", ())
+def _within(layer: Section) -> list[Section]:
+    """In `layers`, `shortcut`, `inputs` or whatever option takes layers; those of the user's own are not known."""
+    if isinstance(layer, Custom):
+        return []
+    return [part for _, value in layer for part in parts(value) if getattr(part, "__kind__", None) is LAYERS]
 
 
 def _count(layer: Section) -> int:

@@ -158,7 +158,11 @@ class TestDropout:
         ),
         ([Flatten(), Reshape((5, 5))], (4, 6), r"layer 1: reshape to \(5, 5\) needs 25 values.* \(24,\) has 24"),
         ([Residual([Dense(3)])], (4,), "layer 0: residual adds 4 to what its layers make of it, 3: .*`shortcut`"),
-        ([Dense(4), Residual([Reshape((2, 3)), Dense(4)])], (3,), "layer 1: layer 0: reshape to .* needs 6 values"),
+        (
+            [Dense(4), Residual([Reshape((2, 3)), Dense(4)])],
+            (3,),
+            "layer 1: layers: layer 0: reshape .* needs 6 values",
+        ),
         ([LayerNorm()], (), "layer 0: layer_norm needs samples with an axis of features"),
     ],
 )

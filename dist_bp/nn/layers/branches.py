@@ -1,6 +1,7 @@
 """Layers of their own for each of several inputs."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Annotated, Literal
 
@@ -9,10 +10,10 @@ import numpy as np
 from dist_bp.errors import ShapeError
 from dist_bp.nn.context import Context
 from dist_bp.nn.gradients import Gradients
-from dist_bp.nn.layer import Declaration, Layer, Parameter, Statistic
-from dist_bp.nn.layers.sequential import Sequential
+from dist_bp.nn.layer import Declaration, Layer
+from dist_bp.nn.layers.sequential import Sequential, declared_beside
 from dist_bp.nn.types import NO_VIEWS, Backward, Views
-from dist_bp.options import Doc
+from dist_bp.options import Doc, MinLen
 from dist_bp.signals import Field, Signal, Spec
 from dist_bp.types import Array
 
@@ -27,7 +28,9 @@ class Branches(Layer):
 
     def __init__(
         self,
-        inputs: Annotated[Mapping[str, Sequence[Layer]], Doc("The layers of each input by its name; none: as it is.")],
+        inputs: Annotated[
+            Mapping[str, Sequence[Layer]], MinLen(1), Doc("The layers of each input by its name; none: as it is.")
+        ],
         merge: Annotated[
             Literal["concat", "add"], Doc("`concat` puts the results side by side, `add` adds them up.")
         ] = "concat",
@@ -47,15 +50,8 @@ class Branches(Layer):
         problems += [f"branches: the input {name!r} has no layers: add `{name}: []`" for name in left]
         if problems:
             raise ShapeError(problems)
-        outputs: dict[str, Field] = {}
-        parameters: dict[str, Parameter] = {}
-        statistics: dict[str, Statistic] = {}
-        for name, branch in self.branches.items():
-            inner = branch.declare(spec[name])
-            outputs[name] = inner.output  # type: ignore[assignment]
-            parameters |= {f"{name}.{key}": value for key, value in inner.parameters.items()}
-            statistics |= {f"{name}.{key}": value for key, value in inner.statistics.items()}
-        return Declaration(self._merged(outputs), parameters, statistics)
+        inner = declared_beside(self.branches, spec)
+        return replace(inner, output=self._merged(inner.output))  # type: ignore[arg-type]
 
     def _merged(self, outputs: Mapping[str, Field]) -> Field:
         shapes = ", ".join(f"{name} {field}" for name, field in outputs.items())

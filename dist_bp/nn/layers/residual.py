@@ -1,7 +1,8 @@
 """The residual connection."""
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, TypeVar
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated
 
 import numpy as np
 
@@ -9,13 +10,11 @@ from dist_bp.errors import ShapeError
 from dist_bp.nn.context import Context
 from dist_bp.nn.gradients import Gradients
 from dist_bp.nn.layer import Declaration, Layer
-from dist_bp.nn.layers.sequential import Sequential
+from dist_bp.nn.layers.sequential import Sequential, declared_beside
 from dist_bp.nn.types import NO_VIEWS, Backward, Views
 from dist_bp.options import Doc, MinLen
 from dist_bp.signals import Ragged, Signal, Spec, one_field
 from dist_bp.types import Array
-
-T = TypeVar("T")
 
 
 class Residual(Layer):
@@ -43,17 +42,14 @@ class Residual(Layer):
 
     def declare(self, spec: Spec) -> Declaration:
         one_field(spec, self.kind)
-        branch, straight = self.layers.declare(spec), self.shortcut.declare(spec)
-        if branch.output != straight.output:
+        inner = declared_beside({"layers": self.layers, "shortcut": self.shortcut}, {"layers": spec, "shortcut": spec})
+        made, straight = inner.output["layers"], inner.output["shortcut"]  # type: ignore[index]
+        if made != straight:
             raise ShapeError(
-                f"residual adds {straight.output} to what its layers make of it, {branch.output}: let the last layer "
+                f"residual adds {straight} to what its layers make of it, {made}: let the last layer "
                 "give back that shape, or bring the input to the other one by layers in `shortcut`"
             )
-        return Declaration(
-            branch.output,
-            _within("layers", branch.parameters) | _within("shortcut", straight.parameters),
-            _within("layers", branch.statistics) | _within("shortcut", straight.statistics),
-        )
+        return replace(inner, output=made)
 
     def forward(self, x: Signal, params: Views, ctx: Context) -> tuple[Signal, Backward]:
         needs_input_grad = ctx.needs_input_grad
@@ -76,7 +72,3 @@ class Residual(Layer):
             return None if dx is None or d_straight is None else np.add(dx, d_straight, out=dx)
 
         return Ragged(y, x.lengths) if ragged else y, backward
-
-
-def _within(name: str, declared: Mapping[str, T]) -> dict[str, T]:
-    return {f"{name}.{key}": value for key, value in declared.items()}

@@ -1,11 +1,11 @@
 """Layers one after another."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from dist_bp.errors import OptionError, ShapeError
 from dist_bp.nn.context import Context
 from dist_bp.nn.gradients import Gradients
-from dist_bp.nn.layer import Declaration, Layer, Parameter, Statistic
+from dist_bp.nn.layer import Declaration, Layer
 from dist_bp.nn.types import NO_VIEWS, Backward, Views
 from dist_bp.signals import Ragged, Signal, Spec
 
@@ -42,14 +42,8 @@ class Sequential(Layer):
             spec = declaration.output
 
     def declare(self, spec: Spec) -> Declaration:
-        output = spec
-        parameters: dict[str, Parameter] = {}
-        statistics: dict[str, Statistic] = {}
-        for name, _, inner in self.declarations(spec):
-            parameters |= {f"{name}.{key}": value for key, value in inner.parameters.items()}
-            statistics |= {f"{name}.{key}": value for key, value in inner.statistics.items()}
-            output = inner.output
-        return Declaration(output, parameters, statistics)
+        inner = {name: declaration for name, _, declaration in self.declarations(spec)}
+        return _joined(inner, [*inner.values()][-1].output if inner else spec)
 
     def forward(self, x: Signal, params: Views, ctx: Context) -> tuple[Signal, Backward]:
         needs_input_grad = ctx.needs_input_grad
@@ -74,3 +68,28 @@ class Sequential(Layer):
             return dy
 
         return x, backward
+
+
+def declared_beside(rows: Mapping[str, Sequential], specs: Mapping[str, Spec]) -> Declaration:
+    """What named rows of layers make, each of its own input: outputs by name, the rest with the name before it.
+
+    Raises ShapeError with the problems of all.
+    """
+    inner: dict[str, Declaration] = {}
+    problems: list[str] = []
+    for name, row in rows.items():
+        try:
+            inner[name] = row.declare(specs[name])
+        except ShapeError as error:
+            problems += [f"{name}: {problem}" for problem in error.problems]
+    if problems:
+        raise ShapeError(problems)
+    return _joined(inner, {name: one.output for name, one in inner.items()})
+
+
+def _joined(inner: Mapping[str, Declaration], output: Spec) -> Declaration:
+    return Declaration(
+        output,
+        {f"{name}.{key}": value for name, one in inner.items() for key, value in one.parameters.items()},
+        {f"{name}.{key}": value for name, one in inner.items() for key, value in one.statistics.items()},
+    )

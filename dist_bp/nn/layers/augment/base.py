@@ -1,6 +1,7 @@
 """What augmentations share: random numbers for each image, the same whichever worker has it."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar
 
 from dist_bp.errors import ShapeError
@@ -22,7 +23,16 @@ class Augmentation(Layer):
     def declare(self, spec: Spec) -> Declaration:
         field = one_field(spec, self.kind, ragged=False)
         if len(field.shape) != 3:
-            raise ShapeError(f"{self.kind} takes images of shape (rows, columns, channels), got {field.shape}")
+            raise ShapeError(
+                f"{self.kind} takes images of shape (rows, columns, channels), got {field.shape}: bring them there "
+                "with {type: reshape}"
+            )
+        for option, pixels in self.pixels.items():
+            if pixels >= min(field.shape[:2]):
+                raise ShapeError(
+                    f"{self.kind}: {option} is {pixels}, which leaves nothing of images of {field}: set it below "
+                    f"{min(field.shape[:2])}"
+                )
         return Declaration(field)
 
     def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
@@ -44,6 +54,11 @@ class Augmentation(Layer):
             return dx
 
         return y, backward
+
+    @property
+    def pixels(self) -> Mapping[str, int]:
+        """Options that must be less than the sides of an image."""
+        return {}
 
     @abstractmethod
     def _change(self, image: Array, draw: Array, out: Array) -> None:

@@ -1,5 +1,6 @@
 """Images with a hole."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import numpy as np
@@ -16,6 +17,10 @@ class Cutout(Augmentation):
 
     def __init__(self, size: Annotated[Count, Doc("Side of the square, in pixels.")] = 8) -> None:
         self.size = size
+
+    @property
+    def pixels(self) -> Mapping[str, int]:
+        return {"size": self.size}
 
     def _change(self, image: Array, draw: Array, out: Array) -> None:
         np.copyto(out, image)

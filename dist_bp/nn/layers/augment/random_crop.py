@@ -1,5 +1,6 @@
 """Cut-outs of images with a margin."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from dist_bp.nn.layers.augment.base import Augmentation
@@ -15,6 +16,10 @@ class RandomCrop(Augmentation):
 
     def __init__(self, padding: Annotated[Count, Doc("Width of the margin, in pixels.")] = 4) -> None:
         self.padding = padding
+
+    @property
+    def pixels(self) -> Mapping[str, int]:
+        return {"padding": self.padding}
 
     def _change(self, image: Array, draw: Array, out: Array) -> None:
         move(image, *self._offset(draw), out)
