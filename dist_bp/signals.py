@@ -55,6 +55,13 @@ Signal = Any
 """An array (n, *shape), a `Ragged`, or a dict of named signals: the same tree as the spec."""
 
 
+WANTED = {
+    "float": ("numbers", "put {type: embedding} before it"),
+    "int": ("whole numbers", "make some with {type: categories} or {type: integers} in data.preprocess"),
+}
+"""What a layer takes of a kind, and what to do where it is of the other."""
+
+
 def one_field(spec: Spec, who: str, kind: str = "float", ragged: bool = True) -> Field:
     """The field that a layer works on. Raises ShapeError where `spec` is none, or one of another kind."""
     if not isinstance(spec, Field):
@@ -63,10 +70,8 @@ def one_field(spec: Spec, who: str, kind: str = "float", ragged: bool = True) ->
             "{type: branches}"
         )
     if spec.kind != kind:
-        raise ShapeError(
-            f"{who} takes {'numbers' if kind == 'float' else 'whole numbers'}, its input is {spec}"
-            + (": put {type: embedding} before it" if kind == "float" else "")
-        )
+        words, remedy = WANTED[kind]
+        raise ShapeError(f"{who} takes {words}, its input is {spec}: {remedy}")
     if spec.ragged and not ragged:
         raise ShapeError(f"{who} takes samples of one length, its input is {spec}")
     return spec

@@ -8,7 +8,19 @@ import pytest
 from tests.commands import run_here
 
 RESHAPE = "bring them there with {type: reshape}"
-SHAPES = {"rows": (5,), "images": (8, 8, 1), "sequences": (12, 3)}
+RANDOM = np.random.default_rng(0)
+SAMPLES, ROWS = 30, RANDOM.normal(size=(30, 5))
+DATA = {
+    "rows": ("{type: npz, path: data.npz}", {"x": ROWS}),
+    "images": ("{type: npz, path: data.npz}", {"x": RANDOM.normal(size=(30, 8, 8, 1))}),
+    "sequences": ("{type: npz, path: data.npz}", {"x": RANDOM.normal(size=(30, 12, 3))}),
+    "ragged": ("{type: npz, path: data.npz}", {"x": RANDOM.normal(size=(60, 3)), "x_lengths": np.full(30, 2)}),
+    "whole numbers": (
+        "{type: npz, path: data.npz}, preprocess: [{type: integers}]",
+        {"x": RANDOM.integers(0, 9, (30, 5))},
+    ),
+    "named": ("{type: npz, path: data.npz, inputs: {a: x, b: x}}", {"x": ROWS}),
+}
 MISFITS = {
     "a kernel larger than the image": (
         "images",
@@ -58,7 +70,52 @@ MISFITS = {
     "numbers into an embedding": (
         "rows",
         "[{type: embedding, size: 4}, flatten, {type: dense, units: 3}]",
-        ["layer 0: embedding takes whole numbers, its input is 5"],
+        ["layer 0: embedding takes whole numbers, its input is 5: make some with {type: categories}"],
+    ),
+    "whole numbers into a layer of numbers": (
+        "whole numbers",
+        "[{type: dense, units: 3}]",
+        ["layer 0: dense takes numbers, its input is 5, whole numbers: put {type: embedding} before it"],
+    ),
+    "samples of different lengths": (
+        "ragged",
+        "[{type: dense, units: 4}, flatten, {type: dense, units: 3}]",
+        ["layer 1: flatten takes samples of one length, its input is any x 4"],
+    ),
+    "samples of different lengths into a norm over samples": (
+        "ragged",
+        "[batch_norm, {type: dense, units: 3}]",
+        ["layer 0: batch_norm takes samples of one length, its input is any x 3"],
+    ),
+    "a class for each where a class is wanted": (
+        "ragged",
+        "[{type: dense, units: 3}]",
+        [
+            "cross_entropy: the last layer gives any x 3, an output for each position of samples of different lengths, "
+            "and a target is for a whole sample: give a target for each position"
+        ],
+    ),
+    "several inputs into a layer of one": (
+        "named",
+        "[{type: dense, units: 3}]",
+        ["layer 0: dense takes one input, here are 2 (a, b): bring them together with {type: branches}"],
+    ),
+    "wrong layers in several branches": (
+        "named",
+        "[{type: branches, inputs: {a: [{type: conv2d, filters: 2, kernel: 3}], b: [{type: embedding, size: 3}]}},"
+        " {type: dense, units: 3}]",
+        [
+            "layer 0: a: layer 0: conv2d takes samples of shape",
+            "layer 0: b: layer 0: embedding takes whole numbers",
+        ],
+    ),
+    "inputs without branches and branches without inputs": (
+        "named",
+        "[{type: branches, inputs: {a: [], c: []}}, {type: dense, units: 3}]",
+        [
+            "layer 0: branches: there is no input 'c', only a, b",
+            "layer 0: branches: the input 'b' has no layers: add `b: []`",
+        ],
     ),
     "one input into branches": (
         "rows",
@@ -105,7 +162,7 @@ def test_what_is_wrong_with_options_is_told_before_the_data_is_read(workplace: P
     - {type: conv1d, filters: 4, kernel: [3, 3]}
     - {type: branches, inputs: {}}
     - {type: branches, inputs: {a: dense}}"""
-    code, lines = train("nothing", layers, command="validate")
+    code, lines = train("rows", layers, command="validate")
     assert code == 2
     assert [line.partition("model.layers.")[2] for line in lines] == [
         "0.filters: must be at least 1, got 0",
@@ -124,11 +181,11 @@ def test_what_is_wrong_with_options_is_told_before_the_data_is_read(workplace: P
 
 def train(data: str, layers: str, command: str = "train") -> tuple[int, list[str]]:
     """Exit code and lines of errors."""
-    if data in SHAPES:
-        random = np.random.default_rng(0)
-        np.savez("data.npz", x=random.normal(size=(30, *SHAPES[data])), y=random.integers(0, 3, 30))
+    source, arrays = DATA[data]
+    if command == "train":
+        np.savez("data.npz", y=np.arange(SAMPLES) % 3, **arrays)
     Path("job.yaml").write_text(
-        f"name: misfit\ndata: {{source: {{type: npz, path: data.npz}}}}\nmodel:\n  layers: {layers}\n"
+        f"name: misfit\ndata: {{source: {source}}}\nmodel:\n  layers: {layers}\n"
         "loss: cross_entropy\ntrain: {optimizer: sgd, epochs: 1, batch_size: 8}\nscaling: {num_workers: 0}\n"
     )
     ended = run_here(command, "job.yaml")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dist_bp.errors import ConfigError, ShapeError
-from dist_bp.nn import Group, Layer, Model, check_gradients
+from dist_bp.nn import Group, Layer, Model
 from dist_bp.nn.layers.augment.cutout import Cutout
 from dist_bp.nn.layers.augment.moving import move
 from dist_bp.nn.layers.augment.random_crop import RandomCrop
@@ -29,7 +29,6 @@ def test_every_augmentation(layer: Layer) -> None:
     assert changed.mean() > 0.5
     own = [Group(3, 0, 8), Group(4, 8, 16)]
     np.testing.assert_array_equal(net.step(x[24:], ctx=net.context(), groups=own).outputs, first[24:])
-    assert check_gradients([layer], x[:4]) < 1e-6
     assert not net.step(x[:0]).outputs.size
 
 

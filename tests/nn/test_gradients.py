@@ -1,4 +1,4 @@
-"""Central differences in float64 for every layer, activation and loss."""
+"""Central differences in float64 for layers together, activations and losses; each layer alone is in the contract."""
 
 import numpy as np
 import pytest
@@ -42,18 +42,11 @@ TOLERANCE = 1e-6
 UNEVEN = [Group(4, 0, 3), Group(5, 3, 6), Group(6, 6, 7)]
 
 LAYERS: dict[str, tuple[list[Layer], Shape]] = {
-    "dense": ([Dense(5)], (4,)),
-    "dense without bias": ([Dense(5, bias=False)], (4,)),
     "two dense": ([Dense(5, "tanh"), Dense(3)], (4,)),
     "dropout": ([Dense(6), Dropout(0.4), Dense(3)], (4,)),
-    "batch_norm": ([BatchNorm()], (4,)),
-    "batch_norm over positions": ([BatchNorm()], (3, 2, 4)),
     "batch_norm after dense": ([Dense(5), BatchNorm(), Activation("tanh"), Dense(3)], (4,)),
-    "layer_norm": ([LayerNorm()], (6,)),
-    "layer_norm over positions": ([LayerNorm()], (2, 3, 4)),
     "flatten": ([Flatten(), Dense(3)], (2, 3)),
     "reshape": ([Dense(6), Reshape((3, 2)), LayerNorm(), Flatten(), Dense(2)], (4,)),
-    "residual": ([Residual([Dense(5, "silu"), Dense(4)])], (4,)),
     "residual with batch_norm": (
         [
             Dense(5),
@@ -73,12 +66,6 @@ def test_layers(case: str, training: bool) -> None:
     layers, shape = LAYERS[case]
     x = normal((7, *shape), seed=1)
     assert check_gradients(layers, x, groups=UNEVEN, training=training) <= TOLERANCE
-
-
-@pytest.mark.parametrize("name", ACTIVATIONS)
-def test_activations(name: str) -> None:
-    x = 2.0 * away_from_zero((5, 6), seed=2)
-    assert check_gradients([Activation(name)], x) <= TOLERANCE
 
 
 @pytest.mark.parametrize("function", [LeakyRelu(0.3), LeakyRelu(1.7), Elu(0.3), Elu(1.7), Gelu("tanh")], ids=str)

@@ -181,6 +181,16 @@ def test_misfits(
         loss.check(Field(output_shape), target(classes, target_shape))
 
 
+@pytest.mark.parametrize("loss", [CrossEntropy(), BinaryCrossEntropy(), MeanSquaredError()], ids=lambda loss: loss.name)
+def test_outputs_and_targets_differ_in_length_both_or_neither(loss: Loss) -> None:
+    count = None if isinstance(loss, MeanSquaredError) else 2
+    several, one = Field((2,), ragged=True), Field((2,))
+    with pytest.raises(ShapeError, match="gives any x 2, an output for each position"):
+        loss.check(several, target(count))
+    with pytest.raises(ShapeError, match="gives 2 for a whole sample: keep to layers"):
+        loss.check(one, Field((), "float" if count is None else "int", True, count))
+
+
 def test_two_problems_are_shown_at_once() -> None:
     with pytest.raises(ShapeError) as caught:
         CrossEntropy(class_weights=[1.0]).check(Field((3,)), target(10))

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal, NamedTuple
 import numpy as np
 
 from dist_bp.component import Component
+from dist_bp.errors import ShapeError
 from dist_bp.nn.context import Context
 from dist_bp.nn.losses.rows import rows_of
 from dist_bp.signals import Field, Signal
@@ -71,6 +72,20 @@ class Loss(Component):
         """Of each row of `outputs` (n, k) and `targets` (n,) or (n, k): its terms (n, j), whose mean is its loss, and
         (n, k) the derivatives of their sum. Neither argument is written; both results are of the context's memory.
         """
+
+
+def check_lengths(loss: str, output: Field, target: Field) -> None:
+    """Raises ShapeError where only one of the two is of samples of different lengths."""
+    if output.ragged and not target.ragged:
+        raise ShapeError(
+            f"{loss}: the last layer gives {output}, an output for each position of samples of different lengths, and "
+            "a target is for a whole sample: give a target for each position"
+        )
+    if target.ragged and not output.ragged:
+        raise ShapeError(
+            f"{loss}: the targets are {target}, one for each position of samples of different lengths, and the last "
+            f"layer gives {output} for a whole sample: keep to layers that take each position by itself"
+        )
 
 
 def units(output: Field) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from dist_bp.errors import ConfigError, ShapeError
 from dist_bp.messages import plural
 from dist_bp.nn.context import Context
-from dist_bp.nn.losses.base import Loss, flatten, units
+from dist_bp.nn.losses.base import Loss, check_lengths, flatten, units
 from dist_bp.options import Doc, Fraction, NonNegative
 from dist_bp.signals import Field
 from dist_bp.types import Array
@@ -57,6 +57,7 @@ class CrossEntropy(Loss):
         classes = target.count
         if classes is None:
             raise ShapeError("cross_entropy needs class labels, the targets are numbers: use mse, mae or huber")
+        check_lengths(self.name, output, target)
         problems = []
         if (output.shape, output.ragged) != ((*target.shape, classes), target.ragged):
             problems.append(
