@@ -75,12 +75,13 @@ class Caller:
             watch()
             atexit.register(lambda: leave(exit_code(1)))
 
-    def late(self) -> None:
+    def late(self) -> Future[Any] | None:
         """The last call, by which Ray ends, takes its time: the next connection waits for it, as does this process."""
         if not self._late:
             self._late = True
             watch()
             atexit.register(self._leave)
+        return self._last
 
     def rest(self, seconds: float) -> None:
         """Waits for a call that is `late`. Raises RayLost at the deadline."""

@@ -215,7 +215,6 @@ class Cluster:
         try:
             self._call("it ended", self._ray.shutdown, patience(END_SECONDS))
         except RayLost as error:
-            CALLER.late()
-            self._warden.stay()
+            self._warden.stay(CALLER.late())
             if self._watch and not self._watch.trouble.done():
                 self._watch.trouble.set_result(str(error))

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
-from dist_bp.processes import Known, alive, descendants, known, logging_to, mentioning
+from dist_bp.processes import Known, alive, descendants, known, logging_to, mentioning, name_of
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -47,6 +47,7 @@ class Warden:
     def __init__(self) -> None:
         self._folders: list[Path] = []
         self._stays = False
+        self._ending: Future[Any] | None = None
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
@@ -58,6 +59,8 @@ class Warden:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._ending:
+            self._end_all_but_the_gcs(self._ending)
         self._tell("dismiss", None)
         if self._stays:
             deadline = time.monotonic() + 2 * KILL_SECONDS
@@ -111,11 +114,19 @@ class Warden:
         """Processes of `also` that are to outlive this warden."""
         self._tell("spare", list(pids))
 
-    def stay(self) -> None:
+    def stay(self, ending: "Future[Any] | None" = None) -> None:
         """When it is left the warden clears up, and once more when the driver has ended: threads of it that cannot be
-        stopped may still start processes."""
-        self._stays = True
+        stopped may still start processes. `ending` is a call that still ends Ray."""
+        self._stays, self._ending = True, ending
         self.settle()
+
+    def _end_all_but_the_gcs(self, ending: "Future[Any]") -> None:
+        """Gives the call that ends Ray time to get to its end once nothing else can hold it up: it asks the GCS, and
+        where that is gone Ray ends this process after a minute."""
+        from concurrent.futures import wait
+
+        self._tell("free", None)
+        wait([ending], 2 * KILL_SECONDS)
 
     def run(self, command: list[str], environment: dict[str, str] | None = None) -> None:
         """A command for after the driver was killed, once its processes are gone, and what its environment adds."""
@@ -174,6 +185,8 @@ class Guard:
                 self._known = {pid: started for pid, started in self._known.items() if pid not in value}
             elif kind == "command":
                 self._commands.append(value)
+            elif kind == "free":
+                self._end_processes(spared="gcs_server")
             else:
                 dismissed = True
                 self._clear_up()
@@ -243,11 +256,12 @@ class Guard:
             found |= mentioning(str(folder)) | logging_to(folder)
         self._known |= known(found - self._strangers)
 
-    def _end_processes(self) -> None:
+    def _end_processes(self, spared: str | None = None) -> None:
+        """`spared` is the name of those that go on."""
         deadline = time.monotonic() + KILL_SECONDS
         while time.monotonic() < deadline:
             self._look()
-            left = alive(self._known)
+            left = {pid for pid in alive(self._known) if spared is None or name_of(pid) != spared}
             if not left:
                 return
             for pid in left:
