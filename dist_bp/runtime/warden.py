@@ -60,8 +60,10 @@ class Warden:
 
     def __exit__(self, *_: object) -> None:
         if self._ending:
-            self._end_all_but_the_gcs(self._ending)
-        self._tell("dismiss", None)
+            self._tell("free", None)
+            self._ending.add_done_callback(lambda _: self._tell("dismiss", None))
+        else:
+            self._tell("dismiss", None)
         if self._stays:
             deadline = time.monotonic() + 2 * KILL_SECONDS
             while any(folder.exists() for folder in self._folders) and time.monotonic() < deadline:
@@ -116,17 +118,13 @@ class Warden:
 
     def stay(self, ending: "Future[Any] | None" = None) -> None:
         """When it is left the warden clears up, and once more when the driver has ended: threads of it that cannot be
-        stopped may still start processes. `ending` is a call that still ends Ray."""
+        stopped may still start processes.
+
+        `ending` is a call that still ends Ray. Until it has, the GCS is left alone: the call asks it, and where it is
+        gone Ray ends the driver after a minute.
+        """
         self._stays, self._ending = True, ending
         self.settle()
-
-    def _end_all_but_the_gcs(self, ending: "Future[Any]") -> None:
-        """Gives the call that ends Ray time to get to its end once nothing else can hold it up: it asks the GCS, and
-        where that is gone Ray ends this process after a minute."""
-        from concurrent.futures import wait
-
-        self._tell("free", None)
-        wait([ending], 2 * KILL_SECONDS)
 
     def run(self, command: list[str], environment: dict[str, str] | None = None) -> None:
         """A command for after the driver was killed, once its processes are gone, and what its environment adds."""
@@ -186,6 +184,7 @@ class Guard:
             elif kind == "command":
                 self._commands.append(value)
             elif kind == "free":
+                dismissed = True
                 self._end_processes(spared="gcs_server")
             else:
                 dismissed = True
