@@ -177,6 +177,7 @@ def _environment(head: Head) -> dict[str, str]:
         | SWITCHES
         | AHEAD
         | {"RAY_AUTH_TOKEN_PATH": str(head.token_path), "PATH": path, MARK: str(head.folder)}
+        | {"TMPDIR": str(head.folder)}  # what a killed process of Ray or of a job leaves there goes with the head
     )
 
 

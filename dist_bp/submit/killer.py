@@ -11,7 +11,7 @@ import signal
 import sys
 from pathlib import Path
 
-SPARED = b"dist_bp.runtime.warden"
+SPARED = b"dist_bp.runtime.guard"
 SECONDS = 60
 """After which it ends itself: Ray may wait without an end."""
 

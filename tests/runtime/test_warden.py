@@ -92,9 +92,42 @@ def test_what_started_just_before_the_kill_is_known_by_the_folder_in_its_command
 def test_a_warden_goes_with_its_driver_and_knows_only_descendants() -> None:
     before = descendants(os.getpid())
     with Warden():
-        (warden,) = (descendants(os.getpid()) - before) & mentioning("dist_bp.runtime.warden")
+        (warden,) = (descendants(os.getpid()) - before) & mentioning("dist_bp.runtime.guard")
         assert start_time(warden)
         assert os.getppid() not in descendants(os.getpid())
         assert {os.getpid(), warden} <= descendants(os.getppid())
     assert start_time(warden) is None
     assert start_time(2**22 + 1) is None
+
+
+NESTED = """
+import subprocess, sys, tempfile, time
+from pathlib import Path
+from dist_bp.runtime.warden import Warden
+INNER = "import tempfile, time; from dist_bp.runtime.warden import Warden\\n" \\
+    "with Warden() as warden, warden.temporary_files():\\n" \\
+    "    warden.run(['touch', 'told by the inner'])\\n" \\
+    "    print(tempfile.mkdtemp(), flush=True); time.sleep(600)"
+with Warden() as warden:
+    warden.guard(Path(sys.argv[1]))
+    warden.run(["touch", "told by the outer"])
+    inner = subprocess.Popen([sys.executable, "-c", INNER])
+    time.sleep(600)
+"""
+
+
+def test_what_a_guarded_process_has_its_own_warden_for_is_removed(workplace: Path) -> None:
+    """As for a trial of a sweep that is killed: its warden is among the processes that the sweep's warden ends."""
+    command = [sys.executable, "-c", NESTED, str(workplace / "remains")]
+    driver = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert driver.stdout
+    temporary = Path(driver.stdout.readline().strip()).parent
+    assert temporary.name.startswith("dist_bp-")
+    time.sleep(1)
+    driver.kill()
+    driver.communicate()
+    deadline = time.monotonic() + 20
+    while temporary.exists() or not Path("told by the outer").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert not Path("told by the inner").exists(), "the outer one closes the whole"
