@@ -57,7 +57,7 @@ jobs = st.fixed_dictionaries(
 
 
 @given(job=jobs)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_rendering_and_loading_gives_the_same(tmp_path, job):
     config = JobConfig.model_validate(job)
     path = tmp_path / "rendered.yaml"

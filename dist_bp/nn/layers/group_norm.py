@@ -8,24 +8,14 @@ import numpy as np
 from dist_bp.errors import ShapeError
 from dist_bp.messages import plural
 from dist_bp.nn.context import Context
-from dist_bp.nn.gradients import Gradients
-from dist_bp.nn.layer import Declaration, Layer
-from dist_bp.nn.layers.normalizing import (
-    affine_gradients,
-    along_rows,
-    gain_and_offset,
-    in_rows,
-    inverse_root,
-    scaled,
-    sum_rows,
-)
-from dist_bp.nn.types import Backward, Views
+from dist_bp.nn.layer import Declaration
+from dist_bp.nn.layers.normalizing import Normalizing, along_rows, gain_and_offset, in_rows, sum_rows
 from dist_bp.options import Count, Doc, Positive
 from dist_bp.signals import Spec, one_field
-from dist_bp.types import Array
+from dist_bp.types import Array, Shape
 
 
-class GroupNorm(Layer):
+class GroupNorm(Normalizing):
     """Normalises each sample over its positions, some channels together.
 
     As LayerNorm, with mean and variance over all positions and the channels of a group (Wu & He 2018, eq. 7): nothing
@@ -39,8 +29,8 @@ class GroupNorm(Layer):
         groups: Annotated[Count, Doc("How many groups of channels; 1: all together.")] = 32,
         epsilon: Annotated[Positive, Doc("Added to the variance.")] = 1e-5,
     ) -> None:
+        super().__init__(epsilon)
         self.groups = groups
-        self.epsilon = epsilon
 
     def declare(self, spec: Spec) -> Declaration:
         field = one_field(spec, self.kind, ragged=False)
@@ -54,42 +44,17 @@ class GroupNorm(Layer):
             )
         return Declaration(field, parameters)
 
-    def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
-        normal, y = ctx.buffer("normal", x.shape), ctx.buffer("y", x.shape)
-        per_sample = (len(x), 1, x.shape[-1])
-        mean, inverse = ctx.buffer("mean", per_sample), ctx.buffer("inverse", per_sample)
-        centred, squares = in_rows(normal, len(x)), in_rows(y, len(x))
-        self._mean(x, mean, ctx)
-        np.subtract(in_rows(x, len(x)), along_rows(mean, x, ctx), out=centred)
-        np.multiply(centred, centred, out=squares)
-        self._mean(y, inverse, ctx)
-        inverse_root(inverse, self.epsilon, out=inverse)
-        np.multiply(centred, along_rows(inverse, x, ctx), out=centred)
-        scaled(normal, params, y, ctx)
+    def _averages(self, shape: Shape) -> Shape:
+        return shape[0], 1, shape[-1]
 
-        def backward(dy: Array, grads: Gradients) -> Array | None:
-            affine_gradients(dy, normal, grads, ctx)
-            if not ctx.needs_input_grad:
-                return None
-            scratch = ctx.buffer("scratch", x.shape)
-            d, n, product = (in_rows(a, len(x)) for a in (dy, normal, scratch))
-            np.multiply(in_rows(dy), along_rows(params["gain"], x, ctx), out=in_rows(dy))
-            np.multiply(d, n, out=product)
-            self._mean(dy, mean, ctx)
-            np.subtract(d, along_rows(mean, x, ctx), out=d)
-            self._mean(scratch, mean, ctx)
-            np.multiply(n, along_rows(mean, x, ctx), out=product)
-            np.subtract(d, product, out=d)
-            np.multiply(d, along_rows(inverse, x, ctx), out=d)
-            return dy
-
-        return y, backward
-
-    def _mean(self, values: Array, out: Array, ctx: Context) -> None:
-        """Of each sample over positions and the channels of a group, for each channel: `out` (n, 1, channels)."""
+    def _average(self, values: Array, out: Array, ctx: Context) -> None:
+        """Over positions and the channels of a group, for each channel: `out` (n, 1, channels)."""
         sum_rows(in_rows(values, len(values)), values, ctx, out=out)
         groups = out.reshape(len(out), self.groups, out.shape[-1] // self.groups)
         means = ctx.buffer("means", (len(out), self.groups, 1))
         np.add.reduce(groups, axis=2, keepdims=True, out=means)
         np.divide(means, math.prod(values.shape[1:]) // self.groups, out=means)
         np.copyto(groups, means)
+
+    def _each(self, operation: np.ufunc, x: Array, averages: Array, out: Array, ctx: Context) -> None:
+        operation(in_rows(x, len(x)), along_rows(averages, x, ctx), out=in_rows(out, len(x)))

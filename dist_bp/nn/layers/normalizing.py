@@ -1,6 +1,7 @@
-"""What layers that normalise share: gain and offset, and the inverse root of a variance."""
+"""What layers that normalise share: gain and offset, the inverse root of a variance, and samples each by itself."""
 
 import math
+from abc import abstractmethod
 
 import numpy as np
 
@@ -8,8 +9,8 @@ from dist_bp.errors import ShapeError
 from dist_bp.nn.context import Context
 from dist_bp.nn.gradients import Gradients
 from dist_bp.nn.initializers import Constant
-from dist_bp.nn.layer import Parameter
-from dist_bp.nn.types import Views
+from dist_bp.nn.layer import Layer, Parameter
+from dist_bp.nn.types import Backward, Views
 from dist_bp.types import Array, Shape
 
 
@@ -70,3 +71,50 @@ def inverse_root(variance: Array, epsilon: float, out: Array) -> None:
     np.add(variance, epsilon, out=out)
     np.sqrt(out, out=out)
     np.reciprocal(out, out=out)
+
+
+class Normalizing(Layer):
+    """Normalises each sample by itself: y = gain * (x - mean) / sqrt(variance + epsilon) + offset."""
+
+    def __init__(self, epsilon: float) -> None:
+        self.epsilon = epsilon
+
+    def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
+        normal, y = ctx.buffer("normal", x.shape), ctx.buffer("y", x.shape)
+        mean, inverse = (ctx.buffer(name, self._averages(x.shape)) for name in ("mean", "inverse"))
+        self._average(x, mean, ctx)
+        self._each(np.subtract, x, mean, normal, ctx)
+        np.multiply(normal, normal, out=y)
+        self._average(y, inverse, ctx)
+        inverse_root(inverse, self.epsilon, out=inverse)
+        self._each(np.multiply, normal, inverse, normal, ctx)
+        scaled(normal, params, y, ctx)
+
+        def backward(dy: Array, grads: Gradients) -> Array | None:
+            affine_gradients(dy, normal, grads, ctx)
+            if not ctx.needs_input_grad:
+                return None
+            scratch = ctx.buffer("scratch", x.shape)
+            np.multiply(in_rows(dy), along_rows(params["gain"], x, ctx), out=in_rows(dy))
+            self._average(dy, mean, ctx)
+            self._each(np.subtract, dy, mean, dy, ctx)
+            np.multiply(dy, normal, out=scratch)
+            self._average(scratch, mean, ctx)
+            self._each(np.multiply, normal, mean, scratch, ctx)
+            np.subtract(dy, scratch, out=dy)
+            self._each(np.multiply, dy, inverse, dy, ctx)
+            return dy
+
+        return y, backward
+
+    @abstractmethod
+    def _averages(self, shape: Shape) -> Shape:
+        """The shape of the averages of samples `x` of a shape, with the rows."""
+
+    @abstractmethod
+    def _average(self, values: Array, out: Array, ctx: Context) -> None:
+        """Fills `out` with the averages over what is normalised together."""
+
+    @abstractmethod
+    def _each(self, operation: np.ufunc, x: Array, averages: Array, out: Array, ctx: Context) -> None:
+        """`out` = `operation` of each element of `x` and the average that it belongs to."""
