@@ -27,6 +27,11 @@ MISFITS = {
         "[{type: conv2d, filters: 4, kernel: 9, padding: valid}, flatten, {type: dense, units: 3}]",
         ["layer 0: a window of 9 x 9 does not fit into 8 x 8: make it smaller, or set padding: same"],
     ),
+    "a kernel that its dilation makes larger": (
+        "images",
+        "[{type: conv2d, filters: 4, kernel: 3, dilation: 4, padding: valid}, flatten, {type: dense, units: 3}]",
+        ["layer 0: a window of 3 x 3 (9 x 9 with its dilation) does not fit into 8 x 8: make it smaller"],
+    ),
     "a pool larger than what is left": (
         "images",
         "[{type: max_pool, size: 4}, {type: average_pool, size: 3}, flatten, {type: dense, units: 3}]",
@@ -40,7 +45,7 @@ MISFITS = {
     "groups of a convolution": (
         "images",
         "[{type: conv2d, filters: 6, kernel: 3, groups: 2}, flatten, {type: dense, units: 3}]",
-        ["layer 0: conv2d: its 2 groups must divide"],
+        ["layer 0: conv2d: its 2 groups must divide the 1 channel: set groups to 1"],
     ),
     "rows into a convolution": (
         "rows",

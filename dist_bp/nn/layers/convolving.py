@@ -9,6 +9,7 @@ from dist_bp.nn.context import Context
 from dist_bp.nn.gradients import Gradients
 from dist_bp.nn.layer import Declaration
 from dist_bp.nn.layers.affine import Activation, Affine, Bias, Start
+from dist_bp.nn.layers.channel_groups import check_groups
 from dist_bp.nn.layers.convolution import convolution
 from dist_bp.nn.layers.ending import Ending
 from dist_bp.nn.layers.windows import Windows
@@ -61,8 +62,7 @@ class Convolving(Affine):
             raise ShapeError(
                 f"{self.kind} takes samples of shape {wanted}, got {shape}: bring them there with {{type: reshape}}"
             )
-        if shape[-1] % self.groups:
-            raise ShapeError(f"{self.kind}: its {self.groups} groups must divide the {shape[-1]} channels")
+        check_groups(self.kind, self.groups, shape[-1], self.filters)
         windows = self._windows(shape)
         output = (*windows.count[: self.axes], self.filters)
         weight = (*windows.size[: self.axes], shape[-1] // self.groups, self.filters)

@@ -21,7 +21,10 @@ class GlobalAveragePool(Layer):
     def declare(self, spec: Spec) -> Declaration:
         field = one_field(spec, self.kind, ragged=False)
         if len(field.shape) < 2:
-            raise ShapeError(f"{self.kind} takes samples with positions and channels, got {field.shape}")
+            raise ShapeError(
+                f"{self.kind} takes samples with positions and channels, got {field.shape}: bring them there with "
+                "{type: reshape}"
+            )
         return Declaration(field.shaped(field.shape[-1:]))
 
     def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:

@@ -5,10 +5,9 @@ from typing import Annotated
 
 import numpy as np
 
-from dist_bp.errors import ShapeError
-from dist_bp.messages import plural
 from dist_bp.nn.context import Context
 from dist_bp.nn.layer import Declaration
+from dist_bp.nn.layers.channel_groups import check_groups
 from dist_bp.nn.layers.normalizing import Normalizing, along_rows, gain_and_offset, in_rows, sum_rows
 from dist_bp.options import Count, Doc, Positive
 from dist_bp.signals import Spec, one_field
@@ -35,13 +34,7 @@ class GroupNorm(Normalizing):
     def declare(self, spec: Spec) -> Declaration:
         field = one_field(spec, self.kind, ragged=False)
         parameters = gain_and_offset(field.shape, self.kind)
-        if field.shape[-1] % self.groups:
-            channels = field.shape[-1]
-            fitting = [str(groups) for groups in range(1, channels + 1) if channels % groups == 0]
-            raise ShapeError(
-                f"{self.kind}: its {self.groups} groups must divide the {plural(channels, 'channel')}: set groups to "
-                f"{' or '.join(fitting)}"
-            )
+        check_groups(self.kind, self.groups, field.shape[-1])
         return Declaration(field, parameters)
 
     def _averages(self, shape: Shape) -> Shape:

@@ -50,9 +50,10 @@ class Windows:
             before = after = [0, 0] if padding == "valid" else [*padding]
         made = cls(image, size, stride, dilation, (before[0], before[1]), (after[0], after[1]))
         if min(made.count) < 1:
+            wide = f" ({reach[0]} x {reach[1]} with its dilation)" if (*reach,) != size else ""
             raise ShapeError(
-                f"a window of {size[0]} x {size[1]} does not fit into {image[0]} x {image[1]}: make it smaller, or set "
-                "padding: same"
+                f"a window of {size[0]} x {size[1]}{wide} does not fit into {image[0]} x {image[1]}: make it smaller, "
+                "or set padding: same"
             )
         return made
 
