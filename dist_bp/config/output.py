@@ -1,6 +1,6 @@
 """A configuration as YAML, as flat parameters, and the JSON Schema of its files."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import yaml
@@ -82,16 +82,19 @@ def _flat(value: Any, key: str) -> Iterator[tuple[str, str | int | float]]:
     if isinstance(value, BaseModel):
         for name, inner in value:
             yield from _flat(inner, f"{key}.{name}" if key else name)
-    elif isinstance(value, tuple) and any(isinstance(item, BaseModel) for item in value):
-        for index, item in enumerate(value):
-            yield from _flat(item, f"{key}.{index}")
-    elif isinstance(value, dict) and any(isinstance(item, BaseModel) for item in value.values()):
-        for name, item in value.items():
+    elif _holds_sections(value):
+        parts: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, dict) else enumerate(value)
+        for name, item in parts:
             yield from _flat(item, f"{key}.{name}")
     elif isinstance(value, str | int | float) and not isinstance(value, bool):
         yield key, value
     else:
         yield key, inline(value)
+
+
+def _holds_sections(value: Any) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else ()
+    return any(isinstance(item, BaseModel) or _holds_sections(item) for item in inner)
 
 
 def inline(value: Any) -> str:

@@ -231,7 +231,7 @@ def _check_outputs(job: PreparedJob) -> None:
         job.loss.check(model.output, schema.target)
     except ShapeError as error:
         raise ShapeError([*error.problems, *_taken_for_classes(job)]) from error
-    outputs, targets = np.zeros((0, *model.output.shape)), job.prepared.split("train").targets[:0]
+    outputs, targets = np.zeros((0, *model.output.shape[-1:])), job.prepared.split("train").flat_targets[0][:0]
     for metric in job.metrics.values():
         metric.update(metric.empty(), outputs, targets)
 
