@@ -21,10 +21,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="dist_bp beside its peers and bounds")
     parser.add_argument("--blocks", type=int, default=7, help="blocks that count, besides one that warms up")
     parser.add_argument("--seconds", type=float, default=0.7, help="length of a block of one contender")
-    parser.add_argument("--work", type=_several(WORKS), default=list(WORKS), help=f"some of {','.join(WORKS)}")
+    parser.add_argument("--work", type=several(WORKS), default=list(WORKS), help=f"some of {','.join(WORKS)}")
     parser.add_argument("--servers", type=int, default=2, help="parameter servers of dist_bp")
     parser.add_argument(
-        "--only", type=_several(CONTENDERS), default=list(CONTENDERS), help=f"some of {','.join(CONTENDERS)}"
+        "--only", type=several(CONTENDERS), default=list(CONTENDERS), help=f"some of {','.join(CONTENDERS)}"
     )
     parser.add_argument("--results", type=Path, default=report.RESULTS, help="folder of the JSON and the plot")
     return parser.parse_args(arguments)
@@ -74,7 +74,7 @@ def main() -> None:
     report.plot(comparisons, options.results / "comparison.png")
 
 
-def _several(known: Collection[str]) -> Callable[[str], list[str]]:
+def several(known: Collection[str]) -> Callable[[str], list[str]]:
     def parse_list(text: str) -> list[str]:
         names = text.split(",")
         if wrong := [name for name in names if name not in known]:

@@ -66,7 +66,7 @@ def compare(
         for name in dict.fromkeys(measure.group for measure in measures):
             spec = specs[name]
             arguments = {"work": work, "folder": folder, **spec.arguments}
-            opened[name] = stack.enter_context(Group(spec.factory, spec.size, spec.threads, arguments))
+            opened[name] = stack.enter_context(Group(spec.factory, spec.size, spec.threads, arguments, spec.variables))
         agree(outcome, measures, opened)
         for measure in measures:
             outcome.steps[measure.key] = calibrate(opened[measure.group], measure, seconds)

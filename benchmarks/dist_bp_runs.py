@@ -44,7 +44,7 @@ def configuration(
     """The job that trains the work, as a configuration file says it."""
     momentum = {"type": "sgd", "learning_rate": work.rate, "momentum": MOMENTUM}
     adam = {"type": "adam", "learning_rate": work.rate}
-    hidden = [{"type": "dense", "units": units, "activation": "relu"} for units in work.sizes[1:-1]]
+    groups = {"group_size": work.batch // workers} if work.images else {}
     return {
         "name": "benchmark",
         "seed": SEED,
@@ -53,11 +53,12 @@ def configuration(
             "split": {"validation": 0, "test": 0},
             "prepared": str(folder / f"prepared-{os.getpid()}"),
         },
-        "model": {"layers": [*hidden, {"type": "dense", "units": work.sizes[-1]}]},
+        "model": {"layers": list(work.layers)},
         "loss": {"type": "cross_entropy"},
         "train": {
             "epochs": 100_000,
             "batch_size": work.batch,
+            **groups,
             "optimizer": adam if work.optimizer == "adam" else momentum,
             "stop": {"monitor": "train_loss"},
         },
@@ -88,8 +89,7 @@ def start_of(job: PreparedJob, work: Work, folder: Path) -> Snapshot:
     """Step 0 with the initial parameters that all contenders share."""
     vector = np.empty_like(job.initial.parameters)
     places = list(job.model.layout.named(vector).values())
-    arrays = [array for layer in read_inputs(work, folder).layers for array in layer]
-    for place, array in zip(places, arrays, strict=True):
+    for place, array in zip(places, read_inputs(work, folder).arrays, strict=True):
         np.copyto(place, array)
     return replace(job.initial, parameters=vector)
 

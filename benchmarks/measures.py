@@ -3,21 +3,31 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.works import Work
+from benchmarks.works import WORKS, Work
 
 WORKERS = 2
 REFERENCE = "dist_bp"
+BOTH = ("dense", "images")
+MALLOC = {
+    "MALLOC_MMAP_THRESHOLD_": str(2**30),
+    "MALLOC_TRIM_THRESHOLD_": str(2**31),
+    "MALLOC_TOP_PAD_": str(2**27),
+}
+"""The allocator keeps what it was given: without it PyTorch's large buffers are mapped and faulted in at each step."""
+OVER_SHARES = ("resnet",)
+"""Works with batch normalization: over a process's share of the batch, and in one process over the whole of it."""
 
 
 @dataclass(frozen=True)
 class GroupSpec:
-    """The processes that host a contender; `needs` are modules of the `bench` extra."""
+    """The processes that host a contender; `needs` are modules of the `bench` extra, `variables` environment."""
 
     factory: str
     size: int
     threads: int
     needs: tuple[str, ...] = ()
     arguments: dict[str, Any] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -26,7 +36,8 @@ class Measure:
 
     `members` of `group` do the steps by `method`, `fraction` being their part of the batch; `losses` is the method
     that returns the losses of steps, where it trains at all, and `contender` its name for `--only`. The measure is
-    compared as `over` / this one, and `goals` has what that ratio must reach, by the work's key.
+    compared as `over` / this one, and `goals` has what that ratio must reach, by the work's key. It runs works of these
+    `kinds` and `optimizers`; in those of `differs` it runs another algorithm.
     """
 
     key: str
@@ -39,20 +50,20 @@ class Measure:
     losses: str | None = None
     over: str = REFERENCE
     goals: dict[str, float] = field(default_factory=dict)
+    kinds: tuple[str, ...] = ("dense",)
     optimizers: tuple[str, ...] = ("momentum", "adam")
     differs: tuple[str, ...] = ()
 
     def runs(self, work: Work) -> bool:
-        return work.optimizer in self.optimizers
+        return work.kind in self.kinds and work.optimizer in self.optimizers
 
     def same_algorithm(self, work: Work) -> bool:
-        return self.losses is not None and work.optimizer not in self.differs
+        return self.losses is not None and work.key not in self.differs
 
 
 def goals(*values: float | None) -> dict[str, float]:
-    """In the order of the works."""
-    keys = ("small", "medium", "large", "large-adam")
-    return {key: value for key, value in zip(keys, values, strict=True) if value is not None}
+    """In the order of the works; the last ones may have none."""
+    return {key: value for key, value in zip(WORKS, values, strict=False) if value is not None}
 
 
 def groups(servers: int, example: bool) -> dict[str, GroupSpec]:
@@ -63,22 +74,53 @@ def groups(servers: int, example: bool) -> dict[str, GroupSpec]:
         "products": GroupSpec(f"{contenders}.products:Products", WORKERS, 1),
         "ddp": GroupSpec(f"{contenders}.pytorch:PyTorch", WORKERS, 1, ("torch",), {"threads": 1}),
         "torch": GroupSpec(f"{contenders}.pytorch:PyTorch", 1, WORKERS, ("torch",), {"threads": WORKERS}),
+        "ddp_malloc": GroupSpec(f"{contenders}.pytorch:PyTorch", WORKERS, 1, ("torch",), {"threads": 1}, MALLOC),
+        "torch_malloc": GroupSpec(
+            f"{contenders}.pytorch:PyTorch", 1, WORKERS, ("torch",), {"threads": WORKERS}, MALLOC
+        ),
         "sklearn": GroupSpec(f"{contenders}.scikit_learn:ScikitLearn", 1, WORKERS, ("sklearn",)),
     }
 
 
-DDP_GOALS = goals(7, 2.3, 1.5, 2.0)
-TORCH_GOALS = goals(1.3, 1.0, 1.0, 0.95)
+DDP_GOALS = goals(7, 2.3, 1.5, 2.0, 1.2, 0.9)
+TORCH_GOALS = goals(1.3, 1.0, 1.0, 0.95, 1.0)
 SKLEARN_GOALS = goals(2, 1.8, 1.6, 1.8)
 
+
+def of_images(key: str, goals: dict[str, float], differs: tuple[str, ...] = ()) -> tuple[Measure, Measure]:
+    """A contender in PyTorch with raised thresholds of malloc; and with its images channels last, too."""
+
+    def variant(name: str, title: str, method: str) -> Measure:
+        own = f"{key}_{name}"
+        return Measure(
+            own, title, key, f"{key}_malloc", method, losses=method, goals=goals, kinds=("images",), differs=differs
+        )
+
+    return (
+        variant("malloc", "the same, malloc thresholds raised", "run"),
+        variant("channels_last", "the same, and channels last", "run_channels_last"),
+    )
+
+
 MEASURES = (
-    Measure(REFERENCE, "dist_bp, 2 workers", "dist_bp", "ray", losses="run"),
-    Measure("ddp", "PyTorch DDP, gloo, 2 x 1 thread", "ddp", "ddp", losses="run", goals=DDP_GOALS),
+    Measure(REFERENCE, "dist_bp, 2 workers", "dist_bp", "ray", losses="run", kinds=BOTH),
+    Measure("ddp", "PyTorch DDP, gloo, 2 x 1 thread", "ddp", "ddp", losses="run", goals=DDP_GOALS, kinds=BOTH),
     Measure("ddp_fused", "the same, fused optimizer", "ddp", "ddp", "run_fused", losses="run_fused", goals=DDP_GOALS),
-    Measure("torch", "PyTorch, 1 process, 2 threads", "torch", "torch", losses="run", goals=TORCH_GOALS),
+    *of_images("ddp", DDP_GOALS),
+    Measure(
+        "torch",
+        "PyTorch, 1 process, 2 threads",
+        "torch",
+        "torch",
+        losses="run",
+        goals=TORCH_GOALS,
+        kinds=BOTH,
+        differs=OVER_SHARES,
+    ),
     Measure(
         "torch_fused", "the same, fused optimizer", "torch", "torch", "run_fused", losses="run_fused", goals=TORCH_GOALS
     ),
+    *of_images("torch", TORCH_GOALS, OVER_SHARES),
     Measure("sklearn", "scikit-learn, 2 threads", "sklearn", "sklearn", goals=SKLEARN_GOALS),
     Measure(
         "sklearn_batches",
@@ -88,7 +130,7 @@ MEASURES = (
         "run_batches",
         losses="run_batches",
         goals=SKLEARN_GOALS,
-        differs=("adam",),
+        differs=("large-adam",),
     ),
     Measure(
         "example",
@@ -106,9 +148,10 @@ MEASURES = (
         "bound",
         "unsynchronised",
         goals=goals(None, 0.85, 0.88, 0.80),
+        kinds=BOTH,
     ),
     Measure("products", "matrix products, 2 processes", "gemms", "products"),
-    Measure("alone", "1 worker alone", "bound", "unsynchronised", members=(0,), fraction=1 / WORKERS),
+    Measure("alone", "1 worker alone", "bound", "unsynchronised", members=(0,), fraction=1 / WORKERS, kinds=BOTH),
     Measure(
         "products_alone",
         "matrix products, 1 process alone",

@@ -4,9 +4,11 @@ import importlib
 import multiprocessing
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 from benchmarks.threads import environment, thread_counts, thread_variables
@@ -15,6 +17,7 @@ START_SECONDS = 120.0
 ANSWER_SECONDS = 180.0
 END_SECONDS = 30.0
 TERMINATE_SECONDS = 5.0
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class BenchmarkError(Exception):
@@ -23,16 +26,19 @@ class BenchmarkError(Exception):
 
 class Group:
     """The processes of one contender. Each makes `factory(rank=, size=, **arguments)`, a context manager, and then
-    calls its methods; `factory` is `module:Name`. `threads` is the number of threads of each process's libraries."""
+    calls its methods; `factory` is `module:Name`. `threads` is the number of threads of each process's libraries,
+    `variables` is added to their environment."""
 
-    def __init__(self, factory: str, size: int, threads: int, arguments: dict[str, Any]) -> None:
+    def __init__(
+        self, factory: str, size: int, threads: int, arguments: dict[str, Any], variables: Mapping[str, str] = NOTHING
+    ) -> None:
         self.factory = factory
         self._threads = threads
         self._connections: list[Connection] = []
         self._processes: list[Any] = []
         context = multiprocessing.get_context("spawn")
         try:
-            with environment(thread_variables(threads)):
+            with environment(thread_variables(threads) | dict(variables)):
                 for rank in range(size):
                     ours, theirs = context.Pipe()
                     given = {"rank": rank, "size": size, **arguments}
@@ -108,8 +114,19 @@ class Group:
 class Contender:
     """What a process of a group hosts; subclasses add the methods that are measured."""
 
+    _resident = 0
+
     def threads(self) -> dict[str, int]:
         return thread_counts()
+
+    def mark(self) -> None:
+        """From now on `grown` counts."""
+        Path("/proc/self/clear_refs").write_text("5")  # forgets the peak, see proc(5)
+        self._resident = _resident("VmRSS")
+
+    def grown(self) -> int:
+        """By how many bytes the resident memory has been at most above that of the mark."""
+        return _resident("VmHWM") - self._resident
 
     def close(self) -> None:
         pass
@@ -119,6 +136,11 @@ class Contender:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _resident(name: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
 
 
 def _serve(connection: Connection, factory: str, arguments: dict[str, Any]) -> None:

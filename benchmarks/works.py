@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from benchmarks.networks import CNN, RESNET, ImageNetwork, Layers
 from dist_bp.data.shards import epoch_order
 from dist_bp.types import Array
 
@@ -21,17 +22,39 @@ START = "start.npz"
 
 @dataclass(frozen=True)
 class Work:
-    """A dense network with rectifiers, trained on random samples; `batch` is the global batch."""
+    """A network trained on random samples; `batch` is the global batch.
+
+    It is a dense one with rectifiers, from inputs to classes by `sizes`, or one for `images`.
+    """
 
     key: str
     sizes: tuple[int, ...]
     batch: int
     optimizer: Literal["momentum", "adam"] = "momentum"
+    images: ImageNetwork | None = None
 
     @property
     def title(self) -> str:
         adam = ", Adam" if self.optimizer == "adam" else ""
-        return f"{'-'.join(map(str, self.sizes))} ({self.batch}){adam}"
+        name = self.images.title if self.images else "-".join(map(str, self.sizes))
+        return f"{name} ({self.batch}){adam}"
+
+    @property
+    def kind(self) -> Literal["dense", "images"]:
+        return "images" if self.images else "dense"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of a sample."""
+        return self.images.shape if self.images else self.sizes[:1]
+
+    @property
+    def layers(self) -> Layers:
+        """As dist_bp's configuration has them."""
+        if self.images:
+            return self.images.layers
+        hidden = [{"type": "dense", "units": units, "activation": "relu"} for units in self.sizes[1:-1]]
+        return [*hidden, {"type": "dense", "units": self.sizes[-1]}]
 
     @property
     def rate(self) -> float:
@@ -39,7 +62,19 @@ class Work:
 
     @property
     def parameters(self) -> int:
+        if self.images:
+            return sum(array.size for array in self.draw(np.random.default_rng(SEED)))
         return sum((inputs + 1) * outputs for inputs, outputs in pairwise(self.sizes))
+
+    def draw(self, generator: np.random.Generator) -> list[Array]:
+        """Initial parameters in the order of the layers: He's normal weights, biases of 0."""
+        if self.images:
+            return self.images.draw(generator)
+        arrays: list[Array] = []
+        for inputs, outputs in pairwise(self.sizes):
+            weight = generator.normal(0.0, np.sqrt(2 / inputs), (inputs, outputs))
+            arrays += [weight.astype(np.float32), np.zeros(outputs, np.float32)]
+        return arrays
 
 
 WORKS = {
@@ -49,19 +84,26 @@ WORKS = {
         Work("medium", (784, 512, 512, 10), 256),
         Work("large", (784, 1024, 1024, 10), 512),
         Work("large-adam", (784, 1024, 1024, 10), 512, "adam"),
+        Work("cnn", (28 * 28, 10), 128, images=CNN),
+        Work("resnet", (32 * 32 * 3, 10), 128, images=RESNET),
     )
 }
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a contender reads: samples x (n, inputs) and classes y (n,), the rows (steps, batch) of the global
-    batches of the first epochs, and the initial weight (inputs, outputs) and bias (outputs,) of each layer."""
+    """What a contender reads: samples x (n, *shape) and classes y (n,), the rows (steps, batch) of the global batches
+    of the first epochs, and the initial parameters in the order of the layers."""
 
     x: Array
     y: Array
     order: Array
-    layers: list[tuple[Array, Array]]
+    arrays: list[Array]
+
+    @property
+    def layers(self) -> list[tuple[Array, Array]]:
+        """Weight (inputs, outputs) and bias (outputs,) of each layer of a dense network."""
+        return list(zip(self.arrays[::2], self.arrays[1::2], strict=True))
 
     def rows(self, step: int, rank: int = 0, size: int = 1) -> Array:
         """The share of process `rank` of `size` of the global batch of a step; the epochs begin anew after the last."""
@@ -71,18 +113,14 @@ class Inputs:
 
 
 def write_inputs(work: Work, folder: Path, samples: int = SAMPLES) -> None:
-    """Draws the arrays of a work: normal samples with random classes, He's normal weights."""
+    """Draws the arrays of a work: normal samples with random classes, and its initial parameters."""
     generator = np.random.default_rng(SEED)
     np.savez(
         folder / DATA,
-        x=generator.normal(size=(samples, work.sizes[0])).astype(np.float32),
+        x=generator.normal(size=(samples, *work.shape)).astype(np.float32),
         y=generator.integers(0, work.sizes[-1], samples),
     )
-    arrays: dict[str, Array] = {}
-    for layer, (inputs, outputs) in enumerate(pairwise(work.sizes)):
-        weight = generator.normal(0.0, np.sqrt(2 / inputs), (inputs, outputs))
-        arrays[f"weight{layer}"] = weight.astype(np.float32)
-        arrays[f"bias{layer}"] = np.zeros(outputs, np.float32)
+    arrays = {f"parameter{number:03}": array for number, array in enumerate(work.draw(generator))}
     whole = samples // work.batch * work.batch
     epochs = [epoch_order(samples, SEED, epoch)[:whole] for epoch in range(EPOCHS)]
     np.savez(folder / START, order=np.concatenate(epochs).reshape(-1, work.batch), **arrays)
@@ -90,5 +128,4 @@ def write_inputs(work: Work, folder: Path, samples: int = SAMPLES) -> None:
 
 def read_inputs(work: Work, folder: Path) -> Inputs:
     with np.load(folder / DATA) as data, np.load(folder / START) as start:
-        layers = [(start[f"weight{layer}"], start[f"bias{layer}"]) for layer in range(len(work.sizes) - 1)]
-        return Inputs(data["x"], data["y"], start["order"], layers)
+        return Inputs(data["x"], data["y"], start["order"], [start[name] for name in sorted(start) if name != "order"])

@@ -27,6 +27,10 @@ class OnRay(Contender):
         """The losses of dist_bp's next steps, which it counts itself."""
         return self._run.train(count)
 
+    def worker_seconds(self, count: int) -> Array:
+        """(workers, 3): seconds of the next steps spent computing, pushing and waiting."""
+        return self._run.lease(count).worker_seconds
+
     def run_example(self, first: int, count: int) -> Array:
         if self._example is None:
             raise RuntimeError("the example was not asked for")

@@ -1,18 +1,22 @@
 """PyTorch: one process, or several under DistributedDataParallel with gloo."""
 
-from itertools import pairwise
+from functools import cached_property
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 
+from benchmarks.contenders.torch_network import network
 from benchmarks.processes import Contender
 from benchmarks.threads import thread_counts
-from benchmarks.works import MOMENTUM, Array, Inputs, Work, read_inputs
+from benchmarks.works import MOMENTUM, Array, Work, read_inputs
+
+Trained = tuple[torch.nn.Module, torch.optim.Optimizer]
 
 
 class PyTorch(Contender):
-    """Process `rank` of `size`. The network is there twice, with PyTorch's default optimizer and with its fused one."""
+    """Process `rank` of `size`. Each way to train has a network of its own, made where it is asked for: with PyTorch's
+    default optimizer, with its fused one, and with images that are kept channels last."""
 
     def __init__(self, work: Work, folder: Path, rank: int, size: int, threads: int) -> None:
         torch.set_num_threads(threads)
@@ -21,19 +25,24 @@ class PyTorch(Contender):
         if self._distributed:
             meeting = f"file://{folder / 'ddp'}"
             torch.distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=size)
+        self._work = work
         self._x = torch.from_numpy(self._inputs.x)
+        if work.images:  # the order of axes that PyTorch takes images in
+            self._x = self._x.movedim(-1, 1).contiguous()
         self._y = torch.from_numpy(self._inputs.y)
         steps = range(len(self._inputs.order))
         self._rows = [torch.from_numpy(self._inputs.rows(step, rank, size)) for step in steps]
-        self._default = self._build(work, fused=False)
-        self._fused = self._build(work, fused=True)
 
     def run(self, first: int, count: int) -> Array:
         """The losses of the steps over this process's rows, with the default optimizer."""
-        return self._train(*self._default, first, count)
+        return self._train(*self._default, self._x, first, count)
 
     def run_fused(self, first: int, count: int) -> Array:
-        return self._train(*self._fused, first, count)
+        return self._train(*self._fused, self._x, first, count)
+
+    def run_channels_last(self, first: int, count: int) -> Array:
+        model, optimizer, x = self._channels_last
+        return self._train(model, optimizer, x, first, count)
 
     def threads(self) -> dict[str, int]:
         return thread_counts() | {"torch": torch.get_num_threads()}
@@ -42,34 +51,36 @@ class PyTorch(Contender):
         if self._distributed:
             torch.distributed.destroy_process_group()
 
-    def _build(self, work: Work, fused: bool) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
-        model: torch.nn.Module = network(work, self._inputs)
+    @cached_property
+    def _default(self) -> Trained:
+        return self._with_optimizer(network(self._work, self._inputs), fused=False)
+
+    @cached_property
+    def _fused(self) -> Trained:
+        return self._with_optimizer(network(self._work, self._inputs), fused=True)
+
+    @cached_property
+    def _channels_last(self) -> tuple[torch.nn.Module, torch.optim.Optimizer, torch.Tensor]:
+        model = network(self._work, self._inputs).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return *self._with_optimizer(model, fused=False), self._x.contiguous(memory_format=torch.channels_last)
+
+    def _with_optimizer(self, model: torch.nn.Module, fused: bool) -> Trained:
         if self._distributed:
             model = torch.nn.parallel.DistributedDataParallel(model, gradient_as_bucket_view=True)
         parameters = model.parameters()
-        if work.optimizer == "adam":
-            return model, torch.optim.Adam(parameters, lr=work.rate, fused=fused)
-        return model, torch.optim.SGD(parameters, lr=work.rate, momentum=MOMENTUM, fused=fused)
+        if self._work.optimizer == "adam":
+            return model, torch.optim.Adam(parameters, lr=self._work.rate, fused=fused)
+        return model, torch.optim.SGD(parameters, lr=self._work.rate, momentum=MOMENTUM, fused=fused)
 
-    def _train(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer, first: int, count: int) -> Array:
+    def _train(
+        self, model: torch.nn.Module, optimizer: torch.optim.Optimizer, x: torch.Tensor, first: int, count: int
+    ) -> Array:
         losses = torch.empty(count)
         for number in range(count):
             rows = self._rows[(first + number) % len(self._rows)]
             optimizer.zero_grad()
-            loss = F.cross_entropy(model(self._x.index_select(0, rows)), self._y.index_select(0, rows))
+            loss = F.cross_entropy(model(x.index_select(0, rows)), self._y.index_select(0, rows))
             loss.backward()
             optimizer.step()
             losses[number] = loss.detach()
         return losses.numpy()
-
-
-def network(work: Work, inputs: Inputs) -> torch.nn.Sequential:
-    """The work's network with its initial parameters."""
-    modules: list[torch.nn.Module] = []
-    for (rows, columns), (weight, bias) in zip(pairwise(work.sizes), inputs.layers, strict=True):
-        linear = torch.nn.Linear(rows, columns)
-        with torch.no_grad():
-            linear.weight.copy_(torch.from_numpy(weight.T))
-            linear.bias.copy_(torch.from_numpy(bias))
-        modules += [linear, torch.nn.ReLU()]
-    return torch.nn.Sequential(*modules[:-1])

@@ -20,7 +20,7 @@ class ParameterServer:
 
     def __init__(self, work: Work, folder: Path) -> None:
         self._rate = work.rate
-        self._weights = [array for layer in read_inputs(work, folder).layers for array in layer]
+        self._weights = read_inputs(work, folder).arrays
         self._momentum = [np.zeros_like(weight) for weight in self._weights]
 
     def get_weights(self) -> list[Array]:

@@ -12,10 +12,11 @@ WARM_STEPS = 4
 class Unsynchronised(Contender):
     """Worker `rank` of `size`, computing the gradients of its share of the batches."""
 
-    def __init__(self, work: Work, folder: Path, rank: int, size: int) -> None:
+    def __init__(self, work: Work, folder: Path, rank: int, size: int, warm: int = WARM_STEPS) -> None:
         self._rank = rank
         self._run = ThreadRun(work, folder, workers=size, servers=1)
-        self._run.train(WARM_STEPS)
+        if warm:
+            self._run.train(warm)
 
     def run(self, first: int, count: int) -> None:
         self._run.compute(self._rank, first, count)
