@@ -33,8 +33,11 @@ def build_source(config: JobConfig) -> data.Source:
     return construct(source)  # type: ignore[no-any-return]
 
 
-def prepare(config: JobConfig) -> data.Prepared:
-    """Reads, splits and preprocesses the data into memory-mapped arrays, or opens what is there already."""
+def prepare(config: JobConfig, progress: Callable[[int, int], None] | None = None) -> data.Prepared:
+    """Reads, splits and preprocesses the data into memory-mapped arrays, or opens what is there already.
+
+    `progress` hears how many images are decoded, and of how many.
+    """
     return data.prepare(
         build_source(config),
         data.Split(config.data.split.validation, config.data.split.test, config.data.split.stratify),
@@ -45,6 +48,7 @@ def prepare(config: JobConfig) -> data.Prepared:
         task=config.data.task or task_hint(config),
         transform=config.data.target.transform,
         by_position=getattr(construct(config.loss), "activation", None) == "softmax",
+        progress=progress,
     )
 
 

@@ -52,6 +52,7 @@ SOURCES = Kind(
         "idx": "dist_bp.data.sources.idx:IdxSource",
         "csv": "dist_bp.data.sources.csv:CsvSource",
         "parquet": "dist_bp.data.sources.parquet:ParquetSource",
+        "image_folder": "dist_bp.data.sources.image_folder:ImageFolderSource",
     },
     own="function",
 )
@@ -66,6 +67,10 @@ PREPROCESSORS = Kind(
         "categories": "dist_bp.data.preprocess.categories:CategoriesStep",
         "integers": "dist_bp.data.preprocess.integers:Integers",
         "impute": "dist_bp.data.preprocess.impute:Impute",
+        "resize": "dist_bp.data.preprocess.resize:Resize",
+        "center_crop": "dist_bp.data.preprocess.center_crop:CenterCrop",
+        "grayscale": "dist_bp.data.preprocess.grayscale:Grayscale",
+        "rgb": "dist_bp.data.preprocess.rgb:Rgb",
     },
 )
 LAYERS = Kind(

@@ -9,7 +9,7 @@ from typing import IO
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 from rich.table import Table
 
 from dist_bp.config import JobConfig
@@ -56,16 +56,22 @@ class LineObserver(NoteObserver):
         self._validation = ""
         self._next = time.monotonic() + LINE_SECONDS
 
+    def images(self, done: int, total: int) -> None:
+        self._sometimes(f"decoding images: {done:,} of {total:,}")
+
     def run(self, run_id: str, url: str | None) -> None:
         self._line(f"run {url or run_id}")
 
     def progress(self, progress: Standing) -> None:
-        if time.monotonic() >= self._next:
-            self._next = time.monotonic() + LINE_SECONDS
-            self._line("  ".join(filter(None, (where(progress), speed(progress, self._validation), left(progress)))))
+        self._sometimes("  ".join(filter(None, (where(progress), speed(progress, self._validation), left(progress)))))
 
     def epoch(self, epoch: int, values: dict[str, float]) -> None:
         self._validation = validation(values)
+
+    def _sometimes(self, text: str) -> None:
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + LINE_SECONDS
+            self._line(text)
 
 
 class TerminalObserver(NoteObserver):
@@ -75,10 +81,20 @@ class TerminalObserver(NoteObserver):
         super().__init__(console)
         self._progress = progress
         self._task = progress.add_task("starting", total=None, detail="", left="")
+        self._images: TaskID | None = None
         self._validation = ""
 
     def phase(self, what: str) -> None:
         self._progress.update(self._task, description=what)
+
+    def images(self, done: int, total: int) -> None:
+        """In a line of its own, which goes once all are decoded."""
+        if self._images is None:
+            self._images = self._progress.add_task("decoding images", detail="", left="")
+        self._progress.update(self._images, completed=done, total=total, detail=f"{done:,} of {total:,}")
+        if done == total:
+            self._progress.remove_task(self._images)
+            self._images = None
 
     def progress(self, progress: Standing) -> None:
         self._progress.update(

@@ -1,6 +1,7 @@
 """`evaluate` and `predict`: a saved model on other data."""
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,8 +39,14 @@ CsvOptions = Annotated[
 
 def evaluate(
     model: ModelName,
+    folder: Annotated[
+        str | None, typer.Argument(metavar="[DATA]", help="The same as --data.", show_default=False)
+    ] = None,
     data: Annotated[
-        str | None, typer.Option(metavar="FILE", help="csv, parquet, npy, npz or idx, with targets.")
+        str | None,
+        typer.Option(
+            metavar="FILE", help="csv, parquet, npy, npz or idx, with targets; a folder of images in one of each class."
+        ),
     ] = None,
     targets: Annotated[
         str | None, typer.Option(metavar="FILE", help="A .npy or idx file of the targets, where FILE has none.")
@@ -51,9 +58,13 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure a model on a file, or on a split of the data it was trained on."""
+    from dist_bp.errors import UserError
     from dist_bp.serve import evaluate_split
     from dist_bp.serve.files import evaluate_file
 
+    if folder and data:
+        raise UserError(f"both {folder!r} and --data {data!r} are given: give one")
+    data = data or folder
     with opened(model, config, trust_code) as (saved, moved):
         if data is None:
             what = f"{split} split"
@@ -75,24 +86,40 @@ def evaluate(
 
 def predict(
     model: ModelName,
-    input: Annotated[str, typer.Option(metavar="FILE", help="csv, parquet, npy, npz or idx.")],
-    output: Annotated[Path, typer.Option(metavar="FILE", help="csv, parquet, or npy with predictions alone.")],
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[FILE...]",
+            help="csv, parquet, npy, npz or idx; image files, folders of them, or patterns in quotes.",
+            show_default=False,
+        ),
+    ] = None,
+    input: Annotated[str | None, typer.Option(metavar="FILE", help="The same as FILE.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="csv, parquet, or npy with predictions alone; not given: printed."),
+    ] = None,
     csv: CsvOptions = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the output file if it exists.")] = False,
     config: JobFile = None,
     trust_code: TrustCode = False,
 ) -> None:
-    """Predict a file of raw rows, block by block."""
-    from dist_bp.serve.files import predict_file, prediction_file, reader_of
+    """Predict files of raw rows, or images, block by block."""
+    from dist_bp.errors import UserError
+    from dist_bp.serve.files import predict_files, prediction_file, printed_predictions, reader_of
 
-    with (
-        opened(model, config, trust_code) as (saved, _),
-        prediction_file(output, force, saved.pipeline.classes, reader_of(saved).id_column) as write,
-    ):
-        rows, absent = predict_file(saved, input, write, csv or ())
-    print(
-        f"{plural(rows, 'prediction')} written to {output}" + (f"; {input} has no column {absent!r}" if absent else "")
-    )
+    names = [*(files or ()), *([input] if input else [])]
+    if not names:
+        raise UserError("there is nothing to predict: name a file after the model, or with --input")
+    with opened(model, config, trust_code) as (saved, _):
+        ids = reader_of(saved).id_column
+        place = prediction_file(output, force, saved.pipeline.classes, ids) if output else printed_predictions()
+        with place as write:
+            rows, absent = predict_files(saved, names, write, csv or ())
+    told = f"; {', '.join(names)} has no column {absent!r}" if absent else ""
+    if output or absent:
+        where = f"{plural(rows, 'prediction')} written to {output}" if output else plural(rows, "prediction")
+        print(where + told, file=sys.stdout if output else sys.stderr)
 
 
 @contextmanager

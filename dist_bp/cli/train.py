@@ -60,13 +60,14 @@ def train(
 
 def _check(config: "JobConfig", resume: str | None, out: TextIO | None) -> None:
     """All that can be checked without starting anything; the plan goes to `out`."""
-    from dist_bp.cli.display import print_plan
+    from dist_bp.cli.display import print_plan, watch
     from dist_bp.runtime.cluster import cluster_address
     from dist_bp.train.checks import check_job, idle_on_one_node
     from dist_bp.train.job import find_checkpoint
     from dist_bp.train.setup import prepare_job
 
-    job = prepare_job(config)
+    with watch(config, out is None, sys.stderr) as observer:
+        job = prepare_job(config, observer)
     check_job(job)
     find_checkpoint(job, resume)
     if out:

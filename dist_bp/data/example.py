@@ -1,5 +1,6 @@
 """The first raw rows of a source, kept beside the prepared arrays, so that nobody has to read the source for them."""
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from dist_bp.data.samples import RaggedArray
 from dist_bp.data.sources.npz import LENGTHS
 
 ROWS = 5
+BYTES = "bytes"
+"""Of a column with the bytes of files, which JSON holds in base64."""
 ARRAY, SEVERAL, TABLE = "example.npy", "example.npz", "example.json"
 ONE = "inputs"
 """What a lone array of samples of different lengths is called."""
@@ -25,8 +28,12 @@ def write_example(directory: Path, inputs: Raw) -> None:
         rows = np.array(inputs[:ROWS])
         np.save(directory / ARRAY, rows.astype(rows.dtype.newbyteorder("="), copy=False), allow_pickle=False)
         return
-    columns = []
+    columns: list[dict[str, Any]] = []
     for name in inputs.columns:
+        if len(inputs) and isinstance(inputs[name].iloc[0], bytes):
+            files = [base64.b64encode(value).decode() for value in inputs[name][:ROWS]]
+            columns.append({"name": str(name), "dtype": BYTES, "values": files})
+            continue
         dtype = np.dtype(_plain(inputs[name]))
         values = inputs[name][:ROWS].astype(dtype).tolist()
         columns.append({"name": str(name), "dtype": dtype.name, "values": values})
@@ -42,7 +49,15 @@ def read_example(directory: Path) -> Raw:
     import pandas as pd
 
     columns = json.loads((directory / TABLE).read_text())
-    return pd.DataFrame({one["name"]: pd.Series(one["values"], dtype=one["dtype"]) for one in columns})
+    return pd.DataFrame({one["name"]: _series(one["values"], one["dtype"]) for one in columns})
+
+
+def _series(values: Any, dtype: str) -> Any:
+    import pandas as pd
+
+    if dtype == BYTES:
+        return pd.Series([base64.b64decode(value) for value in values], dtype=object)
+    return pd.Series(values, dtype=dtype)
 
 
 def _write_several(path: Path, inputs: Raw) -> None:

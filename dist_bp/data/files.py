@@ -16,6 +16,7 @@ import numpy as np
 
 from dist_bp.data.arrays import KINDS, is_ragged, ragged_array
 from dist_bp.errors import DataError
+from dist_bp.files import open_file
 
 SETTLED_SECONDS = 2.0
 """A file changed more recently than this could change again within one tick of its time stamp."""
@@ -81,6 +82,28 @@ class DigestCache:
             self.remember(key, digest)
         return digest
 
+    def of_tree(self, folder: str, paths: Iterable[str]) -> str:
+        """Digest of the names within `folder` and the bytes of files, whatever their order; one that cannot be read
+        counts as such.
+
+        It is remembered as a whole: a line for each of many small files would take longer to read than the files.
+        """
+        paths, newest, stats = sorted(paths), 0, hashlib.sha256(_bytes(os.path.abspath(folder)))
+        names = [os.path.relpath(path, folder) for path in paths]
+        for name, path in zip(names, paths, strict=True):
+            with contextlib.suppress(OSError):
+                status = os.stat(path)
+                newest = max(newest, status.st_mtime_ns)
+                stats.update(_bytes(f"{name}|{status.st_size}|{status.st_mtime_ns}|{status.st_ino}\n"))
+        key = f"tree {stats.hexdigest()}"
+        if (known := self.get(key)) is not None:
+            return known
+        digests = [_digest_of_file(path) for path in paths]
+        digest = digest_of([names, digests])
+        if None not in digests and time.time_ns() - newest > SETTLED_SECONDS * 1e9:
+            self.remember(key, digest)
+        return digest
+
     def get(self, key: str) -> str | None:
         return self._load().get(key)
 
@@ -97,6 +120,19 @@ class DigestCache:
         except (OSError, ValueError):
             return {}
         return known if isinstance(known, dict) else {}
+
+
+def _digest_of_file(path: str) -> str | None:
+    """None where it cannot be read."""
+    try:
+        with open_file(path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
+
+
+def _bytes(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")
 
 
 def digest_of(value: Any) -> str:

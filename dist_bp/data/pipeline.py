@@ -5,13 +5,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import takewhile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dist_bp.data.categories import Vocabulary
 from dist_bp.data.coded import MOST_CHANNELS
 from dist_bp.data.conform import conform
+from dist_bp.data.images.raw import decode_raw
+from dist_bp.data.images.state import decoder_of
 from dist_bp.data.inputs import (
     ONLY,
     Block,
@@ -40,6 +42,9 @@ from dist_bp.messages import one_line
 from dist_bp.signals import Field, Spec
 from dist_bp.types import Array, DType
 
+if TYPE_CHECKING:
+    from dist_bp.images.decoder import Decoder
+
 FORMAT = 4
 KINDS: dict[str, Any] = {kind.kind: kind for kind in (Affine, Indicators, Fill, Codes, Whole)}
 
@@ -47,10 +52,19 @@ KINDS: dict[str, Any] = {kind.kind: kind for kind in (Affine, Indicators, Fill, 
 class Pipeline:
     """Transforms for inputs of `features`, and the coding of the targets; `dtype` is the model's.
 
-    Raises ValueError where the transforms do not fit each other.
+    With a `decoder` raw inputs are images, which it makes arrays of the shape of `features` of. Raises ValueError where
+    the transforms do not fit each other.
     """
 
-    def __init__(self, features: Described, transforms: Sequence[Transform], targets: Targets, dtype: DType) -> None:
+    def __init__(
+        self,
+        features: Described,
+        transforms: Sequence[Transform],
+        targets: Targets,
+        dtype: DType,
+        decoder: "Decoder | None" = None,
+    ) -> None:
+        self.decoder = decoder
         self.features = features
         self.transforms = tuple(transforms)
         self.targets = targets
@@ -76,6 +90,7 @@ class Pipeline:
         rows: Array,
         targets: Targets,
         dtype: DType,
+        decoder: "Decoder | None" = None,
     ) -> "Pipeline":
         """Fits the preprocessors in their order to the samples `rows` of `inputs`; raises DataError.
 
@@ -95,11 +110,12 @@ class Pipeline:
             form = transforms[-1].after(form)
         if form.texts:
             raise DataError(_uncoded(form.texts, inputs, features))
-        return cls(features, transforms, targets, dtype)
+        return cls(features, transforms, targets, dtype, decoder)
 
     def deciding(self, threshold: float) -> "Pipeline":
         """The same with a threshold between two classes."""
-        return Pipeline(self.features, self.transforms, replace(self.targets, threshold=threshold), self.dtype)
+        targets = replace(self.targets, threshold=threshold)
+        return Pipeline(self.features, self.transforms, targets, self.dtype, self.decoder)
 
     @property
     def only(self) -> Features | None:
@@ -135,6 +151,8 @@ class Pipeline:
 
     def conform(self, raw: Raw) -> Inputs:
         """Raw samples in the form that `apply` takes, with the categories of training; raises DataError."""
+        if self.decoder and self.only:
+            raw = decode_raw(raw, self.decoder, self.only.shape)
         return conform(raw, self.features, self._learnt)
 
     def apply(self, inputs: Inputs, rows: Array, as_bytes: bool = False) -> Stored:
@@ -212,6 +230,7 @@ class Pipeline:
         return {
             "format": FORMAT,
             "dtype": self.dtype,
+            "decoder": self.decoder and self.decoder.to_list(),
             "features": features_to_json(self.features),
             "steps": [{"kind": transform.kind, **transform.to_dict()} for transform in self.transforms],
             "targets": self.targets.to_dict(),
@@ -225,7 +244,8 @@ class Pipeline:
         try:
             transforms = [KINDS[fitted["kind"]].from_dict(fitted) for fitted in state["steps"]]
             features, targets = features_from_json(state["features"]), Targets.from_dict(state["targets"])
-            made = cls(features, transforms, targets, checked(DType, state["dtype"]))
+            decoder = decoder_of(state["decoder"], features)
+            made = cls(features, transforms, targets, checked(DType, state["dtype"]), decoder)
             made._try_on_nothing()
         except (LookupError, TypeError, ValueError, AttributeError, MemoryError) as error:
             raise DataError(f"the pipeline is not what this version writes: {one_line(error)}") from error

@@ -3,16 +3,20 @@
 import math
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dist_bp.data.arrays import values_of
 from dist_bp.data.checks import Checked, Problems, check_dataset
-from dist_bp.data.example import write_example
+from dist_bp.data.example import ROWS, write_example
 from dist_bp.data.files import DigestCache, digest_of
+from dist_bp.data.images.decoding import decoded
+from dist_bp.data.images.files import ImageFiles
+from dist_bp.data.images.raw import example_files
 from dist_bp.data.inputs import Inputs, chunks, rows_per_block
 from dist_bp.data.pipeline import Pipeline
 from dist_bp.data.prepared import FORMAT, INPUTS, TARGETS, WEIGHTS, Prepared, write_records
@@ -29,6 +33,9 @@ from dist_bp.data.weights import check_some
 from dist_bp.errors import CapacityError, DataError
 from dist_bp.signals import Field
 from dist_bp.types import Array, DType, Task
+
+if TYPE_CHECKING:
+    from dist_bp.images.decoder import Decoder
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,7 @@ def prepare(
     task: Task | TaskHint | None = None,
     transform: TransformName = "standardize",
     by_position: bool = False,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Prepared:
     """Prepared data of `source` in `directory`, made now or found there.
 
@@ -68,6 +76,7 @@ def prepare(
     at once; a damaged one is made anew. A source with a test set of its own keeps it, and `split.test` has no effect.
     `task` is what the configuration says, or what follows from it; None: told by the targets. `transform` is that of
     a regression's targets; `by_position` says that labels of several axes are one class for each position.
+    `progress` hears how many images are decoded, and of how many.
     Raises DataError for data that cannot be read or trained on, CapacityError where the disk is too small.
     """
     from filelock import FileLock, Timeout
@@ -99,13 +108,20 @@ def prepare(
             if (prepared := _found(home)) is not None:
                 return prepared
             dataset = opened.load()
-            parts, pipeline = _fit(dataset, split, preprocessors, seed, dtype, task, transform, by_position)
-            aside = directory / f"{home.name}.partial"
-            _write(aside, parts, pipeline)
-            write_example(aside, dataset.samples.inputs)
-            splits = {name: len(part.rows) for name, part in parts.items()}
-            write_records(aside, digest, opened.digest, pipeline, dataset.test is not None, splits, dataset.notes)
-            _publish(aside, home)
+            raw = dataset.samples.inputs
+            with decoded(dataset, preprocessors, directory / f"{home.name}.pixels", progress) as (
+                dataset,
+                decoder,
+                steps,
+            ):
+                parts, pipeline = _fit(dataset, split, steps, seed, dtype, task, transform, by_position, decoder)
+                aside = directory / f"{home.name}.partial"
+                _write(aside, parts, pipeline)
+                pixels = dataset.samples.inputs
+                write_example(aside, example_files(pixels[:ROWS]) if isinstance(raw, ImageFiles) else raw)
+                splits = {name: len(part.rows) for name, part in parts.items()}
+                write_records(aside, digest, opened.digest, pipeline, dataset.test is not None, splits, dataset.notes)
+                _publish(aside, home)
     except Timeout as error:
         raise DataError(
             f"data.prepared: another process has been preparing this data in {str(directory)!r} for "
@@ -132,6 +148,7 @@ def _fit(
     task: Task | TaskHint | None,
     transform: TransformName,
     by_position: bool,
+    decoder: "Decoder | None",
 ) -> tuple[Parts, Pipeline]:
     allow_missing = any(isinstance(one, Impute) for one in preprocessors)
     main, test = check_dataset(dataset, allow_missing, dtype)
@@ -156,7 +173,7 @@ def _fit(
         with problems.collected():
             check_some(part.weights, f"the {name} split")
     problems.check()
-    pipeline = Pipeline.fit(preprocessors, dataset.features, main.inputs, indices["train"], coder, dtype)
+    pipeline = Pipeline.fit(preprocessors, dataset.features, main.inputs, indices["train"], coder, dtype, decoder)
     return parts, pipeline
 
 

@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 
+from dist_bp.data.images.given import FILE, image_rows, labelled_rows
 from dist_bp.data.inputs import ONLY, by_name, part_of, row_at, samples_of
 from dist_bp.data.pipeline import Pipeline
 from dist_bp.data.sources.arrays import read_npy
@@ -40,6 +42,8 @@ SUFFIXES = {
     ".npz": "npz",
     ".idx": "idx",
 }
+ARRAYS = (".npy", ".npz", ".idx")
+"""Of files that hold images as arrays."""
 TEXTS = ("separator", "quote", "decimal", "thousands", "comment", "encoding")
 """Options that are text where they are not null."""
 BLOCK_BYTES = 2**24
@@ -53,7 +57,7 @@ KINDS: dict[Any, str] = {
 
 
 class Reader:
-    """Reads csv, parquet, npy, npz and idx for a model that was trained on `source`.
+    """Reads csv, parquet, npy, npz and idx for a model that was trained on `source`, and images for one of images.
 
     The suffix of a file tells its format, and where it tells none it is that of the source. `csv` are options of a
     text file that is written otherwise than the source, such as "decimal=,". Raises UserError where there is no such
@@ -65,21 +69,27 @@ class Reader:
         self._source = source
         self._form = _form(source, csv)
         table = source if isinstance(source, TableSource) else None
-        self.id_column = table.id_column if table else None
+        self.id_column = FILE if pipeline.decoder else table.id_column if table else None
         self._weights = table.weights if table else None
         self._drops = table is not None and table.missing == "drop"
 
-    def rows(self, path: str) -> Iterator[Rows]:
-        """Raw inputs of a file of any size, a block at a time; raises DataError."""
-        return self._blocks(path, None, False, None)
+    def rows(self, *paths: str) -> Iterator[Rows]:
+        """Raw inputs of files of any size, a block at a time, of images those that `image_rows` finds; raises
+        DataError."""
+        if self._pipeline.decoder and not all(suffix_of(path) in ARRAYS for path in paths):
+            return image_rows(self._pipeline, paths)
+        return chain.from_iterable(self._blocks(path, None, False, None) for path in paths)
 
     def scored(self, path: str, labels: str | None = None, target: str | None = None) -> Iterator[Rows]:
         """As `rows`, with their targets, and weights where source and file have them; rows with a missing value are
         dropped where the source drops them.
 
         Targets are the column `target` of a table (by default the one trained on), an array of the .npz file, or the
-        file `labels`. Raises DataError where there are none.
+        file `labels`. Images are those of a folder with a folder for each class. Raises DataError where there are
+        none.
         """
+        if self._pipeline.decoder and suffix_of(path) not in ARRAYS:
+            return labelled_rows(self._pipeline, path)
         return self._blocks(path, labels, True, target or self._pipeline.targets.column)
 
     def _blocks(self, path: str, labels: str | None, scored: bool, target: str | None) -> Iterator[Rows]:

@@ -37,12 +37,7 @@ class Decoder:
         for row, item in enumerate(items):
             name = names[row] if names else name_of(item)
             name = f"image {row} (counted from 0)" if name == "an image" else name
-            pixels = self.pixels(item, name)
-            if pixels.shape != shape:
-                raise DataError(
-                    f"{name} is {described(pixels.shape)}, not {described(shape)} as in training: bring it to that"
-                )
-            decoded[row] = pixels
+            decoded[row] = check_alike(self.pixels(item, name), shape, name)
         return decoded
 
     def to_list(self) -> list[dict[str, Any]]:
@@ -57,6 +52,18 @@ class Decoder:
             options = dict(one)
             made.append(OPERATIONS[options.pop("kind")](**options))
         return cls(tuple(made))
+
+
+def check_alike(pixels: Array | DataError, shape: Shape, name: str) -> Array:
+    """The pixels of an image; raises DataError where they have another shape, or are none."""
+    if isinstance(pixels, DataError):
+        raise pixels
+    if pixels.shape != shape:
+        raise DataError(
+            f"{name} is {described(pixels.shape)}, not {described(shape)} as in training: bring it to that, or train "
+            "with steps that do (resize, grayscale, rgb)"
+        )
+    return pixels
 
 
 def described(shape: Shape) -> str:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from queue import SimpleQueue
@@ -17,7 +17,7 @@ import numpy as np
 
 from dist_bp.errors import DataError
 from dist_bp.images.decoder import Decoder
-from dist_bp.images.opening import Unreadable
+from dist_bp.images.opening import Item, Unreadable
 from dist_bp.types import Array
 
 ALONE_SECONDS = 0.5
@@ -36,7 +36,7 @@ Progress = Callable[[int, int], None]
 
 def decode_files(
     decoder: Decoder, paths: Sequence[str], progress: Progress | None = None, processes: int | None = None
-) -> Iterator[list[Decoded]]:
+) -> Generator[list[Decoded]]:
     """The files, some at a time and in their order; by `processes` processes (by default one a processor) once it
     takes longer. They end with the iterator. Raises DataError where one of them ends by itself."""
     done, began = 0, time.monotonic()
@@ -56,9 +56,9 @@ def decode_files(
                 progress(done, len(paths))
 
 
-def decoded(decoder: Decoder, path: str) -> Decoded:
+def decoded(decoder: Decoder, item: Item, name: str = "") -> Decoded:
     try:
-        return decoder.pixels(path)
+        return decoder.pixels(item, name)
     except DataError as error:
         return error
 

@@ -53,13 +53,15 @@ def evaluate_file(
     return count, scores
 
 
-def predict_file(saved: SavedModel, path: str, write: Write, csv: Sequence[str] = ()) -> tuple[int, str | None]:
-    """The number of rows predicted, and the name of the column that names them, where the file has none of it.
+def predict_files(
+    saved: SavedModel, paths: Sequence[str], write: Write, csv: Sequence[str] = ()
+) -> tuple[int, str | None]:
+    """The number of rows predicted, and the name of the column that names them, where a file has none of it.
 
     Raises DataError for a file that does not have the form of the training data.
     """
     reader, count, absent = reader_of(saved, csv), 0, None
-    for rows in reader.rows(path):
+    for rows in reader.rows(*paths):
         with rows_of_file([rows]):
             predictions = saved.predict(rows.inputs)
         by_position = saved.pipeline.targets.by_position
@@ -68,13 +70,13 @@ def predict_file(saved: SavedModel, path: str, write: Write, csv: Sequence[str] 
         if reader.id_column in predictions:
             raise DataError(f"data.source.id_column: predictions have a column {reader.id_column!r} of their own")
         if rows.ids is None:
-            absent = reader.id_column
+            absent = reader.id_column if saved.pipeline.decoder is None else None
         else:
             predictions.insert(0, reader.id_column, rows.ids)
         write(predictions)
         count += len(rows)
     if not count:
-        raise DataError(f"data file {path!r} has no rows")
+        raise DataError(f"data file {paths[0]!r} has no rows")
     return count, absent
 
 
@@ -108,6 +110,19 @@ def prediction_file(path: Path, overwrite: bool, classes: Any = None, id_column:
         raise UserError(f"output {path} cannot be written: {error.strerror or error}") from error
     finally:
         aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def printed_predictions() -> Iterator[Write]:
+    """A function that prints predictions as csv."""
+    first = True
+
+    def write(frame: "pd.DataFrame") -> None:
+        nonlocal first
+        print(frame.to_csv(index=False, header=first), end="")
+        first = False
+
+    yield write
 
 
 @contextmanager

@@ -64,6 +64,10 @@ class Packager:
             self._first = self._first or self._package(directory)
         return replace(self._first, artifacts={ARTIFACT: directory})
 
+    @property
+    def _requirements(self) -> tuple[str, ...]:
+        return (*REQUIREMENTS, "pillow") if self._prepared.pipeline.decoder else REQUIREMENTS
+
     def _package(self, directory: Path) -> ModelPackage:
         model = SavedModel(self._config, load(directory, for_resuming=False))
         code = self._folder / PYFUNC_FILE
@@ -74,7 +78,7 @@ class Packager:
             artifacts={ARTIFACT: directory},
             input_example=example,
             output_example=model.predict(example),
-            pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
+            pip_requirements=[f"{name}=={version(name)}" for name in self._requirements],
             code_paths=[archive(Path(build.__file__).parent, self._folder / ARCHIVE), *own_code(model.config)],
         )
 

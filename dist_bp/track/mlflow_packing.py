@@ -9,6 +9,7 @@ from pathlib import Path
 import mlflow
 from mlflow.entities import LoggedModel
 from mlflow.models import Model, ModelSignature, infer_signature
+from mlflow.types import DataType
 from mlflow.types.schema import AnyType, ColSpec, Schema
 from mlflow.utils import environment
 
@@ -67,9 +68,13 @@ def _requirements_are_met() -> Iterator[None]:
 
 def _signature(package: ModelPackage) -> ModelSignature:
     """Types of inputs and outputs. Columns are named but take any type: MLflow would refuse whole numbers for a
-    column of floats, or booleans where the example has text, and the model's own preprocessing checks the rows."""
+    column of floats, or booleans where the example has text, and the model's own preprocessing checks the rows. Files
+    are bytes, which a server takes in base64."""
     signature = infer_signature(package.input_example, package.output_example)
     if signature.inputs.is_tensor_spec():
         return signature
-    columns = [ColSpec(AnyType(), name=name) for name in signature.inputs.input_names()]
+    columns = [
+        column if column.type is DataType.binary else ColSpec(AnyType(), name=column.name)
+        for column in signature.inputs.inputs
+    ]
     return ModelSignature(inputs=Schema(columns), outputs=signature.outputs)

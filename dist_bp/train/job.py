@@ -63,7 +63,7 @@ def run_job(
     """
     observer = observer or Observer()
     observer.phase("preparing the data")
-    job = prepare_job(config.model_copy(update={"sweep": None}))
+    job = prepare_job(config.model_copy(update={"sweep": None}), observer)
     notes = check_job(job)
     tell_store(config, observer)
     for line in (*notes, *job.notes):

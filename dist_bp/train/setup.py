@@ -22,6 +22,7 @@ from dist_bp.optim import Plateau, Updater
 from dist_bp.ps.arena import Snapshot
 from dist_bp.ps.layout import ArenaLayout
 from dist_bp.runtime.plan import arena_layout, state_names
+from dist_bp.train.observer import Observer
 from dist_bp.train.state import loop_state
 from dist_bp.train.stopping import Stopping
 from dist_bp.types import Array
@@ -205,9 +206,9 @@ def _shown(value: object) -> str:
     return value.model_dump_json(exclude_defaults=True) if isinstance(value, BaseModel) else str(value)
 
 
-def prepare_job(config: JobConfig) -> PreparedJob:
+def prepare_job(config: JobConfig, observer: Observer | None = None) -> PreparedJob:
     """Prepares the data and builds all that the job consists of; raises UserError where something does not fit."""
-    prepared = build.prepare(config)
+    prepared = build.prepare(config, observer.images if observer else None)
     schema = prepared.schema
     model = build.build_model(config, schema)
     loss = build.build_loss(config, build.class_counts(prepared))

@@ -28,7 +28,7 @@ from dist_bp.data.tables.column import Column
 from dist_bp.data.tables.parquet import ParquetFile
 from dist_bp.errors import DataError
 from dist_bp.serve import SavedModel
-from dist_bp.serve.files import evaluate_file, predict_file
+from dist_bp.serve.files import evaluate_file, predict_files
 from tests.data.test_sources import idx_bytes
 from tests.serve.samples import configuration, save
 
@@ -124,7 +124,7 @@ def check(source: dict[str, Any], path: str, truth: list[str], labels: str | Non
     assert metrics["accuracy"] == pytest.approx(right / total, abs=1e-12)
     if source.get("missing") != "drop":
         predicted: list[pd.DataFrame] = []
-        assert predict_file(model, path, predicted.append) == (total, None)
+        assert predict_files(model, [path], predicted.append) == (total, None)
         hits = [str(one) == other for one, other in zip(pd.concat(predicted)["prediction"], truth, strict=True)]
         assert np.mean(hits) == pytest.approx(right / total)
     return metrics["accuracy"]
@@ -222,7 +222,7 @@ def test_a_file_may_lack_all_values_of_a_column_of_categories() -> None:
     FRAME.assign(c="").to_csv("new.csv", index=False)
     predicted: dict[str, list[pd.DataFrame]] = {"new.parquet": [], "new.csv": []}
     for path, parts in predicted.items():
-        assert predict_file(model, path, parts.append) == (ROWS, None)
+        assert predict_files(model, [path], parts.append) == (ROWS, None)
     pd.testing.assert_frame_equal(*(pd.concat(parts) for parts in predicted.values()))
 
 

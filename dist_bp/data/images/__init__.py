@@ -1,0 +1,1 @@
+"""Images as data: lists of files, folders of them, and the way to prepared pixels."""

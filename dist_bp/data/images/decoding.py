@@ -1,0 +1,117 @@
+"""From a source of images to one of pixels: decoded once, checked, and laid down in a file, a block at a time."""
+
+import shutil
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dist_bp.data.images.files import ImageFiles
+from dist_bp.data.inputs import Features
+from dist_bp.data.preprocess.base import Preprocessor
+from dist_bp.data.preprocess.image_step import ImageStep
+from dist_bp.data.sources.base import Dataset, Samples
+from dist_bp.errors import CapacityError, DataError
+
+if TYPE_CHECKING:
+    from dist_bp.data.images.findings import Findings
+    from dist_bp.images.decoder import Decoder
+    from dist_bp.images.pool import Decoded, Progress
+
+    Named = tuple[str, Decoded]
+    """What messages call an image, and what became of it."""
+
+
+@contextmanager
+def decoded(
+    dataset: Dataset, steps: Sequence[Preprocessor], scratch: Path, progress: "Progress | None" = None
+) -> "Iterator[tuple[Dataset, Decoder | None, Sequence[Preprocessor]]]":
+    """The dataset with pixels (n, height, width, channels) of uint8 in place of images, what decodes them, and the
+    steps that remain; the dataset and the steps themselves, and None, where it has no images.
+
+    Arrays of uint8 (n, height, width) or (n, height, width, channels) are images where a step for images asks for
+    them. The pixels lie in the folder `scratch`, which is removed at the end. Raises DataError for images that cannot
+    be read, or differ in size or channels, CapacityError where the disk is too small.
+    """
+    first = next((place for place, step in enumerate(steps) if not isinstance(step, ImageStep)), len(steps))
+    mine = [step for step in steps[:first] if isinstance(step, ImageStep)]
+    if not mine and not isinstance(dataset.samples.inputs, ImageFiles):
+        yield dataset, None, steps
+        return
+    from dist_bp.images.decoder import Decoder
+
+    decoder = Decoder(tuple(step.operation for step in mine))
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    try:
+        yield _pixels_of(dataset, decoder, scratch, progress), decoder, steps[first:]
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _pixels_of(dataset: Dataset, decoder: "Decoder", scratch: Path, progress: "Progress | None") -> Dataset:
+    from dist_bp.data.images.findings import Findings
+
+    findings = Findings(getattr(dataset.samples.inputs, "unreadable", "error") == "skip")
+    parts = {"samples": dataset.samples, "test": dataset.test}
+    made = {}
+    for name, samples in parts.items():
+        if samples is not None:
+            with closing(_images(samples.inputs, decoder, progress)) as images:
+                made[name] = _laid_down(samples, scratch / name, images, findings)
+    findings.check()
+    here = {*np.unique(made["samples"].targets).tolist()}
+    if findings.notes and (gone := [name for name in dataset.classes or () if name not in here]):
+        raise DataError([f"the class {name!r} has no image that can be read: remove it" for name in gone])
+    notes = (*dataset.notes, *findings.notes)
+    features = Features(findings.shape or ())
+    return replace(dataset, samples=made["samples"], test=made.get("test"), features=features, notes=notes)
+
+
+def _laid_down(samples: Samples, path: Path, images: "Iterator[Named]", findings: "Findings") -> Samples:
+    """The samples with the pixels of those images that are samples, in the file `path`."""
+    kept = []
+    with path.open("wb") as file:
+        for name, one in images:
+            kept.append(findings.take(name, one))
+            if kept[-1] and isinstance(one, np.ndarray):
+                if len(kept) == 1:
+                    _check_disk(path, len(samples.inputs) * one.nbytes)
+                file.write(np.ascontiguousarray(one).data)
+    if not any(kept):
+        return Samples(np.empty((0, 1, 1, 1), np.uint8), np.empty(0))
+    pixels = np.memmap(path, np.uint8, "r", 0, (sum(kept), *(findings.shape or ())))
+    mask = np.array(kept)
+    weights = None if samples.weights is None else np.asarray(samples.weights)[mask]
+    return Samples(pixels, np.asarray(samples.targets)[mask], weights)
+
+
+def _images(inputs: Any, decoder: "Decoder", progress: "Progress | None") -> "Generator[Named]":
+    from dist_bp.images.pool import decode_files
+    from dist_bp.images.pool import decoded as decoded_one
+
+    if isinstance(inputs, ImageFiles):
+        with closing(decode_files(decoder, inputs.paths, progress)) as blocks:
+            yield from zip(map(repr, inputs.paths), chain.from_iterable(blocks), strict=True)
+        return
+    if not isinstance(inputs, np.ndarray) or inputs.dtype != np.uint8 or inputs.ndim not in (3, 4):
+        raise DataError(
+            "data.preprocess has steps for images, and the source gives none: neither files nor an array of uint8 "
+            "(samples, height, width) or (samples, height, width, channels)"
+        )
+    for row, one in enumerate(inputs):
+        name = f"image {row} (counted from 0)"
+        yield name, decoded_one(decoder, one, name)
+
+
+def _check_disk(path: Path, needed: int) -> None:
+    free = shutil.disk_usage(path.parent).free
+    if needed > free:
+        raise CapacityError(
+            f"data.prepared: the pixels need {needed / 2**30:.1f} GiB, {str(path.parent.parent)!r} has "
+            f"{free / 2**30:.1f} GiB free: give another folder"
+        )

@@ -1,0 +1,100 @@
+"""A folder of images with a folder for each class, and what may be wrong with it."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dist_bp.data.images.files import folders, listing
+from dist_bp.errors import DataError
+from dist_bp.images.suffixes import SUFFIXES
+from dist_bp.messages import plural
+
+SHOWN = 3
+TRAIN, VALIDATION, TEST = ("train", "training"), ("val", "valid", "validation"), ("test",)
+"""What the folders of splits are called."""
+
+
+@dataclass(frozen=True)
+class ClassFolder:
+    """The images of one folder: `classes` are the names of its folders, `images` those in each, sorted.
+
+    `others` are files that are no images by their suffix.
+    """
+
+    path: str
+    classes: tuple[str, ...]
+    images: tuple[tuple[str, ...], ...]
+    others: tuple[str, ...]
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return tuple(path for some in self.images for path in some)
+
+    @property
+    def labels(self) -> list[str]:
+        """The class of each of `paths`."""
+        return [name for name, some in zip(self.classes, self.images, strict=True) for _ in some]
+
+
+def read_classes(path: str) -> ClassFolder:
+    """Raises DataError for a folder without classes, with a line for each class without images."""
+    try:
+        names = folders(path)
+        found = [listing(os.path.join(path, name)) for name in names]
+        loose = [entry.path for entry in os.scandir(path) if entry.is_file() and not entry.name.startswith(".")]
+    except OSError as error:
+        where = error.filename or path
+        raise DataError(f"the folder {where!r} cannot be read: {error.strerror}") from error
+    if not names:
+        raise DataError(f"the folder {path!r} has no folders in it: put the images of each class into one of its name")
+    empty = [name for name, some in zip(names, found, strict=True) if not some.images]
+    if empty:
+        suffixes = ", ".join(SUFFIXES)
+        raise DataError([f"the class {name!r} of {path!r} has no images ({suffixes}): remove it" for name in empty])
+    others = sorted([*loose, *(other for some in found for other in some.others)])
+    return ClassFolder(path, tuple(names), tuple(some.images for some in found), tuple(others))
+
+
+def split_folders(path: str) -> dict[str, str]:
+    """The folders of a folder by split, where it has one for training; empty where it has folders of classes.
+
+    Raises DataError where it cannot be told, or is no folder.
+    """
+    if not os.path.isdir(path):
+        reason = "is not a folder" if os.path.exists(path) else f"was not found (looked in {os.getcwd()})"
+        raise DataError(f"the folder {path!r} {reason}")
+    try:
+        names = folders(path)
+    except OSError as error:
+        raise DataError(f"the folder {path!r} cannot be read: {error.strerror}") from error
+    kinds = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
+    found = {kind: [name for name in names if name.lower() in known] for kind, known in kinds.items()}
+    if not found["train"]:
+        return {}
+    doubled = [some for some in found.values() if len(some) > 1]
+    strangers = [name for name in names if not any(name in some for some in found.values())]
+    if doubled or strangers:
+        which = doubled[0] if doubled else [found["train"][0], strangers[0]]
+        raise DataError(
+            f"the folder {path!r} holds {which[0]!r} and {which[1]!r}: it must hold a folder for each class, or train "
+            "and test with a folder for each class"
+        )
+    return {kind: os.path.join(path, some[0]) for kind, some in found.items() if some}
+
+
+def strangers(train: ClassFolder, other: ClassFolder) -> list[str]:
+    """A line for each class of another folder that the training folder has not."""
+    return [
+        f"{other.path!r} has the class {name!r}, which {train.path!r} has not: remove it, or add images to train on"
+        for name in other.classes
+        if name not in train.classes
+    ]
+
+
+def ignored(folder: Sequence[ClassFolder]) -> list[str]:
+    """A note on files that are no images by their suffix, if there are any."""
+    others = [other for one in folder for other in one.others]
+    if not others:
+        return []
+    shown = ", ".join(map(repr, others[:SHOWN])) + (", ..." if len(others) > SHOWN else "")
+    return [f"{plural(len(others), 'file')} without the suffix of an image passed over: {shown}"]

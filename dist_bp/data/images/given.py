@@ -1,0 +1,85 @@
+"""Image files as people name them for a model: files, folders and patterns."""
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+
+import numpy as np
+
+from dist_bp.data.checks import Problems
+from dist_bp.data.images.files import listing
+from dist_bp.data.images.folder import read_classes, split_folders
+from dist_bp.data.images.raw import Pixels
+from dist_bp.data.pipeline import Pipeline
+from dist_bp.data.tables.rows import Rows
+from dist_bp.errors import DataError
+from dist_bp.images.suffixes import SUFFIXES, is_image
+
+FILE = "file"
+"""The column of predictions that names the image."""
+
+
+def image_rows(pipeline: Pipeline, names: Sequence[str]) -> Iterator[Rows]:
+    """The images of files, of folders and all folders in them, and of patterns such as *.png, a block at a time.
+
+    Raises DataError for names without images, and for images that cannot be read or are not as in training.
+    """
+    return _decoded(pipeline, _given(names), None)
+
+
+def labelled_rows(pipeline: Pipeline, folder: str) -> Iterator[Rows]:
+    """The images of a folder with a folder for each class, and their classes; raises DataError."""
+    if splits := split_folders(folder):
+        raise DataError(f"the folder {folder!r} has splits: name one, such as {list(splits.values())[-1]!r}")
+    found = read_classes(folder)
+    known = {str(name) for name in pipeline.classes or ()}
+    if strange := [name for name in found.classes if name not in known]:
+        raise DataError([f"the class {name!r} of {folder!r} is none that the model knows" for name in strange])
+    return _decoded(pipeline, found.paths, found.labels)
+
+
+def _given(names: Sequence[str]) -> list[str]:
+    paths: list[str] = []
+    problems = []
+    for name in names:
+        if os.path.isdir(name):
+            try:
+                found = list(listing(name).images)
+            except OSError as error:
+                problems.append(f"the folder {error.filename or name!r} cannot be read: {error.strerror}")
+                continue
+            if not found:
+                problems.append(f"the folder {name!r} has no images ({', '.join(SUFFIXES)})")
+        elif glob.has_magic(name) and not os.path.lexists(name):
+            found = sorted(path for path in glob.glob(name, recursive=True) if is_image(path))
+            if not found:
+                problems.append(f"no image has a name like {name!r}")
+        else:
+            found = [name]
+        paths += found
+    if problems:
+        raise DataError(problems)
+    return paths
+
+
+def _decoded(pipeline: Pipeline, paths: Sequence[str], labels: Sequence[str] | None) -> Iterator[Rows]:
+    import pandas as pd
+
+    from dist_bp.images.decoder import check_alike
+    from dist_bp.images.pool import decode_files
+
+    assert pipeline.decoder
+    assert pipeline.only
+    shape, start = pipeline.only.shape, 0
+    with closing(decode_files(pipeline.decoder, paths)) as blocks:
+        for block in blocks:
+            stop = start + len(block)
+            pixels, problems = np.empty((len(block), *shape), np.uint8), Problems()
+            for place, one in enumerate(block):
+                with problems.collected():
+                    pixels[place] = check_alike(one, shape, f"image file {paths[start + place]!r}")
+            problems.check()
+            targets = None if labels is None else np.array(labels[start:stop])
+            yield Rows(Pixels(pixels), targets, pd.Series(list(paths[start:stop]), dtype="string"), start.__add__)
+            start = stop

@@ -1,0 +1,74 @@
+"""Images as users hand them over to a model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dist_bp.data.inputs import Raw, is_table
+from dist_bp.errors import DataError
+from dist_bp.types import Array, Shape
+
+if TYPE_CHECKING:
+    from dist_bp.images.decoder import Decoder
+
+COLUMN = "image"
+FORMS = "paths, bytes of files, arrays of uint8 or images of Pillow"
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Images that are decoded already, uint8 (n, *shape)."""
+
+    array: Array
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+
+def decode_raw(raw: Raw, decoder: "Decoder", shape: Shape) -> Array:
+    """Raw images as uint8 (n, *shape).
+
+    `raw` is a list of paths, bytes of files, arrays or images of Pillow; an array (n, height, width) or (n, height,
+    width, channels) of uint8; or a table with one column of such. Raises DataError.
+    """
+    return raw.array if isinstance(raw, Pixels) else decoder.decode(_items(raw), shape)
+
+
+def example_files(pixels: Array) -> Any:
+    """A table with images (n, height, width, channels) as PNG files, as a model takes them."""
+    import pandas as pd
+    from PIL import Image
+
+    files = []
+    for one in pixels:
+        file = BytesIO()
+        Image.fromarray(one.squeeze(2) if one.shape[2] == 1 else one).save(file, "PNG")
+        files.append(file.getvalue())
+    return pd.DataFrame({COLUMN: pd.Series(files, dtype=object)})
+
+
+def _items(raw: Any) -> Sequence[Any]:
+    if is_table(raw):
+        if raw.shape[1] != 1:
+            raise DataError(f"the model takes images: give one column of {FORMS}, not {raw.shape[1]}")
+        return list(raw.iloc[:, 0])
+    if isinstance(raw, str | bytes | Path) or not hasattr(raw, "__len__"):
+        raise DataError(f"the model takes several images at once: give a list of {FORMS}")
+    if isinstance(raw, np.ndarray):
+        return list(raw)
+    items = list(raw)
+    if items and isinstance(items[0], dict):
+        return _items_of_rows(items)
+    return items
+
+
+def _items_of_rows(rows: Sequence[dict[str, Any]]) -> Sequence[Any]:
+    names = {name for row in rows for name in row}
+    if len(names) != 1:
+        raise DataError(f"the model takes images: give one column of {FORMS}, not {len(names)}")
+    (name,) = names
+    return [row.get(name) for row in rows]

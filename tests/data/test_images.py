@@ -1,0 +1,339 @@
+"""Folders of images become prepared pixels, and whatever is wrong with them is said at once."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dist_bp.data import Prepared, Split, prepare
+from dist_bp.data.images import decoding
+from dist_bp.data.pipeline import Pipeline
+from dist_bp.data.preprocess.center_crop import CenterCrop
+from dist_bp.data.preprocess.grayscale import Grayscale
+from dist_bp.data.preprocess.resize import Resize
+from dist_bp.data.preprocess.rgb import Rgb
+from dist_bp.data.preprocess.scale import Scale
+from dist_bp.data.sources.image_folder import ImageFolderSource
+from dist_bp.data.sources.npy import NpySource
+from dist_bp.errors import CapacityError, ConfigError, DataError
+
+SPLIT = Split(0.25, 0.0)
+
+
+@pytest.fixture(autouse=True)
+def in_folder(workplace: Path) -> None:
+    """All paths are relative."""
+
+
+def picture(brightness: int, height: int = 4, width: int = 6, colour: bool = False) -> np.ndarray:
+    """A ramp from top to bottom, so that no two brightnesses look alike."""
+    rows = np.clip(brightness + np.arange(height), 0, 255).astype(np.uint8)
+    one = np.repeat(rows[:, None], width, axis=1)
+    return np.stack([one, one, one], axis=2) if colour else one
+
+
+def write(path: str, array: np.ndarray) -> None:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array).save(path)
+
+
+def animals(folder: str = "pets", each: int = 8, **options: Any) -> None:
+    for number in range(each):
+        write(f"{folder}/cat/{number}.png", picture(number, **options))
+        write(f"{folder}/dog/more/{number}.png", picture(100 + number, **options))
+
+
+def make(*steps: Any, source: Any = None, split: Split = SPLIT, **options: Any) -> Prepared:
+    source = source or ImageFolderSource("pets", **options)
+    return prepare(source, split, steps, seed=1, dtype="float32", directory="prepared")
+
+
+def problems(*steps: Any, **options: Any) -> list[str]:
+    with pytest.raises(DataError) as caught:
+        make(*steps, **options)
+    assert list(Path("prepared").glob("*.pixels")) == []
+    return caught.value.problems
+
+
+def samples(prepared: Prepared, split: str) -> dict[str, set[bytes]]:
+    """The pixels of each class, as the network sees them."""
+    found: dict[str, set[bytes]] = {}
+    for batch in prepared.split(split).blocks(0, prepared.splits[split], 100):
+        for pixels, label in zip(np.round(batch.inputs).astype(np.uint8), batch.targets, strict=True):
+            found.setdefault((prepared.schema.classes or ())[label], set()).add(pixels.tobytes())
+    return found
+
+
+def test_a_folder_for_each_class() -> None:
+    animals()
+    prepared = make()
+    assert prepared.schema.classes == ("cat", "dog")
+    assert prepared.splits == {"train": 12, "validation": 4}
+    seen: dict[str, set[bytes]] = {"cat": set(), "dog": set()}
+    for split in ("train", "validation"):
+        for name, pixels in samples(prepared, split).items():
+            seen[name] |= pixels
+    assert seen == {
+        "cat": {picture(number).tobytes() for number in range(8)},
+        "dog": {picture(100 + number).tobytes() for number in range(8)},
+    }
+
+
+def test_train_and_test_folders_and_what_is_no_image() -> None:
+    animals("pets/train")
+    animals("pets/test", each=3)
+    Path("pets/train/cat/notes.txt").write_text("fluffy")
+    Path("pets/train/cat/.hidden.png").write_text("nothing")
+    Path("pets/.cache").mkdir()
+    prepared = make()
+    assert prepared.splits == {"train": 12, "validation": 4, "test": 6}
+    assert prepared.schema.own_test
+    assert samples(prepared, "test")["cat"] == {picture(number).tobytes() for number in range(3)}
+    assert prepared.notes == ("1 file without the suffix of an image passed over: 'pets/train/cat/notes.txt'",)
+
+
+def test_another_folder_is_the_test_set() -> None:
+    animals()
+    write("more/dog/0.png", picture(9))
+    prepared = make(test_path="more")
+    assert samples(prepared, "test") == {"dog": {picture(9).tobytes()}}
+
+
+def test_class_names_that_are_numbers_keep_their_images() -> None:
+    for number in (0, 1, 2, 10):
+        for shade in range(4):
+            write(f"pets/{number}/{shade}.png", picture(20 * number + shade))
+    prepared = make()
+    assert prepared.schema.classes == ("0", "1", "10", "2")
+    assert samples(prepared, "train")["2"] <= {picture(40 + shade).tobytes() for shade in range(4)}
+
+
+def test_steps_for_images_make_one_shape() -> None:
+    animals(height=8, width=12)
+    write("pets/cat/tall.png", picture(3, 30, 5, colour=True))
+    prepared = make(Grayscale(), Resize((4, 6), "fill"), CenterCrop(4), Scale(1 / 255))
+    inputs = prepared.split("train").blocks(0, 1, 1)
+    batch = next(iter(inputs))
+    assert batch.inputs.shape == (1, 4, 4, 1)
+    assert 0 <= batch.inputs.max() <= 1
+    image = (
+        Image.fromarray(picture(0, 8, 12)).resize((6, 4), Image.Resampling.BILINEAR, (0, 0, 12, 8)).crop((1, 0, 5, 4))
+    )
+    raw = prepared.pipeline.transform([picture(0, 8, 12)])
+    assert np.allclose(raw[0, :, :, 0], np.asarray(image) / 255)
+
+
+def test_one_pipeline_takes_paths_bytes_arrays_images_and_tables() -> None:
+    import pandas as pd
+
+    animals()
+    write("other.png", picture(77, 9, 9, colour=True))
+    pipeline = make(Grayscale(), Resize(5), Scale(1 / 255)).pipeline
+    again = Pipeline.from_dict(json.loads(json.dumps(pipeline.to_dict())))
+    expected = pipeline.transform([picture(77, 9, 9, colour=True)])
+    assert expected.shape == (1, 5, 5, 1)
+    content = Path("other.png").read_bytes()
+    forms: list[Any] = [
+        ["other.png"],
+        (Path("other.png"),),
+        [content],
+        [Image.open("other.png")],
+        picture(77, 9, 9, colour=True)[None],
+        pd.DataFrame({"image": ["other.png"]}),
+        pd.DataFrame({"anything": [content]}),
+        [{"image": content}],
+    ]
+    for raw in forms:
+        assert np.array_equal(again.transform(raw), expected)
+
+
+@pytest.mark.parametrize(("raw", "line"), [
+    ("a.png", "the model takes several images at once: give a list of"),
+    ([3], "image 0 (counted from 0) must be a path, bytes, an array or an image of Pillow, it is int"),
+    (["gone.png"], "image file 'gone.png' cannot be read: No such file or directory"),
+    (np.zeros((1, 4, 6)), "image 0 (counted from 0) cannot be read: an array must hold uint8, this one holds float64"),
+    (np.zeros((1, 5, 6), np.uint8), "image 0 (counted from 0) is 5 x 6 and grey, not 4 x 6 and grey as in training"),
+    ([{"a": 1, "b": 2}], "the model takes images: give one column of paths"),
+])  # fmt: skip
+def test_what_a_model_of_images_does_not_take(raw: Any, line: str) -> None:
+    animals()
+    with pytest.raises(DataError) as caught:
+        make().pipeline.transform(raw)
+    assert str(caught.value).startswith(line)
+
+
+def test_images_of_several_sizes_or_modes_are_told_with_the_remedy() -> None:
+    animals()
+    write("pets/cat/a.png", picture(1, 5, 5))
+    write("pets/cat/b.png", picture(1, colour=True))
+    assert problems() == [
+        "the images are not alike: 16 of 4 x 6 and grey, such as 'pets/cat/0.png'; 1 of 5 x 5 and grey, such as "
+        "'pets/cat/a.png'; 1 of 4 x 6 and in colour, such as 'pets/cat/b.png': put {type: rgb} or {type: grayscale} "
+        "and {type: resize, size: [4, 6]} first in data.preprocess"
+    ]
+    (line,) = problems(Rgb())
+    assert line.endswith("put {type: resize, size: [4, 6]} first in data.preprocess")
+
+
+def test_unreadable_files_are_all_named_or_skipped() -> None:
+    animals()
+    for number in range(12):
+        Path(f"pets/cat/x{number:02}.png").write_text("no")
+    found = problems()
+    assert found[:2] == [
+        f"image file 'pets/cat/x{number:02}.png' cannot be read: it is no PNG, JPEG, BMP, GIF or WebP"
+        for number in (0, 1)
+    ]
+    assert len(found) == 11
+    assert found[-1] == (
+        "12 of 28 images cannot be read: remove them, or pass them over with data.source.unreadable: skip"
+    )
+    prepared = make(unreadable="skip")
+    assert sum(prepared.splits.values()) == 16
+    (note,) = prepared.notes
+    assert note.startswith("12 of 28 images cannot be read, which were skipped: image file 'pets/cat/x00.png' cannot")
+    assert samples(prepared, "train")["dog"] <= {picture(100 + number).tobytes() for number in range(8)}
+
+
+def test_a_class_of_which_nothing_can_be_read_is_an_error() -> None:
+    animals()
+    Path("pets/emu").mkdir()
+    Path("pets/emu/0.png").write_text("no")
+    assert problems(unreadable="skip") == ["the class 'emu' has no image that can be read: remove it"]
+
+
+def test_an_image_that_is_too_small_to_crop_is_not_skipped() -> None:
+    animals()
+    (*_, line) = problems(CenterCrop(5), unreadable="skip")
+    assert line == "6 more images are like these"
+
+
+@pytest.mark.parametrize(("files", "lines"), [
+    ((), ["the folder 'pets' was not found (looked in {here})"]),
+    (("pets/a.png",), ["the folder 'pets' has no folders in it: put the images of each class into one of its name"]),
+    (("pets/cat/0.png", "pets/dog/a.txt", "pets/emu/"), [
+        f"the class {name!r} of 'pets' has no images (.png, .jpg, .jpeg, .bmp, .gif, .webp): remove it"
+        for name in ("dog", "emu")
+    ]),
+    (("pets/train/cat/0.png", "pets/train/dog/0.png", "pets/test/emu/0.png", "pets/test/fox/0.png"), [
+        f"'pets/test' has the class {name!r}, which 'pets/train' has not: remove it, or add images to train on"
+        for name in ("emu", "fox")
+    ]),
+    (("pets/train/cat/0.png", "pets/dog/0.png"), [
+        "the folder 'pets' holds 'train' and 'dog': it must hold a folder for each class, or train and test with a "
+        "folder for each class"
+    ]),
+])  # fmt: skip
+def test_a_folder_that_is_not_as_it_must_be(files: tuple[str, ...], lines: list[str]) -> None:
+    for name in files:
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        if name.endswith("/"):
+            Path(name).mkdir()
+        elif name.endswith(".png"):
+            write(name, picture(1))
+        else:
+            Path(name).write_text("text")
+    assert problems() == [line.format(here=os.getcwd()) for line in lines]
+
+
+def test_the_digest_is_of_names_and_bytes_and_not_of_the_disk() -> None:
+    animals()
+    first = make()
+    shutil.copytree("pets", "copy")
+    shutil.rmtree("pets")
+    Path("pets").mkdir()
+    for path in sorted(Path("copy").rglob("*.png"), reverse=True):  # another order on the disk, another time
+        target = Path("pets") / path.relative_to("copy")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes())
+    assert make().source_digest == first.source_digest
+    assert ImageFolderSource("copy").open(_cache()).digest == first.source_digest
+    Path("pets/cat/0.png").rename("pets/cat/zero.png")
+    renamed = make().source_digest
+    write("pets/cat/zero.png", picture(50))
+    assert len({first.source_digest, renamed, make().source_digest}) == 3
+
+
+def test_settled_folders_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dist_bp.data import files
+
+    animals()
+    for path in Path("pets").rglob("*.png"):
+        os.utime(path, (1, 1))
+    Path("prepared").mkdir()
+    digest = ImageFolderSource("pets").open(_cache()).digest
+    monkeypatch.setattr(files, "_digest_of_file", lambda path: pytest.fail("it is read again"))
+    assert ImageFolderSource("pets").open(_cache()).digest == digest
+
+
+def _cache() -> Any:
+    from dist_bp.data.files import DigestCache
+
+    return DigestCache(Path("prepared"))
+
+
+def test_arrays_are_images_where_a_step_asks_for_them() -> None:
+    arrays = np.stack([picture(number, 8, 8) for number in range(12)])
+    np.save("x.npy", arrays)
+    np.save("y.npy", np.arange(12) % 2)
+    prepared = make(Resize(4), source=NpySource("x.npy", "y.npy"))
+    expected = np.asarray(Image.fromarray(arrays[3]).resize((4, 4), Image.Resampling.BILINEAR))
+    assert np.array_equal(prepared.pipeline.transform(arrays)[3, :, :, 0], expected)
+    np.save("x.npy", arrays.astype(float))
+    (line,) = problems(Resize(4), source=NpySource("x.npy", "y.npy"))
+    assert line.startswith(
+        "data.preprocess has steps for images, and the source gives none: neither files nor an array"
+    )
+
+
+def test_steps_for_images_come_first() -> None:
+    animals()
+    (line,) = problems(Scale(), Resize(4))
+    assert (
+        line == "preprocess step resize: steps for images must come first in data.preprocess, before those for numbers"
+    )
+
+
+@pytest.mark.parametrize("size", [0, (4,), (4, 5, 6), 9000, (4, -1)])
+def test_sizes_are_checked(size: Any) -> None:
+    with pytest.raises(ConfigError, match="size"):
+        Resize(size)
+
+
+def test_a_disk_that_is_too_small_is_told_before_it_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    animals()
+    monkeypatch.setattr(decoding.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 9))  # type: ignore[attr-defined]
+    with pytest.raises(CapacityError, match="the pixels need"):
+        make()
+
+
+def test_damaged_decoders_are_refused() -> None:
+    animals()
+    state = make(Resize(4)).pipeline.to_dict()
+    one = state["decoder"][0]
+    hostile: list[Any] = [3, "resize", [3], [{}], [{"kind": "exec"}], [{"kind": ["resize"]}], [one] * 101]
+    hostile += [[{**one, key: value}] for key in one for value in (None, "x", -1, 10**9, 2.5, [], True)]
+    for decoder in hostile:
+        with pytest.raises(DataError, match="the pipeline is not what this version writes"):
+            Pipeline.from_dict({**state, "decoder": decoder})
+
+
+def test_without_images_pillow_is_not_imported() -> None:
+    np.save("x.npy", np.arange(40.0).reshape(20, 2))
+    np.save("y.npy", np.arange(20) % 2)
+    code = (
+        "import sys\n"
+        "from dist_bp.data import Split, prepare\n"
+        "from dist_bp.data.sources.npy import NpySource\n"
+        "prepare(NpySource('x.npy', 'y.npy'), Split(), [], 1, 'float32', 'prepared')\n"
+        "print('PIL' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

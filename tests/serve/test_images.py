@@ -1,0 +1,174 @@
+"""Image files from the shell to predictions, and from whatever loads the logged model."""
+
+import base64
+import json
+from io import BytesIO, StringIO
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from dist_bp import build
+from dist_bp.checkpoint import export_model, load
+from dist_bp.config import load_config
+from dist_bp.serve import SavedModel
+from dist_bp.serve.package import Packager
+from tests.commands import run_here
+from tests.serve.samples import configuration, save
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType"),
+    pytest.mark.filterwarnings("ignore:Operation with range is deprecated"),
+]
+
+STEPS = [{"type": "grayscale"}, {"type": "resize", "size": [6, 5]}, {"type": "scale"}]
+LAYERS = [{"type": "flatten"}, {"type": "dense", "units": 2}]
+
+
+def picture(shade: int, height: int = 9) -> Image.Image:
+    pixels = np.clip(shade + np.arange(height * 7 * 3).reshape(height, 7, 3) % 50, 0, 255)
+    return Image.fromarray(pixels.astype(np.uint8))
+
+
+@pytest.fixture
+def model(workplace: Path) -> SavedModel:
+    """Of the classes ant and bee; beside it a folder `new` with three images."""
+    for number in range(12):
+        for name, shade in (("ant", number), ("bee", 200 - number)):
+            path = workplace / "pets" / name / f"{number:02}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            picture(shade).save(path)
+    for folder, shade in (("new", 3), ("new/deep", 180)):
+        (workplace / folder).mkdir()
+        picture(shade, 12).save(workplace / folder / "x.png")
+        picture(shade + 9, 12).save(workplace / folder / "y.png")
+    source = {"type": "image_folder", "path": "pets"}
+    data = {"source": source, "preprocess": STEPS, "prepared": "prepared"}
+    return SavedModel.load(save(configuration(workplace, source, 2, data=data, model={"layers": LAYERS})))
+
+
+@pytest.fixture
+def logged(model: SavedModel, workplace: Path) -> Any:
+    """The model as MLflow loads it."""
+    import mlflow.pyfunc
+
+    from dist_bp.track.mlflow_packing import pack
+
+    config = load_config(workplace / "job.yaml")
+    exported = export_model(workplace / "run" / "model", load(Path("runs/run/checkpoints/step-000000001")))
+    package = Packager(config, build.prepare(config), exported.parent).package(exported)
+    assert any(line.startswith("pillow==") for line in package.pip_requirements)
+    names = {"artifact_location": "packed", "source_run_id": None, "model_id": None}
+    pack(package, workplace / "packed", SimpleNamespace(**names))  # type: ignore[arg-type]
+    return mlflow.pyfunc.load_model(str(workplace / "packed"))
+
+
+def predicted(*names: str) -> pd.DataFrame:
+    done = run_here("predict", "run", *names)
+    assert (done.returncode, done.stderr) == (0, "")
+    return pd.read_csv(StringIO(done.stdout))
+
+
+def test_predict_files_folders_and_patterns(model: SavedModel) -> None:
+    files = ["new/x.png", "new/y.png"]
+    frame = predicted(*files)
+    assert list(frame) == ["file", "prediction", "probability_ant", "probability_bee"]
+    assert list(frame["file"]) == files
+    expected = model.predict(files)
+    assert list(frame["prediction"]) == list(expected["prediction"])
+    assert np.allclose(frame.iloc[:, 2:], expected.iloc[:, 1:])
+    assert list(predicted("new")["file"]) == ["new/x.png", "new/y.png", "new/deep/x.png", "new/deep/y.png"]
+    assert list(predicted("new/*.png")["file"]) == files
+    assert list(predicted("new/**/x.png")["file"]) == ["new/deep/x.png", "new/x.png"]
+    done = run_here("predict", "run", "new", "--output", "out.parquet")
+    assert done.stdout == "4 predictions written to out.parquet\n"
+    assert list(pd.read_parquet("out.parquet")["file"]) == list(predicted("new")["file"])
+
+
+@pytest.mark.usefixtures("model")
+def test_predict_says_what_is_missing() -> None:
+    Path("empty").mkdir()
+    Path("torn.png").write_text("no")
+    for names, lines in {
+        (): ["there is nothing to predict: name a file after the model, or with --input"],
+        ("empty", "no*.png"): [
+            "the folder 'empty' has no images (.png, .jpg, .jpeg, .bmp, .gif, .webp)",
+            "no image has a name like 'no*.png'",
+        ],
+        ("gone.png", "new/x.png", "torn.png"): [
+            "image file 'gone.png' cannot be read: No such file or directory",
+            "image file 'torn.png' cannot be read: it is no PNG, JPEG, BMP, GIF or WebP",
+        ],
+    }.items():
+        done = run_here("predict", "run", *names, "--output", "out.csv")
+        assert done.returncode == 2
+        assert [line.removeprefix("error: ") for line in done.stderr.splitlines()] == lines
+        assert not Path("out.csv").exists()
+
+
+def test_evaluate_a_folder(model: SavedModel) -> None:
+    files = sorted(map(str, Path("pets").rglob("*.png")))
+    expected = model.evaluate(files, [Path(name).parent.name for name in files])
+    for arguments in (["pets"], ["--data", "pets"]):
+        done = run_here("evaluate", "run", *arguments, "--json")
+        result = json.loads(done.stdout)
+        assert (result["data"], result["samples"]) == ("pets", 24)
+        assert result["metrics"] == pytest.approx(expected)
+    assert run_here("evaluate", "run", "pets", "--data", "pets").returncode == 2
+    Path("pets/cow").mkdir()
+    picture(4).save("pets/cow/0.png")
+    done = run_here("evaluate", "run", "pets")
+    assert done.returncode == 2
+    assert "the class 'cow' of 'pets' is none that the model knows" in done.stderr
+
+
+def test_arrays_in_a_file_are_predicted(model: SavedModel) -> None:
+    images = np.stack([np.asarray(picture(shade)) for shade in (2, 150)])
+    np.save("images.npy", images)
+    assert np.allclose(predicted("images.npy").iloc[:, 1:], model.predict(images).iloc[:, 1:])
+
+
+def test_a_model_without_resizing_tells_of_other_sizes(workplace: Path) -> None:
+    for name in ("ant", "bee"):
+        (workplace / "pets" / name).mkdir(parents=True)
+        for number in range(6):
+            picture(number).save(workplace / "pets" / name / f"{number}.png")
+    picture(1, 4).save("odd.png")
+    source = {"type": "image_folder", "path": "pets"}
+    data = {"source": source, "prepared": "prepared"}
+    save(configuration(workplace, source, 2, data=data, model={"layers": LAYERS}))
+    done = run_here("predict", "run", "odd.png")
+    assert done.returncode == 2
+    assert done.stderr.startswith(
+        "error: image file 'odd.png' is 4 x 7 and in colour, not 9 x 7 and in colour as in tr"
+    )
+
+
+def content(image: Image.Image) -> bytes:
+    file = BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
+
+
+def test_the_logged_model_takes_paths_bytes_and_arrays(model: SavedModel, logged: Any) -> None:
+    image = picture(3, 12)
+    expected = model.predict(["new/x.png"])
+    column = logged.metadata.get_input_schema().input_names()
+    assert column == ["image"]
+    for value in ("new/x.png", content(image), np.asarray(image)):
+        found = logged.predict(pd.DataFrame({"image": pd.Series([value], dtype=object)}))
+        pd.testing.assert_frame_equal(found, expected)
+
+
+def test_the_logged_model_serves_base64(model: SavedModel, logged: Any) -> None:
+    from mlflow.pyfunc.scoring_server import _split_data_and_params, infer_and_parse_data
+
+    text = base64.b64encode(content(picture(3, 12))).decode()
+    asked = json.dumps({"dataframe_split": {"columns": ["image"], "data": [[text]]}})
+    data, _ = _split_data_and_params(asked)
+    frame = infer_and_parse_data(data, logged.metadata.get_input_schema())
+    pd.testing.assert_frame_equal(logged.predict(frame), model.predict(["new/x.png"]))
