@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from dist_bp.data.images.given import FILE, image_rows, labelled_rows
+from dist_bp.data.images.given import FILE, decoded_images, image_rows, labelled_rows
 from dist_bp.data.inputs import ONLY, by_name, part_of, row_at, samples_of
 from dist_bp.data.pipeline import Pipeline
 from dist_bp.data.sources.arrays import read_npy
@@ -42,8 +42,8 @@ SUFFIXES = {
     ".npz": "npz",
     ".idx": "idx",
 }
-ARRAYS = (".npy", ".npz", ".idx")
-"""Of files that hold images as arrays."""
+ARRAYS, TABLES = ("npy", "npz", "idx"), ("csv", "parquet")
+"""Formats that hold images, and those that name them."""
 TEXTS = ("separator", "quote", "decimal", "thousands", "comment", "encoding")
 """Options that are text where they are not null."""
 BLOCK_BYTES = 2**24
@@ -69,14 +69,17 @@ class Reader:
         self._source = source
         self._form = _form(source, csv)
         table = source if isinstance(source, TableSource) else None
-        self.id_column = FILE if pipeline.decoder else table.id_column if table else None
+        self._images = table.images if table else None
+        self.id_column = table.id_column if table else None
+        if pipeline.decoder:
+            self.id_column = self.id_column or FILE
         self._weights = table.weights if table else None
         self._drops = table is not None and table.missing == "drop"
 
     def rows(self, *paths: str) -> Iterator[Rows]:
         """Raw inputs of files of any size, a block at a time, of images those that `image_rows` finds; raises
         DataError."""
-        if self._pipeline.decoder and not all(suffix_of(path) in ARRAYS for path in paths):
+        if self._pipeline.decoder and not all(self._lists_samples(path) for path in paths):
             return image_rows(self._pipeline, paths)
         return chain.from_iterable(self._blocks(path, None, False, None) for path in paths)
 
@@ -88,13 +91,20 @@ class Reader:
         file `labels`. Images are those of a folder with a folder for each class. Raises DataError where there are
         none.
         """
-        if self._pipeline.decoder and suffix_of(path) not in ARRAYS:
+        if self._pipeline.decoder and not self._lists_samples(path):
             return labelled_rows(self._pipeline, path)
         return self._blocks(path, labels, True, target or self._pipeline.targets.column)
+
+    def _lists_samples(self, path: str) -> bool:
+        """Whether a file for a model of images holds them as arrays, or names them."""
+        kind = SUFFIXES.get(suffix_of(path))
+        return kind in ARRAYS or (kind in TABLES and self._images is not None)
 
     def _blocks(self, path: str, labels: str | None, scored: bool, target: str | None) -> Iterator[Rows]:
         kind, given = self._kind(path), _labels(labels)
         blocks = self._tables(path, kind, target if scored and given is None else None)
+        if self._images is not None:
+            blocks = self._listed(path, blocks)
         if kind not in ("csv", "parquet"):
             blocks = self._arrays(path, kind)
         first = 0
@@ -143,7 +153,7 @@ class Reader:
         file: TableFile = ParquetFile(path) if kind == "parquet" else CsvFile(path, self._form, command=True)
         if (only := self._pipeline.only) is None:
             raise DataError(f"data file {path!r} is a table, and the network takes several inputs: give a .npz file")
-        features = only.names
+        features = only.names if self._images is None else (self._images,)
         if features is None:
             aside = (target or self._pipeline.targets.column, self._weights)
             features = tuple(name for name in file.names if name not in aside)
@@ -161,9 +171,20 @@ class Reader:
             kinds = self._kinds(features, target) | ({weights: "number"} if weights else {})
             yield replace(rows_of(columns, kinds, target, ids, weights), row_of=columns[0].row)
 
+    def _listed(self, path: str, blocks: Iterator[Rows]) -> Iterator[Rows]:
+        """The images that the rows of a table name."""
+        assert isinstance(self._source, TableSource)
+        for rows in blocks:
+            names = rows.inputs[self._images].astype("string")
+            files = self._source.files(path, names)
+            ids = names if rows.ids is None else rows.ids
+            yield replace(rows, inputs=decoded_images(self._pipeline, files), ids=ids)
+
     def _kinds(self, features: Sequence[str], target: str | None) -> dict[str, Kind]:
         """As they were in training; labels that were text are."""
         texts = {name for one in by_name(self._pipeline.features).values() for name in one.categorical}
+        if self._images is not None:
+            texts.add(self._images)
         if any(isinstance(label, str) for label in self._pipeline.classes or ()):
             texts.add(target or "")
         return {name: "category" if name in texts else "number" for name in (*features, target or "")}

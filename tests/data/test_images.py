@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,17 @@ from PIL import Image
 
 from dist_bp.data import Prepared, Split, prepare
 from dist_bp.data.images import decoding
+from dist_bp.data.images.shown import shown_images
 from dist_bp.data.pipeline import Pipeline
 from dist_bp.data.preprocess.center_crop import CenterCrop
 from dist_bp.data.preprocess.grayscale import Grayscale
 from dist_bp.data.preprocess.resize import Resize
 from dist_bp.data.preprocess.rgb import Rgb
 from dist_bp.data.preprocess.scale import Scale
+from dist_bp.data.sources.csv import CsvSource
 from dist_bp.data.sources.image_folder import ImageFolderSource
 from dist_bp.data.sources.npy import NpySource
+from dist_bp.data.sources.parquet import ParquetSource
 from dist_bp.errors import CapacityError, ConfigError, DataError
 
 SPLIT = Split(0.25, 0.0)
@@ -279,6 +283,69 @@ def _cache() -> Any:
     return DigestCache(Path("prepared"))
 
 
+def table(names: Sequence[str], path: str = "lists/pets.csv", **columns: Any) -> None:
+    """Of images, which are cats where their name has a c in it."""
+    import pandas as pd
+
+    Path(path).parent.mkdir(exist_ok=True)
+    kinds = ["cat" if "c" in name else "dog" for name in names]
+    frame = pd.DataFrame({"photo": names, "kind": kinds, "note": ["x"] * len(names), **columns})
+    frame.to_parquet(path) if path.endswith("parquet") else frame.to_csv(path, index=False)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_files_that_a_table_names(suffix: str) -> None:
+    names = [f"{kind}{number}.png" for kind in ("c", "d") for number in range(8)]
+    for number, name in enumerate(names):
+        write(f"lists/{name}", picture(number))
+    table(names, f"lists/pets.{suffix}", weight=np.arange(16) + 1.0)
+    kind = CsvSource if suffix == "csv" else ParquetSource
+    prepared = make(source=kind(f"lists/pets.{suffix}", "kind", images="photo", weights="weight"))
+    assert prepared.schema.classes == ("cat", "dog")
+    batch = next(iter(prepared.split("train").blocks(0, 12, 12)))
+    assert batch.inputs.shape == (12, 4, 6, 1)
+    assert batch.weights is not None
+    for pixels, label, weight in zip(batch.inputs, batch.targets, batch.weights, strict=True):
+        assert pixels[0, 0, 0] == weight - 1
+        assert label == (weight > 8)
+    assert prepared.notes[-1].endswith("note")
+    before = prepared.source_digest
+    write(f"lists/{names[0]}", picture(99))
+    assert make(source=kind(f"lists/pets.{suffix}", "kind", images="photo", weights="weight")).source_digest != before
+
+
+def test_skipped_files_of_a_table_take_their_targets_and_weights_along() -> None:
+    animals("lists")
+    names = [f"{kind}/{number}.png" for kind in ("cat", "dog/more") for number in range(8)]
+    Path("lists/cat/3.png").write_text("no")
+    table(names, weight=np.arange(16) + 1.0)
+    prepared = make(source=CsvSource("lists/pets.csv", "kind", images="photo", weights="weight", unreadable="skip"))
+    assert sum(prepared.splits.values()) == 15
+    batch = next(iter(prepared.split("train").blocks(0, prepared.splits["train"], 20)))
+    assert batch.weights is not None
+    for pixels, weight in zip(batch.inputs, batch.weights, strict=True):
+        assert pixels[0, 0, 0] == (weight - 1 if weight <= 8 else weight + 91)
+
+
+def test_a_table_names_nothing_outside_of_its_folder() -> None:
+    animals("elsewhere")
+    names = ["../elsewhere/cat/0.png", str(Path("elsewhere/cat/1.png").resolve()), "a/../../elsewhere/cat/2.png"]
+    table(names)
+    found = problems(source=CsvSource("lists/pets.csv", "kind", images="photo"))
+    assert [line.split(" names ")[0] for line in found] == ["data file 'lists/pets.csv'"] * 3
+    assert found[-1].endswith("which is not in 'lists': name the folder of the images with data.source.folder")
+    table([f"{kind}/{number}.png" for kind in ("cat", "dog/more") for number in range(8)])
+    assert make(source=CsvSource("lists/pets.csv", "kind", images="photo", folder="elsewhere")).splits["train"] == 12
+
+
+@pytest.mark.parametrize("options", [{"features": ["a"]}, {"images": "kind"}, {"exclude": ["photo"]}])
+def test_images_of_a_table_are_all_that_is_learnt_from(options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="must be a column of its own"):
+        CsvSource("a.csv", "kind", **{"images": "photo", **options})
+    with pytest.raises(ConfigError, match="is for paths of images"):
+        CsvSource("a.csv", "kind", folder="x")
+
+
 def test_arrays_are_images_where_a_step_asks_for_them() -> None:
     arrays = np.stack([picture(number, 8, 8) for number in range(12)])
     np.save("x.npy", arrays)
@@ -291,6 +358,25 @@ def test_arrays_are_images_where_a_step_asks_for_them() -> None:
     assert line.startswith(
         "data.preprocess has steps for images, and the source gives none: neither files nor an array"
     )
+
+
+def test_samples_can_be_shown_as_they_were() -> None:
+    animals(colour=True)
+    prepared = make(Scale())
+    found = shown_images(prepared, "train", np.array([3, 0]))
+    assert found is not None
+    assert (found.dtype, found.shape) == (np.uint8, (2, 4, 6, 3))
+    batch = next(iter(prepared.split("train").blocks(0, 4, 4)))
+    assert np.allclose(found / 255, batch.inputs[[3, 0]])
+    np.save("x.npy", np.arange(24.0).reshape(12, 2))
+    np.save("y.npy", np.arange(12) % 2)
+    assert shown_images(make(source=NpySource("x.npy", "y.npy")), "train", np.array([0])) is None
+
+
+def test_pixels_take_no_more_room_than_they_have() -> None:
+    animals()
+    files = [path for path in make(Scale()).directory.glob("*/*.npy") if "inputs" in path.name]
+    assert sum(path.stat().st_size - 128 for path in files) == 16 * 4 * 6
 
 
 def test_steps_for_images_come_first() -> None:

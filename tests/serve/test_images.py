@@ -148,6 +148,26 @@ def test_a_model_without_resizing_tells_of_other_sizes(workplace: Path) -> None:
     )
 
 
+def test_images_that_a_table_names(workplace: Path) -> None:
+    (workplace / "photos").mkdir()
+    names = [f"{kind}{number}.png" for kind in ("ant", "bee") for number in range(6)]
+    for number, name in enumerate(names):
+        picture(10 * number).save(workplace / "photos" / name)
+    pd.DataFrame({"photo": names, "kind": [name[:3] for name in names]}).to_csv("photos/list.csv", index=False)
+    pd.DataFrame({"photo": names[:3]}).to_csv("photos/new.csv", index=False)
+    source = {"type": "csv", "path": "photos/list.csv", "target": "kind", "images": "photo"}
+    data = {"source": source, "preprocess": STEPS, "prepared": "prepared"}
+    model = SavedModel.load(save(configuration(workplace, source, 2, data=data, model={"layers": LAYERS})))
+    paths = [f"photos/{name}" for name in names]
+    for listed, count in (("photos/new.csv", 3), ("photos/list.csv", 12)):
+        frame = predicted(listed)
+        assert list(frame["file"]) == names[:count]
+        assert np.allclose(frame.iloc[:, 2:], model.predict(paths[:count]).iloc[:, 1:])
+    assert list(predicted(paths[0])["file"]) == paths[:1]
+    result = json.loads(run_here("evaluate", "run", "photos/list.csv", "--json").stdout)
+    assert result["metrics"] == pytest.approx(model.evaluate(paths, [name[:3] for name in names]))
+
+
 def content(image: Image.Image) -> bytes:
     file = BytesIO()
     image.save(file, "PNG")

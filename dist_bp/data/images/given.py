@@ -2,7 +2,7 @@
 
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 
 import numpy as np
@@ -63,23 +63,38 @@ def _given(names: Sequence[str]) -> list[str]:
     return paths
 
 
+def decoded_images(pipeline: Pipeline, paths: Sequence[str]) -> Pixels:
+    """All of them at once; raises DataError."""
+    assert pipeline.only
+    none = np.empty((0, *pipeline.only.shape), np.uint8)
+    return Pixels(np.concatenate([none, *(block.array for block in _blocks(pipeline, paths))]))
+
+
 def _decoded(pipeline: Pipeline, paths: Sequence[str], labels: Sequence[str] | None) -> Iterator[Rows]:
     import pandas as pd
 
+    start = 0
+    with closing(_blocks(pipeline, paths)) as blocks:
+        for pixels in blocks:
+            stop = start + len(pixels)
+            targets = None if labels is None else np.array(labels[start:stop])
+            yield Rows(pixels, targets, pd.Series(list(paths[start:stop]), dtype="string"), start.__add__)
+            start = stop
+
+
+def _blocks(pipeline: Pipeline, paths: Sequence[str]) -> Generator[Pixels]:
     from dist_bp.images.decoder import check_alike
     from dist_bp.images.pool import decode_files
 
     assert pipeline.decoder
     assert pipeline.only
-    shape, start = pipeline.only.shape, 0
+    start = 0
     with closing(decode_files(pipeline.decoder, paths)) as blocks:
         for block in blocks:
-            stop = start + len(block)
-            pixels, problems = np.empty((len(block), *shape), np.uint8), Problems()
+            pixels, problems = np.empty((len(block), *pipeline.only.shape), np.uint8), Problems()
             for place, one in enumerate(block):
                 with problems.collected():
-                    pixels[place] = check_alike(one, shape, f"image file {paths[start + place]!r}")
+                    pixels[place] = check_alike(one, pipeline.only.shape, f"image file {paths[start + place]!r}")
             problems.check()
-            targets = None if labels is None else np.array(labels[start:stop])
-            yield Rows(Pixels(pixels), targets, pd.Series(list(paths[start:stop]), dtype="string"), start.__add__)
-            start = stop
+            yield Pixels(pixels)
+            start += len(block)

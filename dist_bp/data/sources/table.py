@@ -7,9 +7,11 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from dist_bp.data.files import DigestCache
+from dist_bp.data.files import DigestCache, digest_of
+from dist_bp.data.images.files import ImageFiles
 from dist_bp.data.inputs import Features, row_at
 from dist_bp.data.sources.base import Dataset, Opened, Samples, Source, open_files
+from dist_bp.data.sources.listed_images import ListedImages
 from dist_bp.data.tables.base import TableFile
 from dist_bp.data.tables.column import Column, without
 from dist_bp.data.tables.kinds import Kind, Kinds
@@ -24,11 +26,12 @@ MOST_PROBLEMS = 10
 
 
 @dataclass(frozen=True)
-class TableSource(Source):
+class TableSource(ListedImages, Source):
     """A file of named columns.
 
     Columns of text or truth values are categories, and those that `categorical` names; `missing` refuses missing
-    values, drops their rows, or leaves them to the impute step.
+    values, drops their rows, or leaves them to the impute step. With `images` the samples are files that a column
+    names.
     """
 
     path: Annotated[File, Doc("The file of the table.")]
@@ -63,6 +66,13 @@ class TableSource(Source):
         if self.target in (*self.exclude, self.id_column):
             option = "exclude" if self.target in self.exclude else "id_column"
             raise OptionError(option, f"must not be the target column {self.target!r}")
+        if self.images is not None:
+            if self.features or self.images in (self.target, self.id_column, self.weights, *self.exclude):
+                raise OptionError(
+                    "images", "must be a column of its own, and all that is learnt from: no features beside it"
+                )
+        elif self.folder is not None:
+            raise OptionError("folder", "is for paths of images: name their column with images")
         for option, names in (("categorical", self.categorical or ()), ("numeric", self.numeric)):
             strangers = [name for name in names if self.features is not None and name not in self.features]
             strangers = [name for name in strangers if name != self.target]
@@ -80,7 +90,20 @@ class TableSource(Source):
 
     def open(self, cache: DigestCache) -> Opened:
         options = {key: value for key, value in vars(self).items() if key not in ("path", "test_path")}
-        return open_files(type(self).__name__, (self.path, self.test_path), options, cache, self.load)
+        opened = open_files(type(self).__name__, (self.path, self.test_path), options, cache, self.load)
+        if self.images is None:
+            return opened
+        paths = [path for path in (self.path, self.test_path) if path is not None]
+        trees = [cache.of_tree(self.home(path), self._listed(path)) for path in paths]
+        return Opened(digest_of([opened.digest, trees]), self.load)
+
+    def _listed(self, path: str) -> ImageFiles:
+        """The images of a table, in its order; raises DataError."""
+        assert self.images is not None
+        file = self.table(path)
+        file.require([("images: ", self.images)])
+        (column,) = self._read(file, [self.images])
+        return self.files(path, (name for name in column.categories() if isinstance(name, str)))
 
     def load(self) -> Dataset:
         file = self.table(self.path)
@@ -98,8 +121,10 @@ class TableSource(Source):
             self._check_names(test_file, columns)
             test = self._samples(self._read(test_file, named), kinds)
         left_out = [name for name in file.names if name not in named]
-        told = [column for column in wanted if column.name not in self._weighting]
+        told = [column for column in wanted if column.name not in (*self._weighting, self.images)]
         notes = report(told, kinds, self.target, [*left_out, *file.unnamed])
+        if self.images is not None:
+            features = Features(())
         return Dataset(samples, features, test, column=self.target, notes=tuple(notes))
 
     @property
@@ -108,6 +133,9 @@ class TableSource(Source):
 
     def _columns(self, file: TableFile) -> tuple[str, ...]:
         """The features, in the order asked for; raises DataError for all columns that the file lacks."""
+        if self.images is not None:
+            self._check_names(file, (self.images,))
+            return (self.images,)
         aside = {self.target, self.id_column, self.weights, *self.exclude}
         columns = tuple(self.features or ()) or tuple(dict.fromkeys(name for name in file.names if name not in aside))
         self._check_names(file, columns)
@@ -134,7 +162,8 @@ class TableSource(Source):
 
     def _kinds(self, columns: Sequence[Column]) -> dict[str, Kind]:
         """Raises DataError for columns that are neither numbers nor categories."""
-        judge = Kinds(self.categorical or (), self.numeric)
+        named = [self.images] if self.images is not None else []
+        judge = Kinds([*(self.categorical or ()), *named], self.numeric)
         found: dict[str, Kind] = {}
         problems = []
         for column in columns:
@@ -158,7 +187,10 @@ class TableSource(Source):
             columns = without(columns, np.any([column.missing for column in columns], axis=0))
         problems = [self._gap(column) for column in columns if self._refuses(column)]
         rows = rows_of(columns, kinds, self.target, weights_column=self.weights, problems=problems)
-        return Samples(rows.inputs, rows.targets, rows.weights)
+        inputs = rows.inputs
+        if self.images is not None:
+            inputs = self.files(columns[0].file.path, map(str, inputs[self.images]))
+        return Samples(inputs, rows.targets, rows.weights)
 
     def _refuses(self, column: Column) -> bool:
         return bool(column.missing.any()) and (self.missing == "error" or column.name in (self.target, self.weights))
