@@ -46,22 +46,26 @@ class Checked:
     weights: Array | None
 
 
-def check_dataset(dataset: Dataset, allow_missing: bool, dtype: DType) -> tuple[Checked, Checked | None]:
-    """The samples and the source's own test set, in their common form; weights in `dtype`.
+def check_dataset(dataset: Dataset, allow_missing: bool, dtype: DType) -> tuple[Checked, dict[str, Checked]]:
+    """The samples, and the source's own validation and test sets, in their common form; weights in `dtype`.
 
     Raises DataError for empty data, inputs, targets and weights of different lengths, object arrays, NaN (unless
     `allow_missing`), Inf, and weights that are none.
     """
     problems = Problems()
     main = _check_samples(dataset.samples, dataset.features, allow_missing, dtype, "", problems)
-    test = None
-    if dataset.test is not None:
-        test = _check_samples(dataset.test, dataset.features, allow_missing, dtype, "test set: ", problems)
-        if (dataset.test.weights is None) != (dataset.samples.weights is None):
-            problems.lines.append("either all samples have weights or none: those of the test set or the others lack")
+    own: dict[str, Checked] = {}
+    for name, samples in dataset.own.items():
+        found = _check_samples(samples, dataset.features, allow_missing, dtype, f"{name} set: ", problems)
+        if found is not None:
+            own[name] = found
+        if (samples.weights is None) != (dataset.samples.weights is None):
+            problems.lines.append(
+                f"either all samples have weights or none: those of the {name} set or the others lack"
+            )
     problems.check()
     assert main is not None
-    return main, test
+    return main, own
 
 
 def _check_samples(

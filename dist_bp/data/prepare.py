@@ -151,14 +151,16 @@ def _fit(
     decoder: "Decoder | None",
 ) -> tuple[Parts, Pipeline]:
     allow_missing = any(isinstance(one, Impute) for one in preprocessors)
-    main, test = check_dataset(dataset, allow_missing, dtype)
+    main, own = check_dataset(dataset, allow_missing, dtype)
     targets = main.targets
     if task is None or isinstance(task, TaskHint):
         task = infer_task(targets, task, named=dataset.classes is not None)
     if task == "regression":
         check_domain(transform, targets)
-    if test is not None:
+    if "test" in own:
         split = replace(split, test=0.0)
+    if "validation" in own:
+        split = replace(split, validation=0.0)
     labels = targets if task == "classification" and isinstance(targets, np.ndarray) and targets.ndim == 1 else None
     indices = split_indices(len(main.inputs), split, seed, labels)
     training = taken(targets, indices["train"])
@@ -166,9 +168,9 @@ def _fit(
     coded = coder.encode(targets)
     parts: Parts = {name: Part.of(main, rows, coded) for name, rows in indices.items()}
     problems = Problems()
-    if test is not None:
-        with problems.collected("test set: "):
-            parts["test"] = Part.of(test, np.arange(len(test.inputs)), coder.encode(test.targets))
+    for name, one in own.items():
+        with problems.collected(f"{name} set: "):
+            parts[name] = Part.of(one, np.arange(len(one.inputs)), coder.encode(one.targets))
     for name, part in parts.items():
         with problems.collected():
             check_some(part.weights, f"the {name} split")

@@ -4,8 +4,10 @@ from io import StringIO
 
 import pytest
 from rich.console import Console
+from rich.progress import Progress as RichProgress
 
-from dist_bp.cli.display import print_facts
+from dist_bp.cli import display
+from dist_bp.cli.display import LineObserver, TerminalObserver, print_facts
 from dist_bp.cli.main import COMMANDS, GROUPS
 from dist_bp.cli.sweep_display import Board, BoardObserver
 from dist_bp.sweep.job import SweepJob
@@ -52,6 +54,20 @@ def test_a_sweep_says_what_goes_on_before_there_is_a_score(make_job: JobMaker) -
     observer.phase("publishing")
     board.show([Trial(0, {"seed": 1}, "run", "finished")])
     assert "1 of 4 trials: 1 finished; publishing;" in shown()
+
+
+def test_decoding_of_images_is_told_until_it_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(display, "LINE_SECONDS", 0.0)
+    out = StringIO()
+    LineObserver(Console(file=out)).images(1200, 5000)
+    assert out.getvalue() == "decoding images: 1,200 of 5,000\n"
+    with RichProgress(disable=True) as progress:
+        observer = TerminalObserver(Console(file=out), progress)
+        observer.images(1200, 5000)
+        (_, images) = progress.tasks
+        assert (images.description, images.completed, images.total) == ("decoding images", 1200, 5000)
+        observer.images(5000, 5000)
+        assert [task.description for task in progress.tasks] == ["starting"]
 
 
 @pytest.mark.parametrize("width", [80, 60])

@@ -103,6 +103,15 @@ def test_train_and_test_folders_and_what_is_no_image() -> None:
     assert prepared.notes == ("1 file without the suffix of an image passed over: 'pets/train/cat/notes.txt'",)
 
 
+def test_a_validation_folder_is_the_validation_set() -> None:
+    animals("pets/train")
+    write("pets/val/dog/0.png", picture(9))
+    prepared = make(split=Split(0.25, 0.25))
+    assert samples(prepared, "validation") == {"dog": {picture(9).tobytes()}}
+    assert prepared.splits == {"train": 12, "validation": 1, "test": 4}
+    assert prepared.notes == ("'pets/val' is the validation set: data.split.validation has no effect",)
+
+
 def test_another_folder_is_the_test_set() -> None:
     animals()
     write("more/dog/0.png", picture(9))
@@ -335,7 +344,11 @@ def test_a_table_names_nothing_outside_of_its_folder() -> None:
     assert [line.split(" names ")[0] for line in found] == ["data file 'lists/pets.csv'"] * 3
     assert found[-1].endswith("which is not in 'lists': name the folder of the images with data.source.folder")
     table([f"{kind}/{number}.png" for kind in ("cat", "dog/more") for number in range(8)])
-    assert make(source=CsvSource("lists/pets.csv", "kind", images="photo", folder="elsewhere")).splits["train"] == 12
+    first = make(source=CsvSource("lists/pets.csv", "kind", images="photo", folder="elsewhere"))
+    assert first.splits["train"] == 12
+    Path("elsewhere").rename("moved")
+    moved = CsvSource("lists/pets.csv", "kind", images="photo", folder="moved").open(_cache())
+    assert moved.digest == first.source_digest
 
 
 @pytest.mark.parametrize("options", [{"features": ["a"]}, {"images": "kind"}, {"exclude": ["photo"]}])

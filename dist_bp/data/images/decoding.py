@@ -57,19 +57,18 @@ def _pixels_of(dataset: Dataset, decoder: "Decoder", scratch: Path, progress: "P
     from dist_bp.data.images.findings import Findings
 
     findings = Findings(getattr(dataset.samples.inputs, "unreadable", "error") == "skip")
-    parts = {"samples": dataset.samples, "test": dataset.test}
     made = {}
-    for name, samples in parts.items():
-        if samples is not None:
-            with closing(_images(samples.inputs, decoder, progress)) as images:
-                made[name] = _laid_down(samples, scratch / name, images, findings)
+    for name, samples in {"samples": dataset.samples, **dataset.own}.items():
+        with closing(_images(samples.inputs, decoder, progress)) as images:
+            made[name] = _laid_down(samples, scratch / name, images, findings)
     findings.check()
     here = {*np.unique(made["samples"].targets).tolist()}
     if findings.notes and (gone := [name for name in dataset.classes or () if name not in here]):
         raise DataError([f"the class {name!r} has no image that can be read: remove it" for name in gone])
     notes = (*dataset.notes, *findings.notes)
     features = Features(findings.shape or ())
-    return replace(dataset, samples=made["samples"], test=made.get("test"), features=features, notes=notes)
+    test, validation = made.get("test"), made.get("validation")
+    return replace(dataset, samples=made["samples"], test=test, validation=validation, features=features, notes=notes)
 
 
 def _laid_down(samples: Samples, path: Path, images: "Iterator[Named]", findings: "Findings") -> Samples:

@@ -38,6 +38,13 @@ class Dataset:
     classes: tuple[Label, ...] | None = None
     column: str | None = None
     notes: tuple[str, ...] = ()
+    validation: Samples | None = None
+
+    @property
+    def own(self) -> dict[str, Samples]:
+        """The sets that are not drawn from the samples, by the name of the split."""
+        sets = {"validation": self.validation, "test": self.test}
+        return {name: samples for name, samples in sets.items() if samples is not None}
 
 
 @dataclass(frozen=True)

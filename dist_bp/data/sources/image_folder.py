@@ -63,5 +63,8 @@ class ImageFolderSource(Source):
             split: Samples(ImageFiles(one.paths, self.unreadable), np.array(one.labels))
             for split, one in folders.items()
         }
-        notes = tuple(ignored(list(folders.values())))
-        return Dataset(samples["train"], Features(()), samples.get("test"), classes, notes=notes)
+        notes = ignored(list(folders.values()))
+        if "validation" in folders:
+            notes.append(f"{folders['validation'].path!r} is the validation set: data.split.validation has no effect")
+        test, validation = samples.get("test"), samples.get("validation")
+        return Dataset(samples["train"], Features(()), test, classes, notes=tuple(notes), validation=validation)

@@ -89,7 +89,7 @@ class TableSource(ListedImages, Source):
         """A file in this format; raises DataError."""
 
     def open(self, cache: DigestCache) -> Opened:
-        options = {key: value for key, value in vars(self).items() if key not in ("path", "test_path")}
+        options = {key: value for key, value in vars(self).items() if key not in ("path", "test_path", "folder")}
         opened = open_files(type(self).__name__, (self.path, self.test_path), options, cache, self.load)
         if self.images is None:
             return opened
