@@ -71,6 +71,8 @@ class _NotAnImage(Exception):
 def _decoded(file: Any) -> Image.Image:
     try:
         with Image.open(file, formats=FORMATS) as image:
+            if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:
+                raise Image.DecompressionBombError  # who has set other filters is only warned
             image.load()
             return _plain(image)
     except _NotAnImage:

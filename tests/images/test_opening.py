@@ -3,6 +3,7 @@
 import io
 import os
 import struct
+import warnings
 import zlib
 from pathlib import Path
 from typing import Any
@@ -161,6 +162,11 @@ def test_more_pixels_than_pillow_allows_are_refused(monkeypatch: pytest.MonkeyPa
     for limit in (800, 300):  # a warning of Pillow, and an error
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
         with pytest.raises(Unreadable, match=f"more than the {limit} pixels"):
+            open_image(content)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 800)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(Unreadable, match="more than the 800 pixels"):
             open_image(content)
 
 
