@@ -74,7 +74,9 @@ def groups(servers: int, example: bool) -> dict[str, GroupSpec]:
         "products": GroupSpec(f"{contenders}.products:Products", WORKERS, 1),
         "ddp": GroupSpec(f"{contenders}.pytorch:PyTorch", WORKERS, 1, ("torch",), {"threads": 1}),
         "torch": GroupSpec(f"{contenders}.pytorch:PyTorch", 1, WORKERS, ("torch",), {"threads": WORKERS}),
-        "ddp_malloc": GroupSpec(f"{contenders}.pytorch:PyTorch", WORKERS, 1, ("torch",), {"threads": 1}, MALLOC),
+        "ddp_malloc": GroupSpec(
+            f"{contenders}.pytorch:PyTorch", WORKERS, 1, ("torch",), {"threads": 1, "meeting": "ddp_malloc"}, MALLOC
+        ),
         "torch_malloc": GroupSpec(
             f"{contenders}.pytorch:PyTorch", 1, WORKERS, ("torch",), {"threads": WORKERS}, MALLOC
         ),

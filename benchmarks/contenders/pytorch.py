@@ -16,15 +16,17 @@ Trained = tuple[torch.nn.Module, torch.optim.Optimizer]
 
 class PyTorch(Contender):
     """Process `rank` of `size`. Each way to train has a network of its own, made where it is asked for: with PyTorch's
-    default optimizer, with its fused one, and with images that are kept channels last."""
+    default optimizer, with its fused one, and with images that are kept channels last. Processes of one group find each
+    other by the file `meeting`."""
 
-    def __init__(self, work: Work, folder: Path, rank: int, size: int, threads: int) -> None:
+    def __init__(self, work: Work, folder: Path, rank: int, size: int, threads: int, meeting: str = "ddp") -> None:
         torch.set_num_threads(threads)
         self._inputs = read_inputs(work, folder)
         self._distributed = size > 1
         if self._distributed:
-            meeting = f"file://{folder / 'ddp'}"
-            torch.distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=size)
+            torch.distributed.init_process_group(
+                "gloo", init_method=f"file://{folder / meeting}", rank=rank, world_size=size
+            )
         self._work = work
         self._x = torch.from_numpy(self._inputs.x)
         if work.images:  # the order of axes that PyTorch takes images in
