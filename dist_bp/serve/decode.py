@@ -1,6 +1,6 @@
 """From a network's outputs to predictions as people read them."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
@@ -12,10 +12,32 @@ from dist_bp.types import Array
 if TYPE_CHECKING:
     import pandas as pd
 
+Activation = Literal["softmax", "sigmoid", "identity"]
+
+
+class Decided(NamedTuple):
+    """The class (n,) of each sample, and the probabilities of all (n, classes), (n, 0) where outputs are none."""
+
+    classes: Array
+    probabilities: Array
+
+
+def decide(outputs: Array, activation: Activation, decision: Decision | None = None) -> Decided:
+    """`outputs` (n, k) of one class a sample; `decision` is that between two classes."""
+    if activation == "sigmoid" and outputs.shape[1] == 1:
+        classes = (outputs[:, 0] > 0).astype(np.intp)
+        probabilities = np.concatenate([_sigmoid(-outputs), _sigmoid(outputs)], axis=1)
+    else:
+        classes = outputs.argmax(axis=1)
+        probabilities = {"softmax": _softmax, "sigmoid": _sigmoid}.get(activation, _none)(outputs)
+    if decision and not decision.is_plain:
+        classes = decision.classes(decision.probabilities(outputs))
+    return Decided(classes, probabilities)
+
 
 def decode(
     outputs: Array,
-    activation: Literal["softmax", "sigmoid", "identity"],
+    activation: Activation,
     targets: Targets,
     decision: Decision | None = None,
 ) -> "pd.DataFrame":
@@ -32,17 +54,10 @@ def decode(
         return pd.DataFrame(
             _numbered("prediction", (outputs > 0).astype(np.int64)) | _numbered("probability", _sigmoid(outputs))
         )
-    if activation == "sigmoid" and outputs.shape[1] == 1:
-        positive = _sigmoid(outputs)
-        columns = {"prediction": np.array(classes)[(outputs[:, 0] > 0).astype(np.intp)]}
-        probabilities = np.concatenate([_sigmoid(-outputs), positive], axis=1)
-    else:
-        columns = {"prediction": np.array(classes)[outputs.argmax(axis=1)]}
-        probabilities = {"softmax": _softmax, "sigmoid": _sigmoid}.get(activation, _none)(outputs)
-    if decision and not decision.is_plain:
-        columns["prediction"] = np.array(classes)[decision.classes(decision.probabilities(outputs))]
-    for place in range(probabilities.shape[1]):
-        columns[f"probability_{classes[place]}"] = probabilities[:, place]
+    decided = decide(outputs, activation, decision)
+    columns = {"prediction": np.array(classes)[decided.classes]}
+    for place in range(decided.probabilities.shape[1]):
+        columns[f"probability_{classes[place]}"] = decided.probabilities[:, place]
     return pd.DataFrame(columns)
 
 

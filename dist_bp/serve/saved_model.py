@@ -22,7 +22,7 @@ from dist_bp.errors import CheckpointError, DataError
 from dist_bp.metrics import Metric
 from dist_bp.nn import Context, Loss
 from dist_bp.scoring import Scorer
-from dist_bp.serve.decode import decode, with_positions
+from dist_bp.serve.decode import Decided, decide, decode, with_positions
 from dist_bp.signals import Ragged, Signal, samples_in
 from dist_bp.types import Array
 
@@ -88,10 +88,22 @@ class SavedModel:
         have the form of the training data.
         """
         inputs = self.pipeline.conform(raw)
+        outputs, lengths = self._outputs(x for _, x in self._blocks(inputs, batch_rows))
+        decoded = decode(outputs, self.loss.activation, self.pipeline.targets, self.decision)
+        return with_positions(decoded, len(inputs), lengths)
+
+    @np.errstate(all="ignore")
+    def decide(self, blocks: Iterable[Signal]) -> Decided:
+        """The classes of samples that are preprocessed, where each has one."""
+        return decide(self._outputs(blocks)[0], self.loss.activation, self.decision)
+
+    def _outputs(self, blocks: Iterable[Signal]) -> tuple[Array, Array | None]:
+        """Those of all samples, or positions, one below the other, and how many positions each sample has, None where
+        all have as many."""
         found: list[Array] = []
         lengths: list[Array] = []
         context = self._context()
-        for _, x in self._blocks(inputs, batch_rows):
+        for x in blocks:
             y = self.model.forward(x, self._parameters, context)[0]
             if isinstance(y, Ragged):
                 found += [values[:length] for values, length in zip(y.values.copy(), y.lengths, strict=True)]
@@ -99,9 +111,7 @@ class SavedModel:
             else:
                 found.append(y.copy())
         empty = np.empty((0, *self.model.output.shape), self.model.dtype)
-        outputs = np.concatenate([empty, *found])
-        decoded = decode(outputs, self.loss.activation, self.pipeline.targets, self.decision)
-        return with_positions(decoded, len(inputs), np.concatenate(lengths) if lengths else None)
+        return np.concatenate([empty, *found]), np.concatenate(lengths) if lengths else None
 
     def evaluate(
         self, raw: Raw, targets: Any, metrics: Mapping[str, Metric] | None = None, weights: Any = None

@@ -4,15 +4,18 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from dist_bp.types import Array
 
-BLUE, ORANGE, GREY = "#1f5fa8", "#d9730d", "#6b7280"
+BLUE, ORANGE, GREY, GREEN, RED = "#1f5fa8", "#d9730d", "#6b7280", "#15803d", "#c81e1e"
 LOG_RANGE = 20.0  # a curve that spans more than this factor is drawn on a logarithmic axis
 MAX_LABELLED_CLASSES = 25
+TILE, CAPTION, GAP, HEADING = 96, 32, 26, 40  # pixels
 
 
 def loss_curves(
@@ -66,6 +69,82 @@ def confusion_matrix(counts: ArrayLike, classes: Sequence[str], title: str = "")
     axes.grid(visible=False)
     figure.colorbar(image, ax=axes, label="fraction of the true class", shrink=0.85)
     return figure
+
+
+def predictions(
+    images: ArrayLike,
+    predicted: Sequence[str],
+    truth: Sequence[str],
+    probabilities: Sequence[tuple[float, float]],
+    right: Sequence[bool],
+    title: str,
+) -> Figure:
+    """Images with the predicted class and its probability, and the true class, with its probability where it is another
+    one; right ones are marked green, wrong ones red.
+
+    Args:
+        images: (n, height, width, 1 or 3) of uint8.
+        predicted, truth: n names of classes.
+        probabilities: n pairs, of the predicted and of the true class.
+        right: n times whether the two classes are one.
+    """
+    pixels = np.asarray(images, np.uint8)
+    figure, axes, places = _tiles(len(pixels), 6, CAPTION, title)
+    for image, (left, top), name, true, (likely, unlikely), good in zip(
+        pixels, places, predicted, truth, probabilities, right, strict=True
+    ):
+        _tile(axes, np.broadcast_to(image, (*image.shape[:2], 3)), left, top, GREEN if good else RED)
+        text = f"{_shortened(name, 14)} {likely:.2f}\ntrue: {_shortened(true, 14)}{'' if good else f' {unlikely:.2f}'}"
+        axes.text(
+            left + TILE / 2, top + TILE + 4, text, ha="center", va="top", fontsize=7.5, color=GREEN if good else RED,
+            parse_math=False,
+        )  # fmt: skip
+    return figure
+
+
+def filters(weights: ArrayLike, title: str) -> Figure:
+    """The filters of a convolution (rows, columns, 1 or 3, filters).
+
+    Of one channel positive weights are blue and negative ones orange, the stronger the farther from white; of three a
+    weight is the brightness of its colour, and middle grey is 0. The largest weight of all sets the scale.
+    """
+    kernels = np.moveaxis(np.asarray(weights, np.float64), -1, 0)
+    largest = float(np.abs(kernels).max()) or 1.0
+    figure, axes, places = _tiles(len(kernels), 8, 0, f"{title}, weights up to ±{largest:.2g}")
+    for kernel, (left, top) in zip(kernels / largest, places, strict=True):
+        _tile(axes, _diverging(kernel) if kernel.shape[2] == 1 else (kernel + 1) / 2, left, top, GREY)
+    return figure
+
+
+def _diverging(kernel: Array) -> Array:
+    """From -1, orange, through white to 1, blue."""
+    ends = np.where(kernel < 0, to_rgb(ORANGE), to_rgb(BLUE))
+    colors: Array = 1 + np.abs(kernel) * (ends - 1)
+    return colors
+
+
+def _tiles(count: int, columns: int, caption: int, title: str) -> tuple[Figure, Axes, list[tuple[int, int]]]:
+    """Axes in pixels over a whole figure, and the left upper corners of tiles with captions."""
+    across, down = TILE + GAP, TILE + GAP // 2 + caption
+    width = GAP + across * max(min(count, columns), 4)
+    height = HEADING + down * -(-count // columns)
+    figure = Figure(figsize=(width / 90, height / 90), dpi=90)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    axes.text(GAP, HEADING / 2, title, va="center", fontsize=11, parse_math=False)
+    places = [(GAP + index % columns * across, HEADING + index // columns * down) for index in range(count)]
+    axes.set(xlim=(0, width), ylim=(height, 0))
+    axes.set_autoscale_on(False)
+    return figure, axes, places
+
+
+def _tile(axes: Axes, image: Array, left: int, top: int, color: str) -> None:
+    """An image as large as fits into a tile, in a frame."""
+    height, width = image.shape[:2]
+    scale = TILE / max(height, width)
+    right, bottom = left + width * scale, top + height * scale
+    axes.imshow(image, extent=(left, right, bottom, top), interpolation="nearest", aspect="auto")
+    axes.add_patch(Rectangle((left, top), width * scale, height * scale, fill=False, edgecolor=color, linewidth=1.6))
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:

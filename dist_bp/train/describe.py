@@ -1,7 +1,7 @@
 """A run's description in markdown, as its page in MLflow shows it."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
@@ -10,12 +10,21 @@ from dist_bp.messages import plural
 from dist_bp.runtime.ray_job import again, retyped
 from dist_bp.track.port import SWEEP
 from dist_bp.train.course import Course
+from dist_bp.train.gallery import FILTERS_FIGURE, MISTAKES_FIGURE, SAMPLES_FIGURE
 from dist_bp.train.outcome import MAX_SECONDS, Outcome
 from dist_bp.train.setup import PreparedJob
 from dist_bp.types import Array
 
 LOSS_FIGURE = "figures/loss.png"
 CONFUSION_FIGURE = "figures/confusion_matrix.png"
+FIGURES = {
+    LOSS_FIGURE: "Loss of each epoch",
+    CONFUSION_FIGURE: "Confusion matrix",
+    SAMPLES_FIGURE: "Samples and what is predicted for them",
+    MISTAKES_FIGURE: "The worst mistakes",
+    FILTERS_FIGURE: "Filters of the first layer",
+}
+"""What the pictures of a run show, by their artifacts."""
 SPACE = "&emsp;"  # MLflow sets columns without any
 REPEATABLE = ("sync", "local")
 """Modes of consistency that give the same bits every time."""
@@ -55,17 +64,15 @@ def _going_on(job: PreparedJob, run_id: str, status: str) -> str:
     return f"{command} goes on from its last checkpoint, if it has one."
 
 
-def describe_result(job: PreparedJob, run_id: str, outcome: Outcome, report: Report) -> str:
-    """What came out: metrics, how training went, the figures, how to repeat it."""
+def describe_result(job: PreparedJob, run_id: str, outcome: Outcome, report: Report, pictures: Iterable[str]) -> str:
+    """What came out: metrics, how training went, the pictures of these names, how to repeat it."""
     best = outcome.snapshot.step
     kept = f", the parameters of step {best:,} kept as the best" if best != outcome.step else ""
     training = (
         f"- training: {outcome.reason} after {plural(outcome.epoch, 'epoch')}, "
         f"{plural(outcome.step, 'step')}, {outcome.seconds:.1f} s{kept}"
     )
-    figures = [figure("Loss of each epoch", LOSS_FIGURE, run_id)]
-    if "confusion_matrix" in report.arrays:
-        figures.append(figure("Confusion matrix", CONFUSION_FIGURE, run_id))
+    figures = [figure(FIGURES[name], name, run_id) for name in pictures]
     facts = f"{_facts(job, outcome.course)}\n{training}"
     remark = [report.remark] if report.remark else []
     return page([_title(job), _table(report.metrics), *remark, facts, *figures, _repeat(job, outcome)])

@@ -25,6 +25,7 @@ from dist_bp.track.waiting import SPOOLS
 from dist_bp.train.baseline import remark
 from dist_bp.train.course import Course
 from dist_bp.train.describe import CONFUSION_FIGURE, LOSS_FIGURE, Report, describe_begin, describe_result
+from dist_bp.train.gallery import gallery_of
 from dist_bp.train.meter import scores
 from dist_bp.train.models import CheckpointModels
 from dist_bp.train.observer import Observer
@@ -109,8 +110,8 @@ def evaluate(job: PreparedJob, runtime: Runtime, outcome: Outcome) -> Report:
     """Training and validation metrics of the epoch that the parameters come from, and those on the test split."""
     metrics = dict(outcome.metrics)
     arrays: dict[str, Array] = {}
-    measured, prefix = ("test", "test") if "test" in job.splits else ("validation", "val")
-    if measured in job.splits:
+    if measured := job.measured:
+        prefix = "test" if measured == "test" else "val"
         numbers, arrays = scores(runtime.evaluate(measured), job.metrics, metrics.get(f"val_{THRESHOLD}"))
         metrics |= {f"{prefix}_{name}": value for name, value in numbers.items()}
     return Report(metrics, arrays, remark(job, metrics))
@@ -129,14 +130,13 @@ def publish(
     """Logs figures, description and the model; returns the result of the run."""
     tested = {name: value for name, value in report.metrics.items() if name.startswith("test_")}
     tracker.log(outcome.snapshot.step, tested)
-    drawn = drawing.begin(pictures := pictures_of(job, outcome, report))
-    tracker.log_tags({DESCRIPTION: describe_result(job, tracker.run_id or "", outcome, report)})
-    folder = run_folder / "model"
     threshold = report.metrics.get(f"val_{THRESHOLD}")
-    export_model(
-        folder,
-        job.checkpoint(outcome.snapshot, threshold=threshold, run_id=tracker.run_id, metrics=report.metrics),
-    )
+    checkpoint = job.checkpoint(outcome.snapshot, threshold=threshold, run_id=tracker.run_id, metrics=report.metrics)
+    pictures = pictures_of(job, outcome, report) | gallery_of(job, checkpoint)
+    drawn = drawing.begin(pictures)
+    tracker.log_tags({DESCRIPTION: describe_result(job, tracker.run_id or "", outcome, report, pictures)})
+    folder = run_folder / "model"
+    export_model(folder, checkpoint)
     digest = hashlib.sha256(outcome.snapshot.parameters.tobytes()).hexdigest()
     uri = None
     if models:

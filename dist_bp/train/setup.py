@@ -58,6 +58,11 @@ class PreparedJob:
         return {name: size for name, size in self.prepared.splits.items() if size}
 
     @property
+    def measured(self) -> str | None:
+        """The split that tells in the end how good the network is; None where there is but the training split."""
+        return next((name for name in ("test", "validation") if name in self.splits), None)
+
+    @property
     def steps_per_epoch(self) -> int:
         train = self.config.train
         return -(-self.splits["train"] // (train.batch_size * train.accumulate))

@@ -3,10 +3,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
 
-from dist_bp.track.figures import confusion_matrix, loss_curves
+from dist_bp.track.figures import BLUE, GREEN, ORANGE, RED, confusion_matrix, filters, loss_curves, predictions
 
 
 def pixels(figure: Figure) -> Any:
@@ -68,3 +69,37 @@ def test_many_classes_are_drawn_without_counts_and_with_some_names() -> None:
     assert texts(figure) == []
     assert 10 < len(figure.axes[0].get_yticks()) <= 25
     assert max(pixels(figure).shape) < 2000
+
+
+def test_predictions_are_written_below_their_images_and_wrong_ones_are_red() -> None:
+    images = np.zeros((2, 4, 8, 1), np.uint8)
+    images[1, 0, 0] = 200
+    figure = predictions(
+        images.tolist(),
+        ["cat", "dog"],
+        ["cat", "a $cat$ of twenty"],
+        [(0.987, 0.987), (0.75, 0.2)],
+        [True, False],
+        "two",
+    )
+    [axes] = figure.axes
+    assert texts(figure) == ["two", "cat 0.99\ntrue: cat", "dog 0.75\ntrue: a $cat$ of tw… 0.20"]
+    assert [text.get_color() for text in axes.texts[1:]] == [GREEN, RED]
+    assert [patch.get_edgecolor()[:3] for patch in axes.patches] == [to_rgb(GREEN), to_rgb(RED)]
+    for shown, image in zip(axes.get_images(), images, strict=True):
+        np.testing.assert_array_equal(shown.get_array(), np.repeat(image, 3, axis=2))
+        left, right, bottom, top = shown.get_extent()
+        assert (right - left, bottom - top) == (96, 48)
+    assert len(np.unique(pixels(figure).reshape(-1, 3), axis=0)) > 10
+
+
+def test_filters_of_one_channel_diverge_from_white_and_those_of_three_are_colours() -> None:
+    kernel = np.array([[[[0.0, 2.0]]], [[[-4.0, 4.0]]]])
+    figure = filters(kernel.tolist(), "2 filters")
+    first, second = (image.get_array() for image in figure.axes[0].get_images())
+    np.testing.assert_allclose(first, [[[1, 1, 1]], [to_rgb(ORANGE)]])
+    np.testing.assert_allclose(second, [[(1 + np.array(to_rgb(BLUE))) / 2], [to_rgb(BLUE)]])
+    assert texts(figure) == ["2 filters, weights up to ±4"]
+    colours = filters(np.array([[[[1.0], [0.0], [-2.0]]]]), "one")
+    np.testing.assert_allclose(colours.axes[0].get_images()[0].get_array(), [[[0.75, 0.5, 0.0]]])
+    assert pixels(colours).shape[2] == 3

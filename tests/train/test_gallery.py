@@ -1,0 +1,115 @@
+"""What is shown of a network for images: which samples and mistakes, and what is written on them."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+
+from dist_bp.nn import Model
+from dist_bp.nn.layers.conv2d import Conv2d
+from dist_bp.nn.layers.dense import Dense
+from dist_bp.nn.layers.flatten import Flatten
+from dist_bp.nn.layers.reshape import Reshape
+from dist_bp.track.mlflow_store import opened_store
+from dist_bp.train.gallery import (
+    Predictions,
+    as_bytes,
+    evenly,
+    first_filters,
+    mistakes_title,
+    samples_title,
+    smaller,
+)
+from dist_bp.train.job import run_job
+from dist_bp.train.result import Result
+from tests.conftest import JobMaker
+from tests.train.looking import page
+
+FOUND = Predictions(
+    rows=np.array([2, 3, 5, 7, 11, 13]),
+    truth=np.array([0, 1, 1, 2, 2, 0]),
+    predicted=np.array([0, 0, 2, 2, 0, 1]),
+    probability=np.array([0.9, 0.6, 0.9, 0.8, 0.7, 0.5]),
+    true_probability=np.array([0.9, 0.3, 0.0, 0.8, 0.0, 0.4]),
+)
+
+
+def test_the_worst_mistake_held_the_truth_for_the_least_likely() -> None:
+    assert FOUND.right.tolist() == [True, False, False, True, False, False]
+    assert FOUND.worst(12).rows.tolist() == [5, 11, 3, 13]
+    worst = FOUND.worst(2)
+    assert (worst.truth.tolist(), worst.predicted.tolist(), worst.probability.tolist()) == ([1, 2], [2, 0], [0.9, 0.7])
+    assert FOUND.taken(np.array([0, 3])).worst(12).rows.tolist() == []
+
+
+def test_titles_say_of_how_many() -> None:
+    assert samples_title(FOUND, 6, "test") == "2 right among 6 test samples"
+    assert samples_title(FOUND, 10_000, "validation") == "2 right among 6 of 10,000 validation samples"
+    assert mistakes_title(FOUND, 3, 6, "test") == "The worst 3 of 4 mistakes, among 6 test samples"
+    assert mistakes_title(FOUND, 4, 50, "test") == "All mistakes, 4, among 6 of 50 test samples"
+
+
+@pytest.mark.parametrize(
+    ("count", "most", "expected"), [(0, 3, []), (2, 3, [0, 1]), (7, 3, [0, 2, 4]), (9, 3, [0, 3, 6])]
+)
+def test_samples_come_from_all_over_the_split(count: int, most: int, expected: list[int]) -> None:
+    assert evenly(count, most).tolist() == expected
+
+
+def test_numbers_become_bytes_from_the_smallest_to_the_largest() -> None:
+    assert as_bytes(np.array([[-1.0, 0.0], [3.0, 1.0]])).tolist() == [[0, 64], [255, 128]]
+    assert as_bytes(np.full((2, 2), 7.0, np.float32)).tolist() == [[0, 0], [0, 0]]
+
+
+def test_large_images_become_smaller_by_means() -> None:
+    image = np.arange(20, dtype=np.uint8).reshape(1, 4, 5, 1)
+    assert smaller(image, 5) is image
+    np.testing.assert_array_equal(smaller(image, 3)[0, :, :, 0], [[3, 5], [13, 15]])
+    assert smaller(np.zeros((2, 3, 1000, 3), np.uint8), 96).shape == (2, 1, 90, 3)
+
+
+@pytest.mark.parametrize(
+    ("layers", "shape", "expected"),
+    [
+        ([Reshape([4, 4, 1]), Conv2d(2, 3), Flatten(), Dense(3)], (16,), (3, 3, 1, 2)),
+        ([Conv2d(2, [2, 3])], (4, 4, 3), (2, 3, 3, 2)),
+        ([Conv2d(2, 3)], (4, 4, 2), None),
+        ([Conv2d(2, 1)], (4, 4, 3), None),
+        ([Dense(3), Conv2d(2, 3)], (4, 4, 3), None),
+        ([Flatten()], (4, 4, 3), None),
+    ],
+)
+def test_filters_are_those_of_the_first_layer_with_weights(
+    layers: list[Any], shape: tuple[int, ...], expected: tuple[int, ...] | None
+) -> None:
+    model = Model(layers, shape)
+    parameters = model.layout.named(model.initialize(1)[0])
+    filters = first_filters(model.summary(), parameters)
+    assert expected == (None if filters is None else filters.shape)
+
+
+def figures(result: Result) -> set[str]:
+    with opened_store("sqlite:///mlflow.db") as client:
+        return names(client, result.run_id)
+
+
+def names(client: MlflowClient, run_id: str) -> set[str]:
+    return {one.path.removeprefix("figures/") for one in client.list_artifacts(run_id, "figures")}
+
+
+USUAL = {"loss.png", "confusion_matrix.png"}
+CONVOLUTIONAL = {
+    "layers": [{"type": "conv2d", "filters": 2, "kernel": 2}, {"type": "flatten"}, {"type": "dense", "units": 4}]
+}
+IMAGES = {"layers": [{"type": "reshape", "shape": [2, 3, 1]}, *CONVOLUTIONAL["layers"]]}
+
+
+@pytest.mark.usefixtures("database")
+def test_a_run_on_images_shows_samples_mistakes_and_filters_and_one_on_a_table_does_not(make_job: JobMaker) -> None:
+    result = run_job(make_job(model=IMAGES, train={"epochs": 1}))
+    assert result.metrics["test_accuracy"] < 1
+    assert figures(result) == USUAL | {"samples.png", "worst_mistakes.png", "filters.png"}
+    for name in ("samples", "worst_mistakes", "filters"):
+        assert f"(get-artifact?path=figures%2F{name}.png&run_uuid={result.run_id})" in page(result)
+    assert figures(run_job(make_job(train={"epochs": 1}))) == USUAL
