@@ -242,5 +242,7 @@ def test_a_resumed_run_runs_the_code_of_its_configuration_alone(make: Make, data
     stored = (folder / "config.yaml").read_text().replace("own:Same", "other:Same")
     Path("other.py").write_text("from pathlib import Path\nPath('called').touch()\n")
     rewrite(folder, "config.yaml", stored.encode())
-    assert run_here("train", "job.yaml", "train.epochs=2", "--resume", str(folder)).returncode == 0
+    refused = run_here("train", "job.yaml", "train.epochs=2", "--resume", str(folder))
+    assert refused.returncode == 2
+    assert 'model.layers.0 is {"type":"other:Same"} in the checkpoint' in refused.stderr
     assert not Path("called").exists()
