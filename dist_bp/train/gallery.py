@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from dist_bp.checkpoint import Checkpoint
 from dist_bp.data import Prepared, SampleStore
@@ -191,7 +192,8 @@ def _arguments(some: Predictions, names: Sequence[str], title: str, images: Arra
 def _predictions(model: SavedModel, store: SampleStore, at_a_time: int) -> Predictions | None:
     """Of samples from all over the split, as many as there is time for; None where outputs are no probabilities."""
     rows = np.random.default_rng(0).permutation(evenly(len(store), MOST_PREDICTED))
-    classes, probabilities = model.decide(_blocks(store, rows, at_a_time, time.monotonic() + SECONDS))
+    with threadpool_limits(1, user_api="blas"):  # for blocks this small several take longer
+        classes, probabilities = model.decide(_blocks(store, rows, at_a_time, time.monotonic() + SECONDS))
     if probabilities.shape[1] != len(model.pipeline.classes or ()):
         return None
     seen, every = rows[: len(classes)], np.arange(len(classes))
