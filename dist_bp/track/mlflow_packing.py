@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import mlflow
+import numpy as np
 from mlflow.entities import LoggedModel
 from mlflow.models import Model, ModelSignature, infer_signature
 from mlflow.types import DataType
@@ -22,13 +23,14 @@ DESCRIPTOR = "MLmodel"
 def pack(package: ModelPackage, path: Path, model: LoggedModel) -> None:
     """Lay out the model's folder; raises `Rejected`, for nothing here depends on the store."""
     try:
+        signature = _signature(package)
         with _requirements_are_met():
             mlflow.pyfunc.save_model(
                 path=str(path),
                 python_model=str(package.python_model),
                 artifacts={name: str(source) for name, source in package.artifacts.items()},
-                signature=_signature(package),
-                input_example=package.input_example,
+                signature=signature,
+                input_example=package.input_example if signature else None,
                 pip_requirements=list(package.pip_requirements),
                 code_paths=[str(source) for source in package.code_paths] or None,
                 mlflow_model=Model(
@@ -66,10 +68,17 @@ def _requirements_are_met() -> Iterator[None]:
         environment.warn_dependency_requirement_mismatches = check
 
 
-def _signature(package: ModelPackage) -> ModelSignature:
-    """Types of inputs and outputs. Columns are named but take any type: MLflow would refuse whole numbers for a
-    column of floats, or booleans where the example has text, and the model's own preprocessing checks the rows. Files
-    are bytes, which a server takes in base64."""
+def _signature(package: ModelPackage) -> ModelSignature | None:
+    """Types of inputs and outputs; None for samples of different lengths, which MLflow would make a table of.
+
+    Columns are named but take any type: MLflow would refuse whole numbers for a column of floats, or booleans where
+    the example has text, and the model's own preprocessing checks the rows. Files are bytes, which a server takes in
+    base64.
+    """
+    example = package.input_example
+    several = example.values() if isinstance(example, dict) else [example]
+    if any(isinstance(one, list) and one and isinstance(one[0], np.ndarray) for one in several):
+        return None
     signature = infer_signature(package.input_example, package.output_example)
     if signature.inputs.is_tensor_spec():
         return signature

@@ -25,7 +25,12 @@ from safetensors.numpy import load_file, save
 
 from dist_bp.checkpoint import CheckpointStore, find_runs, load, resolve
 from dist_bp.config import load_config
+from dist_bp.data.conform import conform
 from dist_bp.data.pipeline import Pipeline
+from dist_bp.data.preprocess.integers import Integers
+from dist_bp.data.preprocess.standardize import Standardize
+from dist_bp.data.sources.base import described
+from dist_bp.data.targets import learn_targets, target_array
 from dist_bp.errors import CheckpointError, DataError, UserError
 from dist_bp.serve import SavedModel, evaluate_split
 from dist_bp.train.meter import EpochMeter
@@ -352,3 +357,26 @@ def test_a_folder_with_the_right_name_is_no_prepared_data(
     rewrite(model, "config.yaml", yaml.safe_dump(config).encode())
     evaluate_split(SavedModel.load(model), "train")
     assert [path.name for path in victim.rglob("*")] == [job.prepared.digest[:16]]
+
+
+def test_any_pipeline_of_several_inputs() -> None:
+    """Of whole numbers, samples of different lengths, and targets by position."""
+    tokens = [np.arange(1 + row % 3) % 4 for row in range(12)]
+    raw = {"tokens": tokens, "numbers": np.arange(24.0).reshape(12, 2)}
+    inputs, features = described(raw, "the test")
+    targets = learn_targets(target_array(tokens), "classification", "float32")
+    steps = [Integers(input="tokens"), Standardize()]
+    common = conform(inputs, features)
+    fitted = Pipeline.fit(steps, features, common, np.arange(12), targets, "float32").to_dict()
+    assert Pipeline.from_dict(json.loads(json.dumps(fitted))).to_dict() == fitted
+    said: list[str] = []
+    for changed in spoilt(json.loads(json.dumps(fitted))):
+        try:
+            pipeline = Pipeline.from_dict(changed) if isinstance(changed, dict) else None
+            if pipeline:
+                pipeline.transform(raw)
+                pipeline.encode_targets(tokens)
+        except DataError as error:
+            said += error.problems
+    assert len(said) > 20
+    assert not [line for line in said if not line or "\n" in line]
