@@ -1,5 +1,6 @@
 """What is shown of a network for images: which samples and mistakes, and what is written on them."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,18 +12,24 @@ from dist_bp.nn.layers.conv2d import Conv2d
 from dist_bp.nn.layers.dense import Dense
 from dist_bp.nn.layers.flatten import Flatten
 from dist_bp.nn.layers.reshape import Reshape
+from dist_bp.serve.saved_model import SavedModel
 from dist_bp.track.mlflow_store import opened_store
+from dist_bp.track.port import SWEEP
+from dist_bp.train import gallery
 from dist_bp.train.gallery import (
     Predictions,
     as_bytes,
     evenly,
     first_filters,
+    gallery_of,
+    image_shape,
     mistakes_title,
     samples_title,
     smaller,
 )
 from dist_bp.train.job import run_job
 from dist_bp.train.result import Result
+from dist_bp.train.setup import prepare_job
 from tests.conftest import JobMaker
 from tests.train.looking import page
 
@@ -113,3 +120,46 @@ def test_a_run_on_images_shows_samples_mistakes_and_filters_and_one_on_a_table_d
     for name in ("samples", "worst_mistakes", "filters"):
         assert f"(get-artifact?path=figures%2F{name}.png&run_uuid={result.run_id})" in page(result)
     assert figures(run_job(make_job(train={"epochs": 1}))) == USUAL
+
+
+def test_as_many_samples_are_predicted_as_there_is_time_for(
+    make_job: JobMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = prepare_job(make_job(model=IMAGES))
+    checkpoint, store = job.checkpoint(job.initial), job.prepared.split("test")
+    right = round(80 * SavedModel(job.config, checkpoint).evaluate_prepared(store, job.loss)["accuracy"])
+    pictures = gallery_of(job, checkpoint)
+    samples, mistakes = (pictures[f"figures/{name}.png"].arguments for name in ("samples", "worst_mistakes"))
+    assert samples["title"] == f"{right} right among 80 test samples"
+    assert mistakes["title"] == f"The worst 12 of {80 - right} mistakes, among 80 test samples"
+    rows = evenly(80, 18)
+    images = store.inputs[rows].reshape(18, 2, 3, 1)
+    assert samples["images"] == as_bytes(images).tolist()
+    assert samples["truth"] == [str(label) for label in store.targets[rows]]
+    monkeypatch.setattr(gallery, "PIXELS", 10 * 6)
+    monkeypatch.setattr(gallery, "SECONDS", -1.0)
+    short = gallery_of(job, checkpoint)["figures/samples.png"].arguments
+    assert short["title"].endswith(" right among 10 of 80 test samples")
+    assert len(short["images"]) == 10
+
+
+def test_a_trial_of_a_sweep_shows_none(make_job: JobMaker) -> None:
+    job = prepare_job(make_job(model=IMAGES, tracking={"tags": {SWEEP: "a sweep"}}))
+    assert gallery_of(job, job.checkpoint(job.initial)) == {}
+
+
+def test_bytes_are_shown_as_they_were(make_job: JobMaker, workplace: Path) -> None:
+    generator = np.random.default_rng(0)
+    pixels, labels = generator.integers(100, 200, (60, 5, 4), np.uint8), np.arange(60) % 3
+    np.savez(workplace / "images.npz", x=pixels, y=labels)
+    source = {"type": "npz", "path": "images.npz"}
+    steps = [{"type": "resize", "size": [5, 4]}, {"type": "scale"}]
+    layers = [{"type": "flatten"}, {"type": "dense", "units": 3}]
+    job = prepare_job(
+        make_job(data={"source": source, "preprocess": steps}, model={"layers": layers}, train={"batch_size": 8})
+    )
+    assert image_shape(job.prepared, job.model) == (5, 4, 1)
+    pictures = gallery_of(job, job.checkpoint(job.initial))
+    shown = np.array(pictures["figures/samples.png"].arguments["images"], np.uint8)[..., 0]
+    assert {image.tobytes() for image in shown} <= {image.tobytes() for image in pixels}
+    assert "figures/filters.png" not in pictures
