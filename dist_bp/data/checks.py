@@ -17,6 +17,8 @@ from dist_bp.data.weights import weight_array
 from dist_bp.errors import DataError
 from dist_bp.types import Array, DType
 
+NO_INPUT_IS_RAGGED = "the targets are ragged and no input is: each must have the same number of them"
+
 
 class Problems:
     """Collects the lines of several DataErrors."""
@@ -85,8 +87,7 @@ def _check_samples(
     if inputs is None or targets is None:
         return None
     with problems.collected(prefix):
-        if len(inputs) != len(targets):
-            raise DataError(f"there are {len(inputs)} inputs but {len(targets)} targets")
+        check_counts(len(inputs), targets)
         if isinstance(targets, RaggedArray):
             check_aligned(inputs, targets)
         if samples.weights is not None:
@@ -94,12 +95,18 @@ def _check_samples(
     return Checked(inputs, targets, weights)
 
 
+def check_counts(inputs: int, targets: Array | RaggedArray) -> None:
+    """Raises DataError where there is not a target for each of the inputs."""
+    if inputs != len(targets):
+        raise DataError(f"there are {inputs} inputs but {len(targets)} targets")
+
+
 def check_aligned(inputs: Inputs, targets: RaggedArray) -> None:
     """Raises DataError where ragged targets have not one for each position of an input."""
     lengths = np.diff(targets.offsets)
     ragged = {name: np.diff(one.offsets) for name, one in inputs.arrays.items() if isinstance(one, RaggedArray)}
     if not ragged:
-        raise DataError("the targets are ragged and no input is: each must have the same number of them")
+        raise DataError(NO_INPUT_IS_RAGGED)
     if any(np.array_equal(own, lengths) for own in ragged.values()):
         return
     name, own = next(iter(ragged.items()))

@@ -166,8 +166,7 @@ class Reader:
         for table in file.blocks(wanted, min(self._rows(), max(1, BLOCK_CELLS // len(file.names)))):
             columns = [Column(file, name, table[name], first) for name in wanted]
             first += len(table)
-            if target:
-                columns = self._without_gaps(columns, target)
+            columns = self._without_gaps(columns, target)
             kinds = self._kinds(features, target) | ({weights: "number"} if weights else {})
             yield replace(rows_of(columns, kinds, target, ids, weights), row_of=columns[0].row)
 
@@ -189,14 +188,20 @@ class Reader:
             texts.add(target or "")
         return {name: "category" if name in texts else "number" for name in (*features, target or "")}
 
-    def _without_gaps(self, columns: list[Column], target: str) -> list[Column]:
-        if self._drops:
+    def _without_gaps(self, columns: list[Column], target: str | None) -> list[Column]:
+        if self._drops and target:
             told = [column for column in columns if column.name != self.id_column]
             return without(columns, np.any([column.missing for column in told], axis=0))
-        gap = next((column for column in columns if column.name == target and column.missing.any()), None)
-        if gap:
-            where = row_at(gap.row(int(np.argmax(gap.missing))))
-            raise DataError(f"the target column {target!r} of {gap.file.path!r} is missing in {where}")
+        roles = {target: "target", self._images: "images"}
+        gaps = [column for column in columns if column.name in roles and column.missing.any()]
+        if gaps:
+            raise DataError(
+                [
+                    f"the {roles[gap.name]} column {gap.name!r} of {gap.file.path!r} is missing in "
+                    f"{row_at(gap.row(int(np.argmax(gap.missing))))}"
+                    for gap in gaps
+                ]
+            )
         return columns
 
 

@@ -62,13 +62,10 @@ def decode(
 
 
 def with_positions(predictions: "pd.DataFrame", samples: int, lengths: Array | None) -> "pd.DataFrame":
-    """The predictions, with the columns `sample` and `position` before them where a sample has several: `lengths`
+    """The predictions for each position, with the columns `sample` and `position` before them: a sample has `lengths`
     (samples,) of them, None where all have as many."""
     if lengths is None:
-        each = len(predictions) // max(samples, 1)
-        if each <= 1:
-            return predictions
-        lengths = np.full(samples, each)
+        lengths = np.full(samples, len(predictions) // max(samples, 1))
     starts = np.cumsum(lengths) - lengths
     predictions.insert(0, "position", np.arange(len(predictions)) - np.repeat(starts, lengths))
     predictions.insert(0, "sample", np.repeat(np.arange(samples), lengths))

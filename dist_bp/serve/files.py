@@ -64,15 +64,16 @@ def predict_files(
     for rows in reader.rows(*paths):
         with rows_of_file([rows]):
             predictions = saved.predict(rows.inputs)
-        by_position = saved.pipeline.targets.by_position
-        if by_position:
+        ids = None if rows.ids is None else rows.ids.array
+        if saved.pipeline.targets.by_position:
+            ids = None if ids is None else ids[predictions["sample"].to_numpy()]
             predictions["sample"] += count
         if reader.id_column in predictions:
             raise DataError(f"data.source.id_column: predictions have a column {reader.id_column!r} of their own")
-        if rows.ids is None:
+        if ids is None:
             absent = reader.id_column if saved.pipeline.decoder is None else None
         else:
-            predictions.insert(0, reader.id_column, rows.ids)
+            predictions.insert(0, reader.id_column, ids)
         write(predictions)
         count += len(rows)
     if not count:

@@ -13,7 +13,7 @@ from dist_bp.config import JobConfig, stored_config
 from dist_bp.config.component import construct
 from dist_bp.config.trust import check_trusted, code_of_model
 from dist_bp.data import Batch, Pipeline, Samples, SampleStore, Schema
-from dist_bp.data.checks import check_aligned
+from dist_bp.data.checks import check_aligned, check_counts
 from dist_bp.data.inputs import Inputs, Raw
 from dist_bp.data.samples import NOTHING, RaggedArray, block
 from dist_bp.data.targets import Label
@@ -90,7 +90,7 @@ class SavedModel:
         inputs = self.pipeline.conform(raw)
         outputs, lengths = self._outputs(x for _, x in self._blocks(inputs, batch_rows))
         decoded = decode(outputs, self.loss.activation, self.pipeline.targets, self.decision)
-        return with_positions(decoded, len(inputs), lengths)
+        return with_positions(decoded, len(inputs), lengths) if self.pipeline.targets.by_position else decoded
 
     @np.errstate(all="ignore")
     def decide(self, blocks: Iterable[Signal]) -> Decided:
@@ -135,8 +135,7 @@ class SavedModel:
     def _batches(self, samples: Samples) -> Iterator[Batch]:
         inputs = self.pipeline.conform(samples.inputs)
         wanted = self.pipeline.encode_targets(samples.targets)
-        if len(wanted) != len(inputs):
-            raise DataError(f"there are {len(inputs)} inputs but {len(wanted)} targets")
+        check_counts(len(inputs), wanted)
         if isinstance(wanted, RaggedArray):
             check_aligned(inputs, wanted)
         weights = None

@@ -25,6 +25,7 @@ from dist_bp.data.preprocess.scale import Scale
 from dist_bp.data.sources.csv import CsvSource
 from dist_bp.data.sources.image_folder import ImageFolderSource
 from dist_bp.data.sources.npy import NpySource
+from dist_bp.data.sources.npz import NpzSource
 from dist_bp.data.sources.parquet import ParquetSource
 from dist_bp.errors import CapacityError, ConfigError, DataError
 
@@ -342,13 +343,36 @@ def test_a_table_names_nothing_outside_of_its_folder() -> None:
     table(names)
     found = problems(source=CsvSource("lists/pets.csv", "kind", images="photo"))
     assert [line.split(" names ")[0] for line in found] == ["data file 'lists/pets.csv'"] * 3
-    assert found[-1].endswith("which is not in 'lists': name the folder of the images with data.source.folder")
+    assert found[-1].endswith(
+        "which is not in 'lists': put the table into the folder of the images, or train with data.source.folder"
+    )
     table([f"{kind}/{number}.png" for kind in ("cat", "dog/more") for number in range(8)])
     first = make(source=CsvSource("lists/pets.csv", "kind", images="photo", folder="elsewhere"))
     assert first.splits["train"] == 12
     Path("elsewhere").rename("moved")
     moved = CsvSource("lists/pets.csv", "kind", images="photo", folder="moved").open(_cache())
     assert moved.digest == first.source_digest
+
+
+def test_links_do_not_lead_a_table_out_of_its_folder() -> None:
+    animals("elsewhere")
+    animals("lists/pets")
+    Path("lists/out").symlink_to("../elsewhere")
+    Path("lists/in").symlink_to("pets")
+    table(["out/cat/0.png", "in/cat/0.png"])
+    (line,) = problems(source=CsvSource("lists/pets.csv", "kind", images="photo"))
+    assert line.startswith("data file 'lists/pets.csv' names 'lists/out/cat/0.png', which is not in 'lists'")
+
+
+@pytest.mark.parametrize("missing", ["error", "impute"])
+def test_a_row_without_an_image_is_refused(missing: str) -> None:
+    animals("lists")
+    table(["cat/0.png", "", "dog/more/0.png"])
+    (line,) = problems(source=CsvSource("lists/pets.csv", "kind", images="photo", missing=missing))  # type: ignore[arg-type]
+    assert line == (
+        "column 'photo' of 'lists/pets.csv' has 1 missing values, first in row 1 (counted from 0): set "
+        "data.source.missing: drop, or give the image"
+    )
 
 
 @pytest.mark.parametrize("options", [{"features": ["a"]}, {"images": "kind"}, {"exclude": ["photo"]}])
@@ -371,6 +395,18 @@ def test_arrays_are_images_where_a_step_asks_for_them() -> None:
     assert line.startswith(
         "data.preprocess has steps for images, and the source gives none: neither files nor an array"
     )
+
+
+@pytest.mark.parametrize(("arrays", "line"), [
+    ({"y": np.arange(20) % 2}, "there are 30 inputs but 20 targets"),
+    ({"y": np.arange(30) % 2, "w": np.ones(20)}, "there are 30 inputs but 20 weights"),
+    ({"y": np.arange(50) % 2, "y_lengths": np.repeat([2, 1], [20, 10])}, "the targets are ragged and no input is: each "
+     "must have the same number of them"),
+])  # fmt: skip
+def test_arrays_of_other_lengths_than_their_images(arrays: dict[str, np.ndarray], line: str) -> None:
+    np.savez("d.npz", x=np.zeros((30, 4, 4), np.uint8), **arrays)  # type: ignore[arg-type]
+    source = NpzSource("d.npz", weights="w" if "w" in arrays else None)
+    assert problems(Grayscale(), source=source) == [line]
 
 
 def test_samples_can_be_shown_as_they_were() -> None:

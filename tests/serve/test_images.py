@@ -168,6 +168,61 @@ def test_images_that_a_table_names(workplace: Path) -> None:
     assert result["metrics"] == pytest.approx(model.evaluate(paths, [name[:3] for name in names]))
 
 
+@pytest.fixture
+def listed(workplace: Path) -> SavedModel:
+    """Trained on a table whose images are in another folder."""
+    names = [f"{kind}{number}.png" for kind in ("ant", "bee") for number in range(6)]
+    for folder, shade in (("photos", 0), ("new", 120)):
+        (workplace / folder).mkdir()
+        for number, name in enumerate(names):
+            picture(shade + 10 * number).save(workplace / folder / name)
+        frame = pd.DataFrame({"photo": names, "kind": [name[:3] for name in names]})
+        frame.to_csv(workplace / folder / "list.csv", index=False)
+    Path("photos/list.csv").rename("list.csv")
+    source = {"type": "csv", "path": "list.csv", "target": "kind", "images": "photo", "folder": "photos"}
+    data = {"source": source, "preprocess": STEPS, "prepared": "prepared"}
+    return SavedModel.load(save(configuration(workplace, source, 2, data=data, model={"layers": LAYERS})))
+
+
+def test_a_table_of_new_images_names_those_beside_it(listed: SavedModel) -> None:
+    for table, folder in (("new/list.csv", "new"), ("list.csv", "photos")):
+        names = list(pd.read_csv(table)["photo"])
+        paths = [f"{folder}/{name}" for name in names]
+        assert np.allclose(predicted(table).iloc[:, 2:], listed.predict(paths).iloc[:, 1:])
+        result = json.loads(run_here("evaluate", "run", table, "--json").stdout)
+        assert result["metrics"] == pytest.approx(listed.evaluate(paths, [name[:3] for name in names]))
+
+
+@pytest.mark.usefixtures("listed")
+def test_a_table_of_new_images_with_gaps_or_paths_elsewhere() -> None:
+    for cells, line in {
+        ("ant0.png,ant", ",bee"): "the images column 'photo' of 'new/odd.csv' is missing in row 1 (counted from 0)",
+        ("../photos/ant0.png,ant",): "data file 'new/odd.csv' names 'photos/ant0.png', which is not in 'new': put the "
+        "table into the folder of the images, or train with data.source.folder",
+    }.items():
+        Path("new/odd.csv").write_text("\n".join(["photo,kind", *cells]) + "\n")
+        for command in ("predict", "evaluate"):
+            done = run_here(command, "run", "new/odd.csv")
+            assert (done.returncode, done.stderr) == (2, f"error: {line}\n")
+
+
+@pytest.mark.parametrize("positions", [6, 1])
+def test_every_position_has_the_name_of_its_image(workplace: Path, positions: int) -> None:
+    draw = np.random.default_rng(0)
+    targets = draw.normal(size=(24, positions, 2))
+    np.savez("d.npz", x=draw.integers(0, 256, (24, 6, 5), np.uint8), y=targets)
+    for name in ("a.png", "b.png"):
+        picture(len(name)).save(name)
+    source = {"type": "npz", "path": "d.npz"}
+    data = {"source": source, "preprocess": STEPS, "prepared": "prepared"}
+    layers = [{"type": "reshape", "shape": [positions, 30 // positions]}, {"type": "dense", "units": 2}]
+    save(configuration(workplace, source, 2, data=data, model={"layers": layers}, loss={"type": "mse"}))
+    frame = predicted("a.png", "b.png")
+    assert list(frame["file"]) == ["a.png"] * positions + ["b.png"] * positions
+    assert list(frame["sample"]) == [0] * positions + [1] * positions
+    assert list(frame["position"]) == [*range(positions)] * 2
+
+
 def content(image: Image.Image) -> bytes:
     file = BytesIO()
     image.save(file, "PNG")

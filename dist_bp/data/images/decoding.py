@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dist_bp.data.checks import NO_INPUT_IS_RAGGED, Problems, check_counts
 from dist_bp.data.images.files import ImageFiles
-from dist_bp.data.inputs import Features
+from dist_bp.data.inputs import Features, samples_of
 from dist_bp.data.preprocess.base import Preprocessor
 from dist_bp.data.preprocess.image_step import ImageStep
+from dist_bp.data.samples import RaggedArray
 from dist_bp.data.sources.base import Dataset, Samples
+from dist_bp.data.targets import target_array
+from dist_bp.data.weights import weight_array
 from dist_bp.errors import CapacityError, DataError
 
 if TYPE_CHECKING:
@@ -56,19 +60,34 @@ def decoded(
 def _pixels_of(dataset: Dataset, decoder: "Decoder", scratch: Path, progress: "Progress | None") -> Dataset:
     from dist_bp.data.images.findings import Findings
 
+    _check_counts({"": dataset.samples, **{f"{name} set: ": samples for name, samples in dataset.own.items()}})
     findings = Findings(getattr(dataset.samples.inputs, "unreadable", "error") == "skip")
     made = {}
     for name, samples in {"samples": dataset.samples, **dataset.own}.items():
         with closing(_images(samples.inputs, decoder, progress)) as images:
             made[name] = _laid_down(samples, scratch / name, images, findings)
     findings.check()
-    here = {*np.unique(made["samples"].targets).tolist()}
-    if findings.notes and (gone := [name for name in dataset.classes or () if name not in here]):
+    here = {*np.unique(made["samples"].targets).tolist()} if findings.notes else {*(dataset.classes or ())}
+    if gone := [name for name in dataset.classes or () if name not in here]:
         raise DataError([f"the class {name!r} has no image that can be read: remove it" for name in gone])
     notes = (*dataset.notes, *findings.notes)
     features = Features(findings.shape or ())
     test, validation = made.get("test"), made.get("validation")
     return replace(dataset, samples=made["samples"], test=test, validation=validation, features=features, notes=notes)
+
+
+def _check_counts(sets: dict[str, Samples]) -> None:
+    """Raises DataError for sets without a target and a weight for each image, before time is spent on those."""
+    problems = Problems()
+    for prefix, samples in sets.items():
+        with problems.collected(prefix):
+            targets, count = target_array(samples.targets), samples_of(samples.inputs)
+            check_counts(count, targets)
+            if isinstance(targets, RaggedArray):
+                raise DataError(NO_INPUT_IS_RAGGED)
+            if samples.weights is not None:
+                weight_array(samples.weights, count, "float64")
+    problems.check()
 
 
 def _laid_down(samples: Samples, path: Path, images: "Iterator[Named]", findings: "Findings") -> Samples:

@@ -93,9 +93,12 @@ class TableSource(ListedImages, Source):
         opened = open_files(type(self).__name__, (self.path, self.test_path), options, cache, self.load)
         if self.images is None:
             return opened
-        paths = [path for path in (self.path, self.test_path) if path is not None]
-        trees = [cache.of_tree(self.home(path), self._listed(path)) for path in paths]
+        trees = [cache.of_tree(self.home(path), self._listed(path)) for path in self.tables]
         return Opened(digest_of([opened.digest, trees]), self.load)
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        return tuple(path for path in (self.path, self.test_path) if path is not None)
 
     def _listed(self, path: str) -> ImageFiles:
         """The images of a table, in its order; raises DataError."""
@@ -193,12 +196,13 @@ class TableSource(ListedImages, Source):
         return Samples(inputs, rows.targets, rows.weights)
 
     def _refuses(self, column: Column) -> bool:
-        return bool(column.missing.any()) and (self.missing == "error" or column.name in (self.target, self.weights))
+        needed = self.missing == "error" or column.name in (self.target, self.weights, self.images)
+        return needed and bool(column.missing.any())
 
     def _gap(self, column: Column) -> str:
         first = row_at(int(np.argmax(column.missing)))
-        if column.name in (self.target, self.weights):
-            what = "target" if column.name == self.target else "weight"
+        roles = {self.target: "target", self.weights: "weight", self.images: "image"}
+        if what := roles.get(column.name):
             remedy = f"set data.source.missing: drop, or give the {what}"
         else:
             remedy = "set data.source.missing to drop, or to impute with an impute step in data.preprocess"
