@@ -2,22 +2,23 @@
 
 import math
 import os
+import re
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dist_bp.data.arrays import values_of
 from dist_bp.data.checks import Checked, Problems, check_dataset
 from dist_bp.data.example import ROWS, write_example
 from dist_bp.data.files import DigestCache, digest_of
 from dist_bp.data.images.decoding import decoded
 from dist_bp.data.images.files import ImageFiles
 from dist_bp.data.images.raw import example_files
-from dist_bp.data.inputs import Inputs, chunks, rows_per_block
+from dist_bp.data.inputs import ONLY, Inputs, chunks, rows_per_block
 from dist_bp.data.pipeline import Pipeline
 from dist_bp.data.prepared import FORMAT, INPUTS, TARGETS, WEIGHTS, Prepared, write_records
 from dist_bp.data.preprocess.base import Preprocessor
@@ -56,6 +57,9 @@ class Part:
 Parts = dict[str, Part]
 
 LOCK_SECONDS = 3600.0
+OFFSET_BYTES = 8
+DIGEST = re.compile("[0-9a-f]{16}")
+"""How the folders of prepared data are called."""
 
 
 def prepare(
@@ -104,6 +108,7 @@ def prepare(
     if (prepared := _found(home)) is not None:
         return prepared
     try:
+        _remove_leftovers(directory)
         with FileLock(directory / f"{home.name}.lock", timeout=LOCK_SECONDS):
             if (prepared := _found(home)) is not None:
                 return prepared
@@ -117,8 +122,9 @@ def prepare(
                 parts, pipeline = _fit(dataset, split, steps, seed, dtype, task, transform, by_position, decoder)
                 aside = directory / f"{home.name}.partial"
                 _write(aside, parts, pipeline)
-                pixels = dataset.samples.inputs
-                write_example(aside, example_files(pixels[:ROWS]) if isinstance(raw, ImageFiles) else raw)
+                if decoder and isinstance(raw, ImageFiles):
+                    raw = example_files(raw, decoder, ROWS)
+                write_example(aside, raw)
                 splits = {name: len(part.rows) for name, part in parts.items()}
                 write_records(aside, digest, opened.digest, pipeline, dataset.test is not None, splits, dataset.notes)
                 _publish(aside, home)
@@ -130,6 +136,17 @@ def prepare(
     except OSError as error:
         raise DataError(f"data.prepared: cannot write to {str(directory)!r}: {error.strerror or error}") from error
     return Prepared.open(home)
+
+
+def _remove_leftovers(directory: Path) -> None:
+    """Removes what preparations that were killed left; one that is under way holds its lock."""
+    from filelock import FileLock, Timeout
+
+    for path in [*directory.glob("*.pixels"), *directory.glob("*.partial")]:
+        if not DIGEST.fullmatch(path.stem):
+            continue
+        with suppress(Timeout), FileLock(path.with_suffix(".lock"), timeout=0):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _found(home: Path) -> Prepared | None:
@@ -214,13 +231,21 @@ def _width(part: Part, pipeline: Pipeline) -> int:
 
 
 def _bytes(part: Part, pipeline: Pipeline) -> int:
-    """About what a split needs on the disk."""
-    one = pipeline.apply(part.inputs, part.rows[:1], as_bytes=True)
-    fields = [*one.values()] if isinstance(one, dict) else [one]
-    sample = sum(values_of(field).nbytes for field in fields if not isinstance(field, RaggedArray))
-    if any(isinstance(field, RaggedArray) for field in fields):
-        sample += part.inputs.width * np.dtype(pipeline.dtype).itemsize
-    return len(part.rows) * sample + values_of(part.targets).nbytes
+    """What a split needs on the disk, but for the heads of its files."""
+    made = pipeline.apply(part.inputs, part.rows[:1], as_bytes=True)
+    needed = _stored_bytes(part.targets) + (0 if part.weights is None else part.weights.nbytes)
+    for name, one in made.items() if isinstance(made, dict) else [(ONLY, made)]:
+        if not isinstance(one, RaggedArray):
+            needed += len(part.rows) * one[:1].nbytes
+            continue
+        raw = part.inputs.arrays[name]
+        assert isinstance(raw, RaggedArray)
+        needed += int(raw.lengths(part.rows).sum()) * one.values[:1].nbytes + (len(part.rows) + 1) * OFFSET_BYTES
+    return needed
+
+
+def _stored_bytes(stored: Array | RaggedArray) -> int:
+    return stored.values.nbytes + stored.offsets.nbytes if isinstance(stored, RaggedArray) else stored.nbytes
 
 
 def _publish(aside: Path, home: Path) -> None:

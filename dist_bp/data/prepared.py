@@ -16,7 +16,7 @@ from dist_bp.errors import DataError
 from dist_bp.signals import Field, Spec
 from dist_bp.types import DType, Shape, Task
 
-FORMAT = 4
+FORMAT = 5
 SCHEMA, PIPELINE = "schema.json", "pipeline.json"
 INPUTS, TARGETS, WEIGHTS = "inputs", "targets", "weights"
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -409,6 +410,27 @@ def test_arrays_of_other_lengths_than_their_images(arrays: dict[str, np.ndarray]
     assert problems(Grayscale(), source=source) == [line]
 
 
+@pytest.mark.parametrize("steps", [(CenterCrop(20), Resize(8)), (Resize(20), CenterCrop(12)), (Grayscale(), Scale(2))])
+def test_example_rows_are_the_files_before_any_step(steps: Sequence[Any]) -> None:
+    animals(height=30, width=40, colour=True)
+    Path("pets/cat/0.png").write_bytes(b"torn")
+    prepared = make(*steps, unreadable="skip")
+    example, files = prepared.example(), [f"pets/cat/{number}.png" for number in range(1, 6)]
+    assert list(example.columns) == ["image"]
+    assert np.array_equal(prepared.pipeline.transform(example), prepared.pipeline.transform(files))
+
+
+@pytest.mark.parametrize(
+    ("steps", "size"), [((Resize(8),), (1024, 512)), ((CenterCrop(600),), (2000, 1000)), ((), (2000, 1000))]
+)
+def test_large_example_rows_are_made_smaller_where_they_can_be(steps: Sequence[Any], size: tuple[int, int]) -> None:
+    animals(each=2, height=1000, width=2000)
+    prepared = make(*steps)
+    example = prepared.example()
+    assert Image.open(BytesIO(example["image"][0])).size == size
+    assert prepared.pipeline.transform(example).shape[1:] == prepared.pipeline.inputs.shape
+
+
 def test_samples_can_be_shown_as_they_were() -> None:
     animals(colour=True)
     prepared = make(Scale())
@@ -447,6 +469,9 @@ def test_a_disk_that_is_too_small_is_told_before_it_is_full(monkeypatch: pytest.
     monkeypatch.setattr(decoding.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 9))  # type: ignore[attr-defined]
     with pytest.raises(CapacityError, match="the pixels need"):
         make()
+    Path("pets/cat/0.png").write_bytes(b"torn")
+    with pytest.raises(CapacityError, match="the pixels need"):
+        make(unreadable="skip")
 
 
 def test_damaged_decoders_are_refused() -> None:

@@ -1,16 +1,20 @@
 import json
 import multiprocessing
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from dist_bp.data import Prepared, Split, prepare
+from dist_bp.data.preprocess.integers import Integers
 from dist_bp.data.preprocess.one_hot import OneHot
 from dist_bp.data.preprocess.standardize import Standardize
 from dist_bp.data.sources.csv import CsvSource
 from dist_bp.data.sources.npy import NpySource
+from dist_bp.data.sources.npz import NpzSource
 from dist_bp.data.sources.scikit_learn import SklearnSource
 from dist_bp.errors import CapacityError, DataError
 from dist_bp.signals import Field
@@ -153,6 +157,33 @@ def test_an_interrupted_attempt_is_no_obstacle() -> None:
     (Path("prepared") / name / "schema.json").unlink()
     assert not (make(source).directory / "train" / "left.npy").exists()
     assert not torn.exists()
+
+
+def test_what_killed_preparations_left_is_removed() -> None:
+    left, kept = [], [Path("prepared/mine.pixels"), Path("prepared") / f"{'b' * 16}.partial"]
+    for suffix in ("pixels", "partial"):
+        left.append(Path("prepared") / f"{'a' * 16}.{suffix}")
+    for folder in (*left, *kept):
+        folder.mkdir(parents=True)
+        (folder / "samples").write_text("x")
+    with FileLock(kept[1].with_suffix(".lock")):
+        make(save())
+    assert [folder.exists() for folder in left] == [False, False]
+    assert [folder.exists() for folder in kept] == [True, True]
+
+
+def test_the_room_needed_is_that_of_the_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths = RNG.integers(1, 9, 90)
+    ids = RNG.integers(0, 50, lengths.sum())
+    np.savez("tokens.npz", x=ids, x_lengths=lengths, y=Y, w=np.ones(90))
+    source = NpzSource("tokens.npz", weights="w")
+    files = [*make(source, Integers()).directory.glob("*/*.npy")]
+    needed = sum(path.stat().st_size - 128 for path in files)
+    assert needed > ids.nbytes + 90 * 8
+    for free, fits in ((needed, True), (needed - 1, False)):
+        monkeypatch.setattr("shutil.disk_usage", lambda path, free=free: type("Usage", (), {"free": free}))
+        with nullcontext() if fits else pytest.raises(CapacityError, match="the prepared data needs"):
+            make(source, Integers(), directory=f"other{free}")
 
 
 def _prepare_in_child(directory: str, ready: Any, queue: Any) -> None:

@@ -97,7 +97,7 @@ def _laid_down(samples: Samples, path: Path, images: "Iterator[Named]", findings
         for name, one in images:
             kept.append(findings.take(name, one))
             if kept[-1] and isinstance(one, np.ndarray):
-                if len(kept) == 1:
+                if not file.tell():
                     _check_disk(path, len(samples.inputs) * one.nbytes)
                 file.write(np.ascontiguousarray(one).data)
     if not any(kept):

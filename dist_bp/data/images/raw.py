@@ -1,6 +1,7 @@
 """Images as users hand them over to a model."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -13,10 +14,14 @@ from dist_bp.errors import DataError
 from dist_bp.types import Array, Shape
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from dist_bp.images.decoder import Decoder
 
 COLUMN = "image"
 FORMS = "paths, bytes of files, arrays of uint8 or images of Pillow"
+LARGEST_SIDE = 1024
+"""Of examples, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -38,17 +43,39 @@ def decode_raw(raw: Raw, decoder: "Decoder", shape: Shape) -> Array:
     return raw.array if isinstance(raw, Pixels) else decoder.decode(_items(raw), shape)
 
 
-def example_files(pixels: Array) -> Any:
-    """A table with images (n, height, width, channels) as PNG files, as a model takes them."""
+def example_files(paths: Iterable[str], decoder: "Decoder", most: int) -> Any:
+    """A table with the first `most` files that are images, as PNG files before the decoder's operations, as a model
+    takes them; large ones are made smaller where the decoder makes the same shape of them."""
     import pandas as pd
+
+    from dist_bp.images.opening import Unreadable, open_image
+
+    files: list[bytes] = []
+    for path in paths:
+        if len(files) == most:
+            break
+        with suppress(Unreadable):
+            files.append(_as_png(_smaller(open_image(path), decoder)))
+    return pd.DataFrame({COLUMN: pd.Series(files, dtype=object)})
+
+
+def _smaller(image: "Image", decoder: "Decoder") -> "Image":
+    if max(image.size) <= LARGEST_SIDE:
+        return image
+    small = image.copy()
+    small.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
+    try:
+        return small if decoder.pixels(small).shape == decoder.pixels(image).shape else image
+    except DataError:  # it is too small to crop
+        return image
+
+
+def _as_png(image: "Image") -> bytes:
     from PIL import Image
 
-    files = []
-    for one in pixels:
-        file = BytesIO()
-        Image.fromarray(one.squeeze(2) if one.shape[2] == 1 else one).save(file, "PNG")
-        files.append(file.getvalue())
-    return pd.DataFrame({COLUMN: pd.Series(files, dtype=object)})
+    file = BytesIO()
+    Image.fromarray(np.asarray(image)).save(file, "PNG")  # without what else the file says, such as where it was taken
+    return file.getvalue()
 
 
 def _items(raw: Any) -> Sequence[Any]:
