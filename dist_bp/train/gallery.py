@@ -1,7 +1,7 @@
 """What is shown of a network for images: samples with its predictions, its worst mistakes, its first filters."""
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,11 @@ from threadpoolctl import threadpool_limits
 from dist_bp.checkpoint import Checkpoint
 from dist_bp.data import Prepared, SampleStore
 from dist_bp.data.images.shown import shown_images
+from dist_bp.data.inputs import chunks
 from dist_bp.data.samples import Gatherer
 from dist_bp.nn.model import LayerSummary, Model
 from dist_bp.serve.saved_model import SavedModel
-from dist_bp.signals import Field, Signal
+from dist_bp.signals import Field, Spec
 from dist_bp.track.drawing import Picture
 from dist_bp.track.port import SWEEP
 from dist_bp.train.setup import PreparedJob
@@ -25,8 +26,8 @@ MISTAKES_FIGURE = "figures/worst_mistakes.png"
 FILTERS_FIGURE = "figures/filters.png"
 SAMPLES, MISTAKES, FILTERS = 18, 12, 64
 """How many are shown at most."""
-MOST_PREDICTED, SECONDS = 2000, 2.0
-"""Samples among which mistakes are looked for, and how long new ones are taken."""
+MOST_PREDICTED, WORK = 2000, 2 * 10**10
+"""Samples among which mistakes are looked for, and about how many multiplications that may take: a few seconds."""
 PIXELS = 2**16
 """Of the images that go through the network at a time: what lies between its layers stays small."""
 LARGEST_SIDE = 96
@@ -190,23 +191,26 @@ def _arguments(some: Predictions, names: Sequence[str], title: str, images: Arra
 
 
 def _predictions(model: SavedModel, store: SampleStore, at_a_time: int) -> Predictions | None:
-    """Of samples from all over the split, as many as there is time for; None where outputs are no probabilities."""
-    rows = np.random.default_rng(0).permutation(evenly(len(store), MOST_PREDICTED))
+    """Of samples from all over the split, fewer where the network is large; None where outputs are no probabilities."""
+    rows = evenly(len(store), samples_for(model.model.summary()))
     with threadpool_limits(1, user_api="blas"):  # for blocks this small several take longer
-        classes, probabilities = model.decide(_blocks(store, rows, at_a_time, time.monotonic() + SECONDS))
+        classes, probabilities = model.decide(_gathered(store, some) for some in chunks(rows, at_a_time))
     if probabilities.shape[1] != len(model.pipeline.classes or ()):
         return None
-    seen, every = rows[: len(classes)], np.arange(len(classes))
-    truth = np.asarray(store.targets[seen])
-    found = Predictions(seen, truth, classes, probabilities[every, classes], probabilities[every, truth])
-    return found.taken(np.argsort(seen))
+    every, truth = np.arange(len(rows)), np.asarray(store.targets[rows])
+    return Predictions(rows, truth, classes, probabilities[every, classes], probabilities[every, truth])
 
 
-def _blocks(store: SampleStore, rows: Array, at_a_time: int, end: float) -> Iterator[Signal]:
-    for start in range(0, len(rows), at_a_time):
-        if start and time.monotonic() > end:
-            return
-        yield _gathered(store, rows[start : start + at_a_time])
+def samples_for(layers: Sequence[LayerSummary]) -> int:
+    """How many samples go through a network with `WORK`, if each parameter is used once at each position of a layer's
+    output; never fewer than are shown, and the same on any machine."""
+    work = sum(layer.parameters * _positions(layer.output) for layer in layers)
+    return min(max(WORK // max(work, 1), SAMPLES), MOST_PREDICTED)
+
+
+def _positions(output: Spec) -> int:
+    fields = [output] if isinstance(output, Field) else output.values()
+    return max(math.prod(field.shape[:-1]) for field in fields)
 
 
 def _gathered(store: SampleStore, rows: Array) -> Array:

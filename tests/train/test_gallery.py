@@ -24,6 +24,7 @@ from dist_bp.train.gallery import (
     gallery_of,
     image_shape,
     mistakes_title,
+    samples_for,
     samples_title,
     smaller,
 )
@@ -122,9 +123,7 @@ def test_a_run_on_images_shows_samples_mistakes_and_filters_and_one_on_a_table_d
     assert figures(run_job(make_job(train={"epochs": 1}))) == USUAL
 
 
-def test_as_many_samples_are_predicted_as_there_is_time_for(
-    make_job: JobMaker, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fewer_samples_are_predicted_by_a_large_network(make_job: JobMaker, monkeypatch: pytest.MonkeyPatch) -> None:
     job = prepare_job(make_job(model=IMAGES))
     checkpoint, store = job.checkpoint(job.initial), job.prepared.split("test")
     right = round(80 * SavedModel(job.config, checkpoint).evaluate_prepared(store, job.loss)["accuracy"])
@@ -136,11 +135,14 @@ def test_as_many_samples_are_predicted_as_there_is_time_for(
     images = store.inputs[rows].reshape(18, 2, 3, 1)
     assert samples["images"] == as_bytes(images).tolist()
     assert samples["truth"] == [str(label) for label in store.targets[rows]]
-    monkeypatch.setattr(gallery, "PIXELS", 10 * 6)
-    monkeypatch.setattr(gallery, "SECONDS", -1.0)
-    short = gallery_of(job, checkpoint)["figures/samples.png"].arguments
-    assert short["title"].endswith(" right among 10 of 80 test samples")
-    assert len(short["images"]) == 10
+    layers = job.model.summary()
+    assert samples_for(layers) == 2000
+    kernel, dense = (layer.parameters for layer in layers if layer.parameters)
+    monkeypatch.setattr(gallery, "WORK", 30 * (2 * 3 * kernel + dense))
+    large = gallery_of(job, checkpoint)["figures/samples.png"].arguments
+    assert large["title"].endswith(" right among 30 of 80 test samples")
+    monkeypatch.setattr(gallery, "WORK", 1)
+    assert samples_for(layers) == 18
 
 
 def test_a_trial_of_a_sweep_shows_none(make_job: JobMaker) -> None:

@@ -35,7 +35,8 @@ class Convolution(Protocol):
 
 
 def convolution(windows: Windows, channels: int, filters: int, groups: int) -> Convolution:
-    """A pure function of the layer's shapes: whoever computes a sample, and with however many others, does the same."""
+    """A pure function of the layer's shapes: whoever computes a sample, and with however many others, does it the same
+    way. Results are equal up to rounding, as products of another size may be summed in another order."""
     adjacent = windows.stride == windows.dilation == (1, 1)
     if windows.size == (3, 3) and adjacent and groups == 1 and min(channels, filters) >= LEAST_CHANNELS:
         return Winograd(windows, channels, filters)
