@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dist_bp.data import Source
+from dist_bp.data import Source, Split, prepare
 from dist_bp.data.conform import conform
 from dist_bp.data.files import DigestCache
 from dist_bp.data.sources.base import Dataset
@@ -368,6 +368,33 @@ def test_labels_of_numpy_are_names_of_classes(user_module: str) -> None:
 )
 def test_functions_that_do_not_work(user_module: str, name: str, message: str) -> None:
     assert message in problems(FunctionSource(f"{user_module}:{name}"))[0]
+
+
+@pytest.mark.parametrize(
+    ("test", "lengths"), [("[[1, 0], [0, 1]]", [2, 2]), ("np.ones((2, 2), int)", [2, 2]), ("[[1], [0, 1]]", [1, 2])]
+)
+def test_a_test_set_may_happen_to_have_one_length(
+    tmp_path: Path, user_module: str, test: str, lengths: list[int]
+) -> None:
+    (tmp_path / f"{user_module}.py").write_text(
+        "import numpy as np\n"
+        "rows = [[0, 1], [1], [1, 0, 1]] * 4\n"
+        f"def data(): return dict(inputs=rows, targets=rows, test_inputs={test}, test_targets={test})\n"
+        f"def several(): return {{**data(), 'inputs': {{'a': rows}}, 'test_inputs': {{'a': {test}}}}}\n"
+    )
+    for name in ("data", "several"):
+        source = FunctionSource(f"{user_module}:{name}")
+        prepared = prepare(source, Split(0.25, 0.0), [], seed=0, dtype="float32", directory=tmp_path / "prepared")
+        inputs = prepared.split("test").inputs
+        assert np.diff((inputs["a"] if name == "several" else inputs).offsets).tolist() == lengths
+
+
+def test_a_test_set_of_several_lengths_beside_samples_of_one(tmp_path: Path, user_module: str) -> None:
+    (tmp_path / f"{user_module}.py").write_text(
+        "def data(): return dict(inputs=[[1, 2]] * 9, targets=[0] * 9, test_inputs=[[1], [1, 2]], test_targets=[0, 0])"
+    )
+    (line,) = problems(FunctionSource(f"{user_module}:data"))
+    assert line == f"the test set of {user_module}:data has samples of shape (any), the others (2,)"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import numpy as np
 from dist_bp.component import Component
 from dist_bp.data.arrays import is_ragged, numeric_array, ragged_array
 from dist_bp.data.files import DigestCache, check_files, digest_of
-from dist_bp.data.inputs import Described, Features, Raw, is_named
+from dist_bp.data.inputs import ONLY, Described, Features, Raw, by_name, is_named
 from dist_bp.data.targets import Label
 from dist_bp.errors import DataError, OptionError
 
@@ -76,23 +76,27 @@ def open_files(
     return Opened(digest_of([kind, digests, options]), load)
 
 
-def described(inputs: Any, what: str) -> tuple[Raw, Described]:
+def described(inputs: Any, what: str, like: Described | None = None) -> tuple[Raw, Described]:
     """Plain arrays of numbers, one or several by their names, and what a sample is made of.
 
-    Raises DataError for object or lone arrays.
+    Inputs that are ragged in `like` are so here, even if all samples happen to have one length. Raises DataError for
+    object or lone arrays.
     """
+    ragged = {name for name, one in by_name(like or {}).items() if one.ragged}
     if not is_named(inputs):
-        return _described(inputs, f"the inputs of {what}")
+        return _described(inputs, f"the inputs of {what}", ONLY in ragged)
     if not inputs or not all(isinstance(name, str) and name for name in inputs):
         raise DataError(f"the inputs of {what} need a name each")
-    found = {name: _described(values, f"the input {name!r} of {what}") for name, values in inputs.items()}
+    found = {
+        name: _described(values, f"the input {name!r} of {what}", name in ragged) for name, values in inputs.items()
+    }
     return {name: raw for name, (raw, _) in found.items()}, {name: one for name, (_, one) in found.items()}
 
 
-def _described(values: Any, what: str) -> tuple[Raw, Features]:
-    if is_ragged(values):
-        ragged = ragged_array(values, what)
-        return ragged, Features(ragged.values.shape[1:], ragged=True)
+def _described(values: Any, what: str, ragged: bool) -> tuple[Raw, Features]:
+    if ragged or is_ragged(values):
+        found = ragged_array(values, what)
+        return found, Features(found.values.shape[1:], ragged=True)
     array = numeric_array(values, what)
     if array.ndim == 0 or 0 in array.shape[1:]:
         raise DataError(f"{what} need the shape (samples, ...), got {array.shape}")
@@ -107,7 +111,7 @@ def dataset_of_arrays(main: Samples, test: Samples | None, what: str) -> Dataset
     dataset = Dataset(replace(main, inputs=inputs), features)
     if test is None:
         return dataset
-    inputs, others = described(test.inputs, f"the test set of {what}")
+    inputs, others = described(test.inputs, f"the test set of {what}", features)
     if (wanted := _shapes(features)) != (found := _shapes(others)):
         raise DataError(f"the test set of {what} has samples of shape {found}, the others {wanted}")
     return replace(dataset, test=replace(test, inputs=inputs))
@@ -115,8 +119,13 @@ def dataset_of_arrays(main: Samples, test: Samples | None, what: str) -> Dataset
 
 def _shapes(features: Described) -> str:
     if isinstance(features, Features):
-        return str(features.shape)
-    return ", ".join(f"{name} {one.shape}" for name, one in features.items())
+        return _shape(features)
+    return ", ".join(f"{name} {_shape(one)}" for name, one in features.items())
+
+
+def _shape(one: Features) -> str:
+    """With the length of a ragged sample."""
+    return f"({', '.join(['any', *map(str, one.shape)])})" if one.ragged else str(one.shape)
 
 
 def check_pair(option: str, value: str | None, partner: str, other: str | None) -> None:
