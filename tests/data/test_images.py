@@ -121,6 +121,24 @@ def test_another_folder_is_the_test_set() -> None:
     assert samples(prepared, "test") == {"dog": {picture(9).tobytes()}}
 
 
+def test_folders_in_classes_may_have_the_same_names_beside_images() -> None:
+    animals()
+    for name in ("cat", "dog"):
+        write(f"pets/{name}/more/x.png", picture(1))
+    write("pets/dog/0.png", picture(2))
+    assert sum(make().splits.values()) == 8 + 1 + 8 + 1 + 1
+
+
+def test_links_to_folders_are_followed_once() -> None:
+    animals()
+    write("elsewhere/x.png", picture(50))
+    Path("pets/cat/link").symlink_to("../../elsewhere")
+    Path("pets/cat/round").symlink_to("../cat")
+    prepared = make()
+    assert sum(prepared.splits.values()) == 17
+    assert picture(50).tobytes() in set.union(*(samples(prepared, split)["cat"] for split in prepared.splits))
+
+
 def test_class_names_that_are_numbers_keep_their_images() -> None:
     for number in (0, 1, 2, 10):
         for shade in range(4):
@@ -245,6 +263,14 @@ def test_an_image_that_is_too_small_to_crop_is_not_skipped() -> None:
         "the folder 'pets' holds 'train' and 'dog': it must hold a folder for each class, or train and test with a "
         "folder for each class"
     ]),
+    (("pets/val/0.png", "pets/test/cat/0.png"), [
+        "the folder 'pets' holds 'val' and no 'train': put the classes to train on into 'train', or give a class of "
+        "the name 'val' another one"
+    ]),
+    (("pets/one/cat/0.png", "pets/one/dog/0.png", "pets/two/cat/0.png", "pets/two/dog/0.png"), [
+        "the folders 'one', 'two' of 'pets' all hold 'cat', 'dog' and no images beside: call them train, val and test "
+        "if they are splits, or put the images of each class into its folder itself"
+    ]),
 ])  # fmt: skip
 def test_a_folder_that_is_not_as_it_must_be(files: tuple[str, ...], lines: list[str]) -> None:
     for name in files:
@@ -360,9 +386,10 @@ def test_links_do_not_lead_a_table_out_of_its_folder() -> None:
     animals("lists/pets")
     Path("lists/out").symlink_to("../elsewhere")
     Path("lists/in").symlink_to("pets")
-    table(["out/cat/0.png", "in/cat/0.png"])
-    (line,) = problems(source=CsvSource("lists/pets.csv", "kind", images="photo"))
-    assert line.startswith("data file 'lists/pets.csv' names 'lists/out/cat/0.png', which is not in 'lists'")
+    table(["out/cat/0.png", "in/cat/0.png", "\0"], "lists/pets.parquet")
+    line, other = problems(source=ParquetSource("lists/pets.parquet", "kind", images="photo"))
+    assert other.startswith(r"data file 'lists/pets.parquet' names 'lists/\x00', which is not in 'lists'")
+    assert line.startswith("data file 'lists/pets.parquet' names 'lists/out/cat/0.png', which is not in 'lists'")
 
 
 @pytest.mark.parametrize("missing", ["error", "impute"])

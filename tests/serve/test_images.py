@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 from io import BytesIO, StringIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -87,6 +88,13 @@ def test_predict_files_folders_and_patterns(model: SavedModel) -> None:
     done = run_here("predict", "run", "new", "--output", "out.parquet")
     assert done.stdout == "4 predictions written to out.parquet\n"
     assert list(pd.read_parquet("out.parquet")["file"]) == list(predicted("new")["file"])
+
+
+@pytest.mark.usefixtures("model")
+def test_names_of_files_that_are_no_text() -> None:
+    name = os.fsdecode(b"new/caf\xe9.png")
+    Path("new/x.png").rename(name)
+    assert list(predicted(name)["file"]) == [r"new/caf\xe9.png"]
 
 
 @pytest.mark.usefixtures("model")

@@ -30,7 +30,10 @@ class ImageFiles(Sequence[str]):
 
 @dataclass(frozen=True)
 class Listing:
-    """Images below a folder, sorted, and files of other kinds; hidden ones are passed over."""
+    """Images below a folder, sorted, and files of other kinds; hidden ones are passed over.
+
+    Links to folders are followed, and each folder is read once.
+    """
 
     images: tuple[str, ...]
     others: tuple[str, ...]
@@ -59,6 +62,12 @@ def _files(folder: str) -> Iterator[str]:
     def refuse(error: OSError) -> None:
         raise error
 
-    for root, names, files in os.walk(folder, onerror=refuse):
+    seen = set()
+    for root, names, files in os.walk(folder, onerror=refuse, followlinks=True):
+        status = os.stat(root)
+        if (place := (status.st_dev, status.st_ino)) in seen:
+            names.clear()
+            continue
+        seen.add(place)
         names[:] = sorted(name for name in names if not hidden(name))
         yield from (os.path.join(root, name) for name in sorted(files) if not hidden(name))

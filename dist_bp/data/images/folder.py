@@ -4,9 +4,9 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dist_bp.data.images.files import folders, listing
+from dist_bp.data.images.files import folders, hidden, listing
 from dist_bp.errors import DataError
-from dist_bp.images.suffixes import SUFFIXES
+from dist_bp.images.suffixes import SUFFIXES, is_image
 from dist_bp.messages import plural
 
 SHOWN = 3
@@ -70,6 +70,7 @@ def split_folders(path: str) -> dict[str, str]:
     kinds = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
     found = {kind: [name for name in names if name.lower() in known] for kind, known in kinds.items()}
     if not found["train"]:
+        _refuse_splits(path, names, [name for some in found.values() for name in some])
         return {}
     doubled = [some for some in found.values() if len(some) > 1]
     strangers = [name for name in names if not any(name in some for some in found.values())]
@@ -80,6 +81,31 @@ def split_folders(path: str) -> dict[str, str]:
             "and test with a folder for each class"
         )
     return {kind: os.path.join(path, some[0]) for kind, some in found.items() if some}
+
+
+def _refuse_splits(path: str, names: Sequence[str], splits: Sequence[str]) -> None:
+    """Raises DataError where folders, none of them for training, look like `splits` and not like classes."""
+    if splits:
+        raise DataError(
+            f"the folder {path!r} holds {splits[0]!r} and no 'train': put the classes to train on into 'train', or "
+            f"give a class of the name {splits[0]!r} another one"
+        )
+    try:
+        within = {tuple(folders(os.path.join(path, name))) for name in names}
+        alike = len(names) > 1 and len(within) == 1 and within != {()}
+        if not alike or any(_holds_images(os.path.join(path, name)) for name in names):
+            return
+    except OSError as error:
+        raise DataError(f"the folder {error.filename or path!r} cannot be read: {error.strerror}") from error
+    raise DataError(
+        f"the folders {_shown(names)} of {path!r} all hold {_shown(within.pop())} and no images beside: call them "
+        "train, val and test if they are splits, or put the images of each class into its folder itself"
+    )
+
+
+def _holds_images(path: str) -> bool:
+    with os.scandir(path) as entries:
+        return any(is_image(entry.name) and not hidden(entry.name) for entry in entries)
 
 
 def strangers(train: ClassFolder, other: ClassFolder) -> list[str]:
@@ -96,5 +122,8 @@ def ignored(folder: Sequence[ClassFolder]) -> list[str]:
     others = [other for one in folder for other in one.others]
     if not others:
         return []
-    shown = ", ".join(map(repr, others[:SHOWN])) + (", ..." if len(others) > SHOWN else "")
-    return [f"{plural(len(others), 'file')} without the suffix of an image passed over: {shown}"]
+    return [f"{plural(len(others), 'file')} without the suffix of an image passed over: {_shown(others)}"]
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names[:SHOWN])) + (", ..." if len(names) > SHOWN else "")

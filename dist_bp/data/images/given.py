@@ -78,8 +78,14 @@ def _decoded(pipeline: Pipeline, paths: Sequence[str], labels: Sequence[str] | N
         for pixels in blocks:
             stop = start + len(pixels)
             targets = None if labels is None else np.array(labels[start:stop])
-            yield Rows(pixels, targets, pd.Series(list(paths[start:stop]), dtype="string"), start.__add__)
+            names = [_printable(path) for path in paths[start:stop]]
+            yield Rows(pixels, targets, pd.Series(names, dtype="string"), start.__add__)
             start = stop
+
+
+def _printable(path: str) -> str:
+    """A path as text, bytes that are no UTF-8 as \\xff."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _blocks(pipeline: Pipeline, paths: Sequence[str]) -> Generator[Pixels]:

@@ -44,7 +44,7 @@ class ListedImages(Component):
         home = self.home(table)
         paths = [os.path.normpath(os.path.join(home, name)) for name in names]
         inside = os.path.join(os.path.realpath(home), "")
-        strangers = [path for path in paths if not os.path.realpath(path).startswith(inside)]
+        strangers = [path for path in paths if "\0" in path or not os.path.realpath(path).startswith(inside)]
         if strangers:
             problems = [
                 f"data file {table!r} names {path!r}, which is not in {home or '.'!r}" for path in strangers[:SHOWN]
