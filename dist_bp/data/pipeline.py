@@ -30,9 +30,11 @@ from dist_bp.data.inputs import (
 from dist_bp.data.preprocess.affine import Affine
 from dist_bp.data.preprocess.base import Preprocessor, Transform
 from dist_bp.data.preprocess.categories import Codes
+from dist_bp.data.preprocess.checks import check_coded, check_steps
 from dist_bp.data.preprocess.form import Form
 from dist_bp.data.preprocess.impute import Fill
 from dist_bp.data.preprocess.integers import Whole
+from dist_bp.data.preprocess.learnt import Coding
 from dist_bp.data.preprocess.one_hot import Indicators
 from dist_bp.data.samples import RaggedArray, Stored
 from dist_bp.data.targets import Label, Targets
@@ -77,7 +79,7 @@ class Pipeline:
         self._learnt = {
             name: Vocabulary(categories, name in by_value)
             for transform in transforms
-            if isinstance(transform, Indicators | Codes)
+            if isinstance(transform, Coding)
             for name, categories in transform.categories.items()
         }
 
@@ -97,7 +99,7 @@ class Pipeline:
         A categorical column that none makes numbers of is an error.
         """
         form = Form.of(features)
-        _check_steps(preprocessors, form)
+        check_steps(preprocessors, form)
         at_a_time = rows_per_block(inputs.width, len(form.texts))
         transforms: list[Transform] = []
 
@@ -108,8 +110,7 @@ class Pipeline:
         for preprocessor in preprocessors:
             transforms.append(preprocessor.fit(form, blocks))
             form = transforms[-1].after(form)
-        if form.texts:
-            raise DataError(_uncoded(form.texts, inputs, features))
+        check_coded(form, inputs, features)
         return cls(features, transforms, targets, dtype, decoder)
 
     def deciding(self, threshold: float) -> "Pipeline":
@@ -280,36 +281,3 @@ def _apply(transforms: Sequence[Transform], block: Block) -> Block:
 
 def _is_bytes(block: Block, name: str) -> bool:
     return block.values(name).dtype == np.uint8
-
-
-def _check_steps(preprocessors: Sequence[Preprocessor], form: Form) -> None:
-    """Raises DataError for steps that name what is not there."""
-    problems = []
-    for preprocessor in preprocessors:
-        found = preprocessor.problems(form)
-        problems += found
-        if not found:
-            form = preprocessor.outlook(form)
-    if problems:
-        raise DataError(problems)
-
-
-def _uncoded(names: Sequence[str], inputs: Inputs, features: Described) -> list[str]:
-    problems = []
-    categorical = by_name(features)[ONLY].categorical
-    for name in names:
-        column = inputs.texts[:, categorical.index(name)]
-        row, text = next(((i, text) for i, text in enumerate(column) if not _is_number(text)), (0, column[0]))
-        problems.append(
-            f"column {name!r} holds categories ({text!r} in {row_at(row)}): add {{type: one_hot}} to "
-            "data.preprocess, or leave the column out with data.source.features"
-        )
-    return problems
-
-
-def _is_number(text: str | None) -> bool:
-    try:
-        float(text or "nan")
-    except ValueError:
-        return False
-    return True

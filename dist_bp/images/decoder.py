@@ -31,11 +31,11 @@ class Decoder:
         array = np.asarray(image)
         return array if array.ndim == 3 else array[:, :, np.newaxis]
 
-    def decode(self, items: Sequence[Item], shape: Shape, names: Sequence[str] | None = None) -> Array:
+    def decode(self, items: Sequence[Item], shape: Shape) -> Array:
         """Images as uint8 (n, *shape); raises DataError for one that has another shape, or cannot be read."""
         decoded = np.empty((len(items), *shape), np.uint8)
         for row, item in enumerate(items):
-            name = names[row] if names else name_of(item)
+            name = name_of(item)
             name = f"image {row} (counted from 0)" if name == "an image" else name
             decoded[row] = check_alike(self.pixels(item, name), shape, name)
         return decoded

@@ -1,19 +1,13 @@
 """What is done to an opened image, of mode L or RGB, before its pixels become an array."""
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal, get_args
+from typing import ClassVar, get_args
 
-from annotated_types import Ge, Le
 from PIL import Image
 
 from dist_bp.errors import DataError
+from dist_bp.images.limits import Brightness, Channels, Filter, Mode, Side
 
-Mode = Literal["fit", "fill", "stretch"]
-Filter = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
-Channels = Literal[1, 3]
-Side = Annotated[int, Ge(1), Le(8192)]
-"""Pixels of a height or width."""
-Brightness = Annotated[int, Ge(0), Le(255)]
 MODES: dict[int, str] = {1: "L", 3: "RGB"}
 """What Pillow calls an image of so many channels."""
 

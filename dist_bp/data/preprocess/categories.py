@@ -2,23 +2,20 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 from dist_bp.data.inputs import Block
-from dist_bp.data.preprocess.base import Blocks, Preprocessor, Transform
+from dist_bp.data.preprocess.base import Blocks, Preprocessor
 from dist_bp.data.preprocess.form import NUMBERS, Columns, Form, Part
-from dist_bp.data.preprocess.learnt import Categories, learn, places_of, problems_of_columns, refuse_missing
-from dist_bp.foreign import checked
+from dist_bp.data.preprocess.learnt import Coding, learn, places_of, problems_of_columns, refuse_missing
 from dist_bp.options import Count, Doc
 
 
 @dataclass(frozen=True)
-class Codes(Transform):
+class Codes(Coding):
     """Makes an input of each column: its categories are 1 to n, and one that is unseen in training is 0."""
 
     kind = "categories"
-    inputs: tuple[str, ...]
-    categories: Categories
 
     def transform(self, block: Block) -> Block:
         kept, made = [], dict(block.inputs)
@@ -32,22 +29,11 @@ class Codes(Transform):
         return Block(made, block.texts[:, kept], block.rows)
 
     def after(self, form: Form) -> Form:
-        if self.inputs != form.texts or not {*self.categories} <= {*self.inputs}:
-            raise ValueError(f"categories of {self.inputs} where the columns of categories are {form.texts}")
+        left = self.left(form)
         if problems := _taken(form, self.categories):
             raise ValueError(problems[0])
         parts = {name: Part((), count=len(self.categories[name]) + 1) for name in form.texts if name in self.categories}
-        left = tuple(name for name in form.texts if name not in self.categories)
         return Form({**form.inputs, **parts}, left)
-
-    def to_dict(self) -> dict[str, Any]:
-        categories = {name: list(values) for name, values in self.categories.items()}
-        return {"inputs": list(self.inputs), "categories": categories}
-
-    @classmethod
-    def from_dict(cls, state: dict[str, Any]) -> Self:
-        made: Self = checked(cls, {name: state[name] for name in ("inputs", "categories")})
-        return made
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from dist_bp.data.preprocess.base import Blocks, Preprocessor, Transform
 from dist_bp.data.preprocess.form import Form
 from dist_bp.errors import DataError
-from dist_bp.options import Ge, Le, Len
+from dist_bp.images.limits import Side
+from dist_bp.options import Len
 
-Side = Annotated[int, Ge(1), Le(8192)]
 Size = Side | Annotated[Sequence[Side], Len(2, 2)]
 
 

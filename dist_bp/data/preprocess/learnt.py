@@ -1,12 +1,15 @@
 """The categories of columns, as steps learn them from the training split."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 
-from dist_bp.data.preprocess.base import Blocks
+from dist_bp.data.preprocess.base import Blocks, Transform
 from dist_bp.data.preprocess.form import Columns, Form
 from dist_bp.errors import DataError
+from dist_bp.foreign import checked
 from dist_bp.messages import unknown_name
 from dist_bp.types import Array
 
@@ -16,6 +19,29 @@ FEW_ROWS = 20
 """With fewer rows that may be chance."""
 Categories = dict[str, tuple[str, ...]]
 """Those of each column, in alphabetical order."""
+
+
+@dataclass(frozen=True)
+class Coding(Transform):
+    """Makes numbers of categories: `inputs` are all columns of them, `categories` those of the columns it takes."""
+
+    inputs: tuple[str, ...]
+    categories: Categories
+
+    def left(self, form: Form) -> tuple[str, ...]:
+        """The columns that it leaves. Raises ValueError where it was fitted to others than those of `form`."""
+        if self.inputs != form.texts or not {*self.categories} <= {*self.inputs}:
+            raise ValueError(f"{self.kind} of {self.inputs} where the columns of categories are {form.texts}")
+        return tuple(name for name in form.texts if name not in self.categories)
+
+    def to_dict(self) -> dict[str, Any]:
+        categories = {name: list(values) for name, values in self.categories.items()}
+        return {"inputs": list(self.inputs), "categories": categories}
+
+    @classmethod
+    def from_dict(cls, state: dict[str, Any]) -> Self:
+        made: Self = checked(cls, {name: state[name] for name in ("inputs", "categories")})
+        return made
 
 
 def learn(label: str, form: Form, blocks: Blocks, columns: Columns, most: int | None, ceiling: float) -> Categories:

@@ -1,28 +1,25 @@
 """one_hot: a column of categories becomes one column of 0 and 1 for each of them."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import Annotated
 
 import numpy as np
 
 from dist_bp.data.inputs import ONLY, Block
-from dist_bp.data.preprocess.base import Blocks, Preprocessor, Transform
+from dist_bp.data.preprocess.base import Blocks, Preprocessor
 from dist_bp.data.preprocess.form import Columns, Form
-from dist_bp.data.preprocess.learnt import Categories, learn, places_of, problems_of_columns, refuse_missing
-from dist_bp.foreign import checked
+from dist_bp.data.preprocess.learnt import Coding, learn, places_of, problems_of_columns, refuse_missing
 from dist_bp.options import Count, Doc
 
 MOST = 500
 
 
 @dataclass(frozen=True)
-class Indicators(Transform):
+class Indicators(Coding):
     """Puts the indicators of each column behind the numbers; a category unseen in training is 0 in all of them."""
 
     kind = "one_hot"
     input = ONLY
-    inputs: tuple[str, ...]
-    categories: Categories
 
     def transform(self, block: Block) -> Block:
         parts, kept = [block.numbers(ONLY)], []
@@ -38,22 +35,11 @@ class Indicators(Transform):
         return Block(block.inputs, block.texts[:, kept], block.rows)
 
     def after(self, form: Form) -> Form:
-        if self.inputs != form.texts or not {*self.categories} <= {*self.inputs}:
-            raise ValueError(f"one_hot of {self.inputs} where the columns of categories are {form.texts}")
+        left = self.left(form)
         if not form.texts and not self.inputs and ONLY not in form.inputs:
             return form
         made = [f"{name}={category}" for name in self.inputs for category in self.categories.get(name, ())]
-        left = tuple(name for name in form.texts if name not in self.categories)
         return Form({**form.inputs, ONLY: form.inputs[ONLY].with_indicators(tuple(made))}, left)
-
-    def to_dict(self) -> dict[str, Any]:
-        categories = {name: list(values) for name, values in self.categories.items()}
-        return {"inputs": list(self.inputs), "categories": categories}
-
-    @classmethod
-    def from_dict(cls, state: dict[str, Any]) -> Self:
-        made: Self = checked(cls, {name: state[name] for name in ("inputs", "categories")})
-        return made
 
 
 @dataclass(frozen=True)

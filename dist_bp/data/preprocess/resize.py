@@ -1,10 +1,11 @@
 """Images of one size."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from dist_bp.data.preprocess.image_step import ImageStep, Size, height_and_width
-from dist_bp.options import Doc, Ge, Le
+from dist_bp.images.limits import Brightness, Filter, Mode
+from dist_bp.options import Doc
 
 if TYPE_CHECKING:
     from dist_bp.images.operations import Resized
@@ -17,14 +18,14 @@ class Resize(ImageStep):
     name = "resize"
     size: Annotated[Size, Doc("[height, width], or one number for both.")]
     mode: Annotated[
-        Literal["fit", "fill", "stretch"],
+        Mode,
         Doc("fit and fill keep the proportions: all of the image and bars, or its middle; stretch does not."),
     ] = "fit"
     filter: Annotated[
-        Literal["nearest", "box", "bilinear", "bicubic", "lanczos"],
+        Filter,
         Doc("How pixels are computed; all but nearest smooth what becomes smaller."),
     ] = "bilinear"
-    padding: Annotated[int, Ge(0), Le(255), Doc("How bright the bars of fit are: 0 is black, 255 white.")] = 0
+    padding: Annotated[Brightness, Doc("How bright the bars of fit are: 0 is black, 255 white.")] = 0
 
     @property
     def operation(self) -> "Resized":

@@ -12,13 +12,12 @@ from dist_bp.nn.layers.affine import Activation, Affine, Bias, Start
 from dist_bp.nn.layers.channel_groups import check_groups
 from dist_bp.nn.layers.convolution import convolution
 from dist_bp.nn.layers.ending import Ending
-from dist_bp.nn.layers.windows import Windows
+from dist_bp.nn.layers.windows import Sizes, Windows, rows_and_columns
 from dist_bp.nn.types import Backward, Views
 from dist_bp.options import Count, Doc, Len, Whole
 from dist_bp.signals import Spec, one_field
 from dist_bp.types import Array, Shape
 
-Sizes = Count | Annotated[Sequence[Count], Len(2, 2)]
 Margins = Literal["same", "valid"] | Whole | Annotated[Sequence[Whole], Len(2, 2)]
 
 
@@ -88,13 +87,8 @@ class Convolving(Affine):
 
     def _windows(self, shape: Shape) -> Windows:
         height, width = (*shape[:-1], 1)[:2]
-        size, stride, dilation = (self._both(value, 1) for value in (self.kernel, self.stride, self.dilation))
-        padding = self.padding if isinstance(self.padding, str) else self._both(self.padding, 0)
+        size, stride, dilation = (
+            rows_and_columns(value, self.axes) for value in (self.kernel, self.stride, self.dilation)
+        )
+        padding = self.padding if isinstance(self.padding, str) else rows_and_columns(self.padding, self.axes, 0)
         return Windows.over((height, width), size, stride, dilation, padding)
-
-    def _both(self, value: int | Sequence[int], otherwise: int) -> tuple[int, int]:
-        """A number for rows and one for columns; a sequence has `otherwise` for columns."""
-        if isinstance(value, int):
-            return value, value if self.axes == 2 else otherwise
-        first, second = value
-        return first, second

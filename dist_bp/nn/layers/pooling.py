@@ -11,15 +11,14 @@ from dist_bp.errors import ShapeError
 from dist_bp.nn.context import Context
 from dist_bp.nn.gradients import Gradients
 from dist_bp.nn.layer import Declaration, Layer
-from dist_bp.nn.layers.windows import Windows, whole
+from dist_bp.nn.layers.windows import Sizes, Windows, rows_and_columns, whole
 from dist_bp.nn.types import Backward, Views
-from dist_bp.options import Count, Doc, Len
+from dist_bp.options import Doc
 from dist_bp.signals import Spec, one_field
 from dist_bp.types import Array, Shape
 
 BLOCK_BYTES = 2**18
 Give = Callable[[int, Array], None]
-Sizes = Count | Annotated[Sequence[Count], Len(2, 2)]
 
 
 class Pooling(Layer):
@@ -96,9 +95,8 @@ class Pooling(Layer):
         array.fill(self.outside)
 
     def _windows(self, shape: Shape) -> Windows:
-        flat = len(shape) == 2
         height, width = (*shape[:-1], 1)[:2]
-        size, stride = (_both(value, flat) for value in (self.size, self.stride))
+        size, stride = (rows_and_columns(value, len(shape) - 1) for value in (self.size, self.stride))
         return Windows.over((height, width), size, stride, (1, 1), self.padding)
 
 
@@ -118,10 +116,3 @@ def _put(places: Sequence[Array], number: int, gradient: Array) -> None:
 
 def _add(places: Sequence[Array], number: int, gradient: Array) -> None:
     np.add(places[number], gradient, out=places[number])
-
-
-def _both(value: int | Sequence[int], flat: bool) -> tuple[int, int]:
-    if isinstance(value, int):
-        return value, 1 if flat else value
-    first, second = value
-    return first, second

@@ -1,17 +1,29 @@
 """Windows that slide over the two axes of an image: where they lie, and what padding they need."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from dist_bp.errors import ShapeError
+from dist_bp.options import Count, Len
 from dist_bp.types import Array
 
 Padding = Literal["same", "valid"] | tuple[int, int]
+Sizes = Count | Annotated[Sequence[Count], Len(2, 2)]
+"""One number for all axes, or one for rows and one for columns."""
+
+
+def rows_and_columns(value: int | Sequence[int], axes: int, otherwise: int = 1) -> tuple[int, int]:
+    """The two numbers of `Sizes`; where a sample has one axis, a single number leaves `otherwise` for columns."""
+    if isinstance(value, int):
+        return value, value if axes == 2 else otherwise
+    first, second = value
+    return first, second
 
 
 @dataclass(frozen=True)
