@@ -23,9 +23,11 @@ from dist_bp.types import Array
 ALONE_SECONDS = 0.5
 """What takes no longer is done by this process."""
 FILES = 32
-"""At a time."""
+"""At a time, at most."""
+BLOCK_BYTES = 2**24
+"""Pixels of the files at a time, about: processes have several blocks ready."""
 SECONDS = 600.0
-"""In which a process decodes as many."""
+"""In which a process decodes those."""
 MODULE = "dist_bp.images.worker"
 
 Decoded = Array | DataError
@@ -38,22 +40,41 @@ def decode_files(
     decoder: Decoder, paths: Sequence[str], progress: Progress | None = None, processes: int | None = None
 ) -> Generator[list[Decoded]]:
     """The files, some at a time and in their order; by `processes` processes (by default one a processor) once it
-    takes longer. They end with the iterator. Raises DataError where one of them ends by itself."""
-    done, began = 0, time.monotonic()
+    takes longer. They end with the iterator. Raises DataError where one of them ends by itself.
+
+    The first are decoded by this process, and others are held to be as large.
+    """
+    done, size, began = 0, 0, time.monotonic()
     processes = len(os.sched_getaffinity(0)) if processes is None else processes
-    while done < len(paths) and (processes == 0 or time.monotonic() - began < ALONE_SECONDS):
-        yield [decoded(decoder, path) for path in paths[done : done + FILES]]
-        done = min(done + FILES, len(paths))
+    while done < len(paths) and (not size or processes == 0 or time.monotonic() - began < ALONE_SECONDS):
+        some = [decoded(decoder, path) for path in paths[done : done + size]] if size else _first(decoder, paths)
+        size = size or max(1, min(FILES, BLOCK_BYTES // max(map(_bytes, some))))
+        yield some
+        done += len(some)
         if progress:
             progress(done, len(paths))
     if done == len(paths):
         return
     with _Pool(decoder, processes) as pool:
-        for some in pool.decode(paths[done:]):
+        for some in pool.decode(paths[done:], size):
             yield some
             done += len(some)
             if progress:
                 progress(done, len(paths))
+
+
+def _first(decoder: Decoder, paths: Sequence[str]) -> list[Decoded]:
+    """As many of the first files as are enough at a time."""
+    found: list[Decoded] = []
+    for path in paths[:FILES]:
+        found.append(decoded(decoder, path))
+        if sum(map(_bytes, found)) >= BLOCK_BYTES:
+            break
+    return found
+
+
+def _bytes(one: Decoded) -> int:
+    return 1 if isinstance(one, DataError) else one.nbytes
 
 
 def decoded(decoder: Decoder, item: Item, name: str = "") -> Decoded:
@@ -82,10 +103,11 @@ class _Pool:
             one.end()
         self._threads.shutdown(wait=True, cancel_futures=True)
 
-    def decode(self, paths: Sequence[str]) -> Iterator[list[Decoded]]:
+    def decode(self, paths: Sequence[str], size: int) -> Iterator[list[Decoded]]:
+        """The files, `size` at a time."""
         ahead: deque[Future[list[Decoded]]] = deque()
-        for start in range(0, len(paths), FILES):
-            ahead.append(self._threads.submit(self._some, paths[start : start + FILES]))
+        for start in range(0, len(paths), size):
+            ahead.append(self._threads.submit(self._some, paths[start : start + size]))
             if len(ahead) > 2 * len(self._workers):
                 yield ahead.popleft().result(3 * SECONDS)
         while ahead:

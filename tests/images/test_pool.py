@@ -59,9 +59,18 @@ def test_processes_give_the_same_as_this_one(paths: list[str]) -> None:
 
 
 @pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize("processes", [0, 2])
+def test_large_images_are_few_at_a_time(paths: list[str], monkeypatch: pytest.MonkeyPatch, processes: int) -> None:
+    for limit, expected in ((5 * 6 * 7, [6, 5, 5, 4]), (30, [2] + [1] * 18)):  # the first file is no image
+        monkeypatch.setattr(pool, "BLOCK_BYTES", limit)
+        assert [len(some) for some in decode_files(DECODER, paths[:20], processes=processes)] == expected
+
+
+@pytest.mark.usefixtures("at_once")
 def test_whoever_stops_listening_leaves_no_process(paths: list[str]) -> None:
     blocks = decode_files(DECODER, paths, processes=2)
-    next(blocks)
+    for _ in range(2):  # this process decodes the first
+        next(blocks)
     assert len(descendants(os.getpid())) >= 2
     blocks.close()  # type: ignore[attr-defined]
     assert not [
@@ -72,7 +81,7 @@ def test_whoever_stops_listening_leaves_no_process(paths: list[str]) -> None:
 @pytest.mark.usefixtures("at_once")
 def test_a_process_that_ends_by_itself_is_an_error(paths: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "MODULE", "this")  # prints a poem and ends
-    with pytest.raises(DataError, match=r"the process that decodes images ended at one of the files '.*0.png' to"):
+    with pytest.raises(DataError, match=r"the process that decodes images ended at one of the files '.*32.png' to"):
         list(decode_files(DECODER, paths, processes=1))
 
 
