@@ -20,12 +20,14 @@ class Field:
         kind: floats, which are of the model's dtype, or int64.
         ragged: whether samples have a first axis of different lengths.
         count: whole numbers lie in 0..count-1; None: not known, or floats.
+        unseen: the whole number that stands for all that training has not seen, if there is one.
     """
 
     shape: Shape
     kind: Literal["float", "int"] = "float"
     ragged: bool = False
     count: int | None = None
+    unseen: int | None = None
 
     def shaped(self, shape: Shape) -> "Field":
         """A field of floats with another shape, as ragged as this one."""

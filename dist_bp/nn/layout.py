@@ -21,6 +21,11 @@ def aligned_zeros(size: int, dtype: npt.DTypeLike) -> Array:
     return raw[offset : offset + size * kind.itemsize].view(kind)
 
 
+def part_name(name: str) -> str:
+    """A name for one part of a name of `Layout`, which may hold anything: dots are written as %2E."""
+    return name.replace("%", "%25").replace(".", "%2E")
+
+
 class Entry(NamedTuple):
     """One named array: its first element in the vector and its shape."""
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dist_bp.checkpoint import load
 from dist_bp.config import JobConfig
 from dist_bp.errors import DataError, ShapeError, UserError
 from dist_bp.serve import SavedModel, evaluate_split
@@ -31,15 +32,15 @@ def table() -> pd.DataFrame:
     """Houses: two numbers, two categories that matter, a weight."""
     draw = np.random.default_rng(3)
     frame = pd.DataFrame({"size": draw.normal(size=ROWS), "age": draw.normal(size=ROWS)})
-    frame["cut"], frame["town"] = draw.choice(["fair", "good", "ideal"], ROWS), draw.choice(["Bonn", "Ulm"], ROWS)
-    frame["price"] = 2 * frame["size"] + 3 * (frame["cut"] == "good") - (frame["town"] == "Ulm")
+    frame["cut"], frame["home.town"] = draw.choice(["fair", "good", "ideal"], ROWS), draw.choice(["Bonn", "Ulm"], ROWS)
+    frame["price"] = 2 * frame["size"] + 3 * (frame["cut"] == "good") - (frame["home.town"] == "Ulm")
     frame["weight"] = draw.uniform(0.5, 2, ROWS)
     return frame
 
 
 def categories(make_job: JobMaker, **source: Any) -> JobConfig:
     table().to_csv("houses.csv", index=False)
-    inputs = {"numbers": [], "cut": [EMBEDDING], "town": [EMBEDDING]}
+    inputs = {"numbers": [], "cut": [EMBEDDING], "home.town": [EMBEDDING]}
     return make_job(
         data={
             "source": {"type": "csv", "path": "houses.csv", "target": "price", "weights": "weight", **source},
@@ -109,12 +110,15 @@ def test_categories_are_inputs_of_their_own(make_job: JobMaker) -> None:
     result, frame = run_job(config), table()
     model = scores_again(result)
     assert {name: str(field) for name, field in model.schema.inputs.items()} == {
-        "numbers": "2", "cut": "scalar, whole numbers", "town": "scalar, whole numbers",
+        "numbers": "2", "cut": "scalar, whole numbers", "home.town": "scalar, whole numbers",
     }  # fmt: skip
-    assert [model.schema.inputs[name].count for name in ("cut", "town")] == [4, 3]
+    assert [model.schema.inputs[name].count for name in ("cut", "home.town")] == [4, 3]
     coded = model.pipeline.transform(frame)
     np.testing.assert_array_equal(coded["cut"], [["fair", "good", "ideal"].index(cut) + 1 for cut in frame["cut"]])
     assert model.pipeline.transform(frame.assign(cut="new"))["cut"].max() == 0
+    vectors = load(Path(result.model), for_resuming=False).parameters["0.home%2Etown.0.table"]
+    assert not vectors[0].any(), "of a town that training has not seen"
+    assert vectors[1:].all()
     predicted = model.predict(frame.drop(columns=["price", "weight"]))["prediction"]
     assert 1 - ((frame["price"] - predicted) ** 2).sum() / ((frame["price"] - frame["price"].mean()) ** 2).sum() > 0.95
     weighted = model.evaluate(frame, frame["price"], weights=frame["weight"])
@@ -243,9 +247,9 @@ def test_several_inputs_need_names_and_branches(make_job: JobMaker) -> None:
 
 
 def test_a_table_of_categories_alone_has_no_numbers(make_job: JobMaker) -> None:
-    config = categories(make_job, features=["cut", "town"])
-    inputs = {"cut": [EMBEDDING], "town": [EMBEDDING]}
+    config = categories(make_job, features=["cut", "home.town"])
+    inputs = {"cut": [EMBEDDING], "home.town": [EMBEDDING]}
     layers = [{"type": "branches", "inputs": inputs}, {"type": "dense", "units": 1}]
     data = config.data.model_dump() | {"preprocess": [{"type": "categories"}]}
     job = prepare_job(make_job(data=data, model={"layers": layers}, loss={"type": "mse"}))
-    assert [*job.prepared.schema.inputs] == ["cut", "town"]
+    assert [*job.prepared.schema.inputs] == ["cut", "home.town"]

@@ -10,6 +10,8 @@ from dist_bp.data.preprocess.form import NUMBERS, Columns, Form, Part
 from dist_bp.data.preprocess.learnt import Coding, learn, places_of, problems_of_columns, refuse_missing
 from dist_bp.options import Count, Doc
 
+UNSEEN = 0
+
 
 @dataclass(frozen=True)
 class Codes(Coding):
@@ -25,14 +27,18 @@ class Codes(Coding):
                 continue
             column = block.texts[:, position]
             refuse_missing(self.kind, name, column)
-            made[name] = places_of(column, self.categories[name]) + 1
+            made[name] = places_of(column, self.categories[name]) + 1  # -1 becomes UNSEEN
         return Block(made, block.texts[:, kept], block.rows)
 
     def after(self, form: Form) -> Form:
         left = self.left(form)
         if problems := _taken(form, self.categories):
             raise ValueError(problems[0])
-        parts = {name: Part((), count=len(self.categories[name]) + 1) for name in form.texts if name in self.categories}
+        parts = {
+            name: Part((), count=len(self.categories[name]) + 1, unseen=UNSEEN)
+            for name in form.texts
+            if name in self.categories
+        }
         return Form({**form.inputs, **parts}, left)
 
 
@@ -40,7 +46,8 @@ class Codes(Coding):
 class CategoriesStep(Preprocessor):
     """Make whole numbers of a categorical column, and an input of its own of it, for an embedding.
 
-    The categories seen in training are 1 to n in alphabetical order, all others 0. The numbers of the table are the
+    The categories seen in training are 1 to n in alphabetical order, all others 0, whose vector in an embedding is 0.
+    The numbers of the table are the
     input `numbers`, and each column is one under its own name.
     """
 
@@ -59,7 +66,7 @@ class CategoriesStep(Preprocessor):
 
     def outlook(self, form: Form) -> Form:
         chosen = self._chosen(form)
-        parts = {name: Part((), count=1) for name in chosen}
+        parts = {name: Part((), count=1, unseen=UNSEEN) for name in chosen}
         return replace(
             form, inputs={**form.inputs, **parts}, texts=tuple(name for name in form.texts if name not in chosen)
         )

@@ -23,7 +23,8 @@ class Part:
     """One input between two steps: numbers of `shape` with their `names` (None for a plain array).
 
     The last `indicators` numbers were made by one_hot; the other steps leave them alone. `ragged` samples have a first
-    axis of different lengths that `shape` lacks; whole numbers lie below `count`, None where they are numbers.
+    axis of different lengths that `shape` lacks; whole numbers lie below `count`, None where they are numbers, and
+    `unseen` is the one for all that training has not seen.
     """
 
     shape: Shape
@@ -31,11 +32,12 @@ class Part:
     indicators: int = 0
     ragged: bool = False
     count: int | None = None
+    unseen: int | None = None
 
     @property
     def field(self) -> Field:
         """As the network takes it."""
-        return Field(self.shape, "float" if self.count is None else "int", self.ragged, self.count)
+        return Field(self.shape, "float" if self.count is None else "int", self.ragged, self.count, self.unseen)
 
     @property
     def column_names(self) -> tuple[str, ...]:

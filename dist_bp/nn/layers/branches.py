@@ -12,6 +12,7 @@ from dist_bp.nn.context import Context
 from dist_bp.nn.gradients import Gradients
 from dist_bp.nn.layer import Declaration, Layer
 from dist_bp.nn.layers.sequential import Sequential, declared_beside
+from dist_bp.nn.layout import part_name
 from dist_bp.nn.types import NO_VIEWS, Backward, Views
 from dist_bp.options import Doc, MinLen
 from dist_bp.signals import Field, Signal, Spec
@@ -68,7 +69,9 @@ class Branches(Layer):
         outputs: list[Array] = []
         backs: list[tuple[str, Backward]] = []
         for name, branch in self.branches.items():
-            y, back = branch.forward(x[name], params.get(name, NO_VIEWS), ctx.child(name, ctx.needs_input_grad))
+            y, back = branch.forward(
+                x[name], params.get(part_name(name), NO_VIEWS), ctx.child(part_name(name), ctx.needs_input_grad)
+            )
             outputs.append(y)
             backs.append((name, back))
         merged = self._merge(outputs, ctx)
@@ -78,7 +81,7 @@ class Branches(Layer):
             for (name, back), part in zip(backs, self._parts(dy, outputs), strict=True):
                 own = ctx.buffer(f"d.{name}", part.shape)
                 np.copyto(own, part)
-                found[name] = back(own, grads.child(name))
+                found[name] = back(own, grads.child(part_name(name)))
             return found if ctx.needs_input_grad else None
 
         return merged, backward

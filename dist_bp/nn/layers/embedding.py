@@ -1,5 +1,6 @@
 """Vectors for whole numbers."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
@@ -13,13 +14,31 @@ from dist_bp.nn.layer import Declaration, Layer, Parameter
 from dist_bp.nn.types import Backward, Views
 from dist_bp.options import Count, Doc, Whole
 from dist_bp.signals import Spec, one_field
-from dist_bp.types import Array
+from dist_bp.types import Array, Shape
+
+
+@dataclass(frozen=True)
+class _Neutral(Initializer):
+    """Draws as `initializer` does, but for the vector of `row`, which is 0."""
+
+    initializer: Initializer
+    row: int
+
+    @property
+    def description(self) -> str:
+        return f"{self.initializer.description} Row {self.row} is 0."
+
+    def __call__(self, generator: np.random.Generator, shape: Shape) -> Array:
+        values = self.initializer(generator, shape)
+        values[self.row] = 0
+        return values
 
 
 class Embedding(Layer):
     """A vector of its own for each whole number: (n, ...) in 0..count-1 -> (n, ..., size), rows of a table.
 
-    The data says how many numbers there are, if it knows. Rows that no sample touches cost nothing but the update.
+    The data says how many numbers there are, if it knows, and which stands for what training has not seen: no step
+    changes that one's vector, which is 0. Rows that no sample touches cost nothing but the update.
     """
 
     def __init__(
@@ -45,7 +64,8 @@ class Embedding(Layer):
             raise ShapeError(f"embedding has {count} vectors, and its input {field.count} different numbers")
         if self.padding is not None and self.padding >= count:
             raise ShapeError(f"embedding: padding is {self.padding}, and the numbers lie below {count}")
-        table = Parameter((count, self.size), self.initializer, decay=False)
+        initializer = self.initializer if field.unseen is None else _Neutral(self.initializer, field.unseen)
+        table = Parameter((count, self.size), initializer, decay=False)
         return Declaration(field.shaped((*field.shape, self.size)), {"table": table})
 
     def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:

@@ -6,6 +6,7 @@ from dist_bp.errors import OptionError, ShapeError
 from dist_bp.nn.context import Context
 from dist_bp.nn.gradients import Gradients
 from dist_bp.nn.layer import Declaration, Layer
+from dist_bp.nn.layout import part_name
 from dist_bp.nn.types import NO_VIEWS, Backward, Views
 from dist_bp.signals import Ragged, Signal, Spec
 
@@ -90,6 +91,6 @@ def declared_beside(rows: Mapping[str, Sequential], specs: Mapping[str, Spec]) -
 def _joined(inner: Mapping[str, Declaration], output: Spec) -> Declaration:
     return Declaration(
         output,
-        {f"{name}.{key}": value for name, one in inner.items() for key, value in one.parameters.items()},
-        {f"{name}.{key}": value for name, one in inner.items() for key, value in one.statistics.items()},
+        {f"{part_name(name)}.{key}": value for name, one in inner.items() for key, value in one.parameters.items()},
+        {f"{part_name(name)}.{key}": value for name, one in inner.items() for key, value in one.statistics.items()},
     )
