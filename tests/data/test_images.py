@@ -351,6 +351,21 @@ def test_files_that_a_table_names(suffix: str) -> None:
     assert make(source=kind(f"lists/pets.{suffix}", "kind", images="photo", weights="weight")).source_digest != before
 
 
+def test_images_whose_names_are_numbers_are_looked_at_for_changes() -> None:
+    import pandas as pd
+
+    Path("lists").mkdir()
+    for number in range(8):
+        write(f"{number}.png", picture(number))
+        Path(f"{number}.png").rename(f"lists/{number}")
+    pd.DataFrame({"photo": range(8), "kind": ["cat", "dog"] * 4}).to_parquet("lists/pets.parquet")
+    source = ParquetSource("lists/pets.parquet", "kind", images="photo")
+    before = make(source=source).source_digest
+    write("other.png", picture(99))
+    Path("other.png").rename("lists/3")
+    assert make(source=source).source_digest != before
+
+
 def test_skipped_files_of_a_table_take_their_targets_and_weights_along() -> None:
     animals("lists")
     names = [f"{kind}/{number}.png" for kind in ("cat", "dog/more") for number in range(8)]

@@ -106,7 +106,7 @@ class TableSource(ListedImages, Source):
         file = self.table(path)
         file.require([("images: ", self.images)])
         (column,) = self._read(file, [self.images])
-        return self.files(path, (name for name in column.categories() if isinstance(name, str)))
+        return self.files(path, map(str, column.categories().dropna()))
 
     def load(self) -> Dataset:
         file = self.table(self.path)
