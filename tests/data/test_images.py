@@ -189,6 +189,8 @@ def test_one_pipeline_takes_paths_bytes_arrays_images_and_tables() -> None:
 
 @pytest.mark.parametrize(("raw", "line"), [
     ("a.png", "the model takes several images at once: give a list of"),
+    (np.zeros((9, 8, 3), np.uint8), "the model takes several images at once: give a list of paths, bytes of files, "
+     "arrays of uint8 or images of Pillow; this array (9, 8, 3) looks like one image: give [array]"),
     ([3], "image 0 (counted from 0) must be a path, bytes, an array or an image of Pillow, it is int"),
     (["gone.png"], "image file 'gone.png' cannot be read: No such file or directory"),
     (np.zeros((1, 4, 6)), "image 0 (counted from 0) cannot be read: an array must hold uint8, this one holds float64"),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 COLUMN = "image"
 FORMS = "paths, bytes of files, arrays of uint8 or images of Pillow"
+SEVERAL = f"the model takes several images at once: give a list of {FORMS}"
 LARGEST_SIDE = 1024
 """Of examples, in pixels."""
 
@@ -40,7 +41,11 @@ def decode_raw(raw: Raw, decoder: "Decoder", shape: Shape) -> Array:
     `raw` is a list of paths, bytes of files, arrays or images of Pillow; an array (n, height, width) or (n, height,
     width, channels) of uint8; or a table with one column of such. Raises DataError.
     """
-    return raw.array if isinstance(raw, Pixels) else decoder.decode(_items(raw), shape)
+    if isinstance(raw, Pixels):
+        return raw.array
+    if isinstance(raw, np.ndarray) and raw.ndim == 3 and raw.shape[2] in (3, 4) and raw.shape[1:] != shape[:2]:
+        raise DataError(f"{SEVERAL}; this array {raw.shape} looks like one image: give [array]")
+    return decoder.decode(_items(raw), shape)
 
 
 def example_files(paths: Iterable[str], decoder: "Decoder", most: int) -> Any:
@@ -84,7 +89,7 @@ def _items(raw: Any) -> Sequence[Any]:
             raise DataError(f"the model takes images: give one column of {FORMS}, not {raw.shape[1]}")
         return list(raw.iloc[:, 0])
     if isinstance(raw, str | bytes | Path) or not hasattr(raw, "__len__"):
-        raise DataError(f"the model takes several images at once: give a list of {FORMS}")
+        raise DataError(SEVERAL)
     if isinstance(raw, np.ndarray):
         return list(raw)
     items = list(raw)
