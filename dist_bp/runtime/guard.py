@@ -152,8 +152,8 @@ class Guard:
     def _end_processes(self, spared: str | None = None) -> None:
         """`spared` is the name of those that go on.
 
-        Other wardens end by themselves, once what they guard is gone; only one that does not is ended. Their last
-        commands are left to this one's, which know of the whole.
+        Other wardens end by themselves, once what they guard is gone. Their last commands are left to this one's, which
+        know of the whole.
         """
         deadline = time.monotonic() + patience(KILL_SECONDS)
         while time.monotonic() < deadline:
@@ -165,7 +165,6 @@ class Guard:
             self._signal(left & wardens, WITHOUT_COMMANDS)
             self._signal(left - wardens, signal.SIGKILL)
             time.sleep(0.05)
-        self._signal(alive(self._known) & mentioning(PROGRAM), signal.SIGKILL)
 
     def _signal(self, pids: Iterable[int], number: signal.Signals) -> None:
         for pid in pids:
