@@ -179,10 +179,11 @@ def resolve_folder(name: str, root: Path) -> Path:
     Raises CheckpointError with the likely spelling, or with those that the beginning of an id could mean.
     """
     for path in (root / name, Path(name)):
-        if path.is_dir():
+        if name and path.is_dir():
             run_id = _named(path) if path.parent == root else None
             return root / run_id if run_id else path
-    begun = [path for path in sorted(root.glob(f"{glob.escape(name)}*")) if not _named(path) and _is_run(path)]
+    beginnings = [] if not name or Path(name).is_absolute() else sorted(root.glob(f"{glob.escape(name)}*"))
+    begun = [path for path in beginnings if not _named(path) and _is_run(path)]
     if len(begun) == 1:
         return begun[0]
     if begun:
@@ -193,4 +194,4 @@ def resolve_folder(name: str, root: Path) -> Path:
     if not hint:
         newest = [run.run_id for run in find_runs(root)[:SHOWN]]
         hint = f": the newest there are {', '.join(newest)}" if newest else f": there are no runs in {root}"
-    raise CheckpointError(f"{name} is neither a run in {root} nor a folder{hint}")
+    raise CheckpointError(f"{name or repr(name)} is neither a run in {root} nor a folder{hint}")

@@ -15,7 +15,7 @@ class F1(ClassScore):
 
 
 class F1Macro(F1):
-    """F1 of each class, averaged over the classes."""
+    """F1 of each class, averaged over the classes that occur in targets or predictions."""
 
     average = "macro"
 

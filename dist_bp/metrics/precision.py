@@ -15,7 +15,7 @@ class Precision(ClassScore):
 
 
 class PrecisionMacro(Precision):
-    """Precision of each class, averaged over the classes."""
+    """Precision of each class, averaged over the classes that occur in targets or predictions."""
 
     average = "macro"
 

@@ -15,7 +15,7 @@ class Recall(ClassScore):
 
 
 class RecallMacro(Recall):
-    """Recall of each class, averaged over the classes."""
+    """Recall of each class, averaged over the classes that occur in targets or predictions."""
 
     average = "macro"
 

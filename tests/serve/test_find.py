@@ -61,5 +61,6 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty" / "MLmodel").write_text("")
     with pytest.raises(CheckpointError, match="is an MLflow model, but not one of dist_bp"):
         find_model(str(tmp_path / "empty"), tmp_path, no_download)
-    with pytest.raises(CheckpointError, match=r"neither a run in .* nor a folder: the newest there are a"):
-        find_model("b", tmp_path / "runs", no_download)
+    for name in ("b", str(tmp_path / "nowhere"), "/dev/zero", "**", ""):
+        with pytest.raises(CheckpointError, match=r"neither a run in .* nor a folder: the newest there are a"):
+            find_model(name, tmp_path / "runs", no_download)
