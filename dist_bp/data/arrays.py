@@ -25,8 +25,7 @@ def numeric_array(values: Raw, what: str) -> Array:
             array.dtype.kind, str(array.dtype)
         )
         raise DataError(
-            f"{what} must be an array of real numbers, this one holds {kind}; columns of text need a table "
-            "(csv, "
+            f"{what} must be an array of real numbers, this one holds {kind}; columns of text need a table (csv, "
             "parquet or a DataFrame)"
         )
     return array
