@@ -64,14 +64,14 @@ def evaluate(
 
     if folder and data:
         raise UserError(f"both {folder!r} and --data {data!r} are given: give one")
-    data = data or folder
+    data, notes = data or folder, Notes()
     with opened(model, config, trust_code) as (saved, moved):
         if data is None:
             what = f"{split} split"
             samples, scores = evaluate_split(saved, split, moved, trust_code)
         else:
             what = data
-            samples, scores = evaluate_file(saved, data, targets, csv or ())
+            samples, scores = evaluate_file(saved, data, targets, csv or (), notes)
     facts = {"model": model, "step": f"{saved.step:,}", "data": f"{what}, {plural(samples, 'sample')}"}
     if saved.decides:
         facts["decision"] = "{!r} above a probability of {:.4g}".format(*saved.decides)
@@ -80,7 +80,13 @@ def evaluate(
         from dist_bp.train.result import finite
 
         decision = dict(zip(("positive", "threshold"), saved.decides, strict=True)) if saved.decides else None
-        measured = {"data": what, "samples": samples, "decision": decision, "metrics": finite(scores)}
+        measured = {
+            "data": what,
+            "samples": samples,
+            "decision": decision,
+            "metrics": finite(scores),
+            "notes": notes.lines,
+        }
         print(json.dumps({"model": model, "step": saved.step, **measured}))
 
 
@@ -115,11 +121,22 @@ def predict(
         ids = reader_of(saved).id_column
         place = prediction_file(output, force, saved.pipeline.classes, ids) if output else printed_predictions()
         with place as write:
-            rows, absent = predict_files(saved, names, write, csv or ())
+            rows, absent = predict_files(saved, names, write, csv or (), Notes())
     told = f"; {', '.join(names)} has no column {absent!r}" if absent else ""
     if output or absent:
         where = f"{plural(rows, 'prediction')} written to {output}" if output else plural(rows, "prediction")
         print(where + told, file=sys.stdout if output else sys.stderr)
+
+
+class Notes:
+    """Lines on what was measured or predicted, beside the figures: on standard error."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def __call__(self, line: str) -> None:
+        self.lines.append(line)
+        print(f"note: {line}", file=sys.stderr)
 
 
 @contextmanager

@@ -38,6 +38,7 @@ from dist_bp.data.preprocess.learnt import Coding
 from dist_bp.data.preprocess.one_hot import Indicators
 from dist_bp.data.samples import RaggedArray, Stored
 from dist_bp.data.targets import Label, Targets
+from dist_bp.data.unseen import Unseen
 from dist_bp.errors import DataError
 from dist_bp.foreign import checked
 from dist_bp.messages import one_line
@@ -156,10 +157,11 @@ class Pipeline:
             raw = decode_raw(raw, self.decoder, self.only.shape)
         return conform(raw, self.features, self._learnt)
 
-    def apply(self, inputs: Inputs, rows: Array, as_bytes: bool = False) -> Stored:
+    def apply(self, inputs: Inputs, rows: Array, as_bytes: bool = False, unseen: Unseen | None = None) -> Stored:
         """`transform` of the samples at ascending indices `rows`.
 
-        With `as_bytes` inputs of bytes that a table of `tables` turns into numbers stay bytes.
+        With `as_bytes` inputs of bytes that a table of `tables` turns into numbers stay bytes. `unseen` takes the
+        categories that training has not seen.
         """
         block = inputs.block(rows)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -167,6 +169,8 @@ class Pipeline:
                 name = transform.input
                 if as_bytes and name is not None and place in self._left_to_tables and _is_bytes(block, name):
                     continue
+                if unseen is not None and isinstance(transform, Coding):
+                    unseen.take(transform.unseen(block))
                 block = transform.transform(block)
             done = {outside: self._finish(block, name, as_bytes) for name, outside in self._form.names.items()}
         return done.get(ONLY, done)

@@ -30,6 +30,7 @@ from dist_bp.data.storing import write_fields
 from dist_bp.data.target_transform import TransformName, check_domain
 from dist_bp.data.targets import learn_targets
 from dist_bp.data.task import TaskHint, infer_task
+from dist_bp.data.unseen import Unseen
 from dist_bp.data.weights import check_some
 from dist_bp.errors import CapacityError, DataError
 from dist_bp.signals import Field
@@ -121,12 +122,12 @@ def prepare(
             ):
                 parts, pipeline = _fit(dataset, split, steps, seed, dtype, task, transform, by_position, decoder)
                 aside = directory / f"{home.name}.partial"
-                _write(aside, parts, pipeline)
+                notes = [*dataset.notes, *_write(aside, parts, pipeline)]
                 if decoder and isinstance(raw, ImageFiles):
                     raw = example_files(raw, decoder, ROWS)
                 write_example(aside, raw)
                 splits = {name: len(part.rows) for name, part in parts.items()}
-                write_records(aside, digest, opened.digest, pipeline, dataset.test is not None, splits, dataset.notes)
+                write_records(aside, digest, opened.digest, pipeline, dataset.test is not None, splits, notes)
                 _publish(aside, home)
     except Timeout as error:
         raise DataError(
@@ -201,8 +202,9 @@ def taken(targets: Array | RaggedArray, rows: Array) -> Array | RaggedArray:
     return targets.taken(rows) if isinstance(targets, RaggedArray) else targets[rows]
 
 
-def _write(directory: Path, parts: Parts, pipeline: Pipeline) -> None:
-    """The arrays of all splits, a block of rows at a time."""
+def _write(directory: Path, parts: Parts, pipeline: Pipeline) -> list[str]:
+    """Writes the arrays of all splits, a block of rows at a time; a line for each with categories that training has
+    not seen."""
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir()
     needed = sum(_bytes(part, pipeline) for part in parts.values())
@@ -212,15 +214,21 @@ def _write(directory: Path, parts: Parts, pipeline: Pipeline) -> None:
             f"data.prepared: the prepared data needs {needed / 2**30:.1f} GiB, {str(directory.parent)!r} has "
             f"{free / 2**30:.1f} GiB free: give another folder"
         )
+    notes = []
     for name, part in parts.items():
+        unseen = Unseen()
         folder = directory / name
         folder.mkdir()
         at_a_time = rows_per_block(max(part.inputs.width + 8 * part.inputs.texts.shape[1], _width(part, pipeline)))
-        blocks = (pipeline.apply(part.inputs, some, as_bytes=True) for some in chunks(part.rows, at_a_time))
+        blocks = (
+            pipeline.apply(part.inputs, some, as_bytes=True, unseen=unseen) for some in chunks(part.rows, at_a_time)
+        )
         write_fields(folder / INPUTS, blocks)
         write_fields(folder / TARGETS, [part.targets])
         if part.weights is not None:
             write_fields(folder / WEIGHTS, [part.weights])
+        notes += unseen.lines(f"of the {name} split ")
+    return notes
 
 
 def _width(part: Part, pipeline: Pipeline) -> int:

@@ -61,19 +61,19 @@ class Reader:
 
     The suffix of a file tells its format, and where it tells none it is that of the source. `csv` are options of a
     text file that is written otherwise than the source, such as "decimal=,". Raises UserError where there is no such
-    option.
+    option. `weights` is the column or array that the source takes them from, `id_column` that which names rows.
     """
 
     def __init__(self, pipeline: Pipeline, source: Source | None = None, csv: Sequence[str] = ()) -> None:
         self._pipeline = pipeline
         self._source = source
         self._form = _form(source, csv)
+        self.weights = source.weights if isinstance(source, NpzSource | TableSource) else None
         table = source if isinstance(source, TableSource) else None
         self._images = table.images if table else None
         self.id_column = table.id_column if table else None
         if pipeline.decoder:
             self.id_column = self.id_column or FILE
-        self._weights = table.weights if table else None
         self._drops = table is not None and table.missing == "drop"
 
     def rows(self, *paths: str) -> Iterator[Rows]:
@@ -155,12 +155,12 @@ class Reader:
             raise DataError(f"data file {path!r} is a table, and the network takes several inputs: give a .npz file")
         features = only.names if self._images is None else (self._images,)
         if features is None:
-            aside = (target or self._pipeline.targets.column, self._weights)
+            aside = (target or self._pipeline.targets.column, self.weights)
             features = tuple(name for name in file.names if name not in aside)
         wanted = [*features, *([target] if target else [])]
         file.require(("", name) for name in wanted)
         ids = self.id_column if self.id_column in file.names else None
-        weights = self._weights if target and self._weights in file.names else None
+        weights = self.weights if target and self.weights in file.names else None
         wanted += [name for name in (ids, weights) if name]
         first = 0
         for table in file.blocks(wanted, min(self._rows(), max(1, BLOCK_CELLS // len(file.names)))):

@@ -12,6 +12,7 @@ from dist_bp.config.component import Custom, construct
 from dist_bp.data import Reader, Samples
 from dist_bp.data.inputs import with_rows
 from dist_bp.data.tables.rows import Rows
+from dist_bp.data.unseen import Unseen
 from dist_bp.errors import DataError, UserError
 from dist_bp.serve.saved_model import SavedModel
 from dist_bp.types import Array
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Write = Callable[["pd.DataFrame"], None]
+Note = Callable[[str], object]
+
+
+def silently(line: str) -> None:
+    """For who is told nothing beside the figures."""
 
 
 def reader_of(saved: SavedModel, csv: Sequence[str] = ()) -> Reader:
@@ -29,41 +35,53 @@ def reader_of(saved: SavedModel, csv: Sequence[str] = ()) -> Reader:
 
 
 def evaluate_file(
-    saved: SavedModel, path: str, labels: str | None = None, csv: Sequence[str] = ()
+    saved: SavedModel, path: str, labels: str | None = None, csv: Sequence[str] = (), note: Note = silently
 ) -> tuple[int, dict[str, float]]:
     """The number of samples, and loss and metrics; `labels` is the file of the targets where `path` has none.
 
-    Raises DataError for a file that does not have the form of the training data.
+    `note` hears a line on weights that are not there, and one on categories that training has not seen. Raises
+    DataError for a file that does not have the form of the training data.
     """
-    count = 0
+    count, weighted = 0, False
     current: list[Rows] = []
+    reader, unseen = reader_of(saved, csv), Unseen()
 
     def parts() -> Iterator[Samples]:
-        nonlocal count
-        for rows in reader_of(saved, csv).scored(path, labels):
+        nonlocal count, weighted
+        for rows in reader.scored(path, labels):
+            weighted = rows.weights is not None
             current[:] = [rows]
             yield Samples(rows.inputs, rows.targets, rows.weights)
             current.clear()  # the reader itself tells rows of the file
             count += len(rows)
 
     with rows_of_file(current):
-        scores = saved.evaluate_blocks(parts())
+        scores = saved.evaluate_blocks(parts(), unseen=unseen)
     if not count:
         raise DataError(f"data file {path!r} has no rows")
+    if reader.weights is not None and not weighted:
+        note(
+            f"{path!r} has no weights, which training took from {reader.weights!r} (data.source.weights): all samples "
+            "count alike"
+        )
+    for line in unseen.lines():
+        note(line)
     return count, scores
 
 
 def predict_files(
-    saved: SavedModel, paths: Sequence[str], write: Write, csv: Sequence[str] = ()
+    saved: SavedModel, paths: Sequence[str], write: Write, csv: Sequence[str] = (), note: Note = silently
 ) -> tuple[int, str | None]:
     """The number of rows predicted, and the name of the column that names them, where a file has none of it.
 
-    Raises DataError for a file that does not have the form of the training data.
+    `note` hears a line on categories that training has not seen. Raises DataError for a file that does not have the
+    form of the training data.
     """
     reader, count, absent = reader_of(saved, csv), 0, None
+    unseen = Unseen()
     for rows in reader.rows(*paths):
         with rows_of_file([rows]):
-            predictions = saved.predict(rows.inputs)
+            predictions = saved.predict(rows.inputs, unseen=unseen)
         ids = None if rows.ids is None else rows.ids.array
         if saved.pipeline.targets.by_position:
             ids = None if ids is None else ids[predictions["sample"].to_numpy()]
@@ -78,6 +96,8 @@ def predict_files(
         count += len(rows)
     if not count:
         raise DataError(f"data file {paths[0]!r} has no rows")
+    for line in unseen.lines():
+        note(line)
     return count, absent
 
 

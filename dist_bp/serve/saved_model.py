@@ -17,6 +17,7 @@ from dist_bp.data.checks import check_aligned, check_counts
 from dist_bp.data.inputs import Inputs, Raw
 from dist_bp.data.samples import NOTHING, RaggedArray, block
 from dist_bp.data.targets import Label
+from dist_bp.data.unseen import Unseen
 from dist_bp.data.weights import weight_array
 from dist_bp.errors import CheckpointError, DataError
 from dist_bp.metrics import Metric
@@ -78,17 +79,17 @@ class SavedModel:
         return self.pipeline.classes[self.decision.positive], self.decision.threshold
 
     @np.errstate(all="ignore")
-    def predict(self, raw: Raw, batch_rows: int = BATCH_ROWS) -> "pd.DataFrame":
+    def predict(self, raw: Raw, batch_rows: int = BATCH_ROWS, unseen: Unseen | None = None) -> "pd.DataFrame":
         """A row for each of `raw`.
 
         For classes the columns are `prediction`, a class, and `probability_<class>` of each; for several labels at
         once `prediction_<i>` and `probability_<i>`; for a regression `prediction`, or `prediction_<i>` where there
         are several values. Where the network has outputs for each position of a sample, there is a row for each of
-        them: first the columns `sample` and `position`, both from 0, then these. Raises DataError for rows that do not
-        have the form of the training data.
+        them: first the columns `sample` and `position`, both from 0, then these. `unseen` takes the categories that
+        training has not seen. Raises DataError for rows that do not have the form of the training data.
         """
         inputs = self.pipeline.conform(raw)
-        outputs, lengths = self._outputs(x for _, x in self._blocks(inputs, batch_rows))
+        outputs, lengths = self._outputs(x for _, x in self._blocks(inputs, batch_rows, unseen))
         decoded = decode(outputs, self.loss.activation, self.pipeline.targets, self.decision)
         return with_positions(decoded, len(inputs), lengths) if self.pipeline.targets.by_position else decoded
 
@@ -126,13 +127,13 @@ class SavedModel:
         return self.evaluate_blocks([Samples(raw, targets, weights)], metrics)
 
     def evaluate_blocks(
-        self, blocks: Iterable[Samples], metrics: Mapping[str, Metric] | None = None
+        self, blocks: Iterable[Samples], metrics: Mapping[str, Metric] | None = None, unseen: Unseen | None = None
     ) -> dict[str, float]:
-        """As `evaluate`, of raw samples that come in parts."""
-        batches = (batch for samples in blocks for batch in self._batches(samples))
+        """As `evaluate`, of raw samples in parts; `unseen` takes the categories that training has not seen."""
+        batches = (batch for samples in blocks for batch in self._batches(samples, unseen))
         return self._scores(batches, metrics, self.loss if self._loss_is_whole else None)
 
-    def _batches(self, samples: Samples) -> Iterator[Batch]:
+    def _batches(self, samples: Samples, unseen: Unseen | None) -> Iterator[Batch]:
         inputs = self.pipeline.conform(samples.inputs)
         wanted = self.pipeline.encode_targets(samples.targets)
         check_counts(len(inputs), wanted)
@@ -141,7 +142,7 @@ class SavedModel:
         weights = None
         if samples.weights is not None:
             weights = weight_array(samples.weights, len(inputs), self.pipeline.dtype)
-        for start, x in self._blocks(inputs, BATCH_ROWS):
+        for start, x in self._blocks(inputs, BATCH_ROWS, unseen):
             stop = start + samples_in(x)
             yield Batch(x, block(wanted, start, stop), None if weights is None else weights[start:stop])
 
@@ -169,11 +170,12 @@ class SavedModel:
         results = {name: metrics[name].result(state) for name, state in states.items()}
         return scores | {name: float(value) for name, value in results.items() if np.ndim(value) == 0}
 
-    def _blocks(self, inputs: Inputs, rows: int) -> Iterator[tuple[int, Signal]]:
+    def _blocks(self, inputs: Inputs, rows: int, unseen: Unseen | None) -> Iterator[tuple[int, Signal]]:
         """(first row, preprocessed block)."""
         for start in range(0, len(inputs), rows):
             stop = min(start + rows, len(inputs))
-            yield start, block(self.pipeline.apply(inputs, np.arange(start, stop)), 0, stop - start)
+            made = self.pipeline.apply(inputs, np.arange(start, stop), unseen=unseen)
+            yield start, block(made, 0, stop - start)
 
     def _context(self) -> Context:
         """A workspace of its own for each call: calls may overlap."""

@@ -49,7 +49,7 @@ def test_evaluate_a_split(run: Run) -> None:
     assert code == 0
     result = json.loads(out.splitlines()[-1])
     assert out.count("\n") == 1
-    assert result.keys() == {"model", "step", "data", "samples", "decision", "metrics"}
+    assert result.keys() == {"model", "step", "data", "samples", "decision", "metrics", "notes"}
     assert result["decision"] is None
     assert (result["step"], result["data"], result["samples"]) == (1, "test split", 15)
     assert result["metrics"].keys() == {"loss", "accuracy"}

@@ -1,11 +1,13 @@
 """The categories of columns, as steps learn them from the training split."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 
+from dist_bp.data.inputs import Block
 from dist_bp.data.preprocess.base import Blocks, Transform
 from dist_bp.data.preprocess.form import Columns, Form
 from dist_bp.errors import DataError
@@ -33,6 +35,17 @@ class Coding(Transform):
         if self.inputs != form.texts or not {*self.categories} <= {*self.inputs}:
             raise ValueError(f"{self.kind} of {self.inputs} where the columns of categories are {form.texts}")
         return tuple(name for name in form.texts if name not in self.categories)
+
+    def unseen(self, block: Block) -> dict[str, Counter[str]]:
+        """How often each category comes, by column, that it has not learnt; missing ones are none."""
+        found = {}
+        for position, name in enumerate(self.inputs):
+            if name in self.categories:
+                counts = Counter(block.texts[:, position].tolist())
+                for known in (*self.categories[name], None):
+                    counts.pop(known, None)
+                found[name] = counts
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         categories = {name: list(values) for name, values in self.categories.items()}
