@@ -57,6 +57,8 @@ def imports(path: Path) -> Iterator[str]:
             assert node.level == 0, f"{path}: relative import"
             base = node.module or ""
             yield from (f"{base}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "find_spec":  # its files are read
+            yield from (name.value for name in node.args if isinstance(name, ast.Constant))
 
 
 FILES = sorted(PACKAGE.rglob("*.py"))

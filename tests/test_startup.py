@@ -10,6 +10,7 @@ STEPS = (
     "from dist_bp.cli.main import main",
     "from dist_bp.config import load_config; job = load_config('configs/digits.yaml')",
     "import dist_bp.cli.display, dist_bp.train.job, dist_bp.serve",
+    "from dist_bp.data.sources.scikit_learn import SklearnSource; SklearnSource('iris').load()",
     "import dist_bp.runtime.ray_runtime, dist_bp.runtime.threads",
 )
 

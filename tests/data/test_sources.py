@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import datasets
 
 from dist_bp.data import Source, Split, prepare
 from dist_bp.data.conform import conform
@@ -148,14 +149,19 @@ def test_arrays_that_are_none() -> None:
     assert lines == ["the test set of 'y.npy' has samples of shape (3,), the others (1,)"]
 
 
-def test_sklearn_gives_names() -> None:
-    iris = load(SklearnSource("iris"))
-    assert iris.classes == ("setosa", "versicolor", "virginica")
-    assert iris.features.names is not None
-    assert iris.features.names[0] == "sepal length (cm)"
-    diabetes = load(SklearnSource("diabetes"))
-    assert diabetes.classes is None
-    assert diabetes.samples.inputs[0, 0] == 59
+@pytest.mark.parametrize("name", ["digits", "iris", "wine", "breast_cancer", "diabetes"])
+def test_data_sets_of_sklearn_are_those_that_it_loads(name: str) -> None:
+    options = {"scaled": False} if name == "diabetes" else {}
+    expected = getattr(datasets, f"load_{name}")(**options)
+    dataset = load(SklearnSource(name))  # type: ignore[arg-type]
+    for array, other in ((dataset.samples.inputs, expected.data), (dataset.samples.targets, expected.target)):
+        np.testing.assert_array_equal(array, other)
+        assert array.dtype == other.dtype
+    assert dataset.features.names == tuple(expected.feature_names)
+    assert dataset.classes == (tuple(expected.target_names) if "target_names" in expected else None)
+
+
+def test_data_sets_of_sklearn_are_told_apart() -> None:
     assert digest(SklearnSource("iris")) == digest(SklearnSource("iris")) != digest(SklearnSource("wine"))
 
 

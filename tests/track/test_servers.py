@@ -69,8 +69,10 @@ def test_a_job_is_recorded_and_read_back(
 
     mlflow.set_tracking_uri(server)
     data = np.load("blobs.npz")
-    for model in models:
-        assert len(mlflow.pyfunc.load_model(model.uri).predict(data["x"])) == len(data["x"])
+    for number, model in enumerate(models):
+        Path(f"loaded {number}").mkdir()  # MLflow's own choice is a temporary folder, which it leaves behind
+        loaded = mlflow.pyfunc.load_model(model.uri, dst_path=f"loaded {number}")
+        assert len(loaded.predict(data["x"])) == len(data["x"])
     figure = f"{server}/get-artifact?path=figures%2Floss.png&run_uuid={run.run_id}"
     with urllib.request.urlopen(figure, timeout=10) as image:
         assert image.read().startswith(b"\x89PNG")
