@@ -132,6 +132,8 @@ METRICS = Kind(
         "balanced_accuracy": "dist_bp.metrics.balanced_accuracy:BalancedAccuracy",
         "matthews": "dist_bp.metrics.matthews:Matthews",
         "log_loss": "dist_bp.metrics.log_loss:LogLoss",
+        "perplexity": "dist_bp.metrics.perplexity:Perplexity",
+        "bits_per_character": "dist_bp.metrics.bits_per_character:BitsPerCharacter",
         "precision_macro": "dist_bp.metrics.precision:PrecisionMacro",
         "precision_micro": "dist_bp.metrics.precision:PrecisionMicro",
         "recall_macro": "dist_bp.metrics.recall:RecallMacro",

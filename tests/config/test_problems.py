@@ -170,6 +170,7 @@ ONE_PROBLEM = {
         "metrics: [acuracy]\nloss:",
         "job.yaml:8: metrics.0: unknown metric 'acuracy': did you mean 'accuracy'? "
         "(allowed: accuracy, top_k, precision, recall, f1, balanced_accuracy, matthews, log_loss, "
+        "perplexity, bits_per_character, "
         "precision_macro, precision_micro, recall_macro, recall_micro, "
         "f1_macro, f1_micro, confusion_matrix, "
         "roc_auc, average_precision, mse, rmse, mae, r2)",

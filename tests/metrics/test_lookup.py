@@ -8,8 +8,9 @@ from dist_bp.metrics.top_k import TopK
 CLASSIFICATION = [
     "accuracy", "top_3", "precision_macro", "precision_micro", "recall_macro", "recall_micro", "f1_macro",
     "f1_micro", "confusion_matrix", "roc_auc", "precision", "recall", "f1", "balanced_accuracy", "matthews", "log_loss",
-    "average_precision",
+    "average_precision", "perplexity", "bits_per_character",
 ]  # fmt: skip
+LESS_IS_BETTER = ("log_loss", "perplexity", "bits_per_character")
 REGRESSION = ["mse", "mae", "rmse", "r2"]
 
 
@@ -17,7 +18,7 @@ REGRESSION = ["mse", "mae", "rmse", "r2"]
 def test_names_of_classification(name: str) -> None:
     assert metric(name).name == name
     assert metric(name).kind == "classification"
-    assert metric(name).greater_is_better == (name != "log_loss")
+    assert metric(name).greater_is_better == (name not in LESS_IS_BETTER)
 
 
 @pytest.mark.parametrize("name", REGRESSION)

@@ -13,6 +13,7 @@ ROWS, CLASSES = 60, 4
 COUNTED = ["accuracy", "precision_macro", "recall_micro", "f1_macro", "roc_auc"]
 CLASSIFICATION = [*COUNTED, "top_2", "confusion_matrix", "balanced_accuracy", "matthews"]
 TWO_CLASSES = ["precision", "recall", "f1", "average_precision"]
+SUMMED = ["log_loss", "perplexity", "bits_per_character"]
 VALUES = ["mse", "mae", "rmse", "r2"]
 
 cuts = st.lists(st.integers(0, ROWS), max_size=5).map(sorted)
@@ -50,7 +51,7 @@ def cases() -> list[tuple[str, int | None, np.ndarray, np.ndarray]]:
     labels, flags = generator.integers(0, CLASSES, ROWS), generator.integers(0, 2, (ROWS, CLASSES))
     values = generator.normal(1e6, 1.0, (ROWS, 2))
     return [
-        *((name, CLASSES, logits(CLASSES), labels) for name in CLASSIFICATION),
+        *((name, CLASSES, logits(CLASSES), labels) for name in (*CLASSIFICATION, *SUMMED)),
         *((name, 2, logits(1), flags[:, 0]) for name in (*COUNTED, *TWO_CLASSES)),
         *((name, CLASSES, logits(CLASSES), flags.astype("float32")) for name in COUNTED),
         *((name, None, values + generator.standard_normal((ROWS, 2)), values) for name in VALUES),
@@ -72,7 +73,7 @@ def test_merged_equals_whole(
     order = data.draw(st.permutations(range(len(splits))))
     whole = measured.result(accumulate(measured, outputs, targets, []))
     result = measured.result(merged(measured, outputs, targets, splits, order))
-    if name in VALUES:
+    if name in (*SUMMED, *VALUES):
         assert result == pytest.approx(whole, rel=1e-9)
     else:
         np.testing.assert_array_equal(result, whole)
