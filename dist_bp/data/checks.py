@@ -8,6 +8,7 @@ import numpy as np
 
 from dist_bp.data.arrays import values_of
 from dist_bp.data.conform import conform
+from dist_bp.data.images.names import REMEDY, are_images
 from dist_bp.data.inputs import Described, Inputs, absent, chunks, row_at, rows_per_block
 from dist_bp.data.preprocess.form import Form, Part
 from dist_bp.data.samples import RaggedArray
@@ -137,6 +138,8 @@ def _check_texts(texts: Array, names: tuple[str, ...]) -> None:
     missing = np.argwhere(absent(texts))
     if len(missing):
         row, position = missing[0]
+        if are_images(texts[:, position]):
+            raise DataError(f"column {names[position]!r} is missing in {row_at(row)}, and {REMEDY}")
         raise DataError(
             f"column {names[position]!r} is missing in {row_at(row)}: mend the data, or add "
             "{type: impute, strategy: most_frequent} to data.preprocess"

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from dist_bp.data.formats import ARRAYS, SUFFIXES, TABLES, format_of
 from dist_bp.data.images.given import FILE, decoded_images, image_rows, labelled_rows
 from dist_bp.data.inputs import ONLY, by_name, part_of, row_at, samples_of
 from dist_bp.data.pipeline import Pipeline
@@ -31,19 +32,6 @@ from dist_bp.errors import ConfigError, DataError, UserError
 from dist_bp.foreign import NOT_ITS_TAG
 from dist_bp.types import Array
 
-SUFFIXES = {
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".tab": "csv",
-    ".txt": "csv",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".npy": "npy",
-    ".npz": "npz",
-    ".idx": "idx",
-}
-ARRAYS, TABLES = ("npy", "npz", "idx"), ("csv", "parquet")
-"""Formats that hold images, and those that name them."""
 TEXTS = ("separator", "quote", "decimal", "thousands", "comment", "encoding")
 """Options that are text where they are not null."""
 BLOCK_BYTES = 2**24
@@ -71,16 +59,20 @@ class Reader:
         self.weights = source.weights if isinstance(source, NpzSource | TableSource) else None
         table = source if isinstance(source, TableSource) else None
         self._images = table.images if table else None
-        self.id_column = table.id_column if table else None
-        if pipeline.decoder:
-            self.id_column = self.id_column or FILE
+        self._ids = table.id_column if table else None
+        self.id_column = self._ids or (FILE if pipeline.decoder else None)
         self._drops = table is not None and table.missing == "drop"
 
     def rows(self, *paths: str) -> Iterator[Rows]:
         """Raw inputs of files of any size, a block at a time, of images those that `image_rows` finds; raises
         DataError."""
-        if self._pipeline.decoder and not all(self._lists_samples(path) for path in paths):
-            return image_rows(self._pipeline, paths)
+        if self._pipeline.decoder:
+            listing = [path for path in paths if self._lists_samples(path)]
+            if not listing:
+                return image_rows(self._pipeline, paths)
+            if other := next((path for path in paths if path not in listing), None):
+                one = f"{listing[0]!r} is a table or holds arrays"
+                raise DataError(f"{one}, and {other!r} does not: predict them one after the other")
         return chain.from_iterable(self._blocks(path, None, False, None) for path in paths)
 
     def scored(self, path: str, labels: str | None = None, target: str | None = None) -> Iterator[Rows]:
@@ -97,7 +89,7 @@ class Reader:
 
     def _lists_samples(self, path: str) -> bool:
         """Whether a file for a model of images holds them as arrays, or names them."""
-        kind = SUFFIXES.get(suffix_of(path))
+        kind = format_of(path)
         return kind in ARRAYS or (kind in TABLES and self._images is not None)
 
     def _blocks(self, path: str, labels: str | None, scored: bool, target: str | None) -> Iterator[Rows]:
@@ -122,8 +114,8 @@ class Reader:
         return max(1, BLOCK_BYTES // (8 * max(width, 1)))
 
     def _kind(self, path: str) -> str:
-        name, suffix = Path(path).name, suffix_of(path)
-        kind = SUFFIXES.get(suffix) or ("idx" if re.search(r"idx\d-u?byte", name) else KINDS.get(type(self._source)))
+        name = Path(path).name
+        kind = format_of(path) or ("idx" if re.search(r"idx\d-u?byte", name) else KINDS.get(type(self._source)))
         if kind is None:
             raise DataError(f"data file {path!r}: the format is told by the suffix, one of {', '.join(SUFFIXES)}")
         return kind
@@ -158,8 +150,8 @@ class Reader:
             aside = (target or self._pipeline.targets.column, self.weights)
             features = tuple(name for name in file.names if name not in aside)
         wanted = [*features, *([target] if target else [])]
-        file.require(("", name) for name in wanted)
-        ids = self.id_column if self.id_column in file.names else None
+        file.require([("", name) for name in features], self._without_targets(file, target))
+        ids = self._ids if self._ids in file.names else None
         weights = self.weights if target and self.weights in file.names else None
         wanted += [name for name in (ids, weights) if name]
         first = 0
@@ -169,6 +161,13 @@ class Reader:
             columns = self._without_gaps(columns, target)
             kinds = self._kinds(features, target) | ({weights: "number"} if weights else {})
             yield replace(rows_of(columns, kinds, target, ids, weights), row_of=columns[0].row)
+
+    def _without_targets(self, file: TableFile, target: str | None) -> list[str]:
+        """What is wrong with the column of the targets, if they are wanted."""
+        if target is None:
+            return []
+        remedy = "" if target in file.names else ", which holds the targets: add it, or name their file with --targets"
+        return [line + remedy for line in file.check_names([("", target)])]
 
     def _listed(self, path: str, blocks: Iterator[Rows]) -> Iterator[Rows]:
         """The images that the rows of a table name."""
@@ -190,7 +189,7 @@ class Reader:
 
     def _without_gaps(self, columns: list[Column], target: str | None) -> list[Column]:
         if self._drops and target:
-            told = [column for column in columns if column.name != self.id_column]
+            told = [column for column in columns if column.name != self._ids]
             return without(columns, np.any([column.missing for column in told], axis=0))
         roles = {target: "target", self._images: "images"}
         gaps = [column for column in columns if column.name in roles and column.missing.any()]

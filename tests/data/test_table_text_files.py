@@ -143,6 +143,7 @@ BROKEN = [
     ("# of 2024\na,y\n1,2\n", {}, "if it is a comment, set data.source.comment: '#' or data.source.skip_rows: 1"),
     ("1,2\n3,4\n", {}, "holds numbers: if it has no header, set data.source.header: false"),
     ("a\ty\n1\t2\n", {}, 'has only one column: set data.source.separator: "\\t"'),
+    ("a y\n1 2\n", {}, "has only one column: set data.source.separator: ' '"),
     ("a,y\n1,2\n", {"names": ("a", "b", "y")}, "has 2 columns, but data.source.names has 3"),
     ("", {}, "is empty"),
     ("a,y,y\n1,2,3\n", {}, "target: data file 'd.csv' has 2 columns with the name 'y': give each a name of its own"),
@@ -157,6 +158,12 @@ BROKEN = [
 def test_broken_files_are_told_in_our_words(text: str, options: dict[str, Any], message: str) -> None:
     lines = problems(csv(text, **options))
     assert any(message in line for line in lines), lines
+
+
+@pytest.mark.parametrize("text", ["size\n1\n", "size of it\n1\n", "at: size\n12:30:00\n"])
+def test_a_table_of_one_column_is_not_suspected_of_another_separator(text: str) -> None:
+    (line,) = problems(csv(text))
+    assert "no column 'y'" in line
 
 
 def test_words_for_missing_are_text_or_numbers() -> None:

@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
+from dist_bp.data.formats import TABLES, format_of
 from dist_bp.data.images.files import folders, hidden, listing
 from dist_bp.errors import DataError
 from dist_bp.images.suffixes import SUFFIXES, is_image
@@ -61,8 +63,10 @@ def split_folders(path: str) -> dict[str, str]:
     Raises DataError where it cannot be told, or is no folder.
     """
     if not os.path.isdir(path):
-        reason = "is not a folder" if os.path.exists(path) else f"was not found (looked in {os.getcwd()})"
-        raise DataError(f"the folder {path!r} {reason}")
+        file = "is a file: name the folder that holds one for each class"
+        raise DataError(
+            f"the folder {path!r} {file if os.path.exists(path) else f'was not found (looked in {os.getcwd()})'}"
+        )
     try:
         names = folders(path)
     except OSError as error:
@@ -122,7 +126,27 @@ def ignored(folder: Sequence[ClassFolder]) -> list[str]:
     others = [other for one in folder for other in one.others]
     if not others:
         return []
-    return [f"{plural(len(others), 'file')} without the suffix of an image passed over: {_shown(others)}"]
+    tables = " (labels in a table are read with type: csv and images)" if any(map(is_table, others)) else ""
+    return [f"{plural(len(others), 'file')} without the suffix of an image passed over: {_shown(others)}{tables}"]
+
+
+def is_table(path: str) -> bool:
+    """Whether the suffix of a file says that it is a table."""
+    return format_of(path) in TABLES and not path.lower().endswith(".txt")
+
+
+def tables_instead(path: str) -> list[str]:
+    """How a table is read that is named as the folder, or lies in one that holds no others: a line, if there is one."""
+    inside = [path]
+    with suppress(OSError):
+        if os.path.isdir(path):
+            inside = [] if folders(path) else sorted(entry.path for entry in os.scandir(path))
+    return [
+        f"{table!r} is a table: where it says the class of each image, read it with data.source: "
+        f"{{type: {format_of(table)}, path: {table}, images: COLUMN, target: COLUMN}}"
+        for table in inside
+        if is_table(table)
+    ][:1]
 
 
 def _shown(names: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from dist_bp.data.checks import Problems
 from dist_bp.data.images.files import listing
-from dist_bp.data.images.folder import read_classes, split_folders
+from dist_bp.data.images.folder import is_table, read_classes, split_folders
 from dist_bp.data.images.raw import Pixels
 from dist_bp.data.pipeline import Pipeline
 from dist_bp.data.tables.rows import Rows
@@ -18,6 +18,7 @@ from dist_bp.images.suffixes import SUFFIXES, is_image
 
 FILE = "file"
 """The column of predictions that names the image."""
+NO_TABLE = "is a table, and the model has learnt from image files that no table named: give the images"
 
 
 def image_rows(pipeline: Pipeline, names: Sequence[str]) -> Iterator[Rows]:
@@ -30,6 +31,8 @@ def image_rows(pipeline: Pipeline, names: Sequence[str]) -> Iterator[Rows]:
 
 def labelled_rows(pipeline: Pipeline, folder: str) -> Iterator[Rows]:
     """The images of a folder with a folder for each class, and their classes; raises DataError."""
+    if is_table(folder):
+        raise DataError(f"data file {folder!r} {NO_TABLE}, in a folder for each class")
     if splits := split_folders(folder):
         raise DataError(f"the folder {folder!r} has splits: name one, such as {list(splits.values())[-1]!r}")
     found = read_classes(folder)
@@ -51,6 +54,9 @@ def _given(names: Sequence[str]) -> list[str]:
                 continue
             if not found:
                 problems.append(f"the folder {name!r} has no images ({', '.join(SUFFIXES)})")
+        elif is_table(name):
+            problems.append(f"data file {name!r} {NO_TABLE}")
+            continue
         elif glob.has_magic(name) and not os.path.lexists(name):
             found = sorted(path for path in glob.glob(name, recursive=True) if is_image(path))
             if not found:

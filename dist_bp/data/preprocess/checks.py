@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from dist_bp.data.images.names import REMEDY, are_images
 from dist_bp.data.inputs import ONLY, Described, Inputs, by_name, row_at
 from dist_bp.data.preprocess.base import Preprocessor
 from dist_bp.data.preprocess.form import Form
@@ -28,6 +29,9 @@ def check_coded(form: Form, inputs: Inputs, features: Described) -> None:
     categorical = by_name(features)[ONLY].categorical
     for name in form.texts:
         column = inputs.texts[:, categorical.index(name)]
+        if are_images(column):
+            problems.append(f"column {name!r} {REMEDY}")
+            continue
         row, text = next(((i, text) for i, text in enumerate(column) if not _is_number(text)), (0, column[0]))
         problems.append(
             f"column {name!r} holds categories ({text!r} in {row_at(row)}): add {{type: one_hot}} to "

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from dist_bp.data.images.names import REMEDY, are_images
 from dist_bp.data.inputs import Block
 from dist_bp.data.preprocess.base import Blocks, Transform
 from dist_bp.data.preprocess.form import Columns, Form
@@ -74,8 +75,12 @@ def learn(label: str, form: Form, blocks: Blocks, columns: Columns, most: int | 
                 seen[name].update(column)
     most_allowed = most or (ceiling if rows < FEW_ROWS else min(ceiling, NEARLY_ALL * rows))
     problems = [
-        f"{label}: column {name!r} has {len(values):,} categories in {rows:,} rows to train on: leave it out "
-        f"(data.source.exclude), or set max_categories: {len(values)} to take it all the same"
+        f"{label}: column {name!r} has {len(values):,} categories in {rows:,} rows to train on"
+        + (
+            f", and {REMEDY}"
+            if are_images(values)
+            else f": leave it out (data.source.exclude), or set max_categories: {len(values)} to take it all the same"
+        )
         for name, values in seen.items()
         if len(values) > most_allowed
     ]

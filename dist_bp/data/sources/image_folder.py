@@ -7,7 +7,7 @@ import numpy as np
 
 from dist_bp.data.files import DigestCache, digest_of
 from dist_bp.data.images.files import ImageFiles, Unreadable
-from dist_bp.data.images.folder import ClassFolder, ignored, read_classes, split_folders, strangers
+from dist_bp.data.images.folder import ClassFolder, ignored, read_classes, split_folders, strangers, tables_instead
 from dist_bp.data.inputs import Features
 from dist_bp.data.sources.base import Dataset, Opened, Samples, Source
 from dist_bp.errors import DataError
@@ -37,6 +37,12 @@ class ImageFolderSource(Source):
 
     def _folders(self) -> dict[str, ClassFolder]:
         """By split. Raises DataError."""
+        try:
+            return self._read()
+        except DataError as error:
+            raise DataError([*error.problems, *tables_instead(self.path)]) from error
+
+    def _read(self) -> dict[str, ClassFolder]:
         paths = split_folders(self.path) or {"train": self.path}
         if self.test_path is not None:
             if "test" in paths:

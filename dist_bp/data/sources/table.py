@@ -9,6 +9,7 @@ import numpy as np
 
 from dist_bp.data.files import DigestCache, digest_of
 from dist_bp.data.images.files import ImageFiles
+from dist_bp.data.images.names import REMEDY
 from dist_bp.data.inputs import Features, row_at
 from dist_bp.data.sources.base import Dataset, Opened, Samples, Source, open_files
 from dist_bp.data.sources.listed_images import ListedImages
@@ -204,6 +205,8 @@ class TableSource(ListedImages, Source):
         roles = {self.target: "target", self.weights: "weight", self.images: "image"}
         if what := roles.get(column.name):
             remedy = f"set data.source.missing: drop, or give the {what}"
+        elif column.names_images():
+            remedy = f"it {REMEDY}"
         else:
             remedy = "set data.source.missing to drop, or to impute with an impute step in data.preprocess"
         if column.words().keys() - {"empty", "null"}:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dist_bp.data.categories import category_of
+from dist_bp.data.images.names import are_images
 from dist_bp.data.inputs import row_at
 from dist_bp.data.tables.advice import advice
 from dist_bp.data.tables.base import TableFile
@@ -97,6 +98,10 @@ class Column:
             text = None if entry["values"] is None else entry["values"].strip()
             counts["null" if text is None else repr(text) if text else "empty"] += entry["counts"]
         return counts
+
+    def names_images(self) -> bool:
+        """Whether all that is there are names of image files."""
+        return is_text(self.cells.type) and are_images(self.cells.to_pylist())
 
     def line_ends(self) -> int:
         """How many cells of text hold one: what stands between two stray quotes of a file becomes one cell."""

@@ -169,11 +169,19 @@ class CsvFile(TableFile):
         if self._form.header and all(self.notation.written_number(name) for name in self.names):
             header = option("header", "false")
             return [f"the first line of {self.path!r} holds numbers: if it has no header, set {header} and names"]
-        if len(self._header) > 1:
-            return []
-        other = next((mark for mark in ";\t|,: " if mark in first and mark != self._separator), None)
-        guess = option("separator", repr(other)) if other else f"{option('separator')} right"
-        return [f"data file {self.path!r} has only one column: " + (f"set {guess}" if other else f"is {guess}?")]
+        other = self._other_separator() if len(self._header) == 1 else None
+        separator = option("separator", repr(other))
+        return [f"data file {self.path!r} has only one column: set {separator}"] if other else []
+
+    def _other_separator(self) -> str | None:
+        """What else may stand between values: a mark of the header, a colon or blank only where a row has as many."""
+        with reading(self.path, "csv file"):
+            header, *rows = [self._separator.join(cells) for _, cells in islice(self._records(), 2)]
+        marks = [mark for mark in ";\t|,: " if mark in header and mark != self._separator]
+        sure = (
+            mark for mark in marks if mark not in ": " or all(row.count(mark) == header.count(mark) for row in rows)
+        )
+        return next(sure, None)
 
     def _records(self) -> Iterator[tuple[int, list[str]]]:
         form = self._form
