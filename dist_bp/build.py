@@ -15,6 +15,7 @@ from dist_bp.config.decision import ChosenThreshold, DecisionConfig
 from dist_bp.config.metrics import metrics_or_default, monitor_mode
 from dist_bp.data.sources.function import FunctionSource
 from dist_bp.errors import ConfigError
+from dist_bp.images.decoding import HERE, Decoding
 from dist_bp.metrics import Metric
 from dist_bp.metrics.best_threshold import THRESHOLD, BestThreshold
 from dist_bp.metrics.two_classes import Decision
@@ -33,10 +34,10 @@ def build_source(config: JobConfig) -> data.Source:
     return construct(source)  # type: ignore[no-any-return]
 
 
-def prepare(config: JobConfig, progress: Callable[[int, int], None] | None = None) -> data.Prepared:
+def prepare(config: JobConfig, decoding: Decoding = HERE) -> data.Prepared:
     """Reads, splits and preprocesses the data into memory-mapped arrays, or opens what is there already.
 
-    `progress` hears how many images are decoded, and of how many.
+    `decoding` says who decodes images, and hears of it.
     """
     return data.prepare(
         build_source(config),
@@ -48,7 +49,7 @@ def prepare(config: JobConfig, progress: Callable[[int, int], None] | None = Non
         task=config.data.task or task_hint(config),
         transform=config.data.target.transform,
         by_position=getattr(construct(config.loss), "activation", None) == "softmax",
-        progress=progress,
+        decoding=decoding,
     )
 
 

@@ -4,7 +4,7 @@ import math
 import os
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -33,6 +33,7 @@ from dist_bp.data.task import TaskHint, infer_task
 from dist_bp.data.unseen import Unseen
 from dist_bp.data.weights import check_some
 from dist_bp.errors import CapacityError, DataError
+from dist_bp.images.decoding import HERE, Decoding
 from dist_bp.signals import Field
 from dist_bp.types import Array, DType, Task
 
@@ -73,7 +74,7 @@ def prepare(
     task: Task | TaskHint | None = None,
     transform: TransformName = "standardize",
     by_position: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    decoding: Decoding = HERE,
 ) -> Prepared:
     """Prepared data of `source` in `directory`, made now or found there.
 
@@ -81,7 +82,7 @@ def prepare(
     at once; a damaged one is made anew. A source with a test set of its own keeps it, and `split.test` has no effect.
     `task` is what the configuration says, or what follows from it; None: told by the targets. `transform` is that of
     a regression's targets; `by_position` says that labels of several axes are one class for each position.
-    `progress` hears how many images are decoded, and of how many.
+    `decoding` says who decodes images, and hears of it.
     Raises DataError for data that cannot be read or trained on, CapacityError where the disk is too small.
     """
     from filelock import FileLock, Timeout
@@ -115,7 +116,7 @@ def prepare(
                 return prepared
             dataset = opened.load()
             raw = dataset.samples.inputs
-            with decoded(dataset, preprocessors, directory / f"{home.name}.pixels", progress) as (
+            with decoded(dataset, preprocessors, directory / f"{home.name}.pixels", decoding) as (
                 dataset,
                 decoder,
                 steps,

@@ -10,9 +10,9 @@ from contextlib import suppress
 
 import numpy as np
 
+from dist_bp.images.crew import decoded
 from dist_bp.images.decoder import Decoder
 from dist_bp.images.opening import Unreadable
-from dist_bp.images.pool import decoded
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from dist_bp.config import JobConfig
 from dist_bp.config.candidates import Finding, check_spaces, with_values
 from dist_bp.errors import CapacityError, ConfigError, UserError
 from dist_bp.runtime.cluster import cluster_address, this_machine
+from dist_bp.runtime.decoding import crew_of
 from dist_bp.runtime.placement import Node, place
 from dist_bp.sweep.job import SweepJob
 from dist_bp.sweep.search import Search
@@ -32,7 +33,7 @@ def check_networks(job: SweepJob, base: PreparedJob) -> None:
 
     def misfits(config: JobConfig, values: Mapping[str, Any]) -> list[str]:
         try:
-            prepared = prepare_job(with_values(config, values))
+            prepared = prepare_job(with_values(config, values), crew=crew_of(config))
         except UserError as error:
             return error.problems
         if isinstance(job.sweep.scheduler_options, Pbt) and prepared.layout.optimizer != base.layout.optimizer:

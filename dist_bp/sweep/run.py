@@ -12,6 +12,7 @@ from dist_bp.errors import Interrupted, TrainingFailed
 from dist_bp.messages import plural
 from dist_bp.runtime.calls import RayLost
 from dist_bp.runtime.cluster import Cluster
+from dist_bp.runtime.decoding import crew_of
 from dist_bp.runtime.ray_job import again, announce
 from dist_bp.runtime.warden import Warden
 from dist_bp.sweep.checks import check_capacity, check_networks, check_sweep, enough
@@ -56,7 +57,7 @@ def run_sweep(
     recorded()
     tell_store(job.config, observer)
     observer.phase("preparing the data")
-    prepared = prepare_job(job.base)
+    prepared = prepare_job(job.base, observer, crew_of(job.base))
     for line in check_job(prepared):
         observer.note(line)
     check_networks(job, prepared)

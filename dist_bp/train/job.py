@@ -19,6 +19,7 @@ from dist_bp.errors import CheckpointError
 from dist_bp.messages import without_password
 from dist_bp.processes import patience
 from dist_bp.runtime.base import Runtime
+from dist_bp.runtime.decoding import crew_of
 from dist_bp.runtime.plan import RunPlan
 from dist_bp.runtime.pool import Pool
 from dist_bp.runtime.ray_job import announce
@@ -63,7 +64,8 @@ def run_job(
     """
     observer = observer or Observer()
     observer.phase("preparing the data")
-    job = prepare_job(config.model_copy(update={"sweep": None}), observer)
+    crew = None if steering else crew_of(config)  # a trial has but its part of the cluster, and finds its data prepared
+    job = prepare_job(config.model_copy(update={"sweep": None}), observer, crew)
     notes = check_job(job)
     tell_store(config, observer)
     for line in (*notes, *job.notes):

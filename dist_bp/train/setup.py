@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import BaseModel
@@ -14,6 +14,7 @@ from dist_bp.checkpoint import Checkpoint, check_matches
 from dist_bp.config import JobConfig, monitor_mode, render, stored_config
 from dist_bp.data import Prepared
 from dist_bp.errors import CheckpointError, ConfigError, ShapeError, UserError
+from dist_bp.images.decoding import Decoding
 from dist_bp.messages import at_most, plural
 from dist_bp.metrics import Metric
 from dist_bp.metrics.best_threshold import THRESHOLD
@@ -26,6 +27,9 @@ from dist_bp.train.observer import Observer
 from dist_bp.train.state import loop_state
 from dist_bp.train.stopping import Stopping
 from dist_bp.types import Array
+
+if TYPE_CHECKING:
+    from dist_bp.images.crew import Crew
 
 LOGGED_STEPS = 500
 BEST = "best/"
@@ -211,9 +215,12 @@ def _shown(value: object) -> str:
     return value.model_dump_json(exclude_defaults=True) if isinstance(value, BaseModel) else str(value)
 
 
-def prepare_job(config: JobConfig, observer: Observer | None = None) -> PreparedJob:
-    """Prepares the data and builds all that the job consists of; raises UserError where something does not fit."""
-    prepared = build.prepare(config, observer.images if observer else None)
+def prepare_job(config: JobConfig, observer: Observer | None = None, crew: "Crew | None" = None) -> PreparedJob:
+    """Prepares the data and builds all that the job consists of; raises UserError where something does not fit.
+
+    `crew` decodes images, None: processes of this machine.
+    """
+    prepared = build.prepare(config, Decoding(observer.images if observer else None, crew))
     schema = prepared.schema
     model = build.build_model(config, schema)
     loss = build.build_loss(config, build.class_counts(prepared))

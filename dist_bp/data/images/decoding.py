@@ -20,11 +20,12 @@ from dist_bp.data.sources.base import Dataset, Samples
 from dist_bp.data.targets import target_array
 from dist_bp.data.weights import weight_array
 from dist_bp.errors import CapacityError, DataError
+from dist_bp.images.decoding import Decoding
 
 if TYPE_CHECKING:
     from dist_bp.data.images.findings import Findings
+    from dist_bp.images.crew import Decoded
     from dist_bp.images.decoder import Decoder
-    from dist_bp.images.pool import Decoded, Progress
 
     Named = tuple[str, Decoded]
     """What messages call an image, and what became of it."""
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def decoded(
-    dataset: Dataset, steps: Sequence[Preprocessor], scratch: Path, progress: "Progress | None" = None
+    dataset: Dataset, steps: Sequence[Preprocessor], scratch: Path, decoding: Decoding
 ) -> "Iterator[tuple[Dataset, Decoder | None, Sequence[Preprocessor]]]":
     """The dataset with pixels (n, height, width, channels) of uint8 in place of images, what decodes them, and the
     steps that remain; the dataset and the steps themselves, and None, where it has no images.
@@ -52,19 +53,19 @@ def decoded(
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
     try:
-        yield _pixels_of(dataset, decoder, scratch, progress), decoder, steps[first:]
+        yield _pixels_of(dataset, decoder, scratch, decoding), decoder, steps[first:]
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _pixels_of(dataset: Dataset, decoder: "Decoder", scratch: Path, progress: "Progress | None") -> Dataset:
+def _pixels_of(dataset: Dataset, decoder: "Decoder", scratch: Path, decoding: Decoding) -> Dataset:
     from dist_bp.data.images.findings import Findings
 
     _check_counts({"": dataset.samples, **{f"{name} set: ": samples for name, samples in dataset.own.items()}})
     findings = Findings(getattr(dataset.samples.inputs, "unreadable", "error") == "skip")
     made = {}
     for name, samples in {"samples": dataset.samples, **dataset.own}.items():
-        with closing(_images(samples.inputs, decoder, progress)) as images:
+        with closing(_images(samples.inputs, decoder, decoding)) as images:
             made[name] = _laid_down(samples, scratch / name, images, findings)
     findings.check()
     here = {*np.unique(made["samples"].targets).tolist()} if findings.notes else {*(dataset.classes or ())}
@@ -108,12 +109,11 @@ def _laid_down(samples: Samples, path: Path, images: "Iterator[Named]", findings
     return Samples(pixels, np.asarray(samples.targets)[mask], weights)
 
 
-def _images(inputs: Any, decoder: "Decoder", progress: "Progress | None") -> "Generator[Named]":
-    from dist_bp.images.pool import decode_files
-    from dist_bp.images.pool import decoded as decoded_one
+def _images(inputs: Any, decoder: "Decoder", decoding: Decoding) -> "Generator[Named]":
+    from dist_bp.images.crew import decoded as decoded_one
 
     if isinstance(inputs, ImageFiles):
-        with closing(decode_files(decoder, inputs.paths, progress)) as blocks:
+        with closing(decoding.decode(decoder, inputs.paths)) as blocks:
             yield from zip(map(repr, inputs.paths), chain.from_iterable(blocks), strict=True)
         return
     if not isinstance(inputs, np.ndarray) or inputs.dtype != np.uint8 or inputs.ndim not in (3, 4):

@@ -3,9 +3,9 @@
 from collections import Counter
 
 from dist_bp.errors import DataError
+from dist_bp.images.crew import Decoded
 from dist_bp.images.decoder import described
 from dist_bp.images.opening import Unreadable
-from dist_bp.images.pool import Decoded
 from dist_bp.messages import plural
 from dist_bp.types import Shape
 

@@ -96,7 +96,7 @@ def _printable(path: str) -> str:
 
 def _blocks(pipeline: Pipeline, paths: Sequence[str]) -> Generator[Pixels]:
     from dist_bp.images.decoder import check_alike
-    from dist_bp.images.pool import decode_files
+    from dist_bp.images.files import decode_files
 
     assert pipeline.decoder
     assert pipeline.only

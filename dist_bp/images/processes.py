@@ -1,14 +1,13 @@
-"""Many image files, decoded by processes of this machine: pixels come back in the order of the files."""
+"""A crew of processes of this machine."""
 
 import json
 import os
 import subprocess
 import sys
-import time
-from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Timer
 from typing import Any
@@ -16,72 +15,23 @@ from typing import Any
 import numpy as np
 
 from dist_bp.errors import DataError
+from dist_bp.images.crew import BLOCKS, SECONDS, Decoded, decoded, in_order, some_of
 from dist_bp.images.decoder import Decoder
-from dist_bp.images.opening import Item, Unreadable
+from dist_bp.images.opening import Unreadable
 from dist_bp.types import Array
 
-ALONE_SECONDS = 0.5
-"""What takes no longer is done by this process."""
-FILES = 32
-"""At a time, at most."""
-BLOCK_BYTES = 2**24
-"""Pixels of the files at a time, about: processes have several blocks ready."""
-SECONDS = 600.0
-"""In which a process decodes those."""
 MODULE = "dist_bp.images.worker"
 
-Decoded = Array | DataError
-"""Of a file: its pixels (height, width, channels), or what is wrong with it."""
-Progress = Callable[[int, int], None]
-"""Hears how many files are done, and of how many."""
 
+@dataclass(frozen=True)
+class Processes:
+    """So many, None: one a processor. Raises DataError where one of them ends by itself."""
 
-def decode_files(
-    decoder: Decoder, paths: Sequence[str], progress: Progress | None = None, processes: int | None = None
-) -> Generator[list[Decoded]]:
-    """The files, some at a time and in their order; by `processes` processes (by default one a processor) once it
-    takes longer. They end with the iterator. Raises DataError where one of them ends by itself.
+    count: int | None = None
 
-    The first are decoded by this process, and others are held to be as large.
-    """
-    done, size, began = 0, 0, time.monotonic()
-    processes = len(os.sched_getaffinity(0)) if processes is None else processes
-    while done < len(paths) and (not size or processes == 0 or time.monotonic() - began < ALONE_SECONDS):
-        some = [decoded(decoder, path) for path in paths[done : done + size]] if size else _first(decoder, paths)
-        size = size or max(1, min(FILES, BLOCK_BYTES // max(map(_bytes, some))))
-        yield some
-        done += len(some)
-        if progress:
-            progress(done, len(paths))
-    if done == len(paths):
-        return
-    with _Pool(decoder, processes) as pool:
-        for some in pool.decode(paths[done:], size):
-            yield some
-            done += len(some)
-            if progress:
-                progress(done, len(paths))
-
-
-def _first(decoder: Decoder, paths: Sequence[str]) -> list[Decoded]:
-    """As many of the first files as are enough at a time."""
-    found: list[Decoded] = []
-    for path in paths[:FILES]:
-        found.append(decoded(decoder, path))
-        if sum(map(_bytes, found)) >= BLOCK_BYTES:
-            break
-    return found
-
-
-def _bytes(one: Decoded) -> int:
-    return 1 if isinstance(one, DataError) else one.nbytes
-
-
-def decoded(decoder: Decoder, item: Item, name: str = "") -> Decoded:
-    try:
-        return decoder.pixels(item, name)
-    except DataError as error:
-        return error
+    def __call__(self, decoder: Decoder, paths: Sequence[str], size: int) -> Generator[list[Decoded]]:
+        with _Pool(decoder, len(os.sched_getaffinity(0)) if self.count is None else self.count) as pool:
+            yield from pool.decode(paths, size)
 
 
 class _Pool:
@@ -105,13 +55,11 @@ class _Pool:
 
     def decode(self, paths: Sequence[str], size: int) -> Iterator[list[Decoded]]:
         """The files, `size` at a time."""
-        ahead: deque[Future[list[Decoded]]] = deque()
-        for start in range(0, len(paths), size):
-            ahead.append(self._threads.submit(self._some, paths[start : start + size]))
-            if len(ahead) > 2 * len(self._workers):
-                yield ahead.popleft().result(3 * SECONDS)
-        while ahead:
-            yield ahead.popleft().result(3 * SECONDS)
+        begun = (self._threads.submit(self._some, paths[start : start + size]) for start in range(0, len(paths), size))
+        yield from in_order(begun, BLOCKS * max(1, len(self._workers)) + 1, self._result)
+
+    def _result(self, future: Future[list[Decoded]]) -> list[Decoded]:
+        return future.result(BLOCKS * SECONDS + SECONDS)
 
     def _some(self, paths: Sequence[str]) -> list[Decoded]:
         if not self._workers:  # there was no room for another process
@@ -162,8 +110,7 @@ class _Worker:
                 found.append(_problem(**one) if isinstance(one, dict) else _pixels(answer, one))
             return found
         except ValueError as error:
-            few = f"{paths[0]!r} to {paths[-1]!r}"
-            raise DataError(f"the process that decodes images ended at one of the files {few}") from error
+            raise DataError(f"the process that decodes images ended at {some_of(paths)}") from error
         finally:
             patience.cancel()
 

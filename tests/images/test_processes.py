@@ -10,11 +10,12 @@ import pytest
 from PIL import Image
 
 from dist_bp.errors import DataError
-from dist_bp.images import pool
+from dist_bp.images import files, processes
 from dist_bp.images.decoder import Decoder
+from dist_bp.images.files import decode_files
 from dist_bp.images.opening import Unreadable
 from dist_bp.images.operations import Recoloured, Resized
-from dist_bp.images.pool import decode_files
+from dist_bp.images.processes import Processes
 from dist_bp.processes import descendants
 
 DECODER = Decoder((Recoloured(1), Resized(6, 7, "fit", "bilinear", 0)))
@@ -38,16 +39,18 @@ def paths(tmp_path: Path) -> list[str]:
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is done by this process."""
-    monkeypatch.setattr(pool, "ALONE_SECONDS", 0.0)
+    monkeypatch.setattr(files, "ALONE_SECONDS", 0.0)
 
 
 @pytest.mark.usefixtures("at_once")
 def test_processes_give_the_same_as_this_one(paths: list[str]) -> None:
     heard: list[tuple[int, int]] = []
     before = descendants(os.getpid())
-    found = [one for some in decode_files(DECODER, paths, lambda *now: heard.append(now), processes=2) for one in some]
+    found = [
+        one for some in decode_files(DECODER, paths, lambda *now: heard.append(now), crew=Processes(2)) for one in some
+    ]
     assert descendants(os.getpid()) == before
-    alone = [one for some in decode_files(DECODER, paths, processes=0) for one in some]
+    alone = [one for some in decode_files(DECODER, paths, crew=Processes(0)) for one in some]
     assert len(found) == len(alone) == len(paths)
     for mine, theirs in zip(alone, found, strict=True):
         if isinstance(mine, DataError):
@@ -59,16 +62,16 @@ def test_processes_give_the_same_as_this_one(paths: list[str]) -> None:
 
 
 @pytest.mark.usefixtures("at_once")
-@pytest.mark.parametrize("processes", [0, 2])
-def test_large_images_are_few_at_a_time(paths: list[str], monkeypatch: pytest.MonkeyPatch, processes: int) -> None:
+@pytest.mark.parametrize("count", [0, 2])
+def test_large_images_are_few_at_a_time(paths: list[str], monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     for limit, expected in ((5 * 6 * 7, [6, 5, 5, 4]), (30, [2] + [1] * 18)):  # the first file is no image
-        monkeypatch.setattr(pool, "BLOCK_BYTES", limit)
-        assert [len(some) for some in decode_files(DECODER, paths[:20], processes=processes)] == expected
+        monkeypatch.setattr(files, "BLOCK_BYTES", limit)
+        assert [len(some) for some in decode_files(DECODER, paths[:20], crew=Processes(count))] == expected
 
 
 @pytest.mark.usefixtures("at_once")
 def test_whoever_stops_listening_leaves_no_process(paths: list[str]) -> None:
-    blocks = decode_files(DECODER, paths, processes=2)
+    blocks = decode_files(DECODER, paths, crew=Processes(2))
     for _ in range(2):  # this process decodes the first
         next(blocks)
     assert len(descendants(os.getpid())) >= 2
@@ -80,9 +83,9 @@ def test_whoever_stops_listening_leaves_no_process(paths: list[str]) -> None:
 
 @pytest.mark.usefixtures("at_once")
 def test_a_process_that_ends_by_itself_is_an_error(paths: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "MODULE", "this")  # prints a poem and ends
+    monkeypatch.setattr(processes, "MODULE", "this")  # prints a poem and ends
     with pytest.raises(DataError, match=r"the process that decodes images ended at one of the files '.*32.png' to"):
-        list(decode_files(DECODER, paths, processes=1))
+        list(decode_files(DECODER, paths, crew=Processes(1)))
 
 
 def test_the_process_imports_little() -> None:

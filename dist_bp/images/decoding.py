@@ -1,0 +1,30 @@
+"""How image files are decoded. It imports nothing that opens images, for those who may have none."""
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dist_bp.images.crew import Crew, Decoded
+    from dist_bp.images.decoder import Decoder
+
+Progress = Callable[[int, int], None]
+"""Hears how many files are done, and of how many."""
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """Who hears how far it is, and who does it once it takes longer; None: processes of this machine."""
+
+    progress: Progress | None = None
+    crew: "Crew | None" = None
+
+    def decode(self, decoder: "Decoder", paths: Sequence[str]) -> "Generator[list[Decoded]]":
+        """See `decode_files`."""
+        from dist_bp.images.files import decode_files
+
+        return decode_files(decoder, paths, self.progress, self.crew)
+
+
+HERE = Decoding()
+"""By this machine, and nobody hears of it."""

@@ -1,0 +1,136 @@
+"""A crew that decodes images on the cluster that a job joins."""
+
+import re
+from collections.abc import Generator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from dist_bp.config import JobConfig
+from dist_bp.errors import DataError, TrainingFailed
+from dist_bp.messages import first_line, plural
+from dist_bp.runtime.calls import RayLost
+from dist_bp.runtime.cluster import Cluster, check_address, cluster_address
+from dist_bp.runtime.warden import Warden
+
+if TYPE_CHECKING:
+    from dist_bp.images.crew import Crew, Decoded
+    from dist_bp.images.decoder import Decoder
+    from dist_bp.images.parcels import Parcel
+
+RETRIES = 2
+"""Of a task whose process or node is lost."""
+
+
+def crew_of(config: JobConfig) -> "Crew | None":
+    """Tasks on all CPUs of the cluster that the job joins; None where it joins none: the CPUs of a Ray that is started
+    for the run are those of this machine."""
+    address, seconds = cluster_address(config.ray.address), config.ray.start_seconds
+    if config.scaling.num_workers == 0 or address == "local":
+        return None
+
+    def crew(decoder: "Decoder", paths: Sequence[str], size: int) -> "Generator[list[Decoded]]":
+        check_address(address)
+        with Warden() as warden, closing(Cluster(address, 0, warden, seconds)) as cluster:
+            cluster.settled()
+            yield from decode_on(cluster, decoder, paths, size)
+
+    return crew
+
+
+def decode_on(cluster: Cluster, decoder: "Decoder", paths: Sequence[str], size: int) -> "Generator[list[Decoded]]":
+    """As a `Crew`. The files are read here, and what they hold goes to the nodes, which need not see them.
+
+    Raises DataError where processes end at the same files again and again, TrainingFailed where nobody decodes.
+    """
+    from dist_bp.images.crew import in_order
+    from dist_bp.images.parcels import parcels
+
+    tasks = _Tasks(cluster, decoder)
+    try:
+        yield from in_order(map(tasks.begin, parcels(paths, size)), tasks.most, tasks.result)
+    finally:
+        tasks.end()
+
+
+class _Tasks:
+    """Tasks that decode, each on a CPU of its own."""
+
+    def __init__(self, cluster: Cluster, decoder: "Decoder") -> None:
+        from dist_bp.images.crew import BLOCKS
+
+        self._cluster, self._decoder = cluster, decoder
+        self._running: dict[Future[list[Decoded]], tuple[Any, Sequence[str]]] = {}
+        """Ray's reference to each, and the files that it decodes."""
+        self.most = BLOCKS * max(1, int(sum(node.cpus for node in cluster.nodes)))
+
+    def begin(self, parcel: "Parcel") -> "Future[list[Decoded]]":
+        from dist_bp.images.crew import SECONDS
+        from dist_bp.images.parcels import decode_parcel
+
+        paths, contents = parcel
+        if not contents:
+            here: Future[list[Decoded]] = Future()
+            here.set_result(decode_parcel(self._decoder, parcel))
+            return here
+
+        def send() -> tuple[Any, Any]:
+            import ray
+
+            options = {"num_cpus": 1, "max_retries": RETRIES, "scheduling_strategy": "SPREAD"}
+            reference = ray.remote(decode_parcel).options(**options).remote(self._decoder, parcel)
+            return reference, reference.future()
+
+        future: Future[list[Decoded]]
+        reference, future = self._cluster.call("images were sent to be decoded", send, SECONDS)
+        self._running[future] = reference, paths
+        return future
+
+    def result(self, future: "Future[list[Decoded]]") -> "list[Decoded]":
+        from dist_bp.images.crew import SECONDS, some_of
+
+        _, paths = self._running.get(future, (None, ()))
+        ends: list[Future[Any]] = [future, self._cluster.trouble]
+        wait(ends, SECONDS, return_when=FIRST_COMPLETED)
+        if not future.done():
+            if self._cluster.trouble.done():
+                raise RayLost(self._cluster.trouble.result())
+            raise TrainingFailed(
+                f"Ray did not decode {some_of(paths)} within {SECONDS:.0f} s: its CPUs are taken, or a task hangs"
+            )
+        error = future.exception()
+        if error is not None:
+            raise _translated(error, paths) from error
+        self._running.pop(future, None)
+        return future.result()
+
+    def end(self) -> None:
+        """Nobody waits for what is still running."""
+        references = [reference for reference, _ in self._running.values()]
+        self._running.clear()
+        if references and not self._cluster.trouble.done():
+            self._cluster.call("tasks were ended", lambda: _cancel(references))
+
+
+def _cancel(references: Sequence[Any]) -> None:
+    import ray
+
+    for reference in references:
+        ray.cancel(reference, force=True)
+
+
+def _translated(error: BaseException, paths: Sequence[str]) -> Exception:
+    from ray.exceptions import NodeDiedError, OutOfMemoryError, RayTaskError, WorkerCrashedError
+
+    from dist_bp.images.crew import some_of
+
+    if isinstance(error, RayTaskError):
+        node = re.search(r"ip=([^,)\s]+)", str(error))
+        *_, last = str(error.cause).strip().splitlines() or [type(error.cause).__name__]
+        return TrainingFailed(f"images cannot be decoded on node {node[1] if node else '?'}: {last}")
+    if isinstance(error, WorkerCrashedError | NodeDiedError | OutOfMemoryError):
+        why = ": the memory of a node is too small" if isinstance(error, OutOfMemoryError) else ""
+        return DataError(
+            f"the process that decodes images ended at {some_of(paths)}, {plural(1 + RETRIES, 'time')}{why}"
+        )
+    return TrainingFailed(f"Ray could not decode {some_of(paths)}: {first_line(error)}")
