@@ -64,7 +64,11 @@ def reading(path: str, what: str) -> Iterator[None]:
 
 
 class DigestCache:
-    """SHA-256 of files, remembered in `directory` by path, size and time of change."""
+    """SHA-256 of files, remembered in `directory` by path, size and times.
+
+    Among them the one of the last change to the file or what the system knows of it, which nobody can set back: copies
+    and archives give files old times of writing. Where it changes and the bytes do not they are read once more.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / "digests.json"
@@ -72,13 +76,13 @@ class DigestCache:
     def of_file(self, path: str) -> str:
         """Digest of the bytes, read as a stream unless it is known."""
         status = os.stat(path)
-        key = f"{os.path.abspath(path)}|{status.st_size}|{status.st_mtime_ns}|{status.st_ino}"
+        key = f"{os.path.abspath(path)}|{_state(status)}"
         known = self._load()
         if key in known:
             return known[key]
         with open(path, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if time.time_ns() - status.st_mtime_ns > SETTLED_SECONDS * 1e9:
+        if _settled(_last(status)):
             self.remember(key, digest)
         return digest
 
@@ -93,14 +97,14 @@ class DigestCache:
         for name, path in zip(names, paths, strict=True):
             with contextlib.suppress(OSError):
                 status = os.stat(path)
-                newest = max(newest, status.st_mtime_ns)
-                stats.update(_bytes(f"{name}|{status.st_size}|{status.st_mtime_ns}|{status.st_ino}\n"))
+                newest = max(newest, _last(status))
+                stats.update(_bytes(f"{name}|{_state(status)}\n"))
         key = f"tree {stats.hexdigest()}"
         if (known := self.get(key)) is not None:
             return known
         digests = [_digest_of_file(path) for path in paths]
         digest = digest_of([names, digests])
-        if None not in digests and time.time_ns() - newest > SETTLED_SECONDS * 1e9:
+        if None not in digests and _settled(newest):
             self.remember(key, digest)
         return digest
 
@@ -120,6 +124,19 @@ class DigestCache:
         except (OSError, ValueError):
             return {}
         return known if isinstance(known, dict) else {}
+
+
+def _state(status: os.stat_result) -> str:
+    return f"{status.st_size}|{status.st_mtime_ns}|{status.st_ctime_ns}|{status.st_ino}"
+
+
+def _last(status: os.stat_result) -> int:
+    """When the file was last changed, in nanoseconds."""
+    return max(status.st_mtime_ns, status.st_ctime_ns)
+
+
+def _settled(changed: int) -> bool:
+    return time.time_ns() - changed > SETTLED_SECONDS * 1e9
 
 
 def _digest_of_file(path: str) -> str | None:

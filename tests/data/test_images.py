@@ -308,8 +308,7 @@ def test_settled_folders_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     from dist_bp.data import files
 
     animals()
-    for path in Path("pets").rglob("*.png"):
-        os.utime(path, (1, 1))
+    monkeypatch.setattr(files, "SETTLED_SECONDS", 0.0)
     Path("prepared").mkdir()
     digest = ImageFolderSource("pets").open(_cache()).digest
     monkeypatch.setattr(files, "_digest_of_file", lambda path: pytest.fail("it is read again"))

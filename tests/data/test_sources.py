@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from sklearn import datasets
 
-from dist_bp.data import Source, Split, prepare
+from dist_bp.data import Source, Split, files, prepare
 from dist_bp.data.conform import conform
 from dist_bp.data.files import DigestCache
 from dist_bp.data.sources.base import Dataset
@@ -429,6 +429,7 @@ def test_the_digest_of_an_unchanged_file_is_remembered(monkeypatch: pytest.Monke
     import hashlib
     import os
 
+    monkeypatch.setattr(files, "SETTLED_SECONDS", 0.0)
     write_csv(CSV)
     os.utime("d.csv", (1, 1))
     first = digest(CsvSource("d.csv", "price"))
@@ -439,6 +440,35 @@ def test_the_digest_of_an_unchanged_file_is_remembered(monkeypatch: pytest.Monke
     assert digest(CsvSource("d.csv", "price")) != first
     Path("digests.json").write_text("{torn")
     assert digest(CsvSource("d.csv", "price")) != first
+
+
+def test_a_change_is_seen_whatever_times_the_file_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+    import time
+
+    monkeypatch.setattr(files, "SETTLED_SECONDS", 0.0)
+    cache = DigestCache(Path())
+    write_csv(CSV)
+    before, status = (cache.of_file("d.csv"), cache.of_tree(".", ["d.csv"])), os.stat("d.csv")
+    time.sleep(0.05)  # longer than a tick of the times of files
+    with open("d.csv", "r+") as file:
+        file.write("S")
+    os.utime("d.csv", ns=(status.st_atime_ns, status.st_mtime_ns))
+    after = os.stat("d.csv")
+    same = ("st_size", "st_mtime_ns", "st_ino")
+    assert [getattr(after, name) for name in same] == [getattr(status, name) for name in same]
+    assert cache.of_file("d.csv") != before[0]
+    assert cache.of_tree(".", ["d.csv"]) != before[1]
+
+
+def test_a_file_that_has_just_changed_is_not_remembered_whatever_time_it_says() -> None:
+    import os
+
+    write_csv(CSV)
+    os.utime("d.csv", (1, 1))
+    DigestCache(Path()).of_file("d.csv")
+    DigestCache(Path()).of_tree(".", ["d.csv"])
+    assert not Path("digests.json").exists()
 
 
 def test_a_table_that_pandas_wrote_with_an_index(workplace: Path) -> None:
