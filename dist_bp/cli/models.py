@@ -96,11 +96,15 @@ def predict(
         list[str] | None,
         typer.Argument(
             metavar="[FILE...]",
-            help="csv, parquet, npy, npz or idx; image files, folders of them, or patterns in quotes.",
+            help="csv, parquet, jsonl, npy, npz or idx; lines of text (.txt); images, folders of them, or patterns "
+            "in quotes.",
             show_default=False,
         ),
     ] = None,
     input: Annotated[str | None, typer.Option(metavar="FILE", help="The same as FILE.")] = None,
+    text: Annotated[
+        list[str] | None, typer.Option(metavar="TEXT", help="A text itself, for a model of text; may be repeated.")
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="csv, parquet, or npy with predictions alone; not given: printed."),
@@ -112,16 +116,21 @@ def predict(
 ) -> None:
     """Predict files of raw rows, or images, block by block."""
     from dist_bp.errors import UserError
-    from dist_bp.serve.files import predict_files, prediction_file, printed_predictions, reader_of
+    from dist_bp.serve.files import predict_files, predict_texts, prediction_file, printed_predictions, reader_of
 
-    names = [*(files or ()), *([input] if input else [])]
-    if not names:
+    names, absent = [*(files or ()), *([input] if input else [])], None
+    if not names and not text:
         raise UserError("there is nothing to predict: name a file after the model, or with --input")
+    if names and text:
+        raise UserError(f"both --text and the file {names[0]!r} are given: give one")
     with opened(model, config, trust_code) as (saved, _):
         ids = reader_of(saved).id_column
         place = prediction_file(output, force, saved.pipeline.classes, ids) if output else printed_predictions()
         with place as write:
-            rows, absent = predict_files(saved, names, write, csv or (), Notes())
+            if text:
+                rows = predict_texts(saved, text, write, Notes())
+            else:
+                rows, absent = predict_files(saved, names, write, csv or (), Notes())
     told = f"; {', '.join(names)} has no column {absent!r}" if absent else ""
     if output or absent:
         where = f"{plural(rows, 'prediction')} written to {output}" if output else plural(rows, "prediction")

@@ -80,7 +80,7 @@ def _check_samples(
         if len(inputs) == 0:
             raise DataError("the data is empty: it has no samples")
         if not allow_missing and inputs.texts.size:
-            _check_texts(inputs.texts, Form.of(features).texts)
+            _check_texts(inputs.texts, Form.of(features))
         for name, form in Form.of(features).inputs.items():
             _check_finite(inputs.arrays[name], name, form, allow_missing)
     with problems.collected(prefix):
@@ -134,13 +134,12 @@ def _check_finite(array: Array | RaggedArray, name: str, form: Part, allow_missi
             raise DataError(f"{where} is {value} in {row_at(row)}: {remedy}")
 
 
-def _check_texts(texts: Array, names: tuple[str, ...]) -> None:
+def _check_texts(texts: Array, form: Form) -> None:
     missing = np.argwhere(absent(texts))
     if len(missing):
         row, position = missing[0]
         if are_images(texts[:, position]):
-            raise DataError(f"column {names[position]!r} is missing in {row_at(row)}, and {REMEDY}")
-        raise DataError(
-            f"column {names[position]!r} is missing in {row_at(row)}: mend the data, or add "
-            "{type: impute, strategy: most_frequent} to data.preprocess"
-        )
+            raise DataError(f"column {form.texts[position]!r} is missing in {row_at(row)}, and {REMEDY}")
+        name, impute = form.texts[position], "add {type: impute, strategy: most_frequent} to data.preprocess"
+        remedy = "give the text, which may be empty" if name in form.written else f"mend the data, or {impute}"
+        raise DataError(f"column {name!r} is missing in {row_at(row)}: {remedy}")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dist_bp.data.arrays import numeric_array, ragged_array
-from dist_bp.data.categories import Vocabulary
+from dist_bp.data.categories import Vocabulary, text_of
 from dist_bp.data.inputs import ONLY, Described, Features, Inputs, Raw, is_named, is_table, row_at
 from dist_bp.data.samples import RaggedArray
 from dist_bp.errors import DataError
@@ -24,7 +24,9 @@ def conform(raw: Raw, features: Described, learnt: Mapping[str, Vocabulary] | No
         return _several(raw, features)
     if isinstance(raw, Sequence) and raw and isinstance(raw[0], dict):
         raw = _frame(raw)
-    elif features.categorical and not is_table(raw):
+    elif features.worded and not is_table(raw):
+        if isinstance(raw, str | bytes):
+            raise DataError("the model takes several texts at once: give a list of them, or a table")
         raw = _frame(_right_width(np.asarray(raw, object), features), list(features.names or ()))
     if not is_table(raw):
         return _without_texts({ONLY: _array(raw, features, "the inputs")})
@@ -38,7 +40,7 @@ def conform(raw: Raw, features: Described, learnt: Mapping[str, Vocabulary] | No
     if problems:
         raise DataError(problems)
     numbers = _numbers_of(raw, features.numeric or ())
-    return Inputs({ONLY: numbers}, _texts_of(raw, features.categorical, learnt or {}))
+    return Inputs({ONLY: numbers}, _texts_of(raw, features, learnt or {}))
 
 
 def _several(raw: Raw, features: Mapping[str, Features]) -> Inputs:
@@ -71,7 +73,10 @@ def _array(raw: Raw, features: Features, what: str) -> Array | RaggedArray:
 def _frame(rows: Any, columns: list[str] | None = None) -> Any:
     import pandas as pd
 
-    return pd.DataFrame(rows, columns=columns)
+    try:
+        return pd.DataFrame(rows, columns=columns, dtype=object if columns else None)
+    except UnicodeEncodeError:
+        raise DataError("a text holds half a character: it is damaged") from None
 
 
 def _right_width(array: Array, features: Features, what: str = "the inputs") -> Array:
@@ -112,11 +117,17 @@ def _numbers_of(frame: Any, names: Sequence[str]) -> Array:
     return numbers
 
 
-def _texts_of(frame: Any, names: Sequence[str], learnt: Mapping[str, Vocabulary]) -> Array:
-    texts = np.empty((len(frame), len(names)), object)
-    for position, name in enumerate(names):
+def _texts_of(frame: Any, features: Features, learnt: Mapping[str, Vocabulary]) -> Array:
+    texts = np.empty((len(frame), len(features.worded)), object)
+    for position, name in enumerate(features.worded):
         column, vocabulary = frame[name], learnt.get(name, Vocabulary())
         missing = column.isna().to_numpy()
+        if name in features.text:
+            texts[:, position] = [
+                None if gone else _text(name, row, value)
+                for row, (gone, value) in enumerate(zip(missing, column, strict=True))
+            ]
+            continue
         if column.dtype.kind == "f":
             _refuse_rounded(name, column.to_numpy(np.float64, na_value=0))
             column = column.to_numpy()  # with the digits that its type has, and no more
@@ -124,6 +135,14 @@ def _texts_of(frame: Any, names: Sequence[str], learnt: Mapping[str, Vocabulary]
             if not missing[row]:
                 texts[row, position] = _category(name, row, value, vocabulary)
     return texts
+
+
+def _text(column: str, row: int, value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float | np.number):
+        return text_of(value)
+    raise DataError(f"column {column!r} holds {type(value).__name__} in {row_at(row)}: it must hold text")
 
 
 def _category(column: str, row: int, value: Any, vocabulary: Vocabulary) -> str:

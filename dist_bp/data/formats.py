@@ -9,11 +9,13 @@ SUFFIXES = {
     ".txt": "csv",
     ".parquet": "parquet",
     ".pq": "parquet",
+    ".jsonl": "json_lines",
+    ".ndjson": "json_lines",
     ".npy": "npy",
     ".npz": "npz",
     ".idx": "idx",
 }
-ARRAYS, TABLES = ("npy", "npz", "idx"), ("csv", "parquet")
+ARRAYS, TABLES = ("npy", "npz", "idx"), ("csv", "parquet", "json_lines")
 """Formats that hold arrays, and those of tables."""
 
 

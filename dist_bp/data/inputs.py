@@ -27,7 +27,7 @@ class Features:
 
     `shape` is that of one sample, (columns,) for a table, that of a position where samples are `ragged`; `names` are
     its columns, or None for a plain array; `categorical` are those of the columns that hold categories, `by_value`
-    those of them that were numbers.
+    those of them that were numbers, and `text` are columns of text to be read, as it is written.
     """
 
     shape: Shape
@@ -35,20 +35,28 @@ class Features:
     categorical: tuple[str, ...] = ()
     by_value: tuple[str, ...] = ()
     ragged: bool = False
+    text: tuple[str, ...] = ()
 
     @property
     def numeric(self) -> tuple[str, ...] | None:
         if self.names is None:
             return None
-        return tuple(name for name in self.names if name not in self.categorical)
+        return tuple(name for name in self.names if name not in self.worded)
+
+    @property
+    def worded(self) -> tuple[str, ...]:
+        """The columns that are no numbers."""
+        return (*self.categorical, *self.text)
 
     def check(self) -> None:
         """Raises ValueError where the parts contradict each other."""
         names = self.names or ()
         if min(self.shape, default=1) < 0 or (self.names is not None and self.shape != (len(names),)):
             raise ValueError(f"{len(names)} names for samples of shape {self.shape}")
-        if len({*names}) != len(names) or not {*self.by_value} <= {*self.categorical} <= {*names}:
+        if len({*names}) != len(names) or not ({*self.by_value} <= {*self.categorical} and {*self.worded} <= {*names}):
             raise ValueError("a column is named twice, or is categorical and not there")
+        if {*self.categorical} & {*self.text}:
+            raise ValueError("a column that holds both categories and text")
         if self.ragged and self.names is not None:
             raise ValueError("a table whose samples have different lengths")
 
@@ -81,8 +89,8 @@ def features_from_json(state: Any) -> Described:
 
 @dataclass
 class Block:
-    """Some rows: arrays of the inputs as steps have left them, NaN where missing, and categories (rows, columns), None
-    where missing. `rows` are their indices in the data.
+    """Some rows: arrays of the inputs as steps have left them, NaN where missing, and categories and texts (rows,
+    columns), None where missing. `rows` are their indices in the data.
 
     Steps may change arrays in place.
     """
@@ -118,7 +126,8 @@ class Block:
 
 @dataclass(frozen=True)
 class Inputs:
-    """All rows: arrays of any real dtype by the input's name, perhaps memory-mapped, and categories (rows, columns)."""
+    """All rows: arrays of any real dtype by the input's name, perhaps memory-mapped, and categories and texts (rows,
+    columns)."""
 
     arrays: Mapping[str, Array | RaggedArray]
     texts: Array

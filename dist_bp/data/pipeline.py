@@ -36,6 +36,7 @@ from dist_bp.data.preprocess.impute import Fill
 from dist_bp.data.preprocess.integers import Whole
 from dist_bp.data.preprocess.learnt import Coding
 from dist_bp.data.preprocess.one_hot import Indicators
+from dist_bp.data.preprocess.tokenize import Tokens
 from dist_bp.data.samples import RaggedArray, Stored
 from dist_bp.data.targets import Label, Targets
 from dist_bp.data.unseen import Unseen
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from dist_bp.images.decoder import Decoder
 
 FORMAT = 4
-KINDS: dict[str, Any] = {kind.kind: kind for kind in (Affine, Indicators, Fill, Codes, Whole)}
+KINDS: dict[str, Any] = {kind.kind: kind for kind in (Affine, Indicators, Fill, Codes, Whole, Tokens)}
 
 
 class Pipeline:
@@ -140,6 +141,12 @@ class Pipeline:
         """The classes by label, as they occur in the data or as the source named them."""
         return None if self.targets.classes is None else list(self.targets.classes)
 
+    @property
+    def libraries(self) -> list[str]:
+        """What it needs beside NumPy and pandas."""
+        by_library = any(isinstance(one, Tokens) and one.tokenizer.kind == "library" for one in self.transforms)
+        return ["pillow"] * (self.decoder is not None) + ["tokenizers"] * by_library
+
     def transform(self, raw: Raw) -> Stored:
         """Raw samples as `inputs` describes them: a contiguous array (n, *shape) of the model's dtype or of int64, a
         `RaggedArray`, or a dict of them.
@@ -161,7 +168,7 @@ class Pipeline:
         """`transform` of the samples at ascending indices `rows`.
 
         With `as_bytes` inputs of bytes that a table of `tables` turns into numbers stay bytes. `unseen` takes the
-        categories that training has not seen.
+        categories that training has not seen, and what became of texts.
         """
         block = inputs.block(rows)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -169,9 +176,7 @@ class Pipeline:
                 name = transform.input
                 if as_bytes and name is not None and place in self._left_to_tables and _is_bytes(block, name):
                     continue
-                if unseen is not None and isinstance(transform, Coding):
-                    unseen.take(transform.unseen(block))
-                block = transform.transform(block)
+                block = transform.transform(block) if unseen is None else transform.observed(block, unseen)
             done = {outside: self._finish(block, name, as_bytes) for name, outside in self._form.names.items()}
         return done.get(ONLY, done)
 
@@ -272,7 +277,7 @@ class Pipeline:
             shape = (found.values if field.ragged else found).shape[1:]
             if shape != field.shape:
                 raise ValueError(f"the steps make samples of {shape}, not {field.shape}")
-        if self.targets.ragged and not any(part.ragged for part in form.inputs.values()):
+        if self.targets.ragged and not any(part.ragged for part in self._form.inputs.values()):
             raise ValueError("the targets are ragged and no input is")
         self.targets.undo(np.empty((0, *self.targets.shape)))
 

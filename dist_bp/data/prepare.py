@@ -34,7 +34,6 @@ from dist_bp.data.unseen import Unseen
 from dist_bp.data.weights import check_some
 from dist_bp.errors import CapacityError, DataError
 from dist_bp.images.decoding import HERE, Decoding
-from dist_bp.signals import Field
 from dist_bp.types import Array, DType, Task
 
 if TYPE_CHECKING:
@@ -60,6 +59,8 @@ Parts = dict[str, Part]
 
 LOCK_SECONDS = 3600.0
 OFFSET_BYTES = 8
+FIRST = 64
+"""So many samples tell how large the others are about."""
 DIGEST = re.compile("[0-9a-f]{16}")
 """How the folders of prepared data are called."""
 
@@ -92,14 +93,15 @@ def prepare(
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"data.prepared: the folder {str(directory)!r} cannot be made: {error.strerror}") from error
-    opened = source.open(DigestCache(directory))
+    cache = DigestCache(directory)
+    opened = source.open(cache)
     digest = digest_of(
         {
             "format": FORMAT,
             "source": opened.digest,
             "split": asdict(split),
             "seed": seed,
-            "steps": [[one.name, asdict(one)] for one in preprocessors],  # type: ignore[call-overload]
+            "steps": [[one.name, one.content(cache)] for one in preprocessors],
             "dtype": dtype,
             "task": task.task if isinstance(task, TaskHint) else task,
             "transform": transform,
@@ -234,22 +236,25 @@ def _write(directory: Path, parts: Parts, pipeline: Pipeline) -> list[str]:
 
 def _width(part: Part, pipeline: Pipeline) -> int:
     """Numbers of a finished sample, those of ragged inputs at their average length."""
-    spec = pipeline.inputs
-    fields = [spec] if isinstance(spec, Field) else [*spec.values()]
-    return part.inputs.width + sum(math.prod(field.shape) for field in fields if not field.ragged)
+    made = pipeline.apply(part.inputs, part.rows[:FIRST])
+    fields = [*made.values()] if isinstance(made, dict) else [made]
+    sizes = [(one.values if isinstance(one, RaggedArray) else one).size / max(len(one), 1) for one in fields]
+    return part.inputs.width + math.ceil(sum(sizes))
 
 
 def _bytes(part: Part, pipeline: Pipeline) -> int:
     """What a split needs on the disk, but for the heads of its files."""
-    made = pipeline.apply(part.inputs, part.rows[:1], as_bytes=True)
+    made = pipeline.apply(part.inputs, part.rows[:FIRST], as_bytes=True)
     needed = _stored_bytes(part.targets) + (0 if part.weights is None else part.weights.nbytes)
     for name, one in made.items() if isinstance(made, dict) else [(ONLY, made)]:
         if not isinstance(one, RaggedArray):
             needed += len(part.rows) * one[:1].nbytes
             continue
-        raw = part.inputs.arrays[name]
-        assert isinstance(raw, RaggedArray)
-        needed += int(raw.lengths(part.rows).sum()) * one.values[:1].nbytes + (len(part.rows) + 1) * OFFSET_BYTES
+        raw, size = part.inputs.arrays.get(name), one.values.dtype.itemsize * math.prod(one.values.shape[1:])
+        positions = len(part.rows) * len(one.values) / max(len(one), 1)  # of those that are made of text
+        if isinstance(raw, RaggedArray):
+            positions = int(raw.lengths(part.rows).sum())
+        needed += int(positions * size) + (len(part.rows) + 1) * OFFSET_BYTES
     return needed
 
 

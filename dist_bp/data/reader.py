@@ -18,6 +18,8 @@ from dist_bp.data.sources.arrays import read_npy
 from dist_bp.data.sources.base import Samples, Source
 from dist_bp.data.sources.csv import CsvSource
 from dist_bp.data.sources.idx import IdxSource, read_idx, read_labels
+from dist_bp.data.sources.json_lines import JsonLinesSource
+from dist_bp.data.sources.lines import LinesSource
 from dist_bp.data.sources.npy import NpySource
 from dist_bp.data.sources.npz import NpzSource
 from dist_bp.data.sources.parquet import ParquetSource
@@ -25,19 +27,24 @@ from dist_bp.data.sources.table import TableSource
 from dist_bp.data.tables.base import BLOCK_CELLS, TableFile
 from dist_bp.data.tables.column import Column, without
 from dist_bp.data.tables.csv import CsvFile, CsvForm, suffix_of
+from dist_bp.data.tables.json_lines import JsonLinesFile
 from dist_bp.data.tables.kinds import Kind
 from dist_bp.data.tables.parquet import ParquetFile
 from dist_bp.data.tables.rows import Rows, rows_of
+from dist_bp.data.text.given import NAME, labelled_line_rows, line_rows, text_column
 from dist_bp.errors import ConfigError, DataError, UserError
 from dist_bp.foreign import NOT_ITS_TAG
 from dist_bp.types import Array
 
+LINES = ".txt"
 TEXTS = ("separator", "quote", "decimal", "thousands", "comment", "encoding")
 """Options that are text where they are not null."""
 BLOCK_BYTES = 2**24
 KINDS: dict[Any, str] = {
     CsvSource: "csv",
     ParquetSource: "parquet",
+    JsonLinesSource: "json_lines",
+    LinesSource: "lines",
     NpySource: "npy",
     NpzSource: "npz",
     IdxSource: "idx",
@@ -45,7 +52,8 @@ KINDS: dict[Any, str] = {
 
 
 class Reader:
-    """Reads csv, parquet, npy, npz and idx for a model that was trained on `source`, and images for one of images.
+    """Reads csv, parquet, json lines, npy, npz and idx for a model that was trained on `source`, images for one of
+    images, and lines of text for one of text.
 
     The suffix of a file tells its format, and where it tells none it is that of the source. `csv` are options of a
     text file that is written otherwise than the source, such as "decimal=,". Raises UserError where there is no such
@@ -61,6 +69,9 @@ class Reader:
         self._images = table.images if table else None
         self._ids = table.id_column if table else None
         self.id_column = self._ids or (FILE if pipeline.decoder else None)
+        if text_column(pipeline) and table is None:
+            self.id_column = NAME
+        self._text = {name for one in by_name(pipeline.features).values() for name in one.text}
         self._drops = table is not None and table.missing == "drop"
 
     def rows(self, *paths: str) -> Iterator[Rows]:
@@ -94,10 +105,13 @@ class Reader:
 
     def _blocks(self, path: str, labels: str | None, scored: bool, target: str | None) -> Iterator[Rows]:
         kind, given = self._kind(path), _labels(labels)
-        blocks = self._tables(path, kind, target if scored and given is None else None)
-        if self._images is not None:
-            blocks = self._listed(path, blocks)
-        if kind not in ("csv", "parquet"):
+        if kind == "lines":
+            blocks = self._lines(path, scored and given is None)
+        elif kind in TABLES:
+            blocks = self._tables(path, kind, target if scored and given is None else None)
+            if self._images is not None:
+                blocks = self._listed(path, blocks)
+        else:
             blocks = self._arrays(path, kind)
         first = 0
         for rows in blocks:
@@ -114,11 +128,24 @@ class Reader:
         return max(1, BLOCK_BYTES // (8 * max(width, 1)))
 
     def _kind(self, path: str) -> str:
+        if suffix_of(path) == LINES and self._reads_lines:
+            return "lines"
         name = Path(path).name
         kind = format_of(path) or ("idx" if re.search(r"idx\d-u?byte", name) else KINDS.get(type(self._source)))
         if kind is None:
             raise DataError(f"data file {path!r}: the format is told by the suffix, one of {', '.join(SUFFIXES)}")
         return kind
+
+    @property
+    def _reads_lines(self) -> bool:
+        """Whether a file of text holds lines for the model, and not a table."""
+        of_table = isinstance(self._source, CsvSource) and suffix_of(self._source.path) == LINES
+        return text_column(self._pipeline) is not None and not of_table
+
+    def _lines(self, path: str, scored: bool) -> Iterator[Rows]:
+        if scored and isinstance(self._source, LinesSource):
+            return labelled_line_rows(self._pipeline, self._source, path)
+        return line_rows(self._pipeline, self._source, path, self._form.encoding)
 
     def _arrays(self, path: str, kind: str) -> Iterator[Rows]:
         if kind == "npz":
@@ -142,7 +169,11 @@ class Reader:
         return NpzSource(path) if ONLY in names else NpzSource(path, names)
 
     def _tables(self, path: str, kind: str, target: str | None) -> Iterator[Rows]:
-        file: TableFile = ParquetFile(path) if kind == "parquet" else CsvFile(path, self._form, command=True)
+        file: TableFile
+        if kind == "csv":
+            file = CsvFile(path, self._form, command=True)
+        else:
+            file = ParquetFile(path) if kind == "parquet" else JsonLinesFile(path)
         if (only := self._pipeline.only) is None:
             raise DataError(f"data file {path!r} is a table, and the network takes several inputs: give a .npz file")
         features = only.names if self._images is None else (self._images,)
@@ -156,7 +187,7 @@ class Reader:
         wanted += [name for name in (ids, weights) if name]
         first = 0
         for table in file.blocks(wanted, min(self._rows(), max(1, BLOCK_CELLS // len(file.names)))):
-            columns = [Column(file, name, table[name], first) for name in wanted]
+            columns = [Column(file, name, table[name], first, text=name in self._text) for name in wanted]
             first += len(table)
             columns = self._without_gaps(columns, target)
             kinds = self._kinds(features, target) | ({weights: "number"} if weights else {})
@@ -185,7 +216,8 @@ class Reader:
             texts.add(self._images)
         if any(isinstance(label, str) for label in self._pipeline.classes or ()):
             texts.add(target or "")
-        return {name: "category" if name in texts else "number" for name in (*features, target or "")}
+        kinds: dict[str, Kind] = {name: "category" if name in texts else "number" for name in (*features, target or "")}
+        return kinds | dict.fromkeys(self._text, "text")
 
     def _without_gaps(self, columns: list[Column], target: str | None) -> list[Column]:
         if self._drops and target:

@@ -12,6 +12,7 @@ from dist_bp.config.component import Custom, construct
 from dist_bp.data import Reader, Samples
 from dist_bp.data.inputs import with_rows
 from dist_bp.data.tables.rows import Rows
+from dist_bp.data.text.given import NAME, given_texts
 from dist_bp.data.unseen import Unseen
 from dist_bp.errors import DataError, UserError
 from dist_bp.serve.saved_model import SavedModel
@@ -77,25 +78,38 @@ def predict_files(
     `note` hears a line on categories that training has not seen. Raises DataError for a file that does not have the
     form of the training data.
     """
-    reader, count, absent = reader_of(saved, csv), 0, None
+    reader = reader_of(saved, csv)
+    count, absent = _predict(saved, reader.rows(*paths), reader.id_column, write, note)
+    if not count:
+        raise DataError(f"data file {paths[0]!r} has no rows")
+    return count, absent
+
+
+def predict_texts(saved: SavedModel, texts: Sequence[str], write: Write, note: Note = silently) -> int:
+    """As `predict_files`, of texts themselves."""
+    return _predict(saved, given_texts(saved.pipeline, texts), NAME, write, note)[0]
+
+
+def _predict(
+    saved: SavedModel, blocks: Iterator[Rows], id_column: str | None, write: Write, note: Note
+) -> tuple[int, str | None]:
+    count, absent = 0, None
     unseen = Unseen()
-    for rows in reader.rows(*paths):
+    for rows in blocks:
         with rows_of_file([rows]):
             predictions = saved.predict(rows.inputs, unseen=unseen)
         ids = None if rows.ids is None else rows.ids.array
         if saved.pipeline.targets.by_position:
             ids = None if ids is None else ids[predictions["sample"].to_numpy()]
             predictions["sample"] += count
-        if reader.id_column in predictions:
-            raise DataError(f"data.source.id_column: predictions have a column {reader.id_column!r} of their own")
+        if id_column in predictions:
+            raise DataError(f"data.source.id_column: predictions have a column {id_column!r} of their own")
         if ids is None:
-            absent = reader.id_column if saved.pipeline.decoder is None else None
+            absent = None if saved.pipeline.decoder or id_column == NAME else id_column
         else:
-            predictions.insert(0, reader.id_column, ids)
+            predictions.insert(0, id_column, ids)
         write(predictions)
         count += len(rows)
-    if not count:
-        raise DataError(f"data file {paths[0]!r} has no rows")
     for line in unseen.lines():
         note(line)
     return count, absent

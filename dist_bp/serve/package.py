@@ -66,7 +66,7 @@ class Packager:
 
     @property
     def _requirements(self) -> tuple[str, ...]:
-        return (*REQUIREMENTS, "pillow") if self._prepared.pipeline.decoder else REQUIREMENTS
+        return (*REQUIREMENTS, *self._prepared.pipeline.libraries)
 
     def _package(self, directory: Path) -> ModelPackage:
         model = SavedModel(self._config, load(directory, for_resuming=False))

@@ -4,10 +4,11 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from dist_bp.component import options
-from dist_bp.components import SOURCES
+from dist_bp.components import PREPROCESSORS, SOURCES, Kind
 from dist_bp.config import JobConfig
 from dist_bp.config.component import Custom
 from dist_bp.config.run import STORE_VARIABLE, TrackingConfig
@@ -49,7 +50,7 @@ def on_this_machine(config: JobConfig) -> Travel:
     """For a cluster that shares this machine's files: relative paths become absolute."""
     tracking = config.tracking
     places = {"checkpoint.directory": config.checkpoint.directory, "data.prepared": config.data.prepared}
-    places |= dict(source_files(config))
+    places |= dict(data_files(config))
     if tracking.artifact_location and not urlsplit(tracking.artifact_location).scheme:
         places["tracking.artifact_location"] = tracking.artifact_location
     values = {key: str(Path(place).absolute()) for key, place in places.items()}
@@ -92,7 +93,7 @@ def to_another_machine(config: JobConfig, address: str, retries: int) -> Travel:
     travel.problems += [
         f"{key}: {path} lies on this machine, and data does not travel with the job: "
         "put it where the cluster's nodes can read it and give its absolute path"
-        for key, path in source_files(config)
+        for key, path in data_files(config)
         if not Path(path).is_absolute()
     ]
     if not Path(config.checkpoint.directory).is_absolute():
@@ -104,14 +105,20 @@ def to_another_machine(config: JobConfig, address: str, retries: int) -> Travel:
     return travel
 
 
-def source_files(config: JobConfig) -> Iterator[tuple[str, str]]:
+def data_files(config: JobConfig) -> Iterator[tuple[str, str]]:
     """Keys and paths of the data's files; of a function of the user's own, the options that name something there."""
     source = config.data.source
     if isinstance(source, Custom):
         for name, value in source.options.items():
             if isinstance(value, str) and Path(value).exists():
                 yield f"data.source.{name}", value
-        return
-    for option in options(SOURCES.find(source.type)):
-        if option.is_file and (path := getattr(source, option.name)):
-            yield f"data.source.{option.name}", path
+    else:
+        yield from _files_of(SOURCES, source, "data.source")
+    for place, step in enumerate(config.data.preprocess):
+        yield from _files_of(PREPROCESSORS, step, f"data.preprocess.{place}")
+
+
+def _files_of(kind: Kind, section: Any, key: str) -> Iterator[tuple[str, str]]:
+    for option in options(kind.find(section.type)):
+        if option.is_file and (path := getattr(section, option.name)):
+            yield f"{key}.{option.name}", path

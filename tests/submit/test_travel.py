@@ -36,6 +36,11 @@ def test_options_of_an_own_source_are_paths_where_they_name_something(make_job: 
     assert "data.source.part" not in changed
 
 
+def test_files_of_steps_are_files_of_the_data(make_job: JobMaker, workplace: Path) -> None:
+    changed = replaced(make_job(data={"preprocess": [{"type": "tokenize", "file": "tokenizer.json"}]}))
+    assert changed["data.preprocess.0.file"] == f'"{workplace}/tokenizer.json"'
+
+
 def test_what_a_remote_cluster_can_reach_is_left_alone(make_job: JobMaker, workplace: Path) -> None:
     job = make_job(
         data={"source": {"type": "npz", "path": "/shared/blobs.npz"}},

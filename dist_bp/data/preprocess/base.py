@@ -2,13 +2,16 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
 from dist_bp.component import Component
+from dist_bp.data.files import DigestCache
 from dist_bp.data.inputs import Block
 from dist_bp.data.preprocess.form import Columns, Form, Part
+from dist_bp.data.unseen import Unseen
 from dist_bp.errors import DataError
 from dist_bp.messages import unknown_name
 from dist_bp.options import Doc, Text
@@ -33,6 +36,10 @@ class Transform(ABC):
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:
         """What `from_dict` needs, in JSON types; floats survive bit for bit."""
+
+    def observed(self, block: Block, unseen: Unseen) -> Block:
+        """As `transform`; `unseen` takes what training has not seen, and what became of texts."""
+        return self.transform(block)
 
     def after(self, form: Form) -> Form:
         """The form of the samples it makes from those of `form`. Raises ValueError where it was fitted to others."""
@@ -66,12 +73,17 @@ class Preprocessor(Component):
         categories = [name for name in self.columns if name in form.texts]
         unknown = [name for name in self.columns if name not in (*part.column_names, *form.texts)]
         return [f"{self.label}: there is no column {unknown_name(name, part.column_names)}" for name in unknown] + [
-            f"{self.label}: column {name!r} holds categories, not numbers" for name in categories
+            f"{self.label}: column {name!r} holds {'text' if name in form.written else 'categories'}, not numbers"
+            for name in categories
         ]
 
     def outlook(self, form: Form) -> Form:
         """The form after the step as far as it is known before fitting: what the steps after it may name."""
         return form
+
+    def content(self, cache: DigestCache) -> Any:
+        """All that it does, in JSON types: what is prepared is known by it."""
+        return asdict(self)  # type: ignore[call-overload]
 
     @property
     def label(self) -> str:

@@ -36,10 +36,10 @@ class Codes(Coding):
             raise ValueError(problems[0])
         parts = {
             name: Part((), count=len(self.categories[name]) + 1, unseen=UNSEEN)
-            for name in form.texts
+            for name in form.categories
             if name in self.categories
         }
-        return Form({**form.inputs, **parts}, left)
+        return replace(left, inputs={**form.inputs, **parts})
 
 
 @dataclass(frozen=True)
@@ -60,19 +60,17 @@ class CategoriesStep(Preprocessor):
 
     def problems(self, form: Form) -> list[str]:
         lines = problems_of_columns(self.label, form, self.columns)
-        if not form.texts:
+        if not form.categories:
             lines.append(f"{self.label}: the data has no columns of categories: leave the step out")
         return lines + [f"{self.label}: {line}" for line in _taken(form, self._chosen(form))]
 
     def outlook(self, form: Form) -> Form:
         chosen = self._chosen(form)
         parts = {name: Part((), count=1, unseen=UNSEEN) for name in chosen}
-        return replace(
-            form, inputs={**form.inputs, **parts}, texts=tuple(name for name in form.texts if name not in chosen)
-        )
+        return replace(form.without(chosen), inputs={**form.inputs, **parts})
 
     def _chosen(self, form: Form) -> list[str]:
-        return [name for name in form.texts if self.columns is None or name in self.columns]
+        return [name for name in form.categories if self.columns is None or name in self.columns]
 
 
 def _taken(form: Form, columns: Any) -> list[str]:

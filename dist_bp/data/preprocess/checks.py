@@ -22,13 +22,19 @@ def check_steps(preprocessors: Sequence[Preprocessor], form: Form) -> None:
 
 
 def check_coded(form: Form, inputs: Inputs, features: Described) -> None:
-    """Raises DataError for columns of categories that are left after all steps."""
+    """Raises DataError for columns of categories and of text that are left after all steps."""
     if not form.texts:
         return
     problems = []
-    categorical = by_name(features)[ONLY].categorical
+    columns = by_name(features)[ONLY].worded
     for name in form.texts:
-        column = inputs.texts[:, categorical.index(name)]
+        if name in form.written:
+            problems.append(
+                f"column {name!r} holds text: add {{type: tokenize}} to data.preprocess, or leave the column out with "
+                "data.source.features"
+            )
+            continue
+        column = inputs.texts[:, columns.index(name)]
         if are_images(column):
             problems.append(f"column {name!r} {REMEDY}")
             continue

@@ -1,6 +1,6 @@
 """The form of a sample between two steps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -76,22 +76,32 @@ class Part:
 
 @dataclass(frozen=True)
 class Form:
-    """A sample between two steps: its inputs by name, and columns of categories `texts`."""
+    """A sample between two steps: its inputs by name, and the columns `texts` of categories and of text.
+
+    `written` are those of text, which no step for categories takes.
+    """
 
     inputs: Mapping[str, Part]
     texts: tuple[str, ...] = ()
+    written: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, features: Described) -> "Form":
         parts: dict[str, Part] = {}
         texts: tuple[str, ...] = ()
+        written: tuple[str, ...] = ()
         for name, one in by_name(features).items():
             if one.names is None:
                 parts[name] = Part(one.shape, ragged=one.ragged)
             else:
                 parts[name] = Part((len(one.numeric or ()),), one.numeric)
-                texts = one.categorical
-        return cls(parts, texts)
+                texts, written = one.worded, one.text
+        return cls(parts, texts, written)
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """The columns of categories."""
+        return tuple(name for name in self.texts if name not in self.written)
 
     @property
     def names(self) -> dict[str, str]:
@@ -131,3 +141,8 @@ class Form:
     def given(self, name: str, part: Part) -> "Form":
         """The form with another input, or with one more."""
         return replace(self, inputs={**self.inputs, name: part})
+
+    def without(self, columns: Collection[str]) -> "Form":
+        """The form without some columns of categories or text."""
+        texts, written = (tuple(name for name in names if name not in columns) for names in (self.texts, self.written))
+        return replace(self, texts=texts, written=written)

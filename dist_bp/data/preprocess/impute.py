@@ -99,7 +99,8 @@ class Impute(Preprocessor):
         numbers = np.full(part.shape, np.nan)
         texts: list[str | None] = [None] * len(form.texts)
         chosen = part.chosen(self.columns)
-        wanted = [i for i, name in enumerate(form.texts) if self.columns is None or name in self.columns]
+        named = form.categories if self.columns is None else self.columns
+        wanted = [i for i, name in enumerate(form.texts) if name in named]
         if self.strategy == "constant":
             if isinstance(self.value, str):
                 texts = [category_of(self.value) if i in wanted else None for i in range(len(texts))]
@@ -121,7 +122,7 @@ class Impute(Preprocessor):
         if lines := Impute(input=self.input).problems(form):
             return lines
         columns = form.inputs[form.find(self.input)].column_names
-        known = form.texts if isinstance(self.value, str) else (*columns, *form.texts)
+        known = form.categories if isinstance(self.value, str) else (*columns, *form.categories)
         what = "categorical column" if isinstance(self.value, str) else "column"
         return [
             f"{self.label}: there is no {what} {unknown_name(name, known)}"

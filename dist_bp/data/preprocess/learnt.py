@@ -11,6 +11,7 @@ from dist_bp.data.images.names import REMEDY, are_images
 from dist_bp.data.inputs import Block
 from dist_bp.data.preprocess.base import Blocks, Transform
 from dist_bp.data.preprocess.form import Columns, Form
+from dist_bp.data.unseen import Unseen
 from dist_bp.errors import DataError
 from dist_bp.foreign import checked
 from dist_bp.messages import unknown_name
@@ -31,11 +32,15 @@ class Coding(Transform):
     inputs: tuple[str, ...]
     categories: Categories
 
-    def left(self, form: Form) -> tuple[str, ...]:
-        """The columns that it leaves. Raises ValueError where it was fitted to others than those of `form`."""
-        if self.inputs != form.texts or not {*self.categories} <= {*self.inputs}:
+    def left(self, form: Form) -> Form:
+        """The form without its columns. Raises ValueError where it was fitted to others than those of `form`."""
+        if self.inputs != form.texts or not {*self.categories} <= {*form.categories}:
             raise ValueError(f"{self.kind} of {self.inputs} where the columns of categories are {form.texts}")
-        return tuple(name for name in form.texts if name not in self.categories)
+        return form.without(self.categories)
+
+    def observed(self, block: Block, unseen: Unseen) -> Block:
+        unseen.take(self.unseen(block))
+        return self.transform(block)
 
     def unseen(self, block: Block) -> dict[str, Counter[str]]:
         """How often each category comes, by column, that it has not learnt; missing ones are none."""
@@ -64,7 +69,7 @@ def learn(label: str, form: Form, blocks: Blocks, columns: Columns, most: int | 
     A column of more than `most` is refused; without it one of so many, or more than `ceiling`, that they tell rows
     apart rather than kinds of them.
     """
-    seen: dict[str, set[str]] = {name: set() for name in form.texts if columns is None or name in columns}
+    seen: dict[str, set[str]] = {name: set() for name in form.categories if columns is None or name in columns}
     rows = 0
     if seen:
         for block in blocks():
@@ -96,8 +101,8 @@ def problems_of_columns(label: str, form: Form, columns: Columns) -> list[str]:
     for name in columns or ():
         if name in numbers:
             lines.append(f"{label}: column {name!r} holds numbers: name it in data.source.categorical")
-        elif name not in form.texts:
-            lines.append(f"{label}: there is no categorical column {unknown_name(name, form.texts)}")
+        elif name not in form.categories:
+            lines.append(f"{label}: there is no categorical column {unknown_name(name, form.categories)}")
     return lines
 
 

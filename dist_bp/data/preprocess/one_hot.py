@@ -39,7 +39,7 @@ class Indicators(Coding):
         if not form.texts and not self.inputs and ONLY not in form.inputs:
             return form
         made = [f"{name}={category}" for name in self.inputs for category in self.categories.get(name, ())]
-        return Form({**form.inputs, ONLY: form.inputs[ONLY].with_indicators(tuple(made))}, left)
+        return left.given(ONLY, form.inputs[ONLY].with_indicators(tuple(made)))
 
 
 @dataclass(frozen=True)

@@ -30,9 +30,9 @@ MOST_PROBLEMS = 10
 class TableSource(ListedImages, Source):
     """A file of named columns.
 
-    Columns of text or truth values are categories, and those that `categorical` names; `missing` refuses missing
-    values, drops their rows, or leaves them to the impute step. With `images` the samples are files that a column
-    names.
+    Columns of text or truth values are categories, and those that `categorical` names, but for those that are `text` to
+    be read; `missing` refuses missing values, drops their rows, or leaves them to the impute step. With `images` the
+    samples are files that a column names.
     """
 
     path: Annotated[File, Doc("The file of the table.")]
@@ -45,6 +45,9 @@ class TableSource(ListedImages, Source):
     ] = None
     numeric: Annotated[
         Sequence[Text], Doc("Columns that are numbers though they have leading zeros, or are above 2**53.")
+    ] = ()
+    text: Annotated[
+        Sequence[Text], Doc("Columns of text, which a step for text makes numbers of. An empty cell is an empty text.")
     ] = ()
     exclude: Annotated[Sequence[Text], Doc("Columns to leave out.")] = ()
     id_column: Annotated[
@@ -74,7 +77,10 @@ class TableSource(ListedImages, Source):
                 )
         elif self.folder is not None:
             raise OptionError("folder", "is for paths of images: name their column with images")
-        for option, names in (("categorical", self.categorical or ()), ("numeric", self.numeric)):
+        if self.target in self.text:
+            raise OptionError("text", f"must not hold the target column {self.target!r}")
+        named = (("categorical", self.categorical or ()), ("numeric", self.numeric), ("text", self.text))
+        for option, names in named:
             strangers = [name for name in names if self.features is not None and name not in self.features]
             strangers = [name for name in strangers if name != self.target]
             if strangers:
@@ -82,6 +88,8 @@ class TableSource(ListedImages, Source):
                 raise OptionError(option, text)
         if both := [name for name in self.numeric if name in (self.categorical or ())]:
             raise OptionError("numeric", f"{both[0]!r} is in categorical, too")
+        if both := [name for name in self.text if name in (*(self.categorical or ()), *self.numeric)]:
+            raise OptionError("text", f"{both[0]!r} is in categorical or numeric, too")
         if both := [name for name in self.features or () if name in (*self.exclude, self.id_column)]:
             raise OptionError("features", f"{both[0]!r} is in exclude or id_column, too")
 
@@ -91,6 +99,8 @@ class TableSource(ListedImages, Source):
 
     def open(self, cache: DigestCache) -> Opened:
         options = {key: value for key, value in vars(self).items() if key not in ("path", "test_path", "folder")}
+        if not self.text:
+            del options["text"]
         opened = open_files(type(self).__name__, (self.path, self.test_path), options, cache, self.load)
         if self.images is None:
             return opened
@@ -117,7 +127,8 @@ class TableSource(ListedImages, Source):
         kinds = self._kinds(wanted)
         categorical = tuple(name for name in columns if kinds[name] == "category")
         by_value = tuple(column.name for column in wanted if column.name in categorical and column.is_of_numbers)
-        features = Features((len(columns),), columns, categorical, by_value)
+        text = tuple(name for name in columns if kinds[name] == "text")
+        features = Features((len(columns),), columns, categorical, by_value, text=text)
         samples = self._samples(wanted, kinds)
         test = None
         if self.test_path is not None:
@@ -152,7 +163,7 @@ class TableSource(ListedImages, Source):
         wanted += [("id_column: ", self.id_column)] if self.id_column and file.path == self.path else []
         strangers = [
             f"{option}: {name!r} is not among the features {', '.join(map(repr, columns[:SHOWN]))}"
-            for option in ("categorical", "numeric")
+            for option in ("categorical", "numeric", "text")
             for name in getattr(self, option) or ()
             if name not in (*columns, self.target)
         ]
@@ -162,7 +173,7 @@ class TableSource(ListedImages, Source):
 
     def _read(self, file: TableFile, names: Sequence[str]) -> list[Column]:
         table = file.read(names)
-        return [Column(file, name, table[name]) for name in names]
+        return [Column(file, name, table[name], text=name in self.text) for name in names]
 
     def _kinds(self, columns: Sequence[Column]) -> dict[str, Kind]:
         """Raises DataError for columns that are neither numbers nor categories."""

@@ -22,7 +22,7 @@ from dist_bp.types import Array
 class Column:
     """`raw` are the cells from row `first` of the file on, or those that are `kept` of them.
 
-    Null, NaN and words for it are missing.
+    Null, NaN and words for it are missing; in a column that is `text`, as it is written, null alone.
     """
 
     file: TableFile
@@ -30,6 +30,7 @@ class Column:
     raw: Cells
     first: int = 0
     kept: Array | None = None
+    text: bool = False
 
     @cached_property
     def plain(self) -> Cells:
@@ -46,6 +47,8 @@ class Column:
         import pyarrow.compute as pc
 
         cells = self.plain
+        if self.text:
+            return cells
         if is_text(cells.type):
             return self.file.notation.present(cells)
         if pa.types.is_floating(cells.type):
@@ -168,6 +171,15 @@ class Column:
             return pd.Series(cells.to_pylist(), dtype="Int64") if cells.null_count else cells.to_pandas()
         return pd.Series(np.array([*_values(cells), None], object)[:-1], dtype=object)
 
+    def texts(self) -> Any:
+        """As they are written, None where missing: a pandas Series. Raises DataError for other cells."""
+        import pandas as pd
+        from pyarrow import types
+
+        if not is_text(self.plain.type) and not types.is_null(self.plain.type):
+            raise DataError(f"{self._where} is one of text and holds {self.plain.type}")
+        return pd.Series(self.plain.to_pylist(), dtype=object)
+
     def names(self) -> Any:
         """What names the rows, as it is written: a pandas Series whose type is the same where all are missing.
 
@@ -206,7 +218,7 @@ def without(columns: Sequence[Column], gone: Array) -> list[Column]:
     if not gone.any():
         return list(columns)
     kept = np.flatnonzero(~gone)
-    return [Column(one.file, one.name, one.raw.filter(pa.array(~gone)), one.first, kept) for one in columns]
+    return [replace(one, raw=one.raw.filter(pa.array(~gone)), kept=kept) for one in columns]
 
 
 def is_text(kind: Any) -> bool:

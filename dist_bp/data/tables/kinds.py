@@ -13,7 +13,7 @@ from dist_bp.data.tables.column import Column, is_number, is_text
 from dist_bp.data.tables.dates import first_date
 from dist_bp.data.tables.notation import Notation
 
-Kind = Literal["number", "category"]
+Kind = Literal["number", "category", "text"]
 EXACT = 2**53
 """Up to here a float64 tells all whole numbers apart."""
 LARGEST = 2**63 - 1
@@ -34,6 +34,8 @@ class Kinds:
         """The kind of a column, and what is wrong with it."""
         from pyarrow import types
 
+        if column.text:
+            return "text", None
         named, kind = column.name in self.categorical, column.plain.type
         if column.name in self.numeric:
             return "number", None

@@ -18,6 +18,8 @@ def report(columns: Sequence[Column], kinds: Mapping[str, Kind], target: str, le
     lines = []
     if numbers:
         lines.append(f"{of(len(numbers), 'column')} of numbers: {listed(numbers)}")
+    if texts := [column.name for column in features if kinds[column.name] == "text"]:
+        lines.append(f"{of(len(texts), 'column')} of text: {listed(texts)}")
     if categories:
         lines.append(f"{of(len(categories), 'column')} of categories, each with how many: {listed(categories)}")
     gaps = [column for column in columns if column.missing.any()]

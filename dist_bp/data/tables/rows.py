@@ -69,6 +69,8 @@ def rows_of(
 def _values(column: Column, kind: Kind) -> Any:
     import pandas as pd
 
+    if kind == "text":
+        return column.texts()
     if kind == "category":
         return column.categories()
     numbers = column.numbers()

@@ -1,0 +1,96 @@
+"""Lines of text, a sample each."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+
+from dist_bp.data.files import DigestCache
+from dist_bp.data.inputs import Features
+from dist_bp.data.sources.base import Dataset, Opened, Samples, Source, open_files
+from dist_bp.data.text.reading import Encoding, check_encoding, text_lines
+from dist_bp.errors import DataError, OptionError
+from dist_bp.options import Doc, File, Text
+
+TEXT, LABEL = "text", "label"
+"""What the columns of such samples are called."""
+OF_TEXT = Features((1,), (TEXT,), text=(TEXT,))
+"""Samples that are a text and nothing else."""
+MOST_PROBLEMS = 5
+
+
+@dataclass(frozen=True)
+class LinesSource(Source):
+    """A text file with a sample in each line: a label, blanks, and the text, or whatever the pattern says.
+
+    Lines of blanks are passed over.
+    """
+
+    path: Annotated[File, Doc("The file.")]
+    test_path: Annotated[File | None, Doc("A file of the same form with the test set.")] = None
+    pattern: Annotated[Text, Doc("A line as a regular expression of Python with the groups `label` and `text`.")] = (
+        r"(?P<label>\S+)\s+(?P<text>.*)"
+    )
+    encoding: Encoding = "utf-8"
+
+    def __post_init__(self) -> None:
+        check_encoding(self.encoding)
+        try:
+            groups = re.compile(self.pattern).groupindex
+        except (re.error, RecursionError, OverflowError) as error:
+            raise OptionError("pattern", f"is no regular expression: {error}") from error
+        if {*groups} != {LABEL, TEXT}:
+            found = ", ".join(groups) or "none"
+            raise OptionError("pattern", f"must have the groups (?P<label>...) and (?P<text>...), has {found}")
+
+    def open(self, cache: DigestCache) -> Opened:
+        options = {"pattern": self.pattern, "encoding": self.encoding}
+        return open_files("lines", (self.path, self.test_path), options, cache, self.load)
+
+    def load(self) -> Dataset:
+        test = None if self.test_path is None else self.samples(self.test_path)
+        return Dataset(self.samples(self.path), OF_TEXT, test, column=LABEL)
+
+    def samples(self, path: str) -> Samples:
+        """The texts and labels of a file; raises DataError, naming the first lines that are not as the pattern says."""
+        texts, labels, problems = [], [], []
+        for number, line in numbered(text_lines(path, self.encoding)):
+            if found := re.fullmatch(self.pattern, line):
+                texts.append(found[TEXT])
+                labels.append(found[LABEL])
+            else:
+                problems.append(
+                    f"data file {path!r}: line {number} is not as data.source.pattern says: {_shown(line)!r}"
+                )
+        if len(problems) > MOST_PROBLEMS:
+            problems = [*problems[:MOST_PROBLEMS], f"{len(problems) - MOST_PROBLEMS:,} more lines are like these"]
+        if problems:
+            raise DataError(problems)
+        return Samples(table_of(texts), np.array(labels, object))
+
+    def unlabelled(self, path: str, classes: Iterable[Any]) -> list[str]:
+        """The texts of a file for a model: whole lines, or without their labels where each has one of `classes`."""
+        lines = [line for _, line in numbered(text_lines(path, self.encoding))]
+        found = [re.fullmatch(self.pattern, line) for line in lines]
+        known = {str(name) for name in classes}
+        if all(one is not None and one[LABEL] in known for one in found):
+            return [one[TEXT] for one in found if one is not None]
+        return lines
+
+
+def numbered(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """The lines that hold more than blanks, with their numbers, from 1."""
+    return ((number, line) for number, line in enumerate(lines, 1) if line.strip())
+
+
+def table_of(texts: Iterable[str]) -> Any:
+    """Texts as a table of one column."""
+    import pandas as pd
+
+    return pd.DataFrame({TEXT: pd.Series(list(texts), dtype=object)})
+
+
+def _shown(line: str) -> str:
+    return line if len(line) <= 60 else f"{line[:60]}..."

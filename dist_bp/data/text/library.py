@@ -1,0 +1,155 @@
+"""Tokenizers of the `tokenizers` library, and its files: byte-pair encoding, WordPiece, and what others have fitted."""
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any, Literal
+
+from dist_bp.data.samples import RaggedArray
+from dist_bp.data.text.reading import whole
+from dist_bp.data.text.tokenizer import UNKNOWN, NormalForm, Tokenizer, joined
+from dist_bp.foreign import RECORD_BYTES, checked
+from dist_bp.messages import first_line
+
+# The library's own threads would warn in each process that is forked later.
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+AT_A_TIME = 1024
+MOST_TOKENS = 2**24
+
+
+class LibraryTokens(Tokenizer):
+    """What a tokenizer.json says.
+
+    A tokenizer without an unknown token gets one behind its own. Raises ValueError for what the library does not read.
+    """
+
+    kind = "library"
+
+    def __init__(self, content: str) -> None:
+        from tokenizers import Tokenizer as Library
+
+        with _told():
+            self._library = Library.from_str(content)
+            self._library.no_padding()
+            self._library.no_truncation()
+            known = self._library.get_vocab(with_added_tokens=True)
+        if not known or min(known.values()) < 0 or max(known.values()) >= MOST_TOKENS:
+            raise ValueError("it has no tokens, or numbers for them that are too large")
+        names: list[str] = [""] * (max(known.values()) + 1)
+        for name, number in known.items():
+            names[number] = name
+        found = [known[name] for name in self._unknown_names(content) if name in known]
+        self._unknown: int = found[0] if found else len(names)
+        self._tokens = tuple(names if found else [*names, UNKNOWN])
+
+    @classmethod
+    def fit(
+        cls,
+        texts: Iterable[str],
+        by: Literal["bpe", "wordpiece"],
+        most: int,
+        least: int,
+        lowercase: bool,
+        normalize: NormalForm | None,
+    ) -> "LibraryTokens":
+        """Learns at most `most` tokens, the unknown one among them, of pairs that are seen `least` times.
+
+        Byte-pair encoding (Sennrich et al. 2016) is that of bytes, to which no text is unknown. Raises ValueError.
+        """
+        from tokenizers import Tokenizer as Library
+        from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
+
+        options: dict[str, Any] = {
+            "vocab_size": most,
+            "min_frequency": least,
+            "special_tokens": [UNKNOWN],
+            "show_progress": False,
+        }
+        if by == "bpe":
+            library = Library(models.BPE())
+            library.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+            library.decoder = decoders.ByteLevel()
+            trainer: Any = trainers.BpeTrainer(initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), **options)
+        else:
+            library = Library(models.WordPiece(unk_token=UNKNOWN))
+            library.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+            library.decoder = decoders.WordPiece()
+            trainer = trainers.WordPieceTrainer(**options)
+        changes = [getattr(normalizers, normalize)()] if normalize else []
+        changes += [normalizers.Lowercase()] if lowercase else []
+        if changes:
+            library.normalizer = normalizers.Sequence(changes)
+        with _told():
+            library.train_from_iterator(texts, trainer)
+        return cls(library.to_str())
+
+    @property
+    def tokens(self) -> Sequence[str]:
+        return self._tokens
+
+    @property
+    def unknown(self) -> int:
+        return self._unknown
+
+    def encode(self, texts: Sequence[str]) -> RaggedArray:
+        rows: list[list[int]] = []
+        with _told():
+            for start in range(0, len(texts), AT_A_TIME):
+                some = [whole(text) for text in texts[start : start + AT_A_TIME]]
+                rows += [one.ids for one in self._library.encode_batch_fast(some, add_special_tokens=False)]
+        return joined(rows)
+
+    def decode(self, numbers: Sequence[int]) -> str:
+        with _told():
+            known = [number for number in map(int, numbers) if number != len(self._tokens) - self._is_added]
+            text: str = self._library.decode(known, skip_special_tokens=False)
+        return text
+
+    @cached_property
+    def _is_added(self) -> int:
+        """1 where the unknown token is none of the library's."""
+        return int(self._library.id_to_token(self._unknown) is None)
+
+    @staticmethod
+    def _unknown_names(content: str) -> Iterator[str]:
+        """What its model calls the unknown token, and what such a token is usually called."""
+        model = json.loads(content).get("model", {})
+        named = model.get("unk_token")
+        if isinstance(named, str):
+            yield named
+        place, vocabulary = model.get("unk_id"), model.get("vocab")
+        if isinstance(place, int) and isinstance(vocabulary, list) and 0 <= place < len(vocabulary):
+            yield str(vocabulary[place][0])
+        yield from (UNKNOWN, "[UNK]")
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"tokenizer": json.loads(self._library.to_str())}
+
+    @classmethod
+    def from_dict(cls, state: dict[str, Any]) -> "LibraryTokens":
+        """Raises ValueError."""
+        return cls(json.dumps(checked(dict[str, Any], state["tokenizer"])))
+
+
+def read_tokenizer(path: str) -> LibraryTokens:
+    """The tokenizer of a file; raises OSError, and ValueError where it holds none."""
+    from dist_bp.files import read_file
+
+    return LibraryTokens(read_file(path, RECORD_BYTES).decode("utf-8"))
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What the library raises, also where it gives up, as ValueError."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError):
+        raise
+    except BaseException as error:
+        from dist_bp.errors import DistBpError
+
+        if isinstance(error, DistBpError):
+            raise
+        raise ValueError(first_line(error)) from error

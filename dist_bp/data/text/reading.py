@@ -1,0 +1,86 @@
+"""Text files line by line, and what does not decode by its file and line."""
+
+import codecs
+from collections.abc import Iterator
+from typing import Annotated
+
+from dist_bp.data.files import check_files, reading
+from dist_bp.data.tables.lines import decoder, unpacked
+from dist_bp.errors import DataError, OptionError
+from dist_bp.options import Doc, Text
+
+Encoding = Annotated[Text, Doc("The encoding of the text, such as latin-1.")]
+BLOCK_BYTES = 2**20
+"""What is decoded at a time, to the end of its last line."""
+
+
+def check_encoding(name: str) -> None:
+    """Raises OptionError where there is no such encoding of text."""
+    try:
+        found = codecs.lookup(name)
+    except LookupError:
+        raise OptionError("encoding", f"there is no encoding {name!r}") from None
+    if not getattr(found, "_is_text_encoding", True):
+        raise OptionError("encoding", f"{name!r} is no encoding of text")
+
+
+def text_blocks(path: str, encoding: str) -> Iterator[str]:
+    """A text file, packed (.gz, .bz2, .xz, .zip) or not, in parts of whole lines, whose ends are \\n.
+
+    A byte order mark is passed over. Raises DataError, naming the line, for bytes that do not decode.
+    """
+    check_files(path)
+    done = 0
+    with reading(path, "text file"), unpacked(path) as file:
+        decode = codecs.getincrementaldecoder(decoder(encoding))()
+        ended = held = False
+        while not ended:
+            data = file.read(BLOCK_BYTES) + file.readline()
+            ended = not data
+            try:
+                text = decode.decode(data, final=ended)
+            except UnicodeDecodeError as error:
+                before = bytes(error.object[: error.start]).decode(decoder(encoding), "replace")
+                line = done + _ends("\r" * held + before) + 1
+                raise DataError(_strange(path, encoding, line, error)) from None
+            text, held = "\r" * held + text, False
+            if text.endswith("\r") and not ended:
+                text, held = text[:-1], True
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
+            done += text.count("\n")
+            if text:
+                yield text
+
+
+def read_text(path: str, encoding: str) -> str:
+    """A text file as a whole, see `text_blocks`."""
+    return "".join(text_blocks(path, encoding))
+
+
+def text_lines(path: str, encoding: str) -> Iterator[str]:
+    """The lines of a text file without their ends, see `text_blocks`; only \\n, \\r\\n and \\r end a line."""
+    rest = ""
+    for text in text_blocks(path, encoding):
+        *lines, rest = (rest + text).split("\n")
+        yield from lines
+    if rest:
+        yield rest
+
+
+def whole(text: str) -> str:
+    """A text without halves of characters, as are bytes of a command line that do not decode."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _ends(text: str) -> int:
+    return len(text.replace("\r\n", "\n").replace("\r", "\n").split("\n")) - 1
+
+
+def _strange(path: str, encoding: str, line: int, error: UnicodeDecodeError) -> str:
+    with unpacked(path) as file:
+        other = "utf-16" if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else "latin-1"
+    byte = error.object[error.start]
+    return (
+        f"data file {path!r} is not written in {encoding}: line {line} holds the byte 0x{byte:02x}: name its "
+        f"encoding, such as data.source.encoding: {other}"
+    )
