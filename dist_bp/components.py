@@ -54,6 +54,7 @@ SOURCES = Kind(
         "parquet": "dist_bp.data.sources.parquet:ParquetSource",
         "json_lines": "dist_bp.data.sources.json_lines:JsonLinesSource",
         "lines": "dist_bp.data.sources.lines:LinesSource",
+        "text": "dist_bp.data.sources.text:TextSource",
         "image_folder": "dist_bp.data.sources.image_folder:ImageFolderSource",
     },
     own="function",

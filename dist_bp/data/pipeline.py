@@ -39,6 +39,7 @@ from dist_bp.data.preprocess.one_hot import Indicators
 from dist_bp.data.preprocess.tokenize import Tokens
 from dist_bp.data.samples import RaggedArray, Stored
 from dist_bp.data.targets import Label, Targets
+from dist_bp.data.text.tokenizer import Tokenizer
 from dist_bp.data.unseen import Unseen
 from dist_bp.errors import DataError
 from dist_bp.foreign import checked
@@ -56,8 +57,9 @@ KINDS: dict[str, Any] = {kind.kind: kind for kind in (Affine, Indicators, Fill, 
 class Pipeline:
     """Transforms for inputs of `features`, and the coding of the targets; `dtype` is the model's.
 
-    With a `decoder` raw inputs are images, which it makes arrays of the shape of `features` of. Raises ValueError where
-    the transforms do not fit each other.
+    With a `decoder` raw inputs are images, which it makes arrays of the shape of `features` of. With a `context`
+    samples are stretches of so many tokens of a text, and targets the tokens that follow. Raises ValueError where the
+    transforms do not fit each other.
     """
 
     def __init__(
@@ -67,8 +69,12 @@ class Pipeline:
         targets: Targets,
         dtype: DType,
         decoder: "Decoder | None" = None,
+        context: int | None = None,
     ) -> None:
         self.decoder = decoder
+        self.context = context
+        if context is not None and (context < 1 or [type(one) for one in transforms] != [Tokens]):
+            raise ValueError("stretches of a text need tokens alone, one at least")
         self.features = features
         self.transforms = tuple(transforms)
         self.targets = targets
@@ -118,7 +124,7 @@ class Pipeline:
     def deciding(self, threshold: float) -> "Pipeline":
         """The same with a threshold between two classes."""
         targets = replace(self.targets, threshold=threshold)
-        return Pipeline(self.features, self.transforms, targets, self.dtype, self.decoder)
+        return Pipeline(self.features, self.transforms, targets, self.dtype, self.decoder, self.context)
 
     @property
     def only(self) -> Features | None:
@@ -140,6 +146,12 @@ class Pipeline:
     def classes(self) -> list[Label] | None:
         """The classes by label, as they occur in the data or as the source named them."""
         return None if self.targets.classes is None else list(self.targets.classes)
+
+    @property
+    def tokenizer(self) -> Tokenizer | None:
+        """What cuts the one text that samples are, or are stretches of; None where they are something else."""
+        steps = [one for one in self.transforms if isinstance(one, Tokens)]
+        return steps[0].tokenizer if len(steps) == 1 and self.only and self.only.text == self.only.names else None
 
     @property
     def libraries(self) -> list[str]:
@@ -244,6 +256,7 @@ class Pipeline:
             "features": features_to_json(self.features),
             "steps": [{"kind": transform.kind, **transform.to_dict()} for transform in self.transforms],
             "targets": self.targets.to_dict(),
+            "context": self.context,
         }
 
     @classmethod
@@ -255,7 +268,8 @@ class Pipeline:
             transforms = [KINDS[fitted["kind"]].from_dict(fitted) for fitted in state["steps"]]
             features, targets = features_from_json(state["features"]), Targets.from_dict(state["targets"])
             decoder = decoder_of(state["decoder"], features)
-            made = cls(features, transforms, targets, checked(DType, state["dtype"]), decoder)
+            context = checked(int | None, state.get("context"))
+            made = cls(features, transforms, targets, checked(DType, state["dtype"]), decoder, context)
             made._try_on_nothing()
         except (LookupError, TypeError, ValueError, AttributeError, MemoryError) as error:
             raise DataError(f"the pipeline is not what this version writes: {one_line(error)}") from error

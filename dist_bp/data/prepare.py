@@ -25,11 +25,14 @@ from dist_bp.data.preprocess.base import Preprocessor
 from dist_bp.data.preprocess.impute import Impute
 from dist_bp.data.samples import RaggedArray
 from dist_bp.data.sources.base import Dataset, Source
+from dist_bp.data.sources.lines import table_of
 from dist_bp.data.split import Split, split_indices
 from dist_bp.data.storing import write_fields
 from dist_bp.data.target_transform import TransformName, check_domain
 from dist_bp.data.targets import learn_targets
 from dist_bp.data.task import TaskHint, infer_task
+from dist_bp.data.text.long import LongText
+from dist_bp.data.text.preparing import Made, prepare_text
 from dist_bp.data.unseen import Unseen
 from dist_bp.data.weights import check_some
 from dist_bp.errors import CapacityError, DataError
@@ -118,20 +121,28 @@ def prepare(
                 return prepared
             dataset = opened.load()
             raw = dataset.samples.inputs
-            with decoded(dataset, preprocessors, directory / f"{home.name}.pixels", decoding) as (
-                dataset,
-                decoder,
-                steps,
-            ):
-                parts, pipeline = _fit(dataset, split, steps, seed, dtype, task, transform, by_position, decoder)
-                aside = directory / f"{home.name}.partial"
-                notes = [*dataset.notes, *_write(aside, parts, pipeline)]
-                if decoder and isinstance(raw, ImageFiles):
-                    raw = example_files(raw, decoder, ROWS)
-                write_example(aside, raw)
-                splits = {name: len(part.rows) for name, part in parts.items()}
-                write_records(aside, digest, opened.digest, pipeline, dataset.test is not None, splits, notes)
-                _publish(aside, home)
+            aside = directory / f"{home.name}.partial"
+            shutil.rmtree(aside, ignore_errors=True)
+            aside.mkdir()
+            if isinstance(raw, LongText):
+                made = prepare_text(aside, dataset, split, preprocessors, dtype)
+                raw = table_of(raw.first_lines(ROWS))
+            else:
+                with decoded(dataset, preprocessors, directory / f"{home.name}.pixels", decoding) as (
+                    dataset,
+                    decoder,
+                    steps,
+                ):
+                    parts, pipeline = _fit(dataset, split, steps, seed, dtype, task, transform, by_position, decoder)
+                    notes = [*dataset.notes, *_write(aside, parts, pipeline)]
+                    if decoder and isinstance(raw, ImageFiles):
+                        raw = example_files(raw, decoder, ROWS)
+                made = Made(pipeline, {name: len(part.rows) for name, part in parts.items()}, notes)
+            write_example(aside, raw)
+            write_records(
+                aside, digest, opened.digest, made.pipeline, dataset.test is not None, made.splits, made.notes
+            )
+            _publish(aside, home)
     except Timeout as error:
         raise DataError(
             f"data.prepared: another process has been preparing this data in {str(directory)!r} for "
@@ -208,8 +219,6 @@ def taken(targets: Array | RaggedArray, rows: Array) -> Array | RaggedArray:
 def _write(directory: Path, parts: Parts, pipeline: Pipeline) -> list[str]:
     """Writes the arrays of all splits, a block of rows at a time; a line for each with categories that training has
     not seen."""
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir()
     needed = sum(_bytes(part, pipeline) for part in parts.values())
     free = shutil.disk_usage(directory).free
     if needed > free:

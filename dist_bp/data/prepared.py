@@ -12,6 +12,7 @@ from dist_bp.data.inputs import Raw
 from dist_bp.data.pipeline import Pipeline
 from dist_bp.data.samples import SampleStore
 from dist_bp.data.storing import mapped, open_fields
+from dist_bp.data.text.long import stretches
 from dist_bp.errors import DataError
 from dist_bp.signals import Field, Spec
 from dist_bp.types import DType, Shape, Task
@@ -19,6 +20,8 @@ from dist_bp.types import DType, Shape, Task
 FORMAT = 5
 SCHEMA, PIPELINE = "schema.json", "pipeline.json"
 INPUTS, TARGETS, WEIGHTS = "inputs", "targets", "weights"
+TOKENS = "tokens.npy"
+"""All of a split of one long text."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,8 @@ class Prepared:
         """
         self.splits[name]
         folder = self.directory / name
+        if self.pipeline.context is not None:
+            return stretches(mapped(folder / TOKENS), self.pipeline.context)
         inputs = open_fields(folder / INPUTS, self.schema.inputs, self.pipeline.tables)
         weights = folder / f"{WEIGHTS}.npy"
         return SampleStore(

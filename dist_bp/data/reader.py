@@ -14,6 +14,7 @@ from dist_bp.data.formats import ARRAYS, SUFFIXES, TABLES, format_of
 from dist_bp.data.images.given import FILE, decoded_images, image_rows, labelled_rows
 from dist_bp.data.inputs import ONLY, by_name, part_of, row_at, samples_of
 from dist_bp.data.pipeline import Pipeline
+from dist_bp.data.samples import SampleStore
 from dist_bp.data.sources.arrays import read_npy
 from dist_bp.data.sources.base import Samples, Source
 from dist_bp.data.sources.csv import CsvSource
@@ -24,6 +25,7 @@ from dist_bp.data.sources.npy import NpySource
 from dist_bp.data.sources.npz import NpzSource
 from dist_bp.data.sources.parquet import ParquetSource
 from dist_bp.data.sources.table import TableSource
+from dist_bp.data.sources.text import TextSource
 from dist_bp.data.tables.base import BLOCK_CELLS, TableFile
 from dist_bp.data.tables.column import Column, without
 from dist_bp.data.tables.csv import CsvFile, CsvForm, suffix_of
@@ -32,6 +34,7 @@ from dist_bp.data.tables.kinds import Kind
 from dist_bp.data.tables.parquet import ParquetFile
 from dist_bp.data.tables.rows import Rows, rows_of
 from dist_bp.data.text.given import NAME, labelled_line_rows, line_rows, text_column
+from dist_bp.data.text.long import LongText, stretches, tokens_of
 from dist_bp.errors import ConfigError, DataError, UserError
 from dist_bp.foreign import NOT_ITS_TAG
 from dist_bp.types import Array
@@ -45,6 +48,7 @@ KINDS: dict[Any, str] = {
     ParquetSource: "parquet",
     JsonLinesSource: "json_lines",
     LinesSource: "lines",
+    TextSource: "lines",
     NpySource: "npy",
     NpzSource: "npz",
     IdxSource: "idx",
@@ -97,6 +101,16 @@ class Reader:
         if self._pipeline.decoder and not self._lists_samples(path):
             return labelled_rows(self._pipeline, path)
         return self._blocks(path, labels, True, target or self._pipeline.targets.column)
+
+    def stretches(self, path: str) -> SampleStore:
+        """A long text for a language model, with the tokens that follow each other; raises DataError."""
+        tokenizer, context = self._pipeline.tokenizer, self._pipeline.context
+        assert tokenizer
+        assert context
+        tokens = tokens_of(LongText(path, self._form.encoding, context), tokenizer)
+        if len(tokens) < 2:
+            raise DataError(f"data file {path!r} holds less than two tokens")
+        return stretches(tokens, context)
 
     def _lists_samples(self, path: str) -> bool:
         """Whether a file for a model of images holds them as arrays, or names them."""
@@ -246,6 +260,8 @@ def _form(source: Source | None, options: Sequence[str]) -> CsvForm:
     """How a text file is written: as that of the source, but for `options`. Raises UserError."""
     names = [field.name for field in fields(CsvForm)]
     form = CsvForm(**{name: getattr(source, name) for name in names}) if isinstance(source, CsvSource) else CsvForm()
+    if isinstance(source, LinesSource | TextSource):
+        form = CsvForm(encoding=source.encoding)
     given: dict[str, Any] = {}
     for option in options:
         name, equals, value = option.partition("=")

@@ -53,6 +53,11 @@ class RaggedArray:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
+    @property
+    def dtype(self) -> Any:
+        """Of batches: whole numbers, which may be kept in less, are int64."""
+        return np.dtype(np.int64) if self.values.dtype.kind in "iu" else self.values.dtype
+
     def lengths(self, rows: Array) -> Array:
         """Of the samples at indices `rows`."""
         lengths: Array = self.offsets[rows + 1] - self.offsets[rows]
@@ -175,7 +180,7 @@ class Gatherer:
         shape = (len(rows), longest, *stored.values.shape[1:])
         size, memory = math.prod(shape), self._memory.get(path)
         if memory is None or len(memory) < size:
-            memory = self._memory[path] = np.empty(size, stored.values.dtype)
+            memory = self._memory[path] = np.empty(size, stored.dtype)
         return fill(stored, rows, memory[:size].reshape(shape))
 
 
@@ -201,7 +206,7 @@ def block(stored: Stored, first: int, last: int) -> Signal:
     if isinstance(stored, RaggedArray):
         rows = np.arange(first, last)
         shape = (len(rows), padded(stored.lengths(rows)), *stored.values.shape[1:])
-        return fill(stored, rows, np.empty(shape, stored.values.dtype))
+        return fill(stored, rows, np.empty(shape, stored.dtype))
     if isinstance(stored, Coded):
         return stored.decoded(first, last)
     return np.ascontiguousarray(stored[first:last])

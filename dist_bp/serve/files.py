@@ -46,6 +46,9 @@ def evaluate_file(
     count, weighted = 0, False
     current: list[Rows] = []
     reader, unseen = reader_of(saved, csv), Unseen()
+    if saved.pipeline.context is not None:
+        samples = reader.stretches(path)
+        return len(samples), saved.evaluate_prepared(samples, saved.loss)
 
     def parts() -> Iterator[Samples]:
         nonlocal count, weighted

@@ -37,7 +37,7 @@ class LibraryTokens(Tokenizer):
             known = self._library.get_vocab(with_added_tokens=True)
         if not known or min(known.values()) < 0 or max(known.values()) >= MOST_TOKENS:
             raise ValueError("it has no tokens, or numbers for them that are too large")
-        names: list[str] = [""] * (max(known.values()) + 1)
+        names = [f"<{number}>" for number in range(max(known.values()) + 1)]
         for name, number in known.items():
             names[number] = name
         found = [known[name] for name in self._unknown_names(content) if name in known]

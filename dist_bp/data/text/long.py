@@ -1,0 +1,83 @@
+"""A long text, a part at a time, and the stretches of its tokens that a language model learns from."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dist_bp.data.samples import RaggedArray, SampleStore
+from dist_bp.data.storing import ArrayFile
+from dist_bp.data.text.counts import TokenCounts
+from dist_bp.data.text.reading import text_blocks, text_lines
+from dist_bp.data.text.tokenizer import Tokenizer
+from dist_bp.errors import DataError
+from dist_bp.types import Array
+
+
+@dataclass(frozen=True)
+class LongText:
+    """A file that is one text, of which samples are stretches of `context` tokens."""
+
+    path: str
+    encoding: str
+    context: int
+
+    def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[str]:
+        """The text from character `start` to `stop`, in parts; raises DataError."""
+        place = 0
+        for block in text_blocks(self.path, self.encoding):
+            first, last = max(start - place, 0), None if stop is None else max(stop - place, 0)
+            if part := block[first:last]:
+                yield part
+            place += len(block)
+            if stop is not None and place >= stop:
+                return
+
+    def characters(self) -> int:
+        return sum(map(len, self.blocks()))
+
+    def first_lines(self, count: int) -> list[str]:
+        """Lines with something in them."""
+        return list(islice((line for line in text_lines(self.path, self.encoding) if line.strip()), count))
+
+
+def write_tokens(path: Path, parts: Iterator[str], tokenizer: Tokenizer) -> TokenCounts:
+    """All tokens of a text in a file of the smallest type that holds them, so that it may be larger than memory."""
+    dtype = np.uint16 if len(tokenizer.tokens) <= 2**16 else np.int32
+    counts = TokenCounts(texts=1)
+    with ArrayFile(path) as file:
+        for part in parts:
+            tokens = tokenizer.encode([part]).values
+            counts.unknown += int((tokens == tokenizer.unknown).sum())
+            counts.tokens += len(tokens)
+            file.append(tokens.astype(dtype))
+    return counts
+
+
+def stretches(tokens: Array, context: int) -> SampleStore:
+    """Samples that share one array: `context` tokens one behind the other, and as targets the tokens that follow each.
+
+    The last sample is what is left. Raises ValueError for less than two tokens.
+    """
+    if len(tokens) < 2:
+        raise ValueError("a text of less than two tokens")
+    last = len(tokens) - 1
+    offsets = np.append(np.arange(0, last, context), last)
+    return SampleStore(RaggedArray(tokens[:-1], offsets), RaggedArray(tokens[1:], offsets))
+
+
+def samples_in_text(name: str, counts: TokenCounts, context: int) -> int:
+    """How many stretches there are. Raises DataError where there are none."""
+    if counts.tokens < 2:
+        raise DataError(f"the {name} split of the text has less than two tokens: give a longer one (data.split)")
+    return -(-(counts.tokens - 1) // context)
+
+
+def tokens_of(text: LongText, tokenizer: Tokenizer) -> Array:
+    """All tokens of a text; raises DataError."""
+    parts: list[Any] = [tokenizer.encode([part]).values for part in text.blocks()]
+    tokens: Array = np.concatenate([np.empty(0, np.int64), *parts])
+    return tokens
