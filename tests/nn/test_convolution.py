@@ -14,7 +14,9 @@ from dist_bp.nn.layers.conv1d import Conv1d
 from dist_bp.nn.layers.conv2d import Conv2d
 from dist_bp.nn.layers.convolution import convolution
 from dist_bp.nn.layers.group_norm import GroupNorm
+from dist_bp.nn.layers.im2col import Im2col
 from dist_bp.nn.layers.max_pool import MaxPool
+from dist_bp.nn.layers.mec import Mec
 from dist_bp.nn.layers.windows import Windows
 from dist_bp.nn.layers.winograd import Winograd
 from dist_bp.types import Array
@@ -77,19 +79,24 @@ def test_images(channels: int, options: dict[str, Any], monkeypatch: pytest.Monk
     np.testing.assert_allclose(net.step(x).outputs, expected, rtol=1e-12, atol=1e-12)
     assert check_gradients([Conv2d(4, **options, activation="tanh")], x[:2]) < 1e-6
     whole = net.step(x)
-    monkeypatch.setattr("dist_bp.nn.layers.im2col.BLOCK_BYTES", 700)  # a few windows
+    for way in ("im2col", "mec"):
+        monkeypatch.setattr(f"dist_bp.nn.layers.{way}.BLOCK_BYTES", 700)  # a few windows
     parts = net.step(x)
     np.testing.assert_allclose(parts.outputs, whole.outputs, rtol=1e-12)
     np.testing.assert_allclose(parts.grads, whole.grads, rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(parts.dx, whole.dx, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize("least", [2, 99], ids=["winograd", "mec"])
 @pytest.mark.parametrize("padding", ["same", "valid", 2, [0, 1]])
 @pytest.mark.parametrize("shape", [(6, 5), (7, 8), (3, 4)])
-def test_winograd(shape: tuple[int, int], padding: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_windows_next_to_each_other(
+    shape: tuple[int, int], padding: Any, least: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Even and odd numbers of windows, one image a block, against the sums written out."""
-    monkeypatch.setattr("dist_bp.nn.layers.convolution.LEAST_CHANNELS", 2)
+    monkeypatch.setattr("dist_bp.nn.layers.convolution.LEAST_CHANNELS", least)
     monkeypatch.setattr("dist_bp.nn.layers.winograd.BLOCK_BYTES", 1)
+    monkeypatch.setattr("dist_bp.nn.layers.mec.BLOCK_BYTES", 1)
     layer, x = Conv2d(3, 3, padding=padding), normal((2, *shape, 2))
     net = Net([layer], x.shape[1:])
     expected = written_out(layer, x, net.params["0"]["weight"], net.params["0"]["bias"])
@@ -97,17 +104,23 @@ def test_winograd(shape: tuple[int, int], padding: Any, monkeypatch: pytest.Monk
     assert check_gradients([Conv2d(3, 3, padding=padding, activation="tanh")], x) < 1e-6
 
 
-def test_winograd_in_float32() -> None:
-    """Against im2col, for the channels that choose it; also where the last block has fewer images."""
-    x, windows = normal((70, 9, 8, 16), dtype="float32"), Windows.over((9, 8), (3, 3), (1, 1), (1, 1), "same")
-    assert isinstance(convolution(windows, 16, 24, 1), Winograd)
-    net = Net([Conv2d(24, 3, activation="relu")], x.shape[1:], "float32")
-    fast = net.step(x)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dist_bp.nn.layers.convolution.LEAST_CHANNELS", 99)
-        plain = net.step(x)
-    for one, other in ((fast.outputs, plain.outputs), (fast.grads, plain.grads)):
-        np.testing.assert_allclose(one, other, rtol=0, atol=1e-5 * float(np.abs(other).max()))
+@pytest.mark.parametrize(("channels", "kind"), [(32, Winograd), (16, Mec)])
+def test_float32_and_blocks_of_unequal_size(channels: int, kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against im2col, for the channels that choose something else; the first layer needs no gradient of its input."""
+    x, windows = normal((70, 9, 8, channels), dtype="float32"), Windows.over((9, 8), (3, 3), (1, 1), (1, 1), "same")
+    assert isinstance(convolution(windows, channels, 40, 1), kind)
+    for needs_input_grad in (True, False):
+        net = Net([Conv2d(40, 3, activation="relu")], x.shape[1:], "float32", needs_input_grad)
+        fast = net.step(x)
+        with monkeypatch.context() as patch:
+            patch.setattr("dist_bp.nn.layers.convolving.convolution", Im2col)
+            plain = net.step(x)
+        pairs = [(fast.outputs, plain.outputs), (fast.grads, plain.grads)]
+        if fast.dx is not None and plain.dx is not None:
+            pairs.append((fast.dx, plain.dx))
+        assert len(pairs) == 2 + needs_input_grad
+        for one, other in pairs:
+            np.testing.assert_allclose(one, other, rtol=0, atol=1e-5 * float(np.abs(other).max()))
 
 
 def test_a_block_of_convolution_allocates_nothing_again() -> None:

@@ -6,11 +6,12 @@ from typing import Protocol
 from dist_bp.nn.context import Context
 from dist_bp.nn.gradients import Gradients
 from dist_bp.nn.layers.im2col import Im2col
+from dist_bp.nn.layers.mec import Mec
 from dist_bp.nn.layers.windows import Windows
 from dist_bp.nn.layers.winograd import Winograd
 from dist_bp.types import Array
 
-LEAST_CHANNELS = 8
+LEAST_CHANNELS = 32
 """From so many channels and filters on, Winograd's products save more than its additions cost."""
 
 
@@ -37,7 +38,7 @@ class Convolution(Protocol):
 def convolution(windows: Windows, channels: int, filters: int, groups: int) -> Convolution:
     """A pure function of the layer's shapes: whoever computes a sample, and with however many others, does it the same
     way. Results are equal up to rounding, as products of another size may be summed in another order."""
-    adjacent = windows.stride == windows.dilation == (1, 1)
-    if windows.size == (3, 3) and adjacent and groups == 1 and min(channels, filters) >= LEAST_CHANNELS:
-        return Winograd(windows, channels, filters)
+    if groups == 1 and channels > 1 and Mec.takes(windows):
+        many = min(channels, filters) >= LEAST_CHANNELS
+        return (Winograd if many and windows.size == (3, 3) else Mec)(windows, channels, filters)
     return Im2col(windows, channels, filters, groups)
