@@ -75,7 +75,10 @@ def one_field(spec: Spec, who: str, kind: str = "float", ragged: bool = True) ->
         words, remedy = WANTED[kind]
         raise ShapeError(f"{who} takes {words}, its input is {spec}: {remedy}")
     if spec.ragged and not ragged:
-        raise ShapeError(f"{who} takes samples of one length, its input is {spec}")
+        raise ShapeError(
+            f"{who} takes samples of one length, its input is {spec}: give the samples one length, or keep to layers "
+            "that take each position by itself, such as dense"
+        )
     return spec
 
 

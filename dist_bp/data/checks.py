@@ -16,9 +16,13 @@ from dist_bp.data.sources.base import Dataset, Samples
 from dist_bp.data.targets import target_array
 from dist_bp.data.weights import weight_array
 from dist_bp.errors import DataError
+from dist_bp.messages import plural
 from dist_bp.types import Array, DType
 
-NO_INPUT_IS_RAGGED = "the targets are ragged and no input is: each must have the same number of them"
+NO_INPUT_IS_RAGGED = (
+    "the targets have different lengths, and no input has: give a target for each position of the inputs, or one for "
+    "each sample"
+)
 
 
 class Problems:
@@ -113,7 +117,9 @@ def check_aligned(inputs: Inputs, targets: RaggedArray) -> None:
     name, own = next(iter(ragged.items()))
     row = int(np.argmax(own != lengths))
     what = f"the input {name!r}" if name else "the input"
-    raise DataError(f"{row_at(row)} has {lengths[row]} targets, but {own[row]} positions of {what}")
+    raise DataError(
+        f"{row_at(row)} has {plural(int(lengths[row]), 'target')}, but {plural(int(own[row]), 'position')} of {what}"
+    )
 
 
 def _check_finite(array: Array | RaggedArray, name: str, form: Part, allow_missing: bool) -> None:

@@ -205,7 +205,7 @@ def _fit(
             parts[name] = Part.of(one, np.arange(len(one.inputs)), coder.encode(one.targets))
     for name, part in parts.items():
         with problems.collected():
-            check_some(part.weights, f"the {name} split")
+            check_some(part.weights, name)
     problems.check()
     pipeline = Pipeline.fit(preprocessors, dataset.features, main.inputs, indices["train"], coder, dtype, decoder)
     return parts, pipeline

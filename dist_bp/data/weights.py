@@ -26,11 +26,15 @@ def weight_array(raw: Any, samples: int, dtype: DType) -> Array:
     wrong = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
     if len(wrong):
         value, where = array[wrong[0]].item(), row_at(int(wrong[0]))
-        raise DataError(f"the weight {value!r} in {where} must be a finite number that is not negative")
+        reason = f"is too large for {dtype}" if np.isfinite(value) and value > 0 else "is none: give a number from 0 on"
+        raise DataError(f"the weight {value!r} in {where} {reason}")
     return weights
 
 
-def check_some(weights: Array | None, what: str) -> None:
-    """Raises DataError where all weights are 0."""
+def check_some(weights: Array | None, split: str) -> None:
+    """Raises DataError where all weights of a split are 0."""
     if weights is not None and not weights.any():
-        raise DataError(f"all weights of {what} are 0: nothing of it counts")
+        raise DataError(
+            f"all weights of the {split} split are 0 in {weights.dtype}: give some of its samples weight, or draw "
+            "other splits (seed, data.split)"
+        )

@@ -10,6 +10,7 @@ from tests.commands import run_here
 RESHAPE = "bring them there with {type: reshape}"
 RANDOM = np.random.default_rng(0)
 SAMPLES, ROWS = 30, RANDOM.normal(size=(30, 5))
+CLASSES = np.arange(SAMPLES) % 3
 DATA = {
     "rows": ("{type: npz, path: data.npz}", {"x": ROWS}),
     "images": ("{type: npz, path: data.npz}", {"x": RANDOM.normal(size=(30, 8, 8, 1))}),
@@ -20,6 +21,15 @@ DATA = {
         {"x": RANDOM.integers(0, 9, (30, 5))},
     ),
     "named": ("{type: npz, path: data.npz, inputs: {a: x, b: x}}", {"x": ROWS}),
+    "two widths": ("{type: npz, path: data.npz, inputs: {a: x, b: z}}", {"x": ROWS, "z": ROWS[:, :2]}),
+    "a class for each of 6": (
+        "{type: npz, path: data.npz}",
+        {"x": RANDOM.normal(size=(30, 7, 3)), "y": (CLASSES[:, np.newaxis] + np.arange(6)) % 3},
+    ),
+    "numbers for each of 6": (
+        "{type: npz, path: data.npz}, task: regression",
+        {"x": RANDOM.normal(size=(30, 7, 3)), "y": RANDOM.normal(size=(30, 6, 2))},
+    ),
 }
 MISFITS = {
     "a kernel larger than the image": (
@@ -85,7 +95,10 @@ MISFITS = {
     "samples of different lengths": (
         "ragged",
         "[{type: dense, units: 4}, flatten, {type: dense, units: 3}]",
-        ["layer 1: flatten takes samples of one length, its input is any x 4"],
+        [
+            "layer 1: flatten takes samples of one length, its input is any x 4: give the samples one length, or keep "
+            "to layers that take each position by itself"
+        ],
     ),
     "samples of different lengths into a norm over samples": (
         "ragged",
@@ -125,7 +138,38 @@ MISFITS = {
     "one input into branches": (
         "rows",
         "[{type: branches, inputs: {a: [], b: []}}, {type: dense, units: 3}]",
-        ["layer 0: branches takes several named inputs, here is one, 5"],
+        ["layer 0: branches takes several named inputs, here is one, 5: put its layers without branches"],
+    ),
+    "branches that cannot be added": (
+        "two widths",
+        "[{type: branches, inputs: {a: [], b: []}, merge: add}, {type: dense, units: 3}]",
+        ["cannot be merged by add, a 5, b 2: end all in one shape, or use merge: concat"],
+    ),
+    "branches of other axes": (
+        "two widths",
+        "[{type: branches, inputs: {a: [{type: reshape, shape: [5, 1]}], b: []}}, {type: dense, units: 3}]",
+        ["cannot be merged by concat, a 5 x 1, b 2: end all in {type: flatten}"],
+    ),
+    "targets of other positions": (
+        "a class for each of 6",
+        "[{type: dense, units: 3}]",
+        [
+            "cross_entropy: a target has 6 positions, and the last layer gives 7 x 3, 7 positions: targets and outputs "
+            "must have as many"
+        ],
+    ),
+    "an output where one for each position is wanted": (
+        "a class for each of 6",
+        "[flatten, {type: dense, units: 3}]",
+        [
+            "cross_entropy: a target has 6 positions, and the last layer gives 3 for a whole sample: keep to layers "
+            "that take each position by itself, or end in {type: reshape, shape: [6, 3]}"
+        ],
+    ),
+    "numbers of other positions": (
+        "numbers for each of 6",
+        "[{type: dense, units: 2}]",
+        ["mse: a target has 6 positions, and the last layer gives 7 x 2, 7 positions"],
     ),
     "a residual of two shapes": (
         "images",
@@ -188,10 +232,11 @@ def train(data: str, layers: str, command: str = "train") -> tuple[int, list[str
     """Exit code and lines of errors."""
     source, arrays = DATA[data]
     if command == "train":
-        np.savez("data.npz", y=np.arange(SAMPLES) % 3, **arrays)
+        np.savez("data.npz", **{"y": CLASSES, **arrays})
     Path("job.yaml").write_text(
         f"name: misfit\ndata: {{source: {source}}}\nmodel:\n  layers: {layers}\n"
-        "loss: cross_entropy\ntrain: {optimizer: sgd, epochs: 1, batch_size: 8}\nscaling: {num_workers: 0}\n"
+        f"loss: {'mse' if 'regression' in source else 'cross_entropy'}\n"
+        "train: {optimizer: sgd, epochs: 1, batch_size: 8}\nscaling: {num_workers: 0}\n"
     )
     ended = run_here(command, "job.yaml")
     return ended.returncode, ended.stderr.splitlines()

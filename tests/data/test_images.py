@@ -253,6 +253,9 @@ def test_an_image_that_is_too_small_to_crop_is_not_skipped() -> None:
 @pytest.mark.parametrize(("files", "lines"), [
     ((), ["the folder 'pets' was not found (looked in {here})"]),
     (("pets/a.png",), ["the folder 'pets' has no folders in it: put the images of each class into one of its name"]),
+    (("pets/cat/0.png", "pets/d\udcffg/0.png"), [
+        "the folder 'd\\udcffg' of 'pets' has a name that is no text: rename it"
+    ]),
     (("pets/cat/0.png", "pets/dog/a.txt", "pets/emu/"), [
         f"the class {name!r} of 'pets' has no images (.png, .jpg, .jpeg, .bmp, .gif, .webp): remove it"
         for name in ("dog", "emu")
@@ -444,8 +447,8 @@ def test_arrays_are_images_where_a_step_asks_for_them() -> None:
 @pytest.mark.parametrize(("arrays", "line"), [
     ({"y": np.arange(20) % 2}, "there are 30 inputs but 20 targets"),
     ({"y": np.arange(30) % 2, "w": np.ones(20)}, "there are 30 inputs but 20 weights"),
-    ({"y": np.arange(50) % 2, "y_lengths": np.repeat([2, 1], [20, 10])}, "the targets are ragged and no input is: each "
-     "must have the same number of them"),
+    ({"y": np.arange(50) % 2, "y_lengths": np.repeat([2, 1], [20, 10])}, "the targets have different lengths, and no "
+     "input has: give a target for each position of the inputs, or one for each sample"),
 ])  # fmt: skip
 def test_arrays_of_other_lengths_than_their_images(arrays: dict[str, np.ndarray], line: str) -> None:
     np.savez("d.npz", x=np.zeros((30, 4, 4), np.uint8), **arrays)  # type: ignore[arg-type]

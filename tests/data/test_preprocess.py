@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 import dist_bp.data.inputs
 from dist_bp.data import Features, Pipeline, Preprocessor
 from dist_bp.data.conform import conform
+from dist_bp.data.preprocess.categories import CategoriesStep as Categories
 from dist_bp.data.preprocess.impute import Impute
 from dist_bp.data.preprocess.min_max import MinMax
 from dist_bp.data.preprocess.one_hot import OneHot
@@ -209,8 +210,11 @@ def test_wrong_columns_are_named_all_at_once_with_a_guess() -> None:
     problems = error(lambda: fit(frame, *steps, features=features))
     assert len(problems) == 4
     assert "did you mean 'height'?" in problems[0]
-    assert "'town' holds categories" in problems[1]
+    assert "'town' holds categories, not numbers: leave it out of columns" in problems[1]
     assert "data.source.categorical" in problems[2]
+    assert "'town' holds categories, not numbers: use strategy: most_frequent" in problems[3]
+    (coded,) = error(lambda: fit(frame, Categories(), Standardize(("town",)), features=features))
+    assert "'town' holds categories, not numbers" in coded
     images = np.zeros((3, 2, 2))
     assert "columns cannot be chosen" in error(lambda: fit(images, Standardize(("0",))))[0]
 

@@ -128,7 +128,11 @@ RAGGED_WORDS = Field((), "int", True, 9)
         ([Dense(3)], {"a": Field((2,)), "b": Field((2,))}, "dense takes one input, here are 2 .a, b.: .*branches"),
         ([Branches({"a": []})], Field((2,)), "branches takes several named inputs, here is one"),
         ([Branches({"a": [], "c": []})], {"a": Field((2,)), "b": Field((2,))}, "no input 'c'.*'b' has no layers"),
-        ([Branches({"a": [], "b": []}, "add")], {"a": Field((2,)), "b": Field((3,))}, "merged by add: a 2, b 3"),
+        (
+            [Branches({"a": [], "b": []}, "add")],
+            {"a": Field((2,)), "b": Field((3,))},
+            "merged by add, a 2, b 3: end all in one",
+        ),
     ],
 )
 def test_misfits(layers: list[Layer], spec: Any, message: str) -> None:

@@ -177,7 +177,8 @@ def test_several_inputs_of_arrays(make_job: JobMaker) -> None:
         ({3: -1.0}, "the weight -1.0 in row 3"),
         ({5: np.nan}, "1 missing values, first in row 5"),
         ({4: np.inf}, "infinite value, first in row 4"),
-        (dict.fromkeys(range(ROWS), 0.0), "all weights of the train split are 0"),
+        ({6: 1e300}, r"the weight 1e\+300 in row 6 \(counted from 0\) is too large for float32"),
+        (dict.fromkeys(range(ROWS), 1e-300), "all weights of the train split are 0 in float32"),
     ],
 )
 def test_weights_that_are_none_are_refused(make_job: JobMaker, weights: dict[int, float], message: str) -> None:

@@ -54,6 +54,11 @@ def folders(path: str) -> list[str]:
         return sorted(entry.name for entry in entries if entry.is_dir() and not hidden(entry.name))
 
 
+def is_text(name: str) -> bool:
+    """Whether the name of a file is text, and not bytes of another encoding."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
+
+
 def hidden(name: str) -> bool:
     return name.startswith(".")
 

@@ -68,7 +68,7 @@ class Findings:
         common = self._shapes.most_common(NOTED)
         shown = [f"{count:,} of {described(shape)}, such as {self._examples[shape]}" for shape, count in common]
         if more := len(self._shapes) - len(common):
-            shown.append(f"{more:,} other sizes")
+            shown.append(plural(more, "other size"))
         (height, width, _), _ = common[0]
         remedies = []
         if len({shape[2] for shape in self._shapes}) > 1:

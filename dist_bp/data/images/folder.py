@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from dist_bp.data.formats import TABLES, format_of
-from dist_bp.data.images.files import folders, hidden, listing
+from dist_bp.data.images.files import folders, hidden, is_text, listing
 from dist_bp.errors import DataError
 from dist_bp.images.suffixes import SUFFIXES, is_image
 from dist_bp.messages import plural
@@ -49,6 +49,8 @@ def read_classes(path: str) -> ClassFolder:
         raise DataError(f"the folder {where!r} cannot be read: {error.strerror}") from error
     if not names:
         raise DataError(f"the folder {path!r} has no folders in it: put the images of each class into one of its name")
+    if strange := [name for name in names if not is_text(name)]:
+        raise DataError([f"the folder {name!r} of {path!r} has a name that is no text: rename it" for name in strange])
     empty = [name for name, some in zip(names, found, strict=True) if not some.images]
     if empty:
         suffixes = ", ".join(SUFFIXES)

@@ -53,6 +53,8 @@ class Preprocessor(Component):
     """
 
     name: ClassVar[str]
+    for_categories: ClassVar[str] = "leave it out of columns: {type: one_hot} or {type: categories} makes numbers of it"
+    """What to do instead with a column of categories."""
     columns: Columns = None
     input: str | None = None
 
@@ -70,11 +72,14 @@ class Preprocessor(Component):
             return []
         if len(part.shape) > 1:
             return [f"{self.label}: columns cannot be chosen where a sample has the shape {part.shape}"]
-        categories = [name for name in self.columns if name in form.texts]
-        unknown = [name for name in self.columns if name not in (*part.column_names, *form.texts)]
+        coded = [name for name, one in form.inputs.items() if one.unseen is not None]
+        categories = [name for name in self.columns if name in (*form.texts, *coded)]
+        unknown = [name for name in self.columns if name not in (*part.column_names, *categories)]
+        remedies = {name: ("categories", self.for_categories) for name in categories}
+        remedies |= {name: ("text", "leave it out of columns") for name in categories if name in form.written}
         return [f"{self.label}: there is no column {unknown_name(name, part.column_names)}" for name in unknown] + [
-            f"{self.label}: column {name!r} holds {'text' if name in form.written else 'categories'}, not numbers"
-            for name in categories
+            f"{self.label}: column {name!r} holds {what}, not numbers: {remedy}"
+            for name, (what, remedy) in remedies.items()
         ]
 
     def outlook(self, form: Form) -> Form:

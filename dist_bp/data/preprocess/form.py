@@ -124,11 +124,10 @@ class Form:
         if wanted is None:
             if len(numbers) == 1:
                 return numbers[0]
-            named = ", ".join(numbers or self.inputs)
             raise DataError(
-                f"there are several inputs, {named}: name the one that is meant with input"
+                f"there are several inputs, {', '.join(numbers)}: name the one that is meant with input"
                 if numbers
-                else f"there is no input of numbers, only of whole numbers: {named}"
+                else "there is no input of numbers, only of whole numbers that are no amounts: leave the step out"
             )
         found = ONLY if wanted == NUMBERS and ONLY in self.inputs else wanted
         if found not in self.inputs:

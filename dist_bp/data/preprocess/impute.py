@@ -78,6 +78,7 @@ class Impute(Preprocessor):
     """
 
     name = "impute"
+    for_categories = "use strategy: most_frequent, or strategy: constant with a text as its value"
     strategy: Annotated[
         Literal["mean", "median", "most_frequent", "constant"],
         Doc("Where the value comes from: the training split's column, or `value`."),

@@ -45,7 +45,9 @@ class Branches(Layer):
 
     def declare(self, spec: Spec) -> Declaration:
         if isinstance(spec, Field):
-            raise ShapeError(f"branches takes several named inputs, here is one, {spec}")
+            raise ShapeError(
+                f"branches takes several named inputs, here is one, {spec}: put its layers without branches"
+            )
         unknown, left = [n for n in self.branches if n not in spec], [n for n in spec if n not in self.branches]
         problems = [f"branches: there is no input {name!r}, only {', '.join(spec)}" for name in unknown]
         problems += [f"branches: the input {name!r} has no layers: add `{name}: []`" for name in left]
@@ -61,7 +63,10 @@ class Branches(Layer):
             raise ShapeError(f"branches: each must end in numbers of one length, they end in {shapes}")
         alike = {field.shape if self.merge == "add" else field.shape[:-1] for field in fields}
         if len(alike) > 1 or (self.merge == "concat" and not fields[0].shape):
-            raise ShapeError(f"branches: what they end in cannot be merged by {self.merge}: {shapes}")
+            remedy = (
+                "end all in one shape, or use merge: concat" if self.merge == "add" else "end all in {type: flatten}"
+            )
+            raise ShapeError(f"branches: what they end in cannot be merged by {self.merge}, {shapes}: {remedy}")
         first = fields[0].shape
         return Field(first if self.merge == "add" else (*first[:-1], sum(field.shape[-1] for field in fields)))
 

@@ -11,7 +11,7 @@ from dist_bp.errors import ShapeError
 from dist_bp.nn.context import Context
 from dist_bp.nn.losses.rows import rows_of
 from dist_bp.signals import Field, Signal
-from dist_bp.types import Array, Task
+from dist_bp.types import Array, Shape, Task
 
 
 class LossSum(NamedTuple):
@@ -86,6 +86,24 @@ def check_lengths(loss: str, output: Field, target: Field) -> None:
             f"{loss}: the targets are {target}, one for each position of samples of different lengths, and the last "
             f"layer gives {output} for a whole sample: keep to layers that take each position by itself"
         )
+
+
+def check_positions(loss: str, output: Field, wanted: Field) -> None:
+    """Raises ShapeError where a target has positions, as `wanted` says, and the outputs have not as many."""
+    positions, given = wanted.shape[:-1], output.shape[:-1]
+    if positions in ((), given):
+        return
+    found = f"{loss}: a target has {_counted(positions)}, and the last layer gives {output}"
+    if given:
+        raise ShapeError(f"{found}, {_counted(given)}: targets and outputs must have as many")
+    raise ShapeError(
+        f"{found} for a whole sample: keep to layers that take each position by itself, or end in {{type: reshape, "
+        f"shape: {[*wanted.shape]}}}"
+    )
+
+
+def _counted(positions: Shape) -> str:
+    return f"{' x '.join(map(str, positions))} position{'s' * (positions != (1,))}"
 
 
 def units(output: Field) -> str:

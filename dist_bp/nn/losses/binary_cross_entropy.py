@@ -7,7 +7,7 @@ import numpy as np
 from dist_bp.errors import ShapeError
 from dist_bp.nn.activations.sigmoid import small_power
 from dist_bp.nn.context import Context
-from dist_bp.nn.losses.base import Loss, check_lengths, flatten, units
+from dist_bp.nn.losses.base import Loss, check_lengths, check_positions, flatten, units
 from dist_bp.options import Doc, Positive
 from dist_bp.signals import Field
 from dist_bp.types import Array
@@ -32,6 +32,7 @@ class BinaryCrossEntropy(Loss):
             raise ShapeError(f"binary_cross_entropy needs 2 classes, the data has {target.count}: use cross_entropy")
         check_lengths(self.name, output, target)
         wanted = Field((*target.shape, 1) if target.count or not target.shape else target.shape, ragged=target.ragged)
+        check_positions(self.name, output, wanted)
         if output != wanted:
             raise ShapeError(
                 f"binary_cross_entropy needs a unit in the last layer for each label, {units(wanted)}, "

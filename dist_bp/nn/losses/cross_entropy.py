@@ -8,7 +8,7 @@ import numpy as np
 from dist_bp.errors import ConfigError, ShapeError
 from dist_bp.messages import plural
 from dist_bp.nn.context import Context
-from dist_bp.nn.losses.base import Loss, check_lengths, flatten, units
+from dist_bp.nn.losses.base import Loss, check_lengths, check_positions, flatten, units
 from dist_bp.options import Doc, Fraction, NonNegative
 from dist_bp.signals import Field
 from dist_bp.types import Array
@@ -58,8 +58,10 @@ class CrossEntropy(Loss):
         if classes is None:
             raise ShapeError("cross_entropy needs class labels, the targets are numbers: use mse, mae or huber")
         check_lengths(self.name, output, target)
+        wanted = target.shaped((*target.shape, classes))
+        check_positions(self.name, output, wanted)
         problems = []
-        if (output.shape, output.ragged) != ((*target.shape, classes), target.ragged):
+        if (output.shape, output.ragged) != (wanted.shape, wanted.ragged):
             problems.append(
                 f"cross_entropy over {plural(classes, 'class')} needs {plural(classes, 'unit')} in the last layer, "
                 f"it has {units(output)}{flatten(output, target)}"

@@ -6,7 +6,7 @@ import numpy as np
 
 from dist_bp.errors import ShapeError
 from dist_bp.nn.context import Context
-from dist_bp.nn.losses.base import Loss, check_lengths, flatten, units
+from dist_bp.nn.losses.base import Loss, check_lengths, check_positions, flatten, units
 from dist_bp.signals import Field
 from dist_bp.types import Array
 
@@ -22,6 +22,7 @@ class RegressionLoss(Loss):
             raise ShapeError(f"{self.name} needs numbers, the targets are {target.count} classes: use cross_entropy")
         check_lengths(self.name, output, target)
         wanted = target.shaped(target.shape or (1,))
+        check_positions(self.name, output, wanted)
         if output != wanted:
             raise ShapeError(
                 f"{self.name} needs as many units in the last layer as a target has numbers, "
