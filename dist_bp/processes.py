@@ -5,7 +5,7 @@ It imports nothing beyond the standard library: the warden, which uses it, must 
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -49,19 +49,19 @@ def state_of(process: Known) -> str | None:
 def name_of(pid: int) -> str | None:
     """The name of a process's program, or what it calls itself, in its first 15 characters."""
     try:
-        return Path(f"/proc/{pid}/comm").read_text().rstrip("\n")
+        return _read(pid, "comm").decode().rstrip("\n")
     except OSError:
         return None
 
 
-def descendants(root: int) -> set[int]:
-    """Ids of the processes below `root`."""
+def descendants(*roots: int) -> set[int]:
+    """Ids of the processes below `roots`."""
     children: dict[int, list[int]] = {}
-    for entry in _entries():
-        if fields := _stat(int(entry.name)):
-            children.setdefault(int(fields[1]), []).append(int(entry.name))
+    for pid in _pids():
+        if fields := _stat(pid):
+            children.setdefault(int(fields[1]), []).append(pid)
     found: set[int] = set()
-    queue = [root]
+    queue = [*roots]
     while queue:
         new = [pid for pid in children.get(queue.pop(), []) if pid not in found]
         found.update(new)
@@ -71,42 +71,48 @@ def descendants(root: int) -> set[int]:
 
 def mentioning(text: str, where: Literal["cmdline", "environ"] = "cmdline") -> set[int]:
     """Ids of the processes whose command line, or environment, holds `text`."""
-    found = set()
-    for entry in _entries():
+    wanted, found = text.encode(), set()
+    for pid in _pids():
         with contextlib.suppress(OSError):
-            if text.encode() in (entry / where).read_bytes():
-                found.add(int(entry.name))
+            if wanted in _read(pid, where):
+                found.add(pid)
     return found
 
 
 def logging_to(folder: Path) -> set[int]:
     """Ids of the processes whose standard output goes to a file in a folder or below it."""
     found = set()
-    for entry in _entries():
+    for pid in _pids():
         with contextlib.suppress(OSError):
-            if os.readlink(entry / "fd" / "1").startswith(f"{folder}/"):
-                found.add(int(entry.name))
+            if os.readlink(f"/proc/{pid}/fd/1").startswith(f"{folder}/"):
+                found.add(pid)
     return found
 
 
 def working_in(folder: Path, title: str) -> set[int]:
     """Ids of the processes with a name that begins with `title` that work in a folder or below it."""
     found = set()
-    for entry in _entries():
+    for pid in _pids():
         with contextlib.suppress(OSError):
-            named = (entry / "comm").read_text(errors="replace").startswith(title)
-            if named and Path(os.readlink(entry / "cwd")).is_relative_to(folder):
-                found.add(int(entry.name))
+            named = _read(pid, "comm").decode(errors="replace").startswith(title)
+            if named and Path(os.readlink(f"/proc/{pid}/cwd")).is_relative_to(folder):
+                found.add(pid)
     return found
 
 
-def _entries() -> Iterator[Path]:
-    return (entry for entry in Path("/proc").iterdir() if entry.name.isdecimal())
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
+
+
+def _read(pid: int, what: str) -> bytes:
+    """A file of a process, in bytes and without a `Path`: there are hundreds of them at each look."""
+    with open(f"/proc/{pid}/{what}", "rb", buffering=0) as file:
+        return file.readall()
 
 
 def _stat(pid: int) -> list[str] | None:
     """Fields 3 (state), 4 (parent), ... of proc(5)'s stat; the command before them may hold spaces and brackets."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        return _read(pid, "stat").rpartition(b")")[2].decode().split()
     except OSError:
         return None

@@ -142,9 +142,7 @@ class Guard:
         """Adds what the driver has started, while Ray starts, what the known processes have started, and what has
         a guarded folder in its command line, or its output there: Ray's first processes, should the driver die before
         the next look, and the workers of a raylet that has died."""
-        found: set[int] = set()
-        for root in (self._driver, *self._known) if self._looking else (*self._known,):
-            found |= descendants(root)
+        found = descendants(*([self._driver] if self._looking else []), *self._known)
         for folder in self._guarded:
             found |= mentioning(str(folder)) | logging_to(folder)
         self._known |= known(found - self._strangers)
