@@ -51,7 +51,7 @@ def test_two_workers_and_two_servers_on_ray(folder: Path) -> None:
     assert "next" in ended.stderr
     assert not [line for line in ended.stderr.splitlines() if "ray" in line.lower() or "INFO" in line]
     assert shared_memory_files() <= before
-    in_process = dist_bp("train", "job.yaml", "scaling.num_workers=0", "--json", "--quiet")
+    in_process = run_here("train", "job.yaml", "scaling.num_workers=0", "--json", "--quiet")
     assert in_process.stderr == ""
     local = json.loads(in_process.stdout)
     assert local["metrics"]["test_accuracy"] == pytest.approx(result["metrics"]["test_accuracy"], abs=0.04)

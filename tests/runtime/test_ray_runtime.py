@@ -104,7 +104,7 @@ def test_a_user_layer_that_fails_is_quoted(
 
 
 def test_a_hanging_worker_is_the_one_that_is_named(ray_cluster: Cluster, make_job: JobMaker) -> None:
-    layers = [{"type": "tests.runtime.layers:Sleeping", "seconds": 8}]
+    layers = [{"type": "tests.runtime.layers:Sleeping", "seconds": 4}]
     job = prepare_job(
         make_job(scaling={"num_workers": 2}, model={"layers": layers}, parameter_server={"timeout_seconds": 1})
     )

@@ -94,7 +94,7 @@ def test_after_its_end_it_is_silent(tmp_path: Path, start: Starter) -> None:
 def test_a_gcs_that_keeps_what_it_knows_may_come_back_in_time(
     tmp_path: Path, start: Starter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "RECONNECT_SECONDS", patience(3))
+    monkeypatch.setattr(watch, "RECONNECT_SECONDS", patience(1))
     looking = RayWatch(tmp_path / "ray")
     for _ in range(2):
         gcs = start("gcs_server", "--redis_address=127.0.0.1")
