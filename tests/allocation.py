@@ -14,10 +14,11 @@ def takes_less(nbytes: int, prepare: Callable[[], Callable[[], object]]) -> bool
 
 
 def peak_bytes(action: Callable[[], object]) -> int:
-    gc.collect()
+    gc.disable()  # what others have left would run its own ends meanwhile
     tracemalloc.start()
     try:
         action()
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
+        gc.enable()

@@ -117,7 +117,7 @@ def test_no_array_is_allocated_after_the_first_step(
             step(net, *batch)
         return partial(step, net, *batches[-1])
 
-    full, uneven = (most, groups_of(most, 8)), (most - 3, groups_of(most - 3, 8))
+    full, uneven = (most, groups_of(most, 64)), (most - 3, groups_of(most - 3, 64))
     # NumPy casts bool to float through blocks of this many elements, which are not what is looked for.
     usual = np.setbufsize(256)
     try:
