@@ -172,10 +172,10 @@ def build_plateau(config: JobConfig) -> optim.Plateau | None:
     return schedule.observer(monitor_mode(schedule.monitor))
 
 
-def build_batches(config: JobConfig, samples: int, workers: int, rank: int) -> data.Batches:
+def build_batches(config: JobConfig, samples: data.SampleStore, workers: int, rank: int) -> data.Batches:
     train = config.train
     return data.Batches(
-        samples=samples,
+        samples=len(samples),
         batch_size=train.batch_size,
         group_size=train.group_size,
         accumulate=train.accumulate,
@@ -183,4 +183,5 @@ def build_batches(config: JobConfig, samples: int, workers: int, rank: int) -> d
         rank=rank,
         seed=config.seed,
         shuffle=train.shuffle,
+        lengths=samples.lengths if train.group_by_length else None,
     )

@@ -53,6 +53,10 @@ class TrainConfig(Section):
     )
     accumulate: Count = Field(default=1, description="Batches whose gradients are averaged into one update.")
     shuffle: Flag = Field(default=True, description="A new order of the samples in each epoch.")
+    group_by_length: Flag = Field(
+        default=False,
+        description="Batches of samples of similar length, where these differ, so that less of a batch is padding.",
+    )
     optimizer: Optimizer = Field(description="The update rule.")
     schedule: Schedule = Field(default={"type": "constant"}, description="The learning rate over the steps.")
     clip_norm: Positive | None = Field(default=None, description="Largest norm of the whole gradient; null: no limit.")
@@ -60,3 +64,10 @@ class TrainConfig(Section):
         default=None, description="Largest size of a gradient's element; null: no limit."
     )
     stop: StopConfig = Field(default=StopConfig(), description="What ends training before the last epoch.")
+
+    @field_validator("group_by_length")
+    @classmethod
+    def _needs_shuffle(cls, group_by_length: bool, info: ValidationInfo) -> bool:
+        if group_by_length and not info.data.get("shuffle", True):
+            raise ValueError("puts samples in another order, which train.shuffle: false forbids: remove one of them")
+        return group_by_length

@@ -87,6 +87,13 @@ class SampleStore:
         return len(self.targets)
 
     @cached_property
+    def lengths(self) -> Array | None:
+        """How many positions each sample has, of the longest of its ragged inputs; None where there are none."""
+        fields = [*self.inputs.values()] if isinstance(self.inputs, Mapping) else [self.inputs]
+        found = [np.diff(field.offsets) for field in fields if isinstance(field, RaggedArray)]
+        return np.maximum.reduce(found) if found else None
+
+    @cached_property
     def is_plain(self) -> bool:
         """Whether all samples count alike."""
         return self.weights is None and not isinstance(self.targets, RaggedArray)

@@ -9,9 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dist_bp.data.samples import padded
 from dist_bp.groups import Group
 from dist_bp.types import Array
 
+WINDOW = 50
+"""Batches that share their samples where they are of similar length."""
 ORDER_STREAM = 1
 """Separates the random numbers of the epochs' orders from those of the split."""
 
@@ -31,6 +34,32 @@ def epoch_order(samples: int, seed: int, epoch: int, shuffle: bool = True) -> Ar
     return np.random.Generator(np.random.Philox(sequence)).permutation(samples)
 
 
+def by_length(order: Array, lengths: Array, batch: int, seed: int, epoch: int) -> Array:
+    """An epoch's order with samples of similar length in each batch of so many samples.
+
+    Within windows of `WINDOW` batches of the order samples are dealt out to batches by their `lengths` (samples,), and
+    the batches are shuffled; within a batch samples keep their order. What is left after the last whole batch is last.
+    """
+    made = order.copy()
+    sequence = np.random.SeedSequence(seed, spawn_key=(ORDER_STREAM, epoch, 0))
+    generator = np.random.Generator(np.random.Philox(sequence))
+    whole = len(order) // batch * batch
+    for start in range(0, whole, WINDOW * batch):
+        some = order[start : min(start + WINDOW * batch, whole)]
+        places = np.argsort(lengths[some], kind="stable").reshape(-1, batch)
+        places.sort(axis=1)
+        made[start : start + len(some)] = some[generator.permutation(places).reshape(-1)]
+    return made
+
+
+def padding_share(order: Array, lengths: Array, batch: int) -> float:
+    """The share of the positions of an epoch that are none of a sample, as each batch is padded to its longest."""
+    kept = lengths[order]
+    rows = [len(kept[start : start + batch]) for start in range(0, len(kept), batch)]
+    longest = [padded(kept[start : start + batch]) for start in range(0, len(kept), batch)]
+    return 1 - float(kept.sum()) / float(np.dot(rows, longest))
+
+
 def owned_groups(batch_rows: int, group_size: int, workers: int, rank: int) -> tuple[int, int]:
     """First and last (exclusive) of the groups of a global batch that belong to worker `rank`."""
     groups = _ceil(batch_rows, group_size)
@@ -47,6 +76,7 @@ class Batches:
 
     A step's global batch holds `accumulate * batch_size` samples, the last one of an epoch those that are left. The
     groups of a share are handed out in parts of at most ceil(batch_size / workers) rows, rounded up to whole groups.
+    With `lengths` (samples,) samples of a batch are of similar length, see `by_length`.
 
     Attributes: `steps_per_epoch`; `largest`, the most rows of any part; `accumulates`, whether a step can have more
     than one part.
@@ -62,6 +92,7 @@ class Batches:
         seed: int = 0,
         shuffle: bool = True,
         accumulate: int = 1,
+        lengths: Array | None = None,
     ) -> None:
         if min(samples, batch_size, group_size, workers, accumulate) < 1 or not 0 <= rank < workers:
             raise ValueError("samples, sizes and workers must be at least 1 and the rank below the workers")
@@ -69,6 +100,7 @@ class Batches:
         self._rank = rank
         self._seed = seed
         self._shuffle = shuffle
+        self._lengths = lengths
         self._stride = accumulate * batch_size
         self.steps_per_epoch = _ceil(samples, self._stride)
         part_groups = _ceil(_ceil(batch_size, workers), group_size)
@@ -101,12 +133,17 @@ class Batches:
         if step != self._step:
             epoch, batch = divmod(step, self.steps_per_epoch)
             if epoch != self._epoch:
-                self._order = epoch_order(self._samples, self._seed, epoch, self._shuffle)
+                self._order = self.order(epoch)
                 self._epoch = epoch
             base = batch * self._stride
             self._whole = self._order[base : base + self.rows(step)]
             self._step = step
         return self._whole
+
+    def order(self, epoch: int) -> Array:
+        """The samples of an epoch, batch by batch."""
+        order = epoch_order(self._samples, self._seed, epoch, self._shuffle)
+        return order if self._lengths is None else by_length(order, self._lengths, self._stride, self._seed, epoch)
 
     def _is_last(self, step: int) -> bool:
         return step % self.steps_per_epoch == self.steps_per_epoch - 1

@@ -98,14 +98,15 @@ def make_worker(plan: RunPlan, rank: int) -> Worker:
     config = plan.config
     model = build_model(config, prepared.schema)
     updater = build_updater(config, model)
+    samples = {name: prepared.split(name) for name in prepared.splits}
     return Worker(
         rank=rank,
         layout=arena_layout(config, model, updater, plan.placement, plan.node_of(rank)),
         model=model,
         loss=build_loss(config, class_counts(prepared)),
         metrics=build_metrics(config, prepared.pipeline.targets),
-        data={name: prepared.split(name) for name in prepared.splits},
-        batches=build_batches(config, prepared.splits["train"], plan.workers, rank),
+        data=samples,
+        batches=build_batches(config, samples["train"], plan.workers, rank),
         seed=config.seed,
         secret=plan.secret,
         # Longer than the servers wait, so that they are the first to tell which worker is silent.

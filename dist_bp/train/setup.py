@@ -12,7 +12,8 @@ from pydantic import BaseModel
 from dist_bp import build
 from dist_bp.checkpoint import Checkpoint, check_matches
 from dist_bp.config import JobConfig, monitor_mode, render, stored_config
-from dist_bp.data import Prepared
+from dist_bp.data import Prepared, epoch_order
+from dist_bp.data.shards import by_length, padding_share
 from dist_bp.errors import CheckpointError, ConfigError, ShapeError, UserError
 from dist_bp.images.decoding import Decoding
 from dist_bp.messages import at_most, plural
@@ -40,9 +41,12 @@ COURSE = (
     "train.group_size",
     "train.accumulate",
     "train.shuffle",
+    "train.group_by_length",
     "parameter_server.mode",
 )
 """Settings that a resumed run must share with its checkpoint."""
+WORTH = 0.05
+"""So much less padding is worth telling how it is had."""
 
 
 @dataclass(frozen=True)
@@ -87,11 +91,27 @@ class PreparedJob:
         split, notes = config.data.split, [*self.prepared.notes]
         if self.prepared.schema.own_test and split.test and "test" in split.model_fields_set:
             notes.append("data.split.test is ignored: the source has a test set of its own")
+        notes += self._padding
         fitting = build.build_schedule(config, self.total_steps).warmup_steps
         if fitting != warmup:
             steps = plural(self.total_steps, "step")
             notes.append(f"train.schedule.warmup_steps is {fitting}, not {warmup}: the job has {steps} in all")
         return notes
+
+    @property
+    def _padding(self) -> list[str]:
+        """A line on how much of a batch is padding, if any is."""
+        lengths, train = self.prepared.split("train").lengths, self.config.train
+        if lengths is None or lengths.min() == lengths.max():
+            return []
+        size, order = train.batch_size * train.accumulate, epoch_order(len(lengths), self.config.seed, 0, train.shuffle)
+        grouped = padding_share(by_length(order, lengths, size, self.config.seed, 0), lengths, size)
+        if train.group_by_length:
+            return [f"samples of similar length in each batch: {grouped:.0%} of all positions are padding"]
+        plain = padding_share(order, lengths, size)
+        remedy = f"; train.group_by_length: true makes it {grouped:.0%}"
+        helps = train.shuffle and plain - grouped > WORTH
+        return [f"{plain:.0%} of all positions are padding, as samples differ in length{remedy if helps else ''}"]
 
     @property
     def log_every(self) -> int:

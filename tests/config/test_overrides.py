@@ -107,7 +107,7 @@ def test_an_override_of_one_alias_leaves_the_other(file):
 PROBLEMS = {
     "train.epochs=0": "must be at least 1, got 0",
     "train.epoch=2": "unknown key 'epoch': did you mean 'epochs'? (allowed: epochs, batch_size, group_size, "
-    "accumulate, shuffle, optimizer, schedule, clip_norm, clip_value, stop)",
+    "accumulate, shuffle, group_by_length, optimizer, schedule, clip_norm, clip_value, stop)",
     "train.optimizer.momentum=0.9": "unknown key 'momentum' "
     "(allowed: type, learning_rate, weight_decay, decoupled, beta1, beta2, epsilon)",
     "train.schedule={type: step}": "train.schedule.every_steps: required key is missing",

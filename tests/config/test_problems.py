@@ -86,7 +86,7 @@ ONE_PROBLEM = {
         "epochs: 3",
         "epochs: 3\n  epoch: 4",
         "job.yaml:11: train: unknown key 'epoch': did you mean 'epochs'? (allowed: epochs, batch_size, "
-        "group_size, accumulate, shuffle, optimizer, schedule, clip_norm, clip_value, stop)",
+        "group_size, accumulate, shuffle, group_by_length, optimizer, schedule, clip_norm, clip_value, stop)",
     ),
     "misspelt name of a component": (
         "{type: cross_entropy}",

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dist_bp.data import Batches, epoch_order, evaluation_rows, owned_groups
+from dist_bp.data.shards import by_length, padding_share
 
 SIZES = st.fixed_dictionaries(
     {
@@ -140,3 +141,41 @@ def test_impossible_sizes_are_refused(wrong: dict[str, int]) -> None:
 def test_evaluation_rows_cover_the_split_once(samples: int, workers: int) -> None:
     parts = [evaluation_rows(samples, workers, rank) for rank in range(workers)]
     assert [row for start, stop in parts for row in range(start, stop)] == list(range(samples))
+
+
+@given(st.integers(1, 400), st.integers(1, 7), st.integers(0, 2**70), st.integers(0, 3))
+@settings(max_examples=100, deadline=None)
+def test_batches_of_similar_length_hold_every_sample_once(samples: int, batch: int, seed: int, epoch: int) -> None:
+    lengths = np.random.default_rng(samples).integers(1, 40, samples)
+    order = epoch_order(samples, seed, epoch)
+    made = by_length(order, lengths, batch, seed, epoch)
+    np.testing.assert_array_equal(np.sort(made), np.arange(samples))
+    left = samples % batch
+    np.testing.assert_array_equal(made[samples - left :], order[samples - left :])
+    whole = made[: samples - left]
+    for start in range(0, len(whole), 50 * batch):
+        window = whole[start : start + 50 * batch]
+        assert set(window) == set(order[start : start + len(window)])
+        ends = sorted((lengths[one].min(), lengths[one].max()) for one in window.reshape(-1, batch))
+        assert all(first[1] <= second[0] for first, second in itertools.pairwise(ends))
+    place = np.argsort(order)
+    assert all((np.diff(place[one]) > 0).all() for one in whole.reshape(-1, batch))
+
+
+def test_batches_of_similar_length_have_little_padding_and_are_not_in_the_order_of_length() -> None:
+    lengths = np.random.default_rng(1).integers(1, 200, 3000)
+    sizes = {"samples": 3000, "batch_size": 32, "group_size": 16, "seed": 5}
+    plain, alike = Batches(**sizes), Batches(**sizes, lengths=lengths)
+    assert padding_share(plain.order(0), lengths, 32) > 0.4
+    assert padding_share(alike.order(0), lengths, 32) < 0.1
+    sums = [lengths[alike.whole(step)].sum() for step in range(alike.steps_per_epoch)]
+    assert abs(np.corrcoef(sums, np.arange(len(sums)))[0, 1]) < 0.3
+    assert not np.array_equal(alike.order(0), alike.order(1))
+    again = Batches(**sizes, workers=2, rank=1, lengths=lengths)
+    np.testing.assert_array_equal(again.whole(7), alike.whole(7))
+
+
+def test_the_share_of_padding_is_that_of_the_batches() -> None:
+    lengths = np.array([3, 8, 9, 1])
+    assert padding_share(np.arange(4), lengths, 2) == pytest.approx(1 - 21 / (16 + 32))
+    assert padding_share(np.arange(4), lengths, 3) == pytest.approx(1 - 21 / (48 + 8))
