@@ -70,6 +70,7 @@ PREPROCESSORS = Kind(
         "categories": "dist_bp.data.preprocess.categories:CategoriesStep",
         "integers": "dist_bp.data.preprocess.integers:Integers",
         "tokenize": "dist_bp.data.preprocess.tokenize:Tokenize",
+        "bag_of_words": "dist_bp.data.preprocess.bag_of_words:BagOfWords",
         "impute": "dist_bp.data.preprocess.impute:Impute",
         "resize": "dist_bp.data.preprocess.resize:Resize",
         "center_crop": "dist_bp.data.preprocess.center_crop:CenterCrop",

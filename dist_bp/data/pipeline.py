@@ -28,6 +28,7 @@ from dist_bp.data.inputs import (
     rows_per_block,
 )
 from dist_bp.data.preprocess.affine import Affine
+from dist_bp.data.preprocess.bag_of_words import Bag
 from dist_bp.data.preprocess.base import Preprocessor, Transform
 from dist_bp.data.preprocess.categories import Codes
 from dist_bp.data.preprocess.checks import check_coded, check_steps
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     from dist_bp.images.decoder import Decoder
 
 FORMAT = 4
-KINDS: dict[str, Any] = {kind.kind: kind for kind in (Affine, Indicators, Fill, Codes, Whole, Tokens)}
+KINDS: dict[str, Any] = {kind.kind: kind for kind in (Affine, Indicators, Fill, Codes, Whole, Tokens, Bag)}
 
 
 class Pipeline:
@@ -118,6 +119,8 @@ class Pipeline:
         for preprocessor in preprocessors:
             transforms.append(preprocessor.fit(form, blocks))
             form = transforms[-1].after(form)
+            if isinstance(transforms[-1], Bag):
+                at_a_time = min(at_a_time, rows_per_block(math.prod(form.inputs[ONLY].shape)))
         check_coded(form, inputs, features)
         return cls(features, transforms, targets, dtype, decoder)
 

@@ -85,10 +85,9 @@ class ListedTokens(Tokenizer):
     ) -> Self:
         """Lists the most frequent tokens of `texts`: at most `most`, the unknown one among them, each seen `least`
         times. Characters are in the order of their codes, words in that of their frequency."""
-        empty = cls(by, (), lowercase, normalize)
         counts: Counter[str] = Counter()
         for text in texts:
-            counts.update(empty._cut(text))
+            counts.update(cut(text, by, lowercase, normalize))
         kept = sorted((token for token in counts if counts[token] >= least), key=lambda one: (-counts[one], one))
         kept = kept if most is None else kept[: most - 1]
         return cls(by, tuple(sorted(kept) if by == "characters" else kept), lowercase, normalize)
@@ -102,11 +101,7 @@ class ListedTokens(Tokenizer):
         return ("" if self.by == "characters" else " ").join(tokens[number] for number in numbers)
 
     def _cut(self, text: str) -> Sequence[str]:
-        if self.normalize:
-            text = unicodedata.normalize(self.normalize, text)
-        if self.lowercase:
-            text = text.lower()
-        return text if self.by == "characters" else WORD.findall(text)
+        return cut(text, self.by, self.lowercase, self.normalize)
 
     def to_dict(self) -> dict[str, Any]:
         return {"by": self.by, "listed": list(self.listed), "lowercase": self.lowercase, "normalize": self.normalize}
@@ -120,6 +115,15 @@ class ListedTokens(Tokenizer):
         if made.by == "characters" and any(len(token) > 1 for token in made.listed):
             raise ValueError("a token of several characters where tokens are characters")
         return made
+
+
+def cut(text: str, by: Literal["characters", "words"], lowercase: bool, normalize: NormalForm | None) -> Sequence[str]:
+    """The characters or words of a text."""
+    if normalize:
+        text = unicodedata.normalize(normalize, text)
+    if lowercase:
+        text = text.lower()
+    return text if by == "characters" else WORD.findall(text)
 
 
 def joined(rows: Sequence[Sequence[int]]) -> RaggedArray:
