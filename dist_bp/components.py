@@ -104,6 +104,10 @@ LAYERS = Kind(
         "cutout": "dist_bp.nn.layers.augment.cutout:Cutout",
         "embedding": "dist_bp.nn.layers.embedding:Embedding",
         "branches": "dist_bp.nn.layers.branches:Branches",
+        "positions": "dist_bp.nn.layers.positions:Positions",
+        "attention": "dist_bp.nn.layers.attention:Attention",
+        "transformer_block": "dist_bp.nn.layers.transformer_block:TransformerBlock",
+        "tied_output": "dist_bp.nn.layers.tied_output:TiedOutput",
     },
     own="class",
 )

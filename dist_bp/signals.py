@@ -4,7 +4,7 @@ A `Spec` describes one sample, the batch axis is never part of it; a `Signal` is
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from dist_bp.errors import ShapeError
@@ -21,6 +21,7 @@ class Field:
         ragged: whether samples have a first axis of different lengths.
         count: whole numbers lie in 0..count-1; None: not known, or floats.
         unseen: the whole number that stands for all that training has not seen, if there is one.
+        longest: of ragged samples the most positions, where that is known. It makes no other field.
     """
 
     shape: Shape
@@ -28,10 +29,11 @@ class Field:
     ragged: bool = False
     count: int | None = None
     unseen: int | None = None
+    longest: int | None = field(default=None, compare=False)
 
     def shaped(self, shape: Shape) -> "Field":
         """A field of floats with another shape, as ragged as this one."""
-        return Field(shape, "float", self.ragged)
+        return Field(shape, "float", self.ragged, longest=self.longest)
 
     def __str__(self) -> str:
         """For people: 28 x 28, or "any x 40" for samples of any length."""

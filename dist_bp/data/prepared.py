@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from dist_bp.data.example import read_example
 from dist_bp.data.inputs import Raw
 from dist_bp.data.pipeline import Pipeline
-from dist_bp.data.samples import SampleStore
+from dist_bp.data.samples import SampleStore, Stored
 from dist_bp.data.storing import mapped, open_fields
 from dist_bp.data.text.long import stretches
 from dist_bp.errors import DataError
@@ -101,6 +101,14 @@ class Prepared:
         facts = record["digest"], record["source_digest"], schema, pipeline, record["splits"]
         return cls(directory, *facts, tuple(record.get("notes", ())))
 
+    @property
+    def measured_inputs(self) -> Spec:
+        """The inputs of the schema with the longest sample of all splits, where they are ragged."""
+        stores = [self.split(name).inputs for name in self.splits]
+        if isinstance(self.schema.inputs, Field):
+            return measured(self.schema.inputs, stores)
+        return {name: measured(field, [store[name] for store in stores]) for name, field in self.schema.inputs.items()}
+
     def split(self, name: str) -> SampleStore:
         """The samples of a split, mapped read-only, as `schema` describes them.
 
@@ -126,6 +134,13 @@ class Prepared:
             raise DataError(
                 f"{self.directory} has lost its example rows: {error}; remove it, it is made anew"
             ) from error
+
+
+def measured(field: Field, stores: Sequence[Stored]) -> Field:
+    """A field with the longest sample of these, where it is ragged."""
+    if not field.ragged:
+        return field
+    return replace(field, longest=max(int(np.diff(stored.offsets).max(initial=0)) for stored in stores))
 
 
 def write_records(

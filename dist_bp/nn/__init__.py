@@ -3,6 +3,7 @@
 from dist_bp.groups import Group
 from dist_bp.nn.activations import ACTIVATIONS, ActivationFunction, activation_function
 from dist_bp.nn.context import Context
+from dist_bp.nn.decoding import Decoder
 from dist_bp.nn.gradient_check import check_gradients
 from dist_bp.nn.gradients import Gradients
 from dist_bp.nn.initializers import INITIALIZERS, Initializer, initializer
@@ -23,6 +24,7 @@ __all__ = [
     "Backward",
     "Context",
     "Declaration",
+    "Decoder",
     "Entry",
     "Field",
     "Gradients",

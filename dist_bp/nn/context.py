@@ -33,6 +33,7 @@ class _Frame:
         self.seed = seed
         self.training = False
         self.step = 0
+        self.past: int | None = None
         self.groups: Sequence[Group] = ()
         self.equal_groups: Sequence[EqualGroups] | None = None
         self.statistics = NO_VIEWS
@@ -68,11 +69,17 @@ class Context:
         groups: Sequence[Group] = (),
         statistics: Views = NO_VIEWS,
         sums: Gradients = NO_SUMS,
+        past: int | None = None,
     ) -> None:
-        """Starts a step for the whole tree. `statistics` are read, and training layers write `sums`."""
+        """Starts a step for the whole tree. `statistics` are read, and training layers write `sums`.
+
+        `past` is how many positions of each sample went before, where samples come a part at a time; None: they come
+        as a whole.
+        """
         frame = self._frame
         frame.training = training
         frame.step = step
+        frame.past = past
         frame.groups = groups
         frame.equal_groups = None
         frame.statistics = statistics
@@ -116,6 +123,26 @@ class Context:
             memory = self._memory[name] = aligned_zeros(size, dtype)
         return memory[:size].reshape(shape)
 
+    def continued(self, name: str, new: Array, axis: int) -> Array:
+        """`new` with what came before it along `axis` since `past` was 0: valid until the next call for this name.
+
+        For layers that keep what they have made of the positions before. Raises ValueError where they are not there.
+        """
+        past = self.past or 0
+        stop = past + new.shape[axis]
+        before = (slice(None),) * axis
+        kept = self._memory.get(name)
+        rest = (*new.shape[:axis], *new.shape[axis + 1 :])
+        if past and (kept is None or (*kept.shape[:axis], *kept.shape[axis + 1 :]) != rest or kept.shape[axis] < past):
+            raise ValueError(f"{'/'.join(self._path)}: the {past} positions before have not been there")
+        if kept is None or not past or kept.shape[axis] < stop:
+            longer = np.empty((*new.shape[:axis], 2 * stop, *new.shape[axis + 1 :]), new.dtype)
+            if kept is not None and past:
+                longer[*before, :past] = kept[*before, :past]
+            kept = self._memory[name] = longer
+        kept[*before, past:stop] = new
+        return kept[*before, :stop]
+
     def generator(self, group: int) -> np.random.Generator:
         """The random numbers of (seed, step, group, this layer): the same for every worker that asks.
 
@@ -155,6 +182,10 @@ class Context:
     @property
     def step(self) -> int:
         return self._frame.step
+
+    @property
+    def past(self) -> int | None:
+        return self._frame.past
 
     @property
     def groups(self) -> Sequence[Group]:

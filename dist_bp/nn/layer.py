@@ -62,6 +62,23 @@ class Layer(Component):
         """How many layers it is: those within it count."""
         return 1
 
+    @property
+    def continues(self) -> bool:
+        """Whether it can take samples a part at a time, as `ctx.past` says, and then makes of all parts together what
+        it would make of the whole."""
+        return self.positionwise
+
+    def owner(self, before: "Mapping[str, Layer]") -> str | None:
+        """Which of the layers `before` it in a row owns the parameters that it works with; None: it has its own.
+
+        It is declared by `declare_beside` then, and declares no parameters. Raises ShapeError where there is none.
+        """
+        return None
+
+    def declare_beside(self, spec: Any, owner: Declaration) -> Declaration:
+        """As `declare`, for a layer that works with the parameters of an `owner`."""
+        raise NotImplementedError
+
     @abstractmethod
     def declare(self, spec: Any) -> Declaration:
         """`spec` describes the input. Raises ShapeError where the layer cannot work on such samples."""

@@ -1,6 +1,7 @@
 """A stack of layers bound to what it takes."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -87,6 +88,24 @@ class Model:
         for entry in self.statistics_layout.entries:
             statistics[entry.offset : entry.stop] = self._statistics[entry.name].initial
         return parameters, statistics
+
+    def in_parts(self) -> "Model":
+        """The same layers and parameters for samples that come a part at a time, see `Context.begin`.
+
+        Raises ShapeError where they need whole samples, naming the first layer that does.
+        """
+        spec, layers = self.input_spec, self._stack.layers
+        whole = [f"layer {name}, {layer.kind}, needs whole samples" for name, layer in layers if not layer.continues]
+        if not isinstance(spec, Field) or not (spec.ragged or spec.shape):
+            whole = [f"the model takes {spec if isinstance(spec, Field) else ', '.join(spec)}, and no sequences"]
+        elif not whole and not spec.ragged:
+            spec = replace(spec, shape=spec.shape[1:], ragged=True, longest=spec.shape[0])
+        if whole:
+            raise ShapeError(f"samples cannot come a part at a time: {whole[0]}")
+        model = Model([layer for _, layer in layers], spec, self.dtype.name)  # type: ignore[arg-type]
+        if model.layout.shapes != self.layout.shapes:
+            raise ShapeError("samples cannot come a part at a time: the layers have weights for whole ones")
+        return model
 
     def context(self, seed: int, needs_input_grad: bool = False) -> Context:
         """A root context with its own workspace: one for each thread or process that runs the model."""

@@ -1,7 +1,7 @@
 """A job before it runs: everything that follows from the configuration and the prepared data."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -247,7 +247,7 @@ def prepare_job(config: JobConfig, observer: Observer | None = None, crew: "Crew
     metrics = build.build_metrics(config, prepared.pipeline.targets)
     job = PreparedJob(config, prepared, model, loss, metrics, build.build_updater(config, model))
     problems: list[str] = []
-    for check in (_check_outputs, _check_batch):
+    for check in (_check_outputs, _check_longest, _check_batch):
         try:
             check(job)
         except UserError as error:
@@ -267,6 +267,12 @@ def _check_outputs(job: PreparedJob) -> None:
     outputs, targets = np.zeros((0, *model.output.shape[-1:])), job.prepared.split("train").flat_targets[0][:0]
     for metric in job.metrics.values():
         metric.update(metric.empty(), outputs, targets)
+
+
+def _check_longest(job: PreparedJob) -> None:
+    """Raises ShapeError where a layer cannot take the longest sample of the data."""
+    measured = job.prepared.measured_inputs
+    build.build_model(job.config, replace(job.prepared.schema, inputs=measured))
 
 
 def _taken_for_classes(job: PreparedJob) -> list[str]:

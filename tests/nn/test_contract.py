@@ -13,8 +13,10 @@ from dist_bp.component import options
 from dist_bp.components import LAYERS
 from dist_bp.config.component import Of, construct
 from dist_bp.errors import ShapeError
-from dist_bp.nn import ACTIVATIONS, Context, Gradients, Group, Layer, Model, Ragged, check_gradients
+from dist_bp.nn import ACTIVATIONS, Context, Gradients, Group, Layer, Model, Ragged, Sequential, check_gradients
 from dist_bp.nn.gradient_check import spec_of
+from dist_bp.nn.layers.attention import Attention
+from dist_bp.nn.layers.embedding import Embedding
 from dist_bp.signals import Signal, Spec
 from dist_bp.types import Array
 from tests.nn.helpers import away_from_zero
@@ -94,20 +96,42 @@ ROWS: dict[str, list[tuple[dict[str, Any], Signal]]] = {
             {"inputs": {"a": [dense(3)], "b": [dense(3), {"type": "batch_norm"}]}, "merge": "add"},
             {"a": numbers(4), "b": numbers(2)},
         ),
+        ({"inputs": {"a": [dense(2)], "b": [dense(3)]}, "merge": "none"}, {"a": numbers(5, 4), "b": numbers(3, 2)}),
     ],
+    "positions": [({"form": "sinusoidal"}, numbers(5, 3)), ({"form": "learned", "longest": 6}, numbers(5, 4))],
+    "attention": [
+        ({"heads": 2}, numbers(5, 4)),
+        ({"heads": 2, "causal": True, "size": 3, "bias": False, "initializer": "he_normal"}, numbers(5, 4)),
+        ({"heads": 1, "positions": "rotary"}, numbers(5, 4)),
+        ({"heads": 2, "queries": "a", "keys": "b"}, {"b": numbers(5, 3), "a": numbers(4, 4)}),
+    ],
+    "transformer_block": [
+        ({"heads": 2, "causal": True, "positions": "rotary"}, numbers(5, 4)),
+        ({"heads": 2, "hidden": 3, "activation": "tanh", "initializer": "orthogonal"}, numbers(5, 4)),
+        ({"heads": 1, "gated": True, "dropout": 0.2}, numbers(5, 4)),
+    ],
+    "tied_output": [({}, ids()), ({"embedding": 0, "scale": 0.5}, ids(3))],
     "random_flip": [({"direction": "both"}, SMALL)],
     "random_crop": [({"padding": 2}, SMALL)],
     "random_shift": [({"height": 0.4, "width": 0.5}, SMALL)],
     "random_rotation": [({"degrees": 40.0}, SMALL)],
     "cutout": [({"size": 3}, SMALL)],
 }
-OTHERWISE = ("dropout", "batch_norm", "residual", "branches")
+OTHERWISE = ("dropout", "batch_norm", "residual", "branches", "transformer_block")
 """Layers that evaluation takes another way through, or that have one within."""
+SEQUENCES = ("positions", "attention", "transformer_block")
+"""Layers whose samples are sequences in any case."""
 CASES = [
     pytest.param(name, given, x, id=f"{name} {' '.join(map(str, given.values()))}"[:60])
     for name, rows in ROWS.items()
     for given, x in rows
 ]
+
+
+def draws(name: str, given: dict[str, Any], x: Signal) -> bool:
+    return name == "dropout" or bool(given.get("dropout"))
+
+
 EVERY = pytest.mark.parametrize(("name", "given", "x"), CASES)
 
 
@@ -131,7 +155,8 @@ def test_samples_of_different_lengths_have_right_gradients_or_are_refused(
     name: str, given: dict[str, Any], x: Signal
 ) -> None:
     """Where they may come, they come in shares, too."""
-    sequences = {key: ragged(one) for key, one in x.items()} if isinstance(x, dict) else ragged(x)
+    lengthened = cut_off if name in SEQUENCES or given.get("merge") == "none" else ragged
+    sequences = {key: lengthened(one) for key, one in x.items()} if isinstance(x, dict) else lengthened(x)
     layer = made(name, given)
     if reason := why_not(layer, spec_of(sequences)):
         assert "one length" in reason
@@ -145,7 +170,7 @@ def test_shares_add_up(name: str, given: dict[str, Any], x: Signal) -> None:
     assert_shares_add_up(made(name, given), x)
 
 
-@pytest.mark.parametrize(("name", "given", "x"), [case for case in CASES if case.values[0] != "dropout"])
+@pytest.mark.parametrize(("name", "given", "x"), [case for case in CASES if not draws(*case.values)])
 def test_float32_is_float64_up_to_rounding(name: str, given: dict[str, Any], x: Signal) -> None:
     """But for dropout, whose random numbers differ between the dtypes."""
     double, single = (Steps(made(name, given), x, dtype).step(x, GROUPS) for dtype in ("float64", "float32"))
@@ -156,9 +181,13 @@ def test_float32_is_float64_up_to_rounding(name: str, given: dict[str, Any], x: 
 
 
 def made(name: str, given: dict[str, Any]) -> Layer:
-    """As a configuration says it."""
+    """As a configuration says it, with what a layer needs before or after it."""
     section = TypeAdapter(Annotated[Any, Of(LAYERS)]).validate_python({"type": name, **given})
     layer: Layer = construct(section)
+    if name == "tied_output":
+        return Sequential([Embedding(4), layer])
+    if given.get("merge") == "none":
+        return Sequential([layer, Attention(1, queries="b", keys="a")])
     return layer
 
 
@@ -176,6 +205,11 @@ def ragged(x: Array) -> Ragged:
     if x.dtype.kind == "i":
         return Ragged(np.stack([x, x[::-1], x, x[::-1], x], axis=1), LENGTHS)
     return Ragged(away_from_zero((SAMPLES, 5, *x.shape[1:]), seed=3), LENGTHS)
+
+
+def cut_off(x: Array) -> Ragged:
+    """The samples themselves, of other lengths."""
+    return Ragged(x, np.minimum(LENGTHS, x.shape[1]))
 
 
 class Steps:

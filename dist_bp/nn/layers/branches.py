@@ -22,7 +22,8 @@ from dist_bp.types import Array
 class Branches(Layer):
     """Sends each input through layers of its own and brings the results together.
 
-    {name: (n, ...)} -> (n, ...): side by side along the last axis (`concat`), or their sum (`add`).
+    {name: (n, ...)} -> (n, ...): side by side along the last axis (`concat`), or their sum (`add`), or as they are
+    (`none`), for a layer that takes named inputs.
     """
 
     positionwise = False
@@ -33,7 +34,8 @@ class Branches(Layer):
             Mapping[str, Sequence[Layer]], MinLen(1), Doc("The layers of each input by its name; none: as it is.")
         ],
         merge: Annotated[
-            Literal["concat", "add"], Doc("`concat` puts the results side by side, `add` adds them up.")
+            Literal["concat", "add", "none"],
+            Doc("`concat` puts the results side by side, `add` adds them up, `none` keeps them apart by their names."),
         ] = "concat",
     ) -> None:
         self.branches = {name: Sequential(layers) for name, layers in inputs.items()}
@@ -54,6 +56,8 @@ class Branches(Layer):
         if problems:
             raise ShapeError(problems)
         inner = declared_beside(self.branches, spec)
+        if self.merge == "none":
+            return inner
         return replace(inner, output=self._merged(inner.output))  # type: ignore[arg-type]
 
     def _merged(self, outputs: Mapping[str, Field]) -> Field:
@@ -70,8 +74,8 @@ class Branches(Layer):
         first = fields[0].shape
         return Field(first if self.merge == "add" else (*first[:-1], sum(field.shape[-1] for field in fields)))
 
-    def forward(self, x: Signal, params: Views, ctx: Context) -> tuple[Array, Backward]:
-        outputs: list[Array] = []
+    def forward(self, x: Signal, params: Views, ctx: Context) -> tuple[Signal, Backward]:
+        outputs: list[Signal] = []
         backs: list[tuple[str, Backward]] = []
         for name, branch in self.branches.items():
             y, back = branch.forward(
@@ -79,6 +83,8 @@ class Branches(Layer):
             )
             outputs.append(y)
             backs.append((name, back))
+        if self.merge == "none":
+            return self._apart(outputs, backs, ctx)
         merged = self._merge(outputs, ctx)
 
         def backward(dy: Array, grads: Gradients) -> Signal:
@@ -90,6 +96,15 @@ class Branches(Layer):
             return found if ctx.needs_input_grad else None
 
         return merged, backward
+
+    def _apart(
+        self, outputs: Sequence[Signal], backs: Sequence[tuple[str, Backward]], ctx: Context
+    ) -> tuple[Signal, Backward]:
+        def backward(dy: Signal, grads: Gradients) -> Signal:
+            found = {name: back(dy[name], grads.child(part_name(name))) for name, back in backs}
+            return found if ctx.needs_input_grad else None
+
+        return dict(zip(self.branches, outputs, strict=True)), backward
 
     def _merge(self, outputs: Sequence[Array], ctx: Context) -> Array:
         if self.merge == "concat":

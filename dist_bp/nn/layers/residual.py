@@ -40,6 +40,10 @@ class Residual(Layer):
     def count(self) -> int:
         return self.layers.count + self.shortcut.count
 
+    @property
+    def continues(self) -> bool:
+        return self.layers.continues and self.shortcut.continues
+
     def declare(self, spec: Spec) -> Declaration:
         one_field(spec, self.kind)
         inner = declared_beside({"layers": self.layers, "shortcut": self.shortcut}, {"layers": spec, "shortcut": spec})

@@ -1,6 +1,8 @@
 """Layers one after another."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
 
 from dist_bp.errors import OptionError, ShapeError
 from dist_bp.nn.context import Context
@@ -32,15 +34,30 @@ class Sequential(Layer):
     def count(self) -> int:
         return sum(layer.count for _, layer in self.layers)
 
+    @cached_property
+    def _owners(self) -> dict[str, str]:
+        """The layer whose parameters each one works with: mostly itself."""
+        before: dict[str, Layer] = {}
+        owners = {}
+        for name, layer in self.layers:
+            with _named(name):
+                owners[name] = layer.owner(before) or name
+            before[name] = layer
+        return owners
+
+    @property
+    def continues(self) -> bool:
+        return all(layer.continues for _, layer in self.layers)
+
     def declarations(self, spec: Spec) -> Iterator[tuple[str, Layer, Declaration]]:
         """(name, layer, declaration) of each layer. Raises ShapeError naming the one that does not fit."""
+        made: dict[str, Declaration] = {}
         for name, layer in self.layers:
-            try:
-                declaration = layer.declare(spec)
-            except ShapeError as error:
-                raise ShapeError([f"layer {name}: {problem}" for problem in error.problems]) from None
-            yield name, layer, declaration
-            spec = declaration.output
+            owner = self._owners[name]
+            with _named(name):
+                made[name] = layer.declare(spec) if owner == name else layer.declare_beside(spec, made[owner])
+            yield name, layer, made[name]
+            spec = made[name].output
 
     def declare(self, spec: Spec) -> Declaration:
         inner = {name: declaration for name, _, declaration in self.declarations(spec)}
@@ -48,27 +65,38 @@ class Sequential(Layer):
 
     def forward(self, x: Signal, params: Views, ctx: Context) -> tuple[Signal, Backward]:
         needs_input_grad = ctx.needs_input_grad
+        owners = self._owners
         steps: list[tuple[str, Backward]] = []
         for name, layer in self.layers:
-            own = params.get(name, NO_VIEWS)
+            owner = owners[name]
+            own = params.get(owner, NO_VIEWS)
             child = ctx.child(name, needs_input_grad)
             if layer.positionwise and type(x) is Ragged:
                 y, step_back = layer.forward(x.values, own, child)
                 x = Ragged(y, x.lengths)
             else:
                 x, step_back = layer.forward(x, own, child)
-            steps.append((name, step_back))
+            steps.append((owner, step_back))
             needs_input_grad = needs_input_grad or own is not NO_VIEWS
 
         def backward(dy: Signal, grads: Gradients) -> Signal:
-            for name, step_back in reversed(steps):
-                dx = step_back(dy, grads.child(name))
+            for owner, step_back in reversed(steps):
+                dx = step_back(dy, grads.child(owner))
                 if dx is None:
                     return None
                 dy = dx
             return dy
 
         return x, backward
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Says of which layer the problems are."""
+    try:
+        yield
+    except ShapeError as error:
+        raise ShapeError([f"layer {name}: {problem}" for problem in error.problems]) from None
 
 
 def declared_beside(rows: Mapping[str, Sequential], specs: Mapping[str, Spec]) -> Declaration:
