@@ -12,7 +12,7 @@ from dist_bp.components import metric
 from dist_bp.config import JobConfig
 from dist_bp.config.component import Custom, construct, own_options
 from dist_bp.config.decision import ChosenThreshold, DecisionConfig
-from dist_bp.config.metrics import metrics_or_default, monitor_mode
+from dist_bp.config.metrics import metric_misfit, metrics_or_default, monitor_mode
 from dist_bp.data.sources.function import FunctionSource
 from dist_bp.errors import ConfigError
 from dist_bp.images.decoding import HERE, Decoding
@@ -23,6 +23,8 @@ from dist_bp.metrics.viewed import Viewed
 from dist_bp.optim.schedules.plateau import ReduceOnPlateau
 from dist_bp.ps.modes import Mode
 
+LABELS: dict[str | None, data.LabelsPer] = {"softmax": "position", "ctc": "sequence"}
+"""What labels of several axes are to the activation of a loss."""
 CONFUSION_CLASSES = 100
 """Up to so many classes the confusion matrix is measured without being asked for."""
 
@@ -48,7 +50,7 @@ def prepare(config: JobConfig, decoding: Decoding = HERE) -> data.Prepared:
         directory=config.data.prepared,
         task=config.data.task or task_hint(config),
         transform=config.data.target.transform,
-        by_position=getattr(construct(config.loss), "activation", None) == "softmax",
+        labels=LABELS.get(getattr(construct(config.loss), "activation", None), "sample"),
         decoding=decoding,
     )
 
@@ -91,13 +93,15 @@ def build_metrics(config: JobConfig, targets: data.Targets) -> dict[str, Metric]
     Raises ConfigError for a metric of the other kind of targets.
     """
     task, classes = targets.task, targets.classes
-    names = metrics_or_default(config.metrics, task)
-    if classes and len(classes) <= CONFUSION_CLASSES and "confusion_matrix" not in names:
+    sequences = of_sequences(config)
+    names = metrics_or_default(config.metrics, task, sequences)
+    if classes and not sequences and len(classes) <= CONFUSION_CLASSES and "confusion_matrix" not in names:
         names = (*names, "confusion_matrix")
     found = {name: metric(name) for name in names}
     strangers = [one for one in found.values() if one.kind != task]
     problems = [f"{one.name} is for {one.kind}, but the data is for {task}" for one in strangers]
     what = f"{len(classes)} classes" if classes else "several labels a sample"
+    problems += [misfit for name in names if (misfit := metric_misfit(name, sequences))]
     problems += [
         f"{one.name} is for two classes, but the data has {what}: use {one.otherwise}"
         for one in found.values()
@@ -117,13 +121,18 @@ def build_metrics(config: JobConfig, targets: data.Targets) -> dict[str, Metric]
     return seen
 
 
+def of_sequences(config: JobConfig) -> bool:
+    """Whether the loss is for sequences of labels."""
+    return getattr(construct(config.loss), "activation", None) == "ctc"
+
+
 def build_decision(config: JobConfig, targets: data.Targets) -> Decision | None:
     """How one of two classes is decided for; None where there are not two.
 
     A threshold that is still to be chosen is 0.5. Raises ConfigError.
     """
     wanted, threshold = config.decision.positive, config.decision.threshold
-    if len(targets.classes or ()) != 2:
+    if len(targets.classes or ()) != 2 or of_sequences(config):
         if config.decision != DecisionConfig():
             raise ConfigError("decision is for two classes, which the data has not: remove it")
         return None

@@ -126,6 +126,7 @@ LOSSES = Kind(
         "mse": "dist_bp.nn.losses.mean_squared_error:MeanSquaredError",
         "mae": "dist_bp.nn.losses.mean_absolute_error:MeanAbsoluteError",
         "huber": "dist_bp.nn.losses.huber:Huber",
+        "ctc": "dist_bp.nn.losses.ctc:Ctc",
     },
     own="class",
 )
@@ -152,6 +153,7 @@ METRICS = Kind(
         "confusion_matrix": "dist_bp.metrics.confusion_matrix:ConfusionMatrix",
         "roc_auc": "dist_bp.metrics.roc_auc:RocAuc",
         "average_precision": "dist_bp.metrics.average_precision:AveragePrecision",
+        "label_error_rate": "dist_bp.metrics.label_error_rate:LabelErrorRate",
         "mse": "dist_bp.metrics.mse:Mse",
         "rmse": "dist_bp.metrics.rmse:Rmse",
         "mae": "dist_bp.metrics.mae:Mae",

@@ -41,9 +41,15 @@ class Scorer:
         if self._loss:
             total, weight, gradient = self._loss(outputs, batch.targets, context, batch.weights)
             scored = Scored(total, Amount(samples, weight), gradient, backward)
-        if states:
+        of_rows = []
+        for name, state in states.items():
+            if self._metrics[name].of_sequences:
+                self._metrics[name].update(state, outputs, batch.targets, batch.weights)
+            else:
+                of_rows.append(name)
+        if of_rows:
             rows = rows_of(outputs, batch.targets, batch.weights, context)
             weights = None if rows.weights is None else rows.weights[:, 0]
-            for name, state in states.items():
-                self._metrics[name].update(state, rows.outputs, rows.targets, weights)
+            for name in of_rows:
+                self._metrics[name].update(states[name], rows.outputs, rows.targets, weights)
         return scored

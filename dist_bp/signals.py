@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
+
 from dist_bp.errors import ShapeError
 from dist_bp.types import Array, Shape
 
@@ -91,6 +93,13 @@ def samples_in(signal: Signal) -> int:
     if isinstance(signal, Mapping):
         return samples_in(next(iter(signal.values())))
     return len(signal)
+
+
+def with_lengths(signal: Signal) -> tuple[Array, Array]:
+    """The values (n, positions, ...) of sequences, and how long each is (n,)."""
+    if isinstance(signal, Ragged):
+        return signal.values, signal.lengths
+    return signal, np.full(len(signal), signal.shape[1])
 
 
 def misfit(signal: Signal, spec: Spec, dtype: Any) -> str | None:

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from dist_bp.config.component import component_of
 from dist_bp.config.decision import ChosenThreshold
 from dist_bp.config.fields import Section, annotated, is_optional_section
-from dist_bp.config.metrics import metric_task, metrics_or_default, monitor_names
+from dist_bp.config.metrics import metric_misfit, metric_task, metrics_or_default, monitor_names
 from dist_bp.config.model import all_layers
 from dist_bp.data.target_transform import LEAST
 from dist_bp.messages import at_most, did_you_mean, nearest, plural
@@ -148,6 +148,11 @@ def loss_task(loss: Any) -> Task | None:
     return getattr(component_of(loss), "kind", None)
 
 
+def is_of_sequences(loss: Any) -> bool:
+    """Whether the loss is for sequences of labels; False for the user's own, of which nobody knows."""
+    return getattr(component_of(loss), "activation", None) == "ctc"
+
+
 def _task(get: Lookup) -> Task | None:
     """The task as far as the configuration tells: by its loss, else by its data."""
     task: Task | None = loss_task(get("loss")) or get("data.task")
@@ -159,12 +164,15 @@ def _metrics_fit_loss(get: Lookup) -> Iterator[Finding]:
     for index, name in enumerate(get("metrics")):
         if task and metric_task(name) != task:
             yield f"metrics.{index}", f"{name} is for {metric_task(name)}, but the loss is for {task}"
+        elif loss_task(get("loss")) and (misfit := metric_misfit(name, is_of_sequences(get("loss")))):
+            yield f"metrics.{index}", misfit
 
 
 def _check_monitor(get: Lookup, path: str, monitor: str, in_use: bool) -> Iterator[Finding]:
     task = _task(get)
     tasks: tuple[Task, ...] = (task,) if task else ("classification", "regression")
-    metrics = [name for task in tasks for name in metrics_or_default(get("metrics"), task)]
+    sequences = is_of_sequences(get("loss"))
+    metrics = [name for task in tasks for name in metrics_or_default(get("metrics"), task, sequences)]
     allowed = list(dict.fromkeys(monitor_names(metrics)))
     if monitor not in allowed:
         guess = did_you_mean(monitor, allowed)

@@ -18,8 +18,20 @@ def metric_task(name: str) -> Task:
     return metric(name).kind
 
 
-def metrics_or_default(names: Iterable[str], task: Task) -> tuple[str, ...]:
-    """The metrics themselves, or, if there are none, what a task is measured by if nothing is said."""
+def metric_misfit(name: str, sequences: bool) -> str | None:
+    """Why a metric does not go with a loss of `sequences` of labels, or with another one; None where it does."""
+    if sequences and not metric(name).of_sequences:
+        return f"{name} compares position by position, and ctc does not say where a label is: use label_error_rate"
+    if not sequences and metric(name).of_sequences:
+        return f"{name} compares sequences of labels, which go with the loss ctc"
+    return None
+
+
+def metrics_or_default(names: Iterable[str], task: Task, sequences: bool = False) -> tuple[str, ...]:
+    """The metrics themselves, or, if there are none, what a task is measured by if nothing is said; `sequences` of
+    labels have a measure of their own."""
+    if sequences:
+        return tuple(names) or ("label_error_rate",)
     return tuple(names) or (("accuracy",) if task == "classification" else ("r2",))
 
 

@@ -10,7 +10,7 @@ from dist_bp.data.samples import Amount, Batch, Gatherer, RaggedArray, SampleSto
 from dist_bp.data.shards import Batches, Part, epoch_order, evaluation_rows, owned_groups
 from dist_bp.data.sources.base import Samples, Source
 from dist_bp.data.split import Split, split_indices
-from dist_bp.data.targets import Targets
+from dist_bp.data.targets import LabelsPer, Targets
 from dist_bp.data.task import TaskHint
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Batches",
     "Features",
     "Gatherer",
+    "LabelsPer",
     "Part",
     "Pipeline",
     "Prepared",

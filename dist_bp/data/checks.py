@@ -53,17 +53,20 @@ class Checked:
     weights: Array | None
 
 
-def check_dataset(dataset: Dataset, allow_missing: bool, dtype: DType) -> tuple[Checked, dict[str, Checked]]:
+def check_dataset(
+    dataset: Dataset, allow_missing: bool, dtype: DType, aligned: bool = True
+) -> tuple[Checked, dict[str, Checked]]:
     """The samples, and the source's own validation and test sets, in their common form; weights in `dtype`.
 
-    Raises DataError for empty data, inputs, targets and weights of different lengths, object arrays, NaN (unless
-    `allow_missing`), Inf, and weights that are none.
+    `aligned` says that ragged targets stand at the positions of an input. Raises DataError for empty data, inputs,
+    targets and weights of different lengths, object arrays, NaN (unless `allow_missing`), Inf, and weights that are
+    none.
     """
     problems = Problems()
-    main = _check_samples(dataset.samples, dataset.features, allow_missing, dtype, "", problems)
+    main = _check_samples(dataset.samples, dataset.features, allow_missing, dtype, aligned, "", problems)
     own: dict[str, Checked] = {}
     for name, samples in dataset.own.items():
-        found = _check_samples(samples, dataset.features, allow_missing, dtype, f"{name} set: ", problems)
+        found = _check_samples(samples, dataset.features, allow_missing, dtype, aligned, f"{name} set: ", problems)
         if found is not None:
             own[name] = found
         if (samples.weights is None) != (dataset.samples.weights is None):
@@ -76,7 +79,13 @@ def check_dataset(dataset: Dataset, allow_missing: bool, dtype: DType) -> tuple[
 
 
 def _check_samples(
-    samples: Samples, features: Described, allow_missing: bool, dtype: DType, prefix: str, problems: Problems
+    samples: Samples,
+    features: Described,
+    allow_missing: bool,
+    dtype: DType,
+    aligned: bool,
+    prefix: str,
+    problems: Problems,
 ) -> Checked | None:
     inputs = targets = weights = None
     with problems.collected(prefix):
@@ -93,7 +102,7 @@ def _check_samples(
         return None
     with problems.collected(prefix):
         check_counts(len(inputs), targets)
-        if isinstance(targets, RaggedArray):
+        if aligned and isinstance(targets, RaggedArray):
             check_aligned(inputs, targets)
         if samples.weights is not None:
             weights = weight_array(samples.weights, len(inputs), dtype)

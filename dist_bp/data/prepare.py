@@ -29,7 +29,7 @@ from dist_bp.data.sources.lines import table_of
 from dist_bp.data.split import Split, split_indices
 from dist_bp.data.storing import write_fields
 from dist_bp.data.target_transform import TransformName, check_domain
-from dist_bp.data.targets import learn_targets
+from dist_bp.data.targets import LabelsPer, learn_targets
 from dist_bp.data.task import TaskHint, infer_task
 from dist_bp.data.text.long import LongText
 from dist_bp.data.text.preparing import Made, prepare_text
@@ -77,7 +77,7 @@ def prepare(
     directory: str | Path,
     task: Task | TaskHint | None = None,
     transform: TransformName = "standardize",
-    by_position: bool = False,
+    labels: LabelsPer = "sample",
     decoding: Decoding = HERE,
 ) -> Prepared:
     """Prepared data of `source` in `directory`, made now or found there.
@@ -85,7 +85,8 @@ def prepare(
     It is made under a file lock, aside, and renamed when complete, so that any number of processes may ask for it
     at once; a damaged one is made anew. A source with a test set of its own keeps it, and `split.test` has no effect.
     `task` is what the configuration says, or what follows from it; None: told by the targets. `transform` is that of
-    a regression's targets; `by_position` says that labels of several axes are one class for each position.
+    a regression's targets; `labels` says what labels of several axes are: several of a sample, or a class for
+    each position, or a sequence of classes in any number.
     `decoding` says who decodes images, and hears of it.
     Raises DataError for data that cannot be read or trained on, CapacityError where the disk is too small.
     """
@@ -108,7 +109,8 @@ def prepare(
             "dtype": dtype,
             "task": task.task if isinstance(task, TaskHint) else task,
             "transform": transform,
-            "by_position": by_position,
+            "by_position": labels != "sample",
+            **({"labels": labels} if labels == "sequence" else {}),
         }
     )
     home = directory / digest[:16]
@@ -133,7 +135,7 @@ def prepare(
                     decoder,
                     steps,
                 ):
-                    parts, pipeline = _fit(dataset, split, steps, seed, dtype, task, transform, by_position, decoder)
+                    parts, pipeline = _fit(dataset, split, steps, seed, dtype, task, transform, labels, decoder)
                     notes = [*dataset.notes, *_write(aside, parts, pipeline)]
                     if decoder and isinstance(raw, ImageFiles):
                         raw = example_files(raw, decoder, ROWS)
@@ -179,11 +181,11 @@ def _fit(
     dtype: DType,
     task: Task | TaskHint | None,
     transform: TransformName,
-    by_position: bool,
+    labels_per: LabelsPer,
     decoder: "Decoder | None",
 ) -> tuple[Parts, Pipeline]:
     allow_missing = any(isinstance(one, Impute) for one in preprocessors)
-    main, own = check_dataset(dataset, allow_missing, dtype)
+    main, own = check_dataset(dataset, allow_missing, dtype, aligned=labels_per != "sequence")
     targets = main.targets
     if task is None or isinstance(task, TaskHint):
         task = infer_task(targets, task, named=dataset.classes is not None)
@@ -196,7 +198,7 @@ def _fit(
     labels = targets if task == "classification" and isinstance(targets, np.ndarray) and targets.ndim == 1 else None
     indices = split_indices(len(main.inputs), split, seed, labels)
     training = taken(targets, indices["train"])
-    coder = learn_targets(training, task, dtype, dataset.classes, dataset.column, transform, by_position)
+    coder = learn_targets(training, task, dtype, dataset.classes, dataset.column, transform, labels_per != "sample")
     coded = coder.encode(targets)
     parts: Parts = {name: Part.of(main, rows, coded) for name, rows in indices.items()}
     problems = Problems()

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from dist_bp.foreign import checked
 from dist_bp.types import Array, DType, Shape, Task
 
 Label = str | int | float
+LabelsPer = Literal["sample", "position", "sequence"]
+"""What labels of several axes are: several of a sample, a class for each position, or classes in any number."""
 YAML_TRUTH = {True: ("true", "yes", "on"), False: ("false", "no", "off")}
 """What YAML takes for a truth value, where it has no quotes."""
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from dist_bp.component import Component
 from dist_bp.errors import ShapeError
+from dist_bp.signals import Signal
 from dist_bp.types import Array, Task
 
 State = dict[str, Array]
@@ -31,6 +32,9 @@ class Metric(Component):
     """Whether it is about the classes decided for, so that the threshold between two of them matters."""
     of_positive: bool = False
     """Whether it is about one of two classes, the positive one: class 1 as it sees outputs and targets."""
+    of_sequences: bool = False
+    """Whether it compares sequences of labels with the outputs of whole samples: it is given the signals of a batch,
+    (n, positions, units) and (n, labels), ragged or not, and the weights of samples."""
     otherwise: str = ""
     """The metric to take where there are not two classes."""
     pattern: ClassVar[str] = ""
@@ -45,7 +49,7 @@ class Metric(Component):
         """The state before the first sample."""
 
     @abstractmethod
-    def update(self, state: State, outputs: Array, targets: Array, weights: Array | None = None) -> None:
+    def update(self, state: State, outputs: Signal, targets: Signal, weights: Array | None = None) -> None:
         """Adds samples to `state` in place; raises ShapeError if outputs and targets do not fit."""
 
     @abstractmethod

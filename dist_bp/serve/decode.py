@@ -1,5 +1,6 @@
 """From a network's outputs to predictions as people read them."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -7,12 +8,13 @@ import numpy as np
 from dist_bp.data.targets import Targets
 from dist_bp.metrics.two_classes import Decision
 from dist_bp.nn.activations.sigmoid import logistic
+from dist_bp.signals import Ragged
 from dist_bp.types import Array
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Activation = Literal["softmax", "sigmoid", "identity"]
+Activation = Literal["softmax", "sigmoid", "identity", "ctc"]
 
 
 class Decided(NamedTuple):
@@ -59,6 +61,19 @@ def decode(
     for place in range(decided.probabilities.shape[1]):
         columns[f"probability_{classes[place]}"] = decided.probabilities[:, place]
     return pd.DataFrame(columns)
+
+
+def spelled(paths: Iterable[Ragged], targets: Targets) -> "pd.DataFrame":
+    """Sequences of labels as a table of predictions, the classes of each with spaces between them."""
+    import pandas as pd
+
+    names = np.array([str(name) for name in targets.classes or ()])
+    texts = [
+        " ".join(names[labels[:length]])
+        for path in paths
+        for labels, length in zip(path.values, path.lengths, strict=True)
+    ]
+    return pd.DataFrame({"prediction": texts})
 
 
 def with_positions(predictions: "pd.DataFrame", samples: int, lengths: Array | None) -> "pd.DataFrame":

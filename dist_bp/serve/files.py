@@ -102,7 +102,7 @@ def _predict(
         with rows_of_file([rows]):
             predictions = saved.predict(rows.inputs, unseen=unseen)
         ids = None if rows.ids is None else rows.ids.array
-        if saved.pipeline.targets.by_position:
+        if saved.by_position:
             ids = None if ids is None else ids[predictions["sample"].to_numpy()]
             predictions["sample"] += count
         if id_column in predictions:

@@ -21,9 +21,10 @@ from dist_bp.data.unseen import Unseen
 from dist_bp.data.weights import weight_array
 from dist_bp.errors import CheckpointError, DataError
 from dist_bp.metrics import Metric
+from dist_bp.metrics.best_path import best_path
 from dist_bp.nn import Context, Loss
 from dist_bp.scoring import Scorer
-from dist_bp.serve.decode import Decided, decide, decode, with_positions
+from dist_bp.serve.decode import Decided, decide, decode, spelled, with_positions
 from dist_bp.signals import Ragged, Signal, samples_in
 from dist_bp.types import Array
 
@@ -72,6 +73,11 @@ class SavedModel:
         return cls(config, checkpoint)
 
     @property
+    def by_position(self) -> bool:
+        """Whether there is a prediction for each position of a sample."""
+        return self.pipeline.targets.by_position and self.loss.activation != "ctc"
+
+    @property
     def decides(self) -> tuple[Label, float] | None:
         """Of two classes the positive one, and the probability above which it is decided for."""
         if self.decision is None or self.pipeline.classes is None:
@@ -84,19 +90,29 @@ class SavedModel:
 
         For classes the columns are `prediction`, a class, and `probability_<class>` of each; for several labels at
         once `prediction_<i>` and `probability_<i>`; for a regression `prediction`, or `prediction_<i>` where there
-        are several values. Where the network has outputs for each position of a sample, there is a row for each of
-        them: first the columns `sample` and `position`, both from 0, then these. `unseen` takes the categories that
-        training has not seen. Raises DataError for rows that do not have the form of the training data.
+        are several values; for sequences of labels `prediction`, the classes with spaces between them. Where the
+        network has outputs for each position of a sample, there is a row for each of them: first the columns `sample`
+        and `position`, both from 0, then these. `unseen` takes the categories that training has not seen. Raises
+        DataError for rows that do not have the form of the training data.
         """
         inputs = self.pipeline.conform(raw)
-        outputs, lengths = self._outputs(x for _, x in self._blocks(inputs, batch_rows, unseen))
+        blocks = (x for _, x in self._blocks(inputs, batch_rows, unseen))
+        if self.loss.activation == "ctc":
+            return self._spelled(blocks)
+        outputs, lengths = self._outputs(blocks)
         decoded = decode(outputs, self.loss.activation, self.pipeline.targets, self.decision)
-        return with_positions(decoded, len(inputs), lengths) if self.pipeline.targets.by_position else decoded
+        return with_positions(decoded, len(inputs), lengths) if self.by_position else decoded
 
     @np.errstate(all="ignore")
     def decide(self, blocks: Iterable[Signal]) -> Decided:
         """The classes of samples that are preprocessed, where each has one."""
         return decide(self._outputs(blocks)[0], self.loss.activation, self.decision)
+
+    def _spelled(self, blocks: Iterable[Signal]) -> "pd.DataFrame":
+        context, paths = self._context(), []
+        for x in blocks:
+            paths.append(best_path(self.model.forward(x, self._parameters, context)[0]))
+        return spelled(paths, self.pipeline.targets)
 
     def _outputs(self, blocks: Iterable[Signal]) -> tuple[Array, Array | None]:
         """Those of all samples, or positions, one below the other, and how many positions each sample has, None where
@@ -137,7 +153,7 @@ class SavedModel:
         inputs = self.pipeline.conform(samples.inputs)
         wanted = self.pipeline.encode_targets(samples.targets)
         check_counts(len(inputs), wanted)
-        if isinstance(wanted, RaggedArray):
+        if self.by_position and isinstance(wanted, RaggedArray):
             check_aligned(inputs, wanted)
         weights = None
         if samples.weights is not None:

@@ -173,7 +173,7 @@ ONE_PROBLEM = {
         "perplexity, bits_per_character, "
         "precision_macro, precision_micro, recall_macro, recall_micro, "
         "f1_macro, f1_micro, confusion_matrix, "
-        "roc_auc, average_precision, mse, rmse, mae, r2)",
+        "roc_auc, average_precision, label_error_rate, mse, rmse, mae, r2)",
     ),
     "no guesses": (
         "loss:",

@@ -8,9 +8,9 @@ from dist_bp.metrics.top_k import TopK
 CLASSIFICATION = [
     "accuracy", "top_3", "precision_macro", "precision_micro", "recall_macro", "recall_micro", "f1_macro",
     "f1_micro", "confusion_matrix", "roc_auc", "precision", "recall", "f1", "balanced_accuracy", "matthews", "log_loss",
-    "average_precision", "perplexity", "bits_per_character",
+    "average_precision", "perplexity", "bits_per_character", "label_error_rate",
 ]  # fmt: skip
-LESS_IS_BETTER = ("log_loss", "perplexity", "bits_per_character")
+LESS_IS_BETTER = ("log_loss", "perplexity", "bits_per_character", "label_error_rate")
 REGRESSION = ["mse", "mae", "rmse", "r2"]
 
 
@@ -30,7 +30,7 @@ def test_names_of_regression(name: str) -> None:
 
 def test_only_scalars_of_small_state_are_followed_in_training() -> None:
     costly = [name for name in CLASSIFICATION if not metric(name).on_training]
-    assert costly == ["confusion_matrix", "roc_auc", "average_precision"]
+    assert costly == ["confusion_matrix", "roc_auc", "average_precision", "label_error_rate"]
     assert [name for name in CLASSIFICATION if not metric(name).scalar] == ["confusion_matrix"]
 
 

@@ -1,17 +1,20 @@
 """Jobs on sequences with attention, from the source to predictions."""
 
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from dist_bp.checkpoint import load
 from dist_bp.config import JobConfig
 from dist_bp.errors import ConfigError, ShapeError
-from dist_bp.serve import SavedModel
+from dist_bp.serve import SavedModel, evaluate_split
 from dist_bp.train.job import run_job
 from dist_bp.train.setup import prepare_job
+from tests.commands import run_here
 from tests.conftest import JobMaker
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -59,3 +62,58 @@ def test_a_transformer_is_trained_saved_and_predicts(make_job: JobMaker) -> None
 def test_what_is_longer_than_the_table_is_refused_before_training(make_job: JobMaker) -> None:
     with pytest.raises(ConfigError, match="layer 1: positions: a sample has 12 positions, and the table rows for 11"):
         prepare_job(firsts(make_job, 11))
+
+
+SILENCE = 4
+
+
+def spoken() -> tuple[list[list[int]], list[list[int]]]:
+    """Tokens that each last for some positions, silence between some of them, and the sequences without both."""
+    draw = np.random.default_rng(3)
+    runs = [[draw.integers(0, SILENCE), *draw.integers(0, 5, draw.integers(0, 7))] for _ in range(ROWS)]
+    heard = [[token for token in run for _ in range(draw.integers(1, 4))] for run in runs]
+    return heard, [[int(token) for token, _ in groupby(run) if token != SILENCE] for run in runs]
+
+
+def words(make_job: JobMaker, **more: Any) -> JobConfig:
+    heard, said = spoken()
+    arrays = {"x": np.concatenate(heard), "x_lengths": [len(one) for one in heard]}
+    labels = np.array(["a", "b", "c", "d"])[[label for one in said for label in one]]
+    np.savez("words.npz", **arrays, y=labels, y_lengths=[len(one) for one in said])
+    settings: dict[str, Any] = {
+        "data": {"source": {"type": "npz", "path": "words.npz"}, "preprocess": [{"type": "integers"}]},
+        "model": {"layers": [{"type": "embedding", "size": 8}, {"type": "dense", "units": 5}]},
+        "loss": {"type": "ctc"},
+        "metrics": [],
+        "train": {"epochs": 15, "optimizer": {"type": "adam", "learning_rate": 0.1}},
+        "checkpoint": {"monitor": "val_label_error_rate"},
+    }
+    return make_job(**(settings | more))
+
+
+def test_sequences_of_labels_at_positions_that_nobody_has_told(make_job: JobMaker) -> None:
+    result = run_job(words(make_job))
+    assert result.metrics["test_label_error_rate"] < 0.02
+    assert "val_accuracy" not in result.metrics
+    model = SavedModel.load(Path(result.model))
+    _, scores = evaluate_split(model)
+    assert scores == pytest.approx({name: result.metrics[f"test_{name}"] for name in scores}, rel=1e-5, abs=1e-9)
+    heard, said = spoken()
+    expected = [" ".join("abcd"[label] for label in one) for one in said]
+    predicted = model.predict(heard)
+    assert [*predicted.columns] == ["prediction"]
+    assert (predicted["prediction"] == expected).mean() > 0.95
+    np.savez("new.npz", x=np.concatenate(heard), x_lengths=[len(one) for one in heard])
+    done = run_here("predict", result.model, "--input", "new.npz", "--output", "out.csv")
+    assert done.returncode == 0, done.stderr
+    assert Path("out.csv").read_text().splitlines()[1:] == [*predicted["prediction"]]
+
+
+def test_what_ctc_cannot_spell_or_measure_is_told(make_job: JobMaker) -> None:
+    with pytest.raises(ValidationError, match="accuracy compares position by position, and ctc does not say where"):
+        words(make_job, metrics=["accuracy"], checkpoint={})
+    with pytest.raises(ValidationError, match="label_error_rate compares sequences of labels, which go with the loss"):
+        make_job(metrics=["label_error_rate"])
+    layers = [{"type": "embedding", "size": 8}, {"type": "dense", "units": 4}]
+    with pytest.raises(ConfigError, match="ctc over 4 classes needs 5 units in the last layer, the last one for the"):
+        prepare_job(words(make_job, model={"layers": layers}))

@@ -34,7 +34,8 @@ class Loss(Component):
 
     name: ClassVar[str]
     kind: ClassVar[Task]
-    activation: ClassVar[Literal["softmax", "sigmoid", "identity"]]
+    activation: ClassVar[Literal["softmax", "sigmoid", "identity", "ctc"]]
+    """`ctc`: sequences of labels, as many as there are, from outputs whose last unit is a blank."""
     needs_class_counts: bool = False
     """Whether the loss is known only with the classes of the training split, by `for_class_counts`."""
 
@@ -67,11 +68,12 @@ class Loss(Component):
         total = float(np.add.reduce(terms, axis=None, dtype=np.float64)) * scale
         return LossSum(total, rows.weight, gradient.reshape(rows.shape))
 
-    @abstractmethod
     def terms(self, outputs: Array, targets: Array, ctx: Context) -> tuple[Array, Array]:
         """Of each row of `outputs` (n, k) and `targets` (n,) or (n, k): its terms (n, j), whose mean is its loss, and
         (n, k) the derivatives of their sum. Neither argument is written; both results are of the context's memory.
+        A loss of whole samples has a `__call__` of its own instead.
         """
+        raise NotImplementedError
 
 
 def check_lengths(loss: str, output: Field, target: Field) -> None:
