@@ -9,7 +9,7 @@ SECTIONS = (
     "name, seed, data, model, loss, metrics, decision, train, scaling, parameter_server, checkpoint, failure, "
     "tracking, ray, sweep"
 )
-LOSSES = "cross_entropy, binary_cross_entropy, mse, mae, huber, module:Name"
+LOSSES = "cross_entropy, binary_cross_entropy, mse, mae, huber, ctc, module:Name"
 
 
 ONE_PROBLEM = {
