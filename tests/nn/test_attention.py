@@ -22,6 +22,7 @@ from dist_bp.nn import (
     Views,
 )
 from dist_bp.nn.initializers import Constant
+from dist_bp.nn.layers import attending
 from dist_bp.nn.layers.attending import attend
 from dist_bp.nn.layers.attention import Attention
 from dist_bp.nn.layers.batch_norm import BatchNorm
@@ -142,6 +143,27 @@ def test_a_query_that_sees_nothing_gets_zero_and_gives_no_gradient(scale: float,
     assert np.isfinite(gradients).all()
     assert not any(one[0].any() for one in gradients)
     assert not any(one[1, :, 2:].any() for one in gradients[1:])
+
+
+@pytest.mark.parametrize("scale", [1.0, 100.0])
+@pytest.mark.parametrize("causal", [False, True])
+def test_what_is_not_kept_is_computed_again_to_the_same_bits(
+    causal: bool, scale: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also in blocks of three samples."""
+    given = [scale * normal((9, 2, 5, 4), seed, "float32") for seed in range(4)]
+    found = []
+    for kept, block in ((2**20, 2**20), (0, 600)):
+        monkeypatch.setattr(attending, "KEPT_BYTES", kept)
+        monkeypatch.setattr(attending, "BLOCK_BYTES", block)
+        ctx = Context.root("float32")
+        ctx.begin(training=True)
+        o, backward = attend(*given[:3], causal, np.arange(9) % 6, ctx)
+        gradients = np.empty((3, 9, 2, 5, 4), np.float32)
+        backward(given[3].copy(), gradients)
+        found.append([o, gradients])
+    np.testing.assert_array_equal(found[0][0], found[1][0])
+    np.testing.assert_array_equal(found[0][1], found[1][1])
 
 
 @pytest.mark.parametrize("layer", [Attention(2), Attention(2, causal=True), TransformerBlock(2, positions="rotary")])

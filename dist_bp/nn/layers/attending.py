@@ -8,7 +8,7 @@ sums of its rows, o = (E @ values) / l; backwards, with d = do / l and * element
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -21,6 +21,8 @@ SAFE = 40.0
 """Scores that cannot be larger are not made smaller before exp, neither they nor their gradients leave float32."""
 BLOCK_BYTES = 2**20
 """Size of the scores of a block of samples: larger ones leave the cache, in smaller ones the calls cost the most."""
+KEPT_BYTES = 2**26
+"""Up to this size exp(scores) is kept for the way back; beyond, and in evaluation, it is computed twice."""
 
 Attended = Callable[[Array, Sequence[Array]], None]
 
@@ -35,29 +37,14 @@ def attend(
     None where they are all there. A query that sees no key gets 0. `backward(do, gradients)` overwrites `do` and fills
     the three `gradients`, those of queries, keys and values.
     """
-    n, heads, positions, _ = queries.shape
-    more = keys.shape[2]
-    powers = ctx.buffer("powers", (n, heads, positions, more))
-    sums = ctx.buffer("sums", (n, heads, positions, 1))
+    powers = _Powers(queries, keys, causal, lengths, ctx)
+    sums = ctx.buffer("sums", (*queries.shape[:-1], 1))
     o = ctx.buffer("o", queries.shape)
-    ones = ctx.buffer("ones", (more, 1), fill=_one)
-    bounded = _largest(queries, ctx) * _largest(keys, ctx) <= SAFE
-    later = _later(positions, more, ctx) if causal and positions > 1 else None
-    absent = None if lengths is None else _absent(lengths, more, ctx)
-    for part in _blocks(powers):
-        scores = powers[part]
-        np.matmul(queries[part], keys[part].swapaxes(2, 3), out=scores)
-        if later is not None:
-            np.add(scores, later, out=scores)
-        if absent is not None:
-            np.add(scores, absent[part], out=scores)
-        if not bounded:
-            largest = np.maximum.reduce(scores, axis=3, keepdims=True, out=sums[part])
-            np.maximum(largest, HIDDEN / 2, out=largest)
-            np.subtract(scores, largest, out=scores)
-        np.exp(scores, out=scores)
-        np.matmul(scores, ones, out=sums[part])
-        np.matmul(scores, values[part], out=o[part])
+    ones = ctx.buffer("ones", (keys.shape[2], 1), fill=_one)
+    for part in powers.parts:
+        weights = powers.compute(part)
+        np.matmul(weights, ones, out=sums[part])
+        np.matmul(weights, values[part], out=o[part])
     nothing = np.equal(sums, 0.0, out=ctx.buffer("nothing", sums.shape))
     np.add(sums, nothing, out=sums)
     np.divide(o, sums, out=o)
@@ -66,23 +53,57 @@ def attend(
         d_queries, d_keys, d_values = gradients
         np.divide(do, sums, out=do)
         products = np.vecdot(do, o, out=sums[..., 0])[..., np.newaxis]
-        for part in _blocks(powers):
-            d_scores = ctx.buffer("d_scores", powers[part].shape)
+        for part in powers.parts:
+            weights = powers.again(part)
+            d_scores = ctx.buffer("d_scores", weights.shape)
             np.matmul(do[part], values[part].swapaxes(2, 3), out=d_scores)
             np.subtract(d_scores, products[part], out=d_scores)
-            np.multiply(d_scores, powers[part], out=d_scores)
+            np.multiply(d_scores, weights, out=d_scores)
             np.matmul(d_scores, keys[part], out=d_queries[part])
             np.matmul(d_scores.swapaxes(2, 3), queries[part], out=d_keys[part])
-            np.matmul(powers[part].swapaxes(2, 3), do[part], out=d_values[part])
+            np.matmul(weights.swapaxes(2, 3), do[part], out=d_values[part])
 
     return o, backward
 
 
-def _blocks(powers: Array) -> Iterator[slice]:
-    """Some samples at a time."""
-    size = max(1, BLOCK_BYTES // max(math.prod(powers.shape[1:]) * powers.itemsize, 1))
-    for start in range(0, len(powers), size):
-        yield slice(start, min(start + size, len(powers)))
+class _Powers:
+    """exp(queries @ keys.T), 0 for keys that are not seen; of some samples at a time, those of `parts`."""
+
+    def __init__(self, queries: Array, keys: Array, causal: bool, lengths: Array | None, ctx: Context) -> None:
+        self._queries, self._keys, self._ctx = queries, keys, ctx
+        n, heads, positions, _ = queries.shape
+        more = keys.shape[2]
+        size = max(heads * positions * more * queries.itemsize, 1)
+        rows = max(1, BLOCK_BYTES // size)
+        self.parts = [slice(start, min(start + rows, n)) for start in range(0, n, rows)]
+        self._kept = ctx.buffer("powers", (n, heads, positions, more)) if self._keeps(n * size) else None
+        self._bounded = _largest(queries, ctx) * _largest(keys, ctx) <= SAFE
+        self._later = _later(positions, more, ctx) if causal and positions > 1 else None
+        self._absent = None if lengths is None else _absent(lengths, more, ctx)
+
+    def _keeps(self, nbytes: int) -> bool:
+        return self._ctx.training and nbytes <= KEPT_BYTES
+
+    def compute(self, part: slice) -> Array:
+        """(samples, heads, positions, more), valid until the next call."""
+        queries, keys = self._queries[part], self._keys[part].swapaxes(2, 3)
+        shape = (*queries.shape[:3], keys.shape[3])
+        scores = self._ctx.buffer("scores", shape) if self._kept is None else self._kept[part]
+        np.matmul(queries, keys, out=scores)
+        if self._later is not None:
+            np.add(scores, self._later, out=scores)
+        if self._absent is not None:
+            np.add(scores, self._absent[part], out=scores)
+        if not self._bounded:
+            largest = self._ctx.buffer("largest", (*shape[:3], 1))
+            np.maximum.reduce(scores, axis=3, keepdims=True, out=largest)
+            np.maximum(largest, HIDDEN / 2, out=largest)
+            np.subtract(scores, largest, out=scores)
+        return np.exp(scores, out=scores)
+
+    def again(self, part: slice) -> Array:
+        """What `compute` gave for the part."""
+        return self.compute(part) if self._kept is None else self._kept[part]
 
 
 def _largest(vectors: Array, ctx: Context) -> float:
