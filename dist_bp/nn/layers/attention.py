@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from functools import cache
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -65,6 +64,7 @@ class Attention(Layer):
         self.size = size
         self.bias = bias
         self.initializer = _initializer(initializer)
+        self._made: dict[int, Dense] = {}
         self.names = None if queries is None or keys is None else (queries, keys)
 
     @property
@@ -105,7 +105,9 @@ class Attention(Layer):
         return (("qkv", 3),) if self.names is None else (("q", 1), ("kv", 2))
 
     def _dense(self, units: int) -> Dense:
-        return _dense(units, self.bias, self.initializer)
+        if units not in self._made:
+            self._made[units] = Dense(units, bias=self.bias, initializer=self.initializer)
+        return self._made[units]
 
     def forward(self, x: Signal, params: Views, ctx: Context) -> tuple[Signal, Backward]:
         width = len(params["output"]["weight"])
@@ -158,8 +160,3 @@ def sequence(field: Field, who: str) -> Field:
 
 def _initializer(choice: str | Initializer | None) -> Initializer:
     return initializer("lecun_uniform" if choice is None else choice)
-
-
-@cache
-def _dense(units: int, bias: bool, start: Initializer) -> Dense:
-    return Dense(units, bias=bias, initializer=start)

@@ -22,7 +22,8 @@ class TiedOutput(Layer):
     """A score for each number of an embedding: x @ table.T, with the embedding's own table as weights.
 
     (n, ..., size) -> (n, ..., count), times `scale` (Press & Wolf 2017). The table is the embedding's parameter and
-    gets the gradients of both; this layer has none of its own.
+    gets the gradients of both; this layer has none of its own. So the vector of a number that never comes changes, too:
+    its scores learn that.
     """
 
     def __init__(
