@@ -25,7 +25,10 @@ from dist_bp.nn.layers.global_average_pool import GlobalAveragePool
 from dist_bp.nn.layers.group_norm import GroupNorm
 from dist_bp.nn.layers.layer_norm import LayerNorm
 from dist_bp.nn.layers.max_pool import MaxPool
+from dist_bp.nn.layers.positions import Positions
 from dist_bp.nn.layers.residual import Residual
+from dist_bp.nn.layers.tied_output import TiedOutput
+from dist_bp.nn.layers.transformer_block import TransformerBlock
 from dist_bp.nn.losses.cross_entropy import CrossEntropy
 from dist_bp.nn.losses.mean_squared_error import MeanSquaredError
 from dist_bp.types import Array
@@ -172,6 +175,29 @@ def tagger(p: Parameters, words: Array) -> Value:
     return affine(seen + affine(seen, p, "2.layers.0").tanh(), p, "3")
 
 
+def attending(x: Value, p: Parameters, name: str, heads: int) -> Value:
+    """Each position to itself and those before."""
+    n, positions, width = x.data.shape
+    places = np.arange(3 * x.data.size).reshape(n, positions, 3, heads, width // heads)
+    qkv = affine(x, p, f"{name}.qkv")
+    q, k, v = (qkv.pick(places[:, :, part]) for part in range(3))
+    later = (n, 1, positions, heads, width // heads)
+    scores = (q.reshape(n, positions, 1, *later[3:]) * k.reshape(*later)).sum(-1) * (width // heads) ** -0.5
+    seen = scores.each(np.exp, np.exp) * np.tri(positions)[:, :, np.newaxis, np.newaxis]
+    taken = (seen * seen.sum(2).power(-1) * v.reshape(*later)).sum(2)
+    return affine(taken.reshape(n, positions, width), p, f"{name}.output")
+
+
+def writer(p: Parameters, words: Array) -> Value:
+    seen = embedded(p["0.table"], words) + p["1.table"]
+    first, second = "2.0.layers", "2.1.layers"
+    seen = seen + attending(scaled(normal(seen, -1), p, f"{first}.0"), p, f"{first}.1", 2)
+    inner = affine(scaled(normal(seen, -1), p, f"{second}.0"), p, f"{second}.1").tanh()
+    seen = seen + affine(inner, p, f"{second}.2")
+    table = p["0.table"].pick(np.arange(24).reshape(6, 4).T)
+    return seen @ table * 0.5
+
+
 def mixed(p: Parameters, x: Mapping[str, Array]) -> Value:
     words = embedded(p["0.words.0.table"], x["words"], padding=0).reshape(len(x["words"]), -1)
     return affine(side_by_side([words, affine(value(x["table"]), p, "0.table.0").tanh()]), p, "1")
@@ -190,6 +216,7 @@ OFFSETS = np.concatenate([[0], np.cumsum(LENGTHS)])
 WORDS = random.integers(0, 6, OFFSETS[-1])
 NAMED = {"words": random.integers(0, 5, (SAMPLES, 2)), "table": random.normal(size=(SAMPLES, 3))}
 WEIGHTS = random.uniform(0.0, 3.0, SAMPLES) * (random.random(SAMPLES) > 0.3)
+TEXTS = random.integers(0, 6, (SAMPLES, 7))
 
 CNN = Curve(
     Field((7, 6, 2)),
@@ -234,6 +261,13 @@ CURVES = {
         lambda: [Embedding(4), LayerNorm(), Residual([Dense(4, "tanh")]), Dense(3)],
         tagger, RaggedArray(WORDS, OFFSETS), RaggedArray(WORDS // 2, OFFSETS),
         (1.8114816413824808, 0.7823141488161531, 0.00028317190175583876), WEIGHTS,
+    ),
+    "texts": Curve(
+        Field((7,), "int", count=6),
+        lambda: [Embedding(4), Positions("learned"), TransformerBlock(2, causal=True, hidden=5, activation="tanh"),
+                 TiedOutput()],
+        writer, TEXTS, TEXTS.cumsum(axis=1) % 6,
+        (2.6152864974719887, 1.790927304744968, 1.5856107968470547),
     ),
     "several inputs": Curve(
         {"words": Field((2,), "int", count=5), "table": Field((3,))},

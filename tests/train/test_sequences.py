@@ -103,6 +103,7 @@ def test_sequences_of_labels_at_positions_that_nobody_has_told(make_job: JobMake
     predicted = model.predict(heard)
     assert [*predicted.columns] == ["prediction"]
     assert (predicted["prediction"] == expected).mean() > 0.95
+    assert model.evaluate(heard, [text.split() for text in expected])["label_error_rate"] < 0.02
     np.savez("new.npz", x=np.concatenate(heard), x_lengths=[len(one) for one in heard])
     done = run_here("predict", result.model, "--input", "new.npz", "--output", "out.csv")
     assert done.returncode == 0, done.stderr
