@@ -15,9 +15,15 @@ from dist_bp.data.sources.csv import CsvSource
 from dist_bp.data.sources.parquet import ParquetSource
 from dist_bp.errors import DataError
 
+CSV = "size,town,fine,price\n1,Bonn,true,10\n2.5,Köln,TRUE,20\n3,Bonn,false,30\n"
+
 
 def load(source: Source) -> Dataset:
     return source.open(DigestCache(Path.cwd())).load()
+
+
+def digest(source: Source) -> str:
+    return source.open(DigestCache(Path.cwd())).digest
 
 
 def problems(source: Source) -> list[str]:
@@ -51,3 +57,7 @@ def numbers(dataset: Dataset) -> list[Any]:
 def texts(dataset: Dataset) -> list[Any]:
     assert dataset.features.categorical == ("a",)
     return conform(dataset.samples.inputs, dataset.features).texts[:, 0].tolist()
+
+
+def write_csv(text: str, name: str = "d.csv") -> None:
+    Path(name).write_text(text, encoding="utf-8")

@@ -15,7 +15,7 @@ from dist_bp.data.sources.scikit_learn import SklearnSource
 from dist_bp.data.tables.notation import Notation
 from dist_bp.data.tables.rows import Rows
 from dist_bp.errors import DataError, UserError
-from tests.data.test_sources import IMAGES, LABELS, idx_bytes
+from tests.data.test_array_sources import IMAGES, LABELS, idx_bytes
 
 ROWS = "n;flag;ok\n" + "".join(f"{i};{['yes', 'no', '01'][i % 3]};{'pq'[i % 2]}\n" for i in range(30))
 

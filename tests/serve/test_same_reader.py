@@ -29,7 +29,7 @@ from dist_bp.data.tables.parquet import ParquetFile
 from dist_bp.errors import DataError
 from dist_bp.serve import SavedModel
 from dist_bp.serve.files import evaluate_file, predict_files
-from tests.data.test_sources import idx_bytes
+from tests.data.test_array_sources import idx_bytes
 from tests.serve.samples import configuration, save
 
 ROWS = 60

@@ -1,13 +1,11 @@
+"""What a run records in MLflow, and what is told where it cannot."""
+
 import json
 import math
 import shutil
-import sqlite3
 import subprocess
-import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,25 +15,12 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from dist_bp.errors import TrackingError
 from dist_bp.track import mlflow_run, mlflow_tracker
 from dist_bp.track.figures import loss_curves
 from dist_bp.track.mlflow_run import free_name
-from dist_bp.track.mlflow_tracker import open_tracker
-from dist_bp.track.port import PARENT, ModelPackage, RunStatus, Tracker, TrackingSettings
-from dist_bp.track.spool import Point, Spool
-from tests.database import rows
+from dist_bp.track.port import PARENT, ModelPackage, RunStatus
 from tests.track.conftest import Open
-
-HERE = Path(__file__).parent
-
-
-def history(client: MlflowClient, tracker: Tracker, name: str) -> list[tuple[int, float]]:
-    return sorted((m.step, m.value) for m in client.get_metric_history(tracker.run_id, name))
-
-
-def artifact(client: MlflowClient, tracker: Tracker, name: str) -> Path:
-    return Path(client.get_run(tracker.run_id).info.artifact_uri.removeprefix("file://")) / name
+from tests.track.recorded import artifact, history
 
 
 @pytest.mark.parametrize("folders", [1, 2])
@@ -137,49 +122,6 @@ def test_the_first_finish_sets_the_status(start: Open, client: MlflowClient, sta
     info = client.get_run(tracker.run_id).info
     assert info.status == status
     assert info.end_time is not None
-
-
-def test_a_resumed_run_holds_every_step_once(start: Open, client: MlflowClient) -> None:
-    first = start({"epochs": "3"}, "epochs: 3\n")
-    for step in range(1, 11):
-        first.log(step, {"train/loss": float(step)})
-    first.log(8, {"val/loss": 8.0})
-    first.finish("FAILED")
-
-    second = start({"epochs": "5", "extra": "1"}, "epochs: 5\n", {"resumed": "yes"}, resume=first.run_id)
-    assert second.run_id == first.run_id
-    assert client.get_run(first.run_id).info.status == "RUNNING"
-    for step in range(6, 16):
-        second.log(step, {"train/loss": float(step)} | ({"val/loss": float(step)} if step % 4 == 0 else {}))
-    second.log(3, {"test_loss": 3.0})
-    assert second.finish("FINISHED") == []
-
-    assert history(client, second, "train/loss") == [(step, float(step)) for step in range(1, 16)]
-    assert history(client, second, "val/loss") == [(8, 8.0), (12, 12.0)]
-    assert history(client, second, "test_loss") == [(3, 3.0)]
-    run = client.get_run(first.run_id)
-    assert run.info.status == "FINISHED"
-    assert run.data.params == {"epochs": "3", "extra": "1"}
-    assert run.data.tags["resumed"] == "yes"
-    assert artifact(client, second, "config.yaml").read_text() == "epochs: 5\n"
-
-
-def test_the_spool_of_a_resumed_run_is_replayed(start: Open, client: MlflowClient, tmp_path: Path) -> None:
-    first = start()
-    for step in range(1, 6):
-        first.log(step, {"train/loss": float(step)})
-    first.finish("FAILED")
-    stored = client.get_metric_history(first.run_id, "train/loss")[-1]
-    spool = Spool(tmp_path / "spool" / f"{first.run_id}.jsonl")
-    again = Point(stored.key, stored.value, stored.timestamp, stored.step)
-    spool.append([again, *(Point("train/loss", float(step), 1_000 + step, step) for step in range(6, 9))])
-
-    second = start(resume=first.run_id)
-    for step in range(4, 11):
-        second.log(step, {"train/loss": float(step)})
-    assert second.finish("FINISHED") == []
-    assert history(client, second, "train/loss") == [(step, float(step)) for step in range(1, 11)]
-    assert not spool.path.exists()
 
 
 def test_a_store_that_goes_away_costs_nothing(
@@ -297,112 +239,3 @@ def test_a_model_that_cannot_be_logged_does_not_end_the_run(
     assert line.startswith("MLflow: not recorded: model model (")
     assert "no such layer" in line
     assert client.get_run(tracker.run_id).info.status == "FINISHED"
-
-
-def test_system_metrics_go_on_where_a_resumed_run_stopped(start: Open, client: MlflowClient) -> None:
-    options = {"system_metrics": True, "system_metrics_seconds": 0.05}
-    tracker = start(**options)
-    time.sleep(0.3)
-    begin = time.monotonic()
-    assert tracker.finish("FAILED") == []
-    assert time.monotonic() - begin < 10
-    name = "system/cpu_utilization_percentage"
-    before = history(client, tracker, name)
-    assert [step for step, _ in before] == list(range(len(before)))
-    assert len(before) >= 2
-    assert all(key.startswith("system/") for key in client.get_run(tracker.run_id).data.metrics)
-
-    again = start(resume=tracker.run_id, **options)
-    time.sleep(0.2)
-    again.finish("FINISHED")
-    after = [step for step, _ in history(client, tracker, name)]
-    assert len(after) > len(before)
-    assert after == list(range(len(after)))
-
-
-def test_a_run_that_is_not_there_cannot_be_resumed(start: Open, client: MlflowClient) -> None:
-    with pytest.raises(TrackingError, match="has no run 0123: set tracking"):
-        start(resume="0123")
-    tracker = start()
-    tracker.finish("FAILED")
-    client.delete_run(tracker.run_id)
-    with pytest.raises(TrackingError, match=f"mlflow runs restore --run-id {tracker.run_id}"):
-        start(resume=tracker.run_id)
-
-
-def test_a_deleted_experiment_is_told_with_the_remedy(start: Open, client: MlflowClient) -> None:
-    experiment = client.get_run(start().run_id).info.experiment_id
-    client.delete_experiment(experiment)
-    with pytest.raises(TrackingError, match=f"restore --experiment-id {experiment}"):
-        start()
-
-
-def test_artifacts_that_cannot_be_written_are_told_at_the_start(start: Open, client: MlflowClient) -> None:
-    with pytest.raises(TrackingError, match="cannot be used") as error:
-        start(artifact_location="file:///proc/nowhere")
-    assert len(error.value.problems) == 1
-    [run] = client.search_runs(["1"])
-    assert run.info.status == "FAILED"
-
-
-def test_a_database_of_something_else_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "other.db"
-    connection = sqlite3.connect(path)
-    connection.execute("create table alembic_version (version_num text)")
-    connection.execute("insert into alembic_version values ('of another program')")
-    connection.execute("create table experiments (x int)")
-    connection.commit()
-    connection.close()
-    with pytest.raises(TrackingError) as error:
-        open_tracker(TrackingSettings(f"sqlite:///{path}", "x", tmp_path), {}, "", {})
-    assert len(error.value.problems) == 1
-    assert "\n" not in str(error.value)
-
-
-def test_a_file_store_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TrackingError, match="write sqlite:"):
-        open_tracker(TrackingSettings(str(tmp_path / "mlruns"), "x", tmp_path), {}, "", {})
-
-
-class _NotMlflow(BaseHTTPRequestHandler):
-    """Answers like some other web server."""
-
-    def do_GET(self) -> None:
-        self.send_error(404)
-
-    do_POST = do_GET
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-def test_a_server_that_is_not_mlflow_is_told_in_one_line(tmp_path: Path) -> None:
-    with HTTPServer(("127.0.0.1", 0), _NotMlflow) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        begin = time.monotonic()
-        with pytest.raises(TrackingError) as error:
-            open_tracker(TrackingSettings(f"http://127.0.0.1:{server.server_port}", "x", tmp_path), {}, "", {})
-        server.shutdown()
-        thread.join()
-    assert time.monotonic() - begin < 15
-    assert "cannot be used" in str(error.value)
-    assert len(error.value.problems) == 1
-
-
-def test_two_processes_create_the_database_together_and_quietly(tmp_path: Path) -> None:
-    (tmp_path / "artifacts").mkdir()
-    (tmp_path / "artifacts" / "factor.txt").write_text("2")
-    command = [sys.executable, "-W", "error", "-m", "tests.track.record_a_run", str(tmp_path)]
-    root = HERE.parent.parent
-    processes = [
-        subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        for _ in range(2)
-    ]
-    outputs = [process.communicate(timeout=120)[0] for process in processes]
-    assert outputs == ["", ""]
-    assert [process.returncode for process in processes] == [0, 0]
-    query = "select status from runs join experiments using (experiment_id) where experiments.name = 'shared'"
-    assert rows(query, path=tmp_path / "mlflow.db") == [("FINISHED",)] * 2
-    assert {path.name for path in tmp_path.iterdir()} == {"artifacts", "mlartifacts", "mlflow.db", "spool"}
-    assert list((tmp_path / "spool").iterdir()) == []

@@ -1,0 +1,86 @@
+"""A run in MLflow that goes on: every step once."""
+
+import time
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from dist_bp.errors import TrackingError
+from dist_bp.track.spool import Point, Spool
+from tests.track.conftest import Open
+from tests.track.recorded import artifact, history
+
+
+def test_a_resumed_run_holds_every_step_once(start: Open, client: MlflowClient) -> None:
+    first = start({"epochs": "3"}, "epochs: 3\n")
+    for step in range(1, 11):
+        first.log(step, {"train/loss": float(step)})
+    first.log(8, {"val/loss": 8.0})
+    first.finish("FAILED")
+
+    second = start({"epochs": "5", "extra": "1"}, "epochs: 5\n", {"resumed": "yes"}, resume=first.run_id)
+    assert second.run_id == first.run_id
+    assert client.get_run(first.run_id).info.status == "RUNNING"
+    for step in range(6, 16):
+        second.log(step, {"train/loss": float(step)} | ({"val/loss": float(step)} if step % 4 == 0 else {}))
+    second.log(3, {"test_loss": 3.0})
+    assert second.finish("FINISHED") == []
+
+    assert history(client, second, "train/loss") == [(step, float(step)) for step in range(1, 16)]
+    assert history(client, second, "val/loss") == [(8, 8.0), (12, 12.0)]
+    assert history(client, second, "test_loss") == [(3, 3.0)]
+    run = client.get_run(first.run_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.params == {"epochs": "3", "extra": "1"}
+    assert run.data.tags["resumed"] == "yes"
+    assert artifact(client, second, "config.yaml").read_text() == "epochs: 5\n"
+
+
+def test_the_spool_of_a_resumed_run_is_replayed(start: Open, client: MlflowClient, tmp_path: Path) -> None:
+    first = start()
+    for step in range(1, 6):
+        first.log(step, {"train/loss": float(step)})
+    first.finish("FAILED")
+    stored = client.get_metric_history(first.run_id, "train/loss")[-1]
+    spool = Spool(tmp_path / "spool" / f"{first.run_id}.jsonl")
+    again = Point(stored.key, stored.value, stored.timestamp, stored.step)
+    spool.append([again, *(Point("train/loss", float(step), 1_000 + step, step) for step in range(6, 9))])
+
+    second = start(resume=first.run_id)
+    for step in range(4, 11):
+        second.log(step, {"train/loss": float(step)})
+    assert second.finish("FINISHED") == []
+    assert history(client, second, "train/loss") == [(step, float(step)) for step in range(1, 11)]
+    assert not spool.path.exists()
+
+
+def test_system_metrics_go_on_where_a_resumed_run_stopped(start: Open, client: MlflowClient) -> None:
+    options = {"system_metrics": True, "system_metrics_seconds": 0.05}
+    tracker = start(**options)
+    time.sleep(0.3)
+    begin = time.monotonic()
+    assert tracker.finish("FAILED") == []
+    assert time.monotonic() - begin < 10
+    name = "system/cpu_utilization_percentage"
+    before = history(client, tracker, name)
+    assert [step for step, _ in before] == list(range(len(before)))
+    assert len(before) >= 2
+    assert all(key.startswith("system/") for key in client.get_run(tracker.run_id).data.metrics)
+
+    again = start(resume=tracker.run_id, **options)
+    time.sleep(0.2)
+    again.finish("FINISHED")
+    after = [step for step, _ in history(client, tracker, name)]
+    assert len(after) > len(before)
+    assert after == list(range(len(after)))
+
+
+def test_a_run_that_is_not_there_cannot_be_resumed(start: Open, client: MlflowClient) -> None:
+    with pytest.raises(TrackingError, match="has no run 0123: set tracking"):
+        start(resume="0123")
+    tracker = start()
+    tracker.finish("FAILED")
+    client.delete_run(tracker.run_id)
+    with pytest.raises(TrackingError, match=f"mlflow runs restore --run-id {tracker.run_id}"):
+        start(resume=tracker.run_id)
