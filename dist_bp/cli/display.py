@@ -9,9 +9,10 @@ from typing import IO
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
+from rich.progress import Progress
 from rich.table import Table
 
+from dist_bp.cli.images_display import ImagesBar, columns
 from dist_bp.config import JobConfig
 from dist_bp.config.trust import code_of_data, code_of_model
 from dist_bp.messages import plural
@@ -81,20 +82,14 @@ class TerminalObserver(NoteObserver):
         super().__init__(console)
         self._progress = progress
         self._task = progress.add_task("starting", total=None, detail="", left="")
-        self._images: TaskID | None = None
+        self._images = ImagesBar(progress)
         self._validation = ""
 
     def phase(self, what: str) -> None:
         self._progress.update(self._task, description=what)
 
     def images(self, done: int, total: int) -> None:
-        """In a line of its own, which goes once all are decoded."""
-        if self._images is None:
-            self._images = self._progress.add_task("decoding images", detail="", left="")
-        self._progress.update(self._images, completed=done, total=total, detail=f"{done:,} of {total:,}")
-        if done == total:
-            self._progress.remove_task(self._images)
-            self._images = None
+        self._images(done, total)
 
     def progress(self, progress: Standing) -> None:
         self._progress.update(
@@ -135,14 +130,8 @@ def watch(config: JobConfig, quiet: bool, stream: IO[str]) -> Iterator[Observer]
     elif not console.is_terminal:
         yield LineObserver(console)
     else:
-        columns = (
-            TextColumn(f"[bold]{config.name}[/bold]  {{task.description}}"),
-            BarColumn(bar_width=20),
-            TaskProgressColumn(),
-            TextColumn("{task.fields[detail]}"),
-            TextColumn("{task.fields[left]}"),
-        )
-        with Progress(*columns, console=console, transient=True) as progress:
+        described = columns(f"[bold]{config.name}[/bold]  {{task.description}}")
+        with Progress(*described, console=console, transient=True) as progress:
             yield TerminalObserver(console, progress)
 
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 
 import typer
 
@@ -14,6 +14,7 @@ from dist_bp.messages import plural
 
 if TYPE_CHECKING:
     from dist_bp.config import JobConfig
+    from dist_bp.data.images.new import NewImages
     from dist_bp.serve import SavedModel
 
 ModelName = Annotated[
@@ -36,6 +37,13 @@ CsvOptions = Annotated[
     ),
 ]
 
+UnreadableImages = Annotated[
+    Literal["error", "skip"],
+    typer.Option(
+        "--unreadable", help="Image files that cannot be read: refuse them all, or leave them out and say so."
+    ),
+]
+
 
 def evaluate(
     model: ModelName,
@@ -53,6 +61,7 @@ def evaluate(
     ] = None,
     csv: CsvOptions = None,
     split: Annotated[str, typer.Option(help="Without --data: this split of the job's own data.")] = "test",
+    unreadable: UnreadableImages = "error",
     config: JobFile = None,
     trust_code: TrustCode = False,
     as_json: AsJson = False,
@@ -65,13 +74,15 @@ def evaluate(
     if folder and data:
         raise UserError(f"both {folder!r} and --data {data!r} are given: give one")
     data, notes = data or folder, Notes()
-    with opened(model, config, trust_code) as (saved, moved):
+    if data is None and unreadable == "skip":
+        raise UserError("--unreadable skip is for --data: a split has the images that training had")
+    with opened(model, config, trust_code) as (saved, moved), new_images(saved, unreadable, notes) as new:
         if data is None:
             what = f"{split} split"
-            samples, scores = evaluate_split(saved, split, moved, trust_code)
+            samples, scores = evaluate_split(saved, split, moved, trust_code, new.decoding)
         else:
             what = data
-            samples, scores = evaluate_file(saved, data, targets, csv or (), notes)
+            samples, scores = evaluate_file(saved, data, targets, csv or (), notes, new)
     facts = {"model": model, "step": f"{saved.step:,}", "data": f"{what}, {plural(samples, 'sample')}"}
     if saved.decides:
         facts["decision"] = "{!r} above a probability of {:.4g}".format(*saved.decides)
@@ -110,6 +121,7 @@ def predict(
         typer.Option(metavar="FILE", help="csv, parquet, or npy with predictions alone; not given: printed."),
     ] = None,
     csv: CsvOptions = None,
+    unreadable: UnreadableImages = "error",
     force: Annotated[bool, typer.Option("--force", help="Replace the output file if it exists.")] = False,
     config: JobFile = None,
     trust_code: TrustCode = False,
@@ -123,14 +135,20 @@ def predict(
         raise UserError("there is nothing to predict: name a file after the model, or with --input")
     if names and text:
         raise UserError(f"both --text and the file {names[0]!r} are given: give one")
-    with opened(model, config, trust_code) as (saved, _):
+    if unreadable == "skip" and output and output.suffix == ".npy":
+        raise UserError(
+            f"output {output} has predictions alone, and would not say which images --unreadable skip has left out: "
+            "name a .csv or .parquet file"
+        )
+    notes, others = Notes(), None if output else sys.stdout
+    with opened(model, config, trust_code) as (saved, _), new_images(saved, unreadable, notes, others) as new:
         ids = reader_of(saved).id_column
         place = prediction_file(output, force, saved.pipeline.classes, ids) if output else printed_predictions()
         with place as write:
             if text:
-                rows = predict_texts(saved, text, write, Notes())
+                rows = predict_texts(saved, text, write, notes)
             else:
-                rows, absent = predict_files(saved, names, write, csv or (), Notes())
+                rows, absent = predict_files(saved, names, write, csv or (), notes, new)
     told = f"; {', '.join(names)} has no column {absent!r}" if absent else ""
     if output or absent:
         where = f"{plural(rows, 'prediction')} written to {output}" if output else plural(rows, "prediction")
@@ -146,6 +164,23 @@ class Notes:
     def __call__(self, line: str) -> None:
         self.lines.append(line)
         print(f"note: {line}", file=sys.stderr)
+
+
+@contextmanager
+def new_images(
+    saved: "SavedModel", unreadable: Literal["error", "skip"], note: Notes, others: TextIO | None = None
+) -> "Iterator[NewImages]":
+    """How image files are read; where standard error and `others`, which is written to meanwhile, are not the same
+    terminal, it shows how far that is. Raises UserError where the model is not one of images and they are spoken of."""
+    from dist_bp.cli.images_display import watch_images
+    from dist_bp.data.images.new import NewImages
+    from dist_bp.errors import UserError
+    from dist_bp.images.decoding import Decoding
+
+    if unreadable == "skip" and saved.pipeline.decoder is None:
+        raise UserError("--unreadable skip is for models of images")
+    with watch_images(sys.stderr, others) as progress:
+        yield NewImages(unreadable, Decoding(progress), note)
 
 
 @contextmanager

@@ -11,7 +11,8 @@ import numpy as np
 import yaml
 
 from dist_bp.data.formats import ARRAYS, SUFFIXES, TABLES, format_of
-from dist_bp.data.images.given import FILE, decoded_images, image_rows, labelled_rows
+from dist_bp.data.images.given import FILE, image_rows, labelled_rows
+from dist_bp.data.images.new import REFUSED, NewImages, decoded_rows
 from dist_bp.data.inputs import ONLY, by_name, part_of, row_at, samples_of
 from dist_bp.data.pipeline import Pipeline
 from dist_bp.data.samples import SampleStore
@@ -61,11 +62,14 @@ class Reader:
 
     The suffix of a file tells its format, and where it tells none it is that of the source. `csv` are options of a
     text file that is written otherwise than the source, such as "decimal=,". Raises UserError where there is no such
-    option. `weights` is the column or array that the source takes them from, `id_column` that which names rows.
+    option. `new` says how image files are read. `weights` is the column or array that the source takes them from,
+    `id_column` that which names rows.
     """
 
-    def __init__(self, pipeline: Pipeline, source: Source | None = None, csv: Sequence[str] = ()) -> None:
-        self._pipeline = pipeline
+    def __init__(
+        self, pipeline: Pipeline, source: Source | None = None, csv: Sequence[str] = (), new: NewImages = REFUSED
+    ) -> None:
+        self._pipeline, self._new = pipeline, new
         self._source = source
         self._form = _form(source, csv)
         self.weights = source.weights if isinstance(source, NpzSource | TableSource) else None
@@ -84,7 +88,7 @@ class Reader:
         if self._pipeline.decoder:
             listing = [path for path in paths if self._lists_samples(path)]
             if not listing:
-                return image_rows(self._pipeline, paths)
+                return decoded_rows(self._pipeline, [image_rows(paths)], self._new)
             if other := next((path for path in paths if path not in listing), None):
                 one = f"{listing[0]!r} is a table or holds arrays"
                 raise DataError(f"{one}, and {other!r} does not: predict them one after the other")
@@ -99,7 +103,8 @@ class Reader:
         none.
         """
         if self._pipeline.decoder and not self._lists_samples(path):
-            return labelled_rows(self._pipeline, path)
+            rows, problems = labelled_rows(self._pipeline, path)
+            return decoded_rows(self._pipeline, [rows], self._new, problems)
         return self._blocks(path, labels, True, target or self._pipeline.targets.column)
 
     def stretches(self, path: str) -> SampleStore:
@@ -118,7 +123,15 @@ class Reader:
         return kind in ARRAYS or (kind in TABLES and self._images is not None)
 
     def _blocks(self, path: str, labels: str | None, scored: bool, target: str | None) -> Iterator[Rows]:
-        kind, given = self._kind(path), _labels(labels)
+        kind = self._kind(path)
+        blocks = self._raw(path, kind, labels, scored, target)
+        if self._images is None or kind not in TABLES:
+            return blocks
+        return decoded_rows(self._pipeline, list(blocks), self._new)
+
+    def _raw(self, path: str, kind: str, labels: str | None, scored: bool, target: str | None) -> Iterator[Rows]:
+        """As the file has them: of images, where they are."""
+        given = _labels(labels)
         if kind == "lines":
             blocks = self._lines(path, scored and given is None)
         elif kind in TABLES:
@@ -221,7 +234,7 @@ class Reader:
             names = rows.inputs[self._images].astype("string")
             files = self._source.files(path, names)
             ids = names if rows.ids is None else rows.ids
-            yield replace(rows, inputs=decoded_images(self._pipeline, files), ids=ids)
+            yield replace(rows, inputs=files, ids=ids)
 
     def _kinds(self, features: Sequence[str], target: str | None) -> dict[str, Kind]:
         """As they were in training; labels that were text are."""

@@ -37,7 +37,10 @@ class Decoder:
         for row, item in enumerate(items):
             name = name_of(item)
             name = f"image {row} (counted from 0)" if name == "an image" else name
-            decoded[row] = check_alike(self.pixels(item, name), shape, name)
+            one = alike(self.pixels(item, name), shape, name)
+            if isinstance(one, DataError):
+                raise one
+            decoded[row] = one
         return decoded
 
     def to_list(self) -> list[dict[str, Any]]:
@@ -54,16 +57,14 @@ class Decoder:
         return cls(tuple(made))
 
 
-def check_alike(pixels: Array | DataError, shape: Shape, name: str) -> Array:
-    """The pixels of an image; raises DataError where they have another shape, or are none."""
-    if isinstance(pixels, DataError):
-        raise pixels
-    if pixels.shape != shape:
-        raise DataError(
-            f"{name} is {described(pixels.shape)}, not {described(shape)} as in training: bring it to that, or train "
-            "with steps that do (resize, grayscale, rgb)"
-        )
-    return pixels
+def alike(pixels: Array | DataError, shape: Shape, name: str) -> Array | DataError:
+    """The pixels of an image, or what is wrong with it: also another shape."""
+    if isinstance(pixels, DataError) or pixels.shape == shape:
+        return pixels
+    return DataError(
+        f"{name} is {described(pixels.shape)}, not {described(shape)} as in training: bring it to that, or train with "
+        "steps that do (resize, grayscale, rgb)"
+    )
 
 
 def described(shape: Shape) -> str:

@@ -30,14 +30,14 @@ def decode_files(
         some = [decoded(decoder, path) for path in paths[done : done + size]] if size else _first(decoder, paths)
         size = size or max(1, min(FILES, BLOCK_BYTES // max(map(_bytes, some))))
         done += len(some)
-        yield some
         _tell(progress, done, len(paths))
+        yield some
     if done == len(paths):
         return
     for some in (crew or Processes())(decoder, paths[done:], size):
         done += len(some)
-        yield some
         _tell(progress, done, len(paths))
+        yield some
 
 
 def _tell(progress: Progress | None, done: int, total: int) -> None:

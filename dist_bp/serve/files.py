@@ -10,6 +10,7 @@ import numpy as np
 
 from dist_bp.config.component import Custom, construct
 from dist_bp.data import Reader, Samples
+from dist_bp.data.images.new import REFUSED, NewImages
 from dist_bp.data.inputs import with_rows
 from dist_bp.data.tables.rows import Rows
 from dist_bp.data.text.given import NAME, given_texts
@@ -29,14 +30,19 @@ def silently(line: str) -> None:
     """For who is told nothing beside the figures."""
 
 
-def reader_of(saved: SavedModel, csv: Sequence[str] = ()) -> Reader:
+def reader_of(saved: SavedModel, csv: Sequence[str] = (), new: NewImages = REFUSED) -> Reader:
     """Reads files as the model's own data was read, but for the options of `csv`; raises UserError for a wrong one."""
     source = saved.config.data.source
-    return Reader(saved.pipeline, None if isinstance(source, Custom) else construct(source), csv)
+    return Reader(saved.pipeline, None if isinstance(source, Custom) else construct(source), csv, new)
 
 
 def evaluate_file(
-    saved: SavedModel, path: str, labels: str | None = None, csv: Sequence[str] = (), note: Note = silently
+    saved: SavedModel,
+    path: str,
+    labels: str | None = None,
+    csv: Sequence[str] = (),
+    note: Note = silently,
+    new: NewImages = REFUSED,
 ) -> tuple[int, dict[str, float]]:
     """The number of samples, and loss and metrics; `labels` is the file of the targets where `path` has none.
 
@@ -45,7 +51,7 @@ def evaluate_file(
     """
     count, weighted = 0, False
     current: list[Rows] = []
-    reader, unseen = reader_of(saved, csv), Unseen()
+    reader, unseen = reader_of(saved, csv, new), Unseen()
     if saved.pipeline.context is not None:
         samples = reader.stretches(path)
         return len(samples), saved.evaluate_prepared(samples, saved.loss)
@@ -74,14 +80,19 @@ def evaluate_file(
 
 
 def predict_files(
-    saved: SavedModel, paths: Sequence[str], write: Write, csv: Sequence[str] = (), note: Note = silently
+    saved: SavedModel,
+    paths: Sequence[str],
+    write: Write,
+    csv: Sequence[str] = (),
+    note: Note = silently,
+    new: NewImages = REFUSED,
 ) -> tuple[int, str | None]:
     """The number of rows predicted, and the name of the column that names them, where a file has none of it.
 
     `note` hears a line on categories that training has not seen. Raises DataError for a file that does not have the
     form of the training data.
     """
-    reader = reader_of(saved, csv)
+    reader = reader_of(saved, csv, new)
     count, absent = _predict(saved, reader.rows(*paths), reader.id_column, write, note)
     if not count:
         raise DataError(f"data file {paths[0]!r} has no rows")

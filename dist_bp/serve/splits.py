@@ -8,11 +8,16 @@ from dist_bp.config.data import DataConfig
 from dist_bp.config.trust import check_trusted, code_of_data
 from dist_bp.data import Prepared
 from dist_bp.errors import DataError
+from dist_bp.images.decoding import HERE, Decoding
 from dist_bp.serve.saved_model import SavedModel
 
 
 def evaluate_split(
-    saved: SavedModel, split: str = "test", moved: JobConfig | None = None, trust_code: bool = False
+    saved: SavedModel,
+    split: str = "test",
+    moved: JobConfig | None = None,
+    trust_code: bool = False,
+    decoding: Decoding = HERE,
 ) -> tuple[int, dict[str, float]]:
     """The number of samples, and loss and metrics; `moved` says where the data is now, if not where it was.
 
@@ -22,7 +27,7 @@ def evaluate_split(
     if not moved:
         check_trusted(code_of_data(saved.config), trust_code, "data.source of the model")
     config = saved.config.model_copy(update={"data": (moved or _here(saved)).data})
-    prepared = build.prepare(config)
+    prepared = build.prepare(config, decoding)
     if prepared.digest != saved.data_digest:
         raise DataError(
             "the data of the job is no longer what the model was trained on (its content, split, data.preprocess or "

@@ -1,5 +1,6 @@
 """What people see: nothing cut, nothing that touches, and always what goes on."""
 
+import sys
 from io import StringIO
 
 import pytest
@@ -8,6 +9,7 @@ from rich.progress import Progress as RichProgress
 
 from dist_bp.cli import display
 from dist_bp.cli.display import LineObserver, TerminalObserver, print_facts
+from dist_bp.cli.images_display import watch_images
 from dist_bp.cli.main import COMMANDS, GROUPS
 from dist_bp.cli.sweep_display import Board, BoardObserver
 from dist_bp.sweep.job import SweepJob
@@ -68,6 +70,28 @@ def test_decoding_of_images_is_told_until_it_is_done(monkeypatch: pytest.MonkeyP
         assert (images.description, images.completed, images.total) == ("decoding images", 1200, 5000)
         observer.images(5000, 5000)
         assert [task.description for task in progress.tasks] == ["starting"]
+
+
+def test_decoding_of_new_images_is_shown_on_a_terminal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("TERM", "xterm")
+    for stream, others in ((StringIO(), None), (Terminal(), Terminal())):
+        with watch_images(stream, others) as hears:
+            assert hears is None
+    terminal, printed = Terminal(), StringIO()
+    monkeypatch.setattr(sys, "stdout", printed)
+    with watch_images(terminal, printed) as hears:
+        assert hears
+        assert terminal.getvalue() == ""
+        hears(1200, 5000)
+        print("a prediction")
+        hears(5000, 5000)
+    assert "decoding images" in terminal.getvalue()
+    assert "1,200 of 5,000" in terminal.getvalue()
+    assert printed.getvalue() == "a prediction\n"
 
 
 @pytest.mark.parametrize("width", [80, 60])

@@ -104,6 +104,38 @@ def test_unreadable_files_are_all_named_or_skipped() -> None:
     assert samples(prepared, "train")["dog"] <= {picture(100 + number).tobytes() for number in range(8)}
 
 
+@pytest.mark.parametrize("unreadable", ["error", "skip"])
+def test_all_that_is_wrong_with_a_folder_is_told_at_once(unreadable: str) -> None:
+    animals("pets/train")
+    animals("pets/test", each=2)
+    Path("pets/train/eel").mkdir()
+    Path("pets/test/yak").mkdir()
+    write("pets/test/fox/0.png", picture(3, colour=True))
+    Path("pets/train/cat/x.png").write_text("no")
+    Path("pets/train/gnu").mkdir()
+    Path("pets/train/gnu/0.png").write_text("no")
+    of_folder = [
+        "the class 'eel' of 'pets/train' has no images (.png, .jpg, .jpeg, .bmp, .gif, .webp): remove it",
+        "the class 'yak' of 'pets/test' has no images (.png, .jpg, .jpeg, .bmp, .gif, .webp): remove it",
+        "'pets/test' has the class 'fox', which 'pets/train' has not: remove it, or add images to train on",
+        "'pets/test' has the class 'yak', which 'pets/train' has not: remove it, or add images to train on",
+    ]
+    refused = [
+        f"image file 'pets/train/{name}.png' cannot be read: it is no PNG, JPEG, BMP, GIF or WebP"
+        for name in ("cat/x", "gnu/0")
+    ]
+    refused.append("2 of 23 images cannot be read: remove them, or pass them over with data.source.unreadable: skip")
+    unlike = (
+        "the images are not alike: 20 of 4 x 6 and grey, such as 'pets/train/cat/0.png'; 1 of 4 x 6 and in colour, "
+        "such as 'pets/test/fox/0.png': put {type: rgb} or {type: grayscale} first in data.preprocess"
+    )
+    if unreadable == "error":
+        assert problems(unreadable=unreadable) == [*of_folder, *refused, unlike]
+    else:
+        gone = "the class 'gnu' has no image that can be read: remove it"
+        assert problems(unreadable=unreadable) == [*of_folder, unlike, gone]
+
+
 def test_a_class_of_which_nothing_can_be_read_is_an_error() -> None:
     animals()
     Path("pets/emu").mkdir()
@@ -120,6 +152,10 @@ def test_a_class_of_which_nothing_can_be_read_is_an_error() -> None:
     (("pets/cat/0.png", "pets/dog/a.txt", "pets/emu/"), [
         f"the class {name!r} of 'pets' has no images (.png, .jpg, .jpeg, .bmp, .gif, .webp): remove it"
         for name in ("dog", "emu")
+    ]),
+    (("pets/cat/", "pets/dog/"), [
+        f"the class {name!r} of 'pets' has no images (.png, .jpg, .jpeg, .bmp, .gif, .webp): remove it"
+        for name in ("cat", "dog")
     ]),
     (("pets/train/cat/0.png", "pets/train/dog/0.png", "pets/test/emu/0.png", "pets/test/fox/0.png"), [
         f"'pets/test' has the class {name!r}, which 'pets/train' has not: remove it, or add images to train on"

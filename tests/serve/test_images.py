@@ -16,7 +16,10 @@ from PIL import Image
 from dist_bp import build
 from dist_bp.checkpoint import export_model, load
 from dist_bp.config import load_config
+from dist_bp.data.images.new import NewImages
+from dist_bp.images.decoding import Decoding
 from dist_bp.serve import SavedModel
+from dist_bp.serve.files import evaluate_file, predict_files
 from dist_bp.serve.package import Packager
 from tests.commands import run_here
 from tests.serve.samples import configuration, save
@@ -110,12 +113,93 @@ def test_predict_says_what_is_missing() -> None:
         ("gone.png", "new/x.png", "torn.png"): [
             "image file 'gone.png' cannot be read: No such file or directory",
             "image file 'torn.png' cannot be read: it is no PNG, JPEG, BMP, GIF or WebP",
+            "2 of 3 images cannot be read: remove them, or pass them over with --unreadable skip",
         ],
     }.items():
         done = run_here("predict", "run", *names, "--output", "out.csv")
         assert done.returncode == 2
         assert [line.removeprefix("error: ") for line in done.stderr.splitlines()] == lines
         assert not Path("out.csv").exists()
+
+
+TORN = "cannot be read: it is no PNG, JPEG, BMP, GIF or WebP"
+
+
+@pytest.mark.usefixtures("model")
+def test_all_that_is_wrong_with_new_images_is_told_before_any_is_written() -> None:
+    for number in range(80):
+        picture(number).save(f"new/{number:02}.png")
+    for number in (3, *range(40, 50)):
+        Path(f"new/{number:02}.png").write_text("no")
+    done = run_here("predict", "run", "new", "--output", "out.csv")
+    assert [line.removeprefix("error: ") for line in done.stderr.splitlines()] == [
+        *(f"image file 'new/{number:02}.png' {TORN}" for number in (3, *range(40, 49))),
+        "11 of 84 images cannot be read: remove them, or pass them over with --unreadable skip",
+    ]
+    assert (done.returncode, Path("out.csv").exists()) == (2, False)
+
+
+def test_unreadable_images_are_left_out_and_told(model: SavedModel) -> None:
+    expected = predicted("new")
+    Path("new/torn.png").write_text("no")
+    note = f"note: 1 of 5 images cannot be read, which were skipped: image file 'new/torn.png' {TORN}\n"
+    done = run_here("predict", "run", "new", "--unreadable", "skip")
+    assert (done.returncode, done.stderr) == (0, note)
+    pd.testing.assert_frame_equal(pd.read_csv(StringIO(done.stdout)), expected)
+    done = run_here("predict", "run", "new", "--unreadable", "skip", "--output", "out.csv")
+    assert (done.stdout, done.stderr) == ("4 predictions written to out.csv\n", note)
+    pd.testing.assert_frame_equal(pd.read_csv("out.csv"), expected)
+    for arguments, line in {
+        ("new", "--output", "out.npy"): "output out.npy has predictions alone, and would not say which images "
+        "--unreadable skip has left out: name a .csv or .parquet file",
+        ("new/torn.png",): f"image file 'new/torn.png' {TORN}\nerror: 1 of 1 image cannot be read",
+    }.items():
+        done = run_here("predict", "run", *arguments, "--unreadable", "skip")
+        assert (done.returncode, done.stderr) == (2, f"error: {line}\n")
+    assert model.pipeline.decoder
+
+
+def test_an_image_of_another_shape_is_not_skipped(workplace: Path) -> None:
+    for number in range(12):
+        for name in ("ant", "bee"):
+            Path("pets", name).mkdir(parents=True, exist_ok=True)
+            picture(number).save(f"pets/{name}/{number}.png")
+    source = {"type": "image_folder", "path": "pets"}
+    save(configuration(workplace, source, 2, data={"source": source}, model={"layers": LAYERS}))
+    picture(3, 12).save("other.png")
+    done = run_here("predict", "run", "other.png", "--unreadable", "skip")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: image file 'other.png' is 12 x 7 and in colour, not 9 x 7 and in colour as")
+
+
+@pytest.mark.usefixtures("model")
+def test_evaluate_leaves_out_what_cannot_be_read() -> None:
+    expected = json.loads(run_here("evaluate", "run", "pets", "--json").stdout)
+    Path("pets/ant/torn.png").write_text("no")
+    done = run_here("evaluate", "run", "pets", "--json", "--unreadable", "skip")
+    line = f"1 of 25 images cannot be read, which were skipped: image file 'pets/ant/torn.png' {TORN}"
+    assert json.loads(done.stdout) == {**expected, "notes": [line]}
+    Path("pets/cow").mkdir()
+    Path("pets/eel").mkdir()
+    picture(1).save("pets/eel/0.png")
+    done = run_here("evaluate", "run", "pets")
+    assert [line.removeprefix("error: ") for line in done.stderr.splitlines()] == [
+        "the class 'cow' of 'pets' has no images (.png, .jpg, .jpeg, .bmp, .gif, .webp): remove it",
+        "the class 'cow' of 'pets' is none that the model knows",
+        "the class 'eel' of 'pets' is none that the model knows",
+        f"image file 'pets/ant/torn.png' {TORN}",
+        "1 of 26 images cannot be read: remove them, or pass them over with --unreadable skip",
+    ]
+    done = run_here("evaluate", "run", "--unreadable", "skip")
+    assert done.stderr == "error: --unreadable skip is for --data: a split has the images that training had\n"
+
+
+def test_decoding_of_new_images_is_told(model: SavedModel) -> None:
+    heard: list[tuple[int, int]] = []
+    new = NewImages(decoding=Decoding(lambda *now: heard.append(now)))
+    assert predict_files(model, ["new"], lambda frame: None, new=new)[0] == 4
+    assert evaluate_file(model, "pets", new=new)[0] == 24
+    assert heard == [(4, 4), (24, 24)]
 
 
 def test_evaluate_a_folder(model: SavedModel) -> None:
@@ -190,6 +274,25 @@ def listed(workplace: Path) -> SavedModel:
     source = {"type": "csv", "path": "list.csv", "target": "kind", "images": "photo", "folder": "photos"}
     data = {"source": source, "preprocess": STEPS, "prepared": "prepared"}
     return SavedModel.load(save(configuration(workplace, source, 2, data=data, model={"layers": LAYERS})))
+
+
+def test_rows_of_a_table_go_with_their_images(listed: SavedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = pd.read_csv("new/list.csv")
+    frame.to_csv("new/odd.csv", index=False)
+    np.save("labels.npy", frame["kind"].to_numpy("U3"))
+    for name in ("ant3.png", "bee0.png"):
+        Path("new", name).write_text("no")
+    left = frame[~frame["photo"].isin(["ant3.png", "bee0.png"])]
+    left.to_csv("new/list.csv", index=False)
+    expected = listed.evaluate([f"new/{name}" for name in left["photo"]], list(left["kind"]))
+    notes: list[str] = []
+    monkeypatch.setattr("dist_bp.data.images.new.IMAGES", 5)
+    for labels in (None, "labels.npy"):
+        new = NewImages("skip", note=notes.append)
+        assert evaluate_file(listed, "new/odd.csv", labels, new=new) == (10, pytest.approx(expected))
+    assert [note[:30] for note in notes] == ["2 of 12 images cannot be read,"] * 2
+    done = run_here("predict", "run", "new/odd.csv", "--unreadable", "skip")
+    pd.testing.assert_frame_equal(pd.read_csv(StringIO(done.stdout)), predicted("new/list.csv"))
 
 
 def test_a_table_of_new_images_names_those_beside_it(listed: SavedModel) -> None:

@@ -67,14 +67,21 @@ def _pixels_of(dataset: Dataset, decoder: "Decoder", scratch: Path, decoding: De
     for name, samples in {"samples": dataset.samples, **dataset.own}.items():
         with closing(_images(samples.inputs, decoder, decoding)) as images:
             made[name] = _laid_down(samples, scratch / name, images, findings)
-    findings.check()
-    here = {*np.unique(made["samples"].targets).tolist()} if findings.notes else {*(dataset.classes or ())}
-    if gone := [name for name in dataset.classes or () if name not in here]:
-        raise DataError([f"the class {name!r} has no image that can be read: remove it" for name in gone])
+    if problems := [*dataset.problems, *findings.problems(), *_gone(dataset, made["samples"], findings)]:
+        raise DataError(problems)
     notes = (*dataset.notes, *findings.notes)
     features = Features(findings.shape or ())
     test, validation = made.get("test"), made.get("validation")
     return replace(dataset, samples=made["samples"], test=test, validation=validation, features=features, notes=notes)
+
+
+def _gone(dataset: Dataset, made: Samples, findings: "Findings") -> list[str]:
+    """A line for each class of which all images were skipped."""
+    if not findings.skipped:
+        return []
+    before, here = ({*np.unique(one.targets).tolist()} for one in (dataset.samples, made))
+    gone = [name for name in dataset.classes or () if name in before and name not in here]
+    return [f"the class {name!r} has no image that can be read: remove it" for name in gone]
 
 
 def _check_counts(sets: dict[str, Samples]) -> None:

@@ -1,4 +1,4 @@
-"""What decoding finds of the images of a data set: their common shape, and which cannot be read or are not alike."""
+"""What decoding finds of many images: their common shape, and which cannot be read or are not alike."""
 
 from collections import Counter
 
@@ -16,10 +16,10 @@ NOTED = 3
 
 
 class Findings:
-    """Of all images of a data set; where it `skips`, those that cannot be read are left out."""
+    """Of all images; where it `skips`, those that cannot be read are left out. `option` is what asks for that."""
 
-    def __init__(self, skips: bool) -> None:
-        self.skips = skips
+    def __init__(self, skips: bool, option: str = "data.source.unreadable: skip") -> None:
+        self.skips, self.option = skips, option
         self.shape: Shape | None = None
         self.images = 0
         self._shapes: Counter[Shape] = Counter()
@@ -46,19 +46,27 @@ class Findings:
         more = "; ..." if len(self._unreadable) > NOTED else ""
         return [f"{self._count}, which were skipped: {'; '.join(self._unreadable[:NOTED])}{more}"]
 
-    def check(self) -> None:
-        """Raises DataError for all that cannot be read, and for images that are not alike."""
+    @property
+    def skipped(self) -> int:
+        return len(self._unreadable) if self.skips else 0
+
+    @property
+    def sound(self) -> bool:
+        """Whether all images so far are samples, or skipped."""
+        return len(self._shapes) < 2 and not self._unfit and (self.skips or not self._unreadable)
+
+    def problems(self) -> list[str]:
+        """All that cannot be read, and images that are not alike."""
         problems: list[str] = []
         if self._unreadable and not (self.skips and self._shapes):
-            remedy = "" if self.skips else ": remove them, or pass them over with data.source.unreadable: skip"
+            remedy = "" if self.skips else f": remove them, or pass them over with {self.option}"
             problems = [*self._unreadable[:SHOWN], self._count + remedy]
         problems += self._unfit[:SHOWN]
         if len(self._unfit) > SHOWN:
             problems.append(f"{len(self._unfit) - SHOWN:,} more images are like these")
         if len(self._shapes) > 1:
             problems.append(self._unlike())
-        if problems:
-            raise DataError(problems)
+        return problems
 
     @property
     def _count(self) -> str:

@@ -33,13 +33,23 @@ class ClassFolder:
         return tuple(path for some in self.images for path in some)
 
     @property
+    def problems(self) -> list[str]:
+        """A line for each class without images."""
+        suffixes = ", ".join(SUFFIXES)
+        return [
+            f"the class {name!r} of {self.path!r} has no images ({suffixes}): remove it"
+            for name, some in zip(self.classes, self.images, strict=True)
+            if not some
+        ]
+
+    @property
     def labels(self) -> list[str]:
         """The class of each of `paths`."""
         return [name for name, some in zip(self.classes, self.images, strict=True) for _ in some]
 
 
 def read_classes(path: str) -> ClassFolder:
-    """Raises DataError for a folder without classes, with a line for each class without images."""
+    """Raises DataError for a folder without classes, or with names that are no text."""
     try:
         names = folders(path)
         found = [listing(os.path.join(path, name)) for name in names]
@@ -51,10 +61,6 @@ def read_classes(path: str) -> ClassFolder:
         raise DataError(f"the folder {path!r} has no folders in it: put the images of each class into one of its name")
     if strange := [name for name in names if not is_text(name)]:
         raise DataError([f"the folder {name!r} of {path!r} has a name that is no text: rename it" for name in strange])
-    empty = [name for name, some in zip(names, found, strict=True) if not some.images]
-    if empty:
-        suffixes = ", ".join(SUFFIXES)
-        raise DataError([f"the class {name!r} of {path!r} has no images ({suffixes}): remove it" for name in empty])
     others = sorted([*loose, *(other for some in found for other in some.others)])
     return ClassFolder(path, tuple(names), tuple(some.images for some in found), tuple(others))
 

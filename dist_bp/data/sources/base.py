@@ -29,7 +29,8 @@ class Samples:
 class Dataset:
     """Everything a source knows; `classes` are names of the labels and `column` that of a table's target.
 
-    `notes` are lines that training says of the data.
+    `notes` are lines that training says of the data. `problems` of image files are told together with those that are
+    found when they are decoded.
     """
 
     samples: Samples
@@ -39,6 +40,7 @@ class Dataset:
     column: str | None = None
     notes: tuple[str, ...] = ()
     validation: Samples | None = None
+    problems: tuple[str, ...] = ()
 
     @property
     def own(self) -> dict[str, Samples]:

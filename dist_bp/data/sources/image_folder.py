@@ -26,6 +26,8 @@ class ImageFolderSource(Source):
 
     def open(self, cache: DigestCache) -> Opened:
         folders = self._folders()
+        problems = [line for one in folders.values() for line in one.problems]
+        problems += [line for one in folders.values() for line in strangers(folders["train"], one)]
         digest = digest_of(
             {
                 "kind": "image_folder",
@@ -33,7 +35,7 @@ class ImageFolderSource(Source):
                 "folders": {split: [one.classes, cache.of_tree(one.path, one.paths)] for split, one in folders.items()},
             }
         )
-        return Opened(digest, lambda: self._dataset(folders))
+        return Opened(digest, lambda: self._dataset(folders, problems))
 
     def _folders(self) -> dict[str, ClassFolder]:
         """By split. Raises DataError."""
@@ -56,14 +58,11 @@ class ImageFolderSource(Source):
                 found[split] = read_classes(path)
             except DataError as error:
                 problems += error.problems
-        for split, one in found.items():
-            if split != "train" and "train" in found:
-                problems += strangers(found["train"], one)
         if problems:
             raise DataError(problems)
         return found
 
-    def _dataset(self, folders: dict[str, ClassFolder]) -> Dataset:
+    def _dataset(self, folders: dict[str, ClassFolder], problems: list[str]) -> Dataset:
         classes = folders["train"].classes
         samples = {
             split: Samples(ImageFiles(one.paths, self.unreadable), np.array(one.labels))
@@ -73,4 +72,12 @@ class ImageFolderSource(Source):
         if "validation" in folders:
             notes.append(f"{folders['validation'].path!r} is the validation set: data.split.validation has no effect")
         test, validation = samples.get("test"), samples.get("validation")
-        return Dataset(samples["train"], Features(()), test, classes, notes=tuple(notes), validation=validation)
+        return Dataset(
+            samples["train"],
+            Features(()),
+            test,
+            classes,
+            notes=tuple(notes),
+            validation=validation,
+            problems=tuple(problems),
+        )
