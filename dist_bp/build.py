@@ -86,6 +86,17 @@ def class_counts(prepared: data.Prepared) -> list[float] | None:
     return counts
 
 
+def classes_of_splits(prepared: data.Prepared) -> dict[str, dict[str, int]]:
+    """How often each class occurs in each split that holds samples; empty where a sample has not one of them."""
+    classes = () if prepared.pipeline.targets.by_position else prepared.schema.classes or ()
+    counts = {
+        split: np.bincount(prepared.split(split).flat_targets[0], minlength=len(classes)).tolist()
+        for split, size in prepared.splits.items()
+        if size and classes
+    }
+    return {name: {split: found[index] for split, found in counts.items()} for index, name in enumerate(classes)}
+
+
 def build_metrics(config: JobConfig, targets: data.Targets) -> dict[str, Metric]:
     """The configured metrics by name, in the targets' own units; with the confusion matrix for a figure of it, where
     there are classes.

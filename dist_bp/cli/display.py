@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
+from dist_bp import build
 from dist_bp.cli.images_display import ImagesBar, columns
 from dist_bp.config import JobConfig
 from dist_bp.config.trust import code_of_data, code_of_model
@@ -27,6 +28,7 @@ from dist_bp.typed import program
 LINE_SECONDS = 5.0
 TRUST = " --trust-code"
 FACTS_WIDTH = 16
+CLASSES_SHOWN = 20
 
 
 class WarningObserver(Observer):
@@ -191,6 +193,8 @@ def print_plan(job: PreparedJob, stream: IO[str]) -> None:
     console.print(
         f"[bold]data[/bold]  {sizes}; input {_described(prepared.schema.inputs)}; digest {prepared.digest[:12]}"
     )
+    if classes := described_classes(build.classes_of_splits(prepared)):
+        console.print(f"[bold]classes[/bold]  {escape(classes)}", highlight=False, soft_wrap=True)
     for line in job.notes:
         console.print(f"  {escape(line)}", highlight=False, soft_wrap=True)
     table = Table("layer", "type", "output", "parameters", box=None, padding=(0, 2, 0, 0))
@@ -208,6 +212,19 @@ def print_plan(job: PreparedJob, stream: IO[str]) -> None:
     )
     console.print(f"[bold]steps[/bold]  {job.total_steps:,}, {job.steps_per_epoch:,} an epoch")
     console.print("ok: ready to train")
+
+
+def described_classes(counts: Mapping[str, Mapping[str, int]]) -> str:
+    """The classes, each with how often it occurs in each split: 2 (train/test): cat 8/3, dog 6/2."""
+    shown = [
+        f"{name if name.isprintable() else repr(name)} {'/'.join(f'{count:,}' for count in of.values())}"
+        for name, of in counts.items()
+    ]
+    if not shown:
+        return ""
+    more = f", and {len(shown) - CLASSES_SHOWN:,} more" if len(shown) > CLASSES_SHOWN else ""
+    splits = "/".join(next(iter(counts.values())))
+    return f"{len(shown):,} ({splits}): {', '.join(shown[:CLASSES_SHOWN])}{more}"
 
 
 def _described(spec: Spec) -> str:

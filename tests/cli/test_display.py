@@ -2,13 +2,16 @@
 
 import sys
 from io import StringIO
+from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from rich.console import Console
 from rich.progress import Progress as RichProgress
 
 from dist_bp.cli import display
-from dist_bp.cli.display import LineObserver, TerminalObserver, print_facts
+from dist_bp.cli.display import LineObserver, TerminalObserver, described_classes, print_facts
 from dist_bp.cli.images_display import watch_images
 from dist_bp.cli.main import COMMANDS, GROUPS
 from dist_bp.cli.sweep_display import Board, BoardObserver
@@ -18,6 +21,9 @@ from dist_bp.train.job import run_job
 from dist_bp.train.observer import Observer, Progress
 from tests.commands import run_here
 from tests.conftest import JobMaker
+from tests.serve.samples import configuration
+
+ALONE = {"num_workers": 0}
 
 
 @pytest.mark.parametrize(
@@ -92,6 +98,28 @@ def test_decoding_of_new_images_is_shown_on_a_terminal_alone(monkeypatch: pytest
     assert "decoding images" in terminal.getvalue()
     assert "1,200 of 5,000" in terminal.getvalue()
     assert printed.getvalue() == "a prediction\n"
+
+
+def test_a_dry_run_counts_the_classes_of_each_split(workplace: Path) -> None:
+    for split, kinds in {"train": {"cat": 10, "[dog]": 5}, "val": {"cat": 2}, "test": {"cat": 3, "[dog]": 4}}.items():
+        for kind, number in kinds.items():
+            for index in range(number):
+                Path("pets", split, kind).mkdir(parents=True, exist_ok=True)
+                Image.fromarray(np.full((4, 4), index, np.uint8)).save(f"pets/{split}/{kind}/{index}.png")
+    layers = [{"type": "flatten"}, {"type": "dense", "units": 2}]
+    source = {"type": "image_folder", "path": "pets"}
+    path = configuration(workplace, source, 2, data={"source": source}, model={"layers": layers}, scaling=ALONE)
+    done = run_here("train", str(path), "--dry-run", "train.batch_size=4")
+    assert "\nclasses  2 (train/validation/test): [dog] 5/0/4, cat 10/2/3\n" in done.stdout
+
+
+def test_of_many_classes_the_first_are_counted() -> None:
+    counts = {f"c{index}": {"train": 1000 + index} for index in range(22)}
+    told = described_classes(counts)
+    assert told.startswith("22 (train): c0 1,000, c1 1,001, ")
+    assert told.endswith("c19 1,019, and 2 more")
+    assert described_classes({"a\nb": {"train": 3, "test": 1}}) == "1 (train/test): 'a\\nb' 3/1"
+    assert described_classes({}) == ""
 
 
 @pytest.mark.parametrize("width", [80, 60])
