@@ -11,6 +11,8 @@ from dist_bp.images.opening import Item, name_of, open_image
 from dist_bp.images.operations import OPERATIONS, Operation
 from dist_bp.types import Array, Shape
 
+SHOWN = 10
+"""Images that are named of those that are alike."""
 CHANNELS = {1: "grey", 3: "in colour"}
 
 
@@ -32,15 +34,21 @@ class Decoder:
         return array if array.ndim == 3 else array[:, :, np.newaxis]
 
     def decode(self, items: Sequence[Item], shape: Shape) -> Array:
-        """Images as uint8 (n, *shape); raises DataError for one that has another shape, or cannot be read."""
-        decoded = np.empty((len(items), *shape), np.uint8)
+        """Images as uint8 (n, *shape); raises DataError for all that have another shape, or cannot be read."""
+        decoded, problems = np.empty((len(items), *shape), np.uint8), []
         for row, item in enumerate(items):
             name = name_of(item)
             name = f"image {row} (counted from 0)" if name == "an image" else name
-            one = alike(self.pixels(item, name), shape, name)
+            try:
+                one = alike(self.pixels(item, name), shape, name)
+            except DataError as error:
+                one = error
             if isinstance(one, DataError):
-                raise one
-            decoded[row] = one
+                problems.append(str(one))
+            else:
+                decoded[row] = one
+        if problems:
+            raise DataError(first_of(problems))
         return decoded
 
     def to_list(self) -> list[dict[str, Any]]:
@@ -65,6 +73,12 @@ def alike(pixels: Array | DataError, shape: Shape, name: str) -> Array | DataErr
         f"{name} is {described(pixels.shape)}, not {described(shape)} as in training: bring it to that, or train with "
         "steps that do (resize, grayscale, rgb)"
     )
+
+
+def first_of(problems: Sequence[str]) -> list[str]:
+    """The first lines of many, and how many more there are."""
+    more = len(problems) - SHOWN
+    return [*problems[:SHOWN], *([f"{more:,} more images are like these"] if more > 0 else [])]
 
 
 def described(shape: Shape) -> str:

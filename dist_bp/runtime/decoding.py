@@ -3,7 +3,7 @@
 import re
 from collections.abc import Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 from dist_bp.config import JobConfig
@@ -109,7 +109,8 @@ class _Tasks:
         references = [reference for reference, _ in self._running.values()]
         self._running.clear()
         if references and not self._cluster.trouble.done():
-            self._cluster.call("tasks were ended", lambda: _cancel(references))
+            with suppress(RayLost):  # they end with Ray, or with this process
+                self._cluster.call("tasks were ended", lambda: _cancel(references))
 
 
 def _cancel(references: Sequence[Any]) -> None:

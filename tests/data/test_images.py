@@ -85,6 +85,21 @@ def test_what_a_model_of_images_does_not_take(raw: Any, line: str) -> None:
     assert str(caught.value).startswith(line)
 
 
+def test_a_model_names_all_images_that_it_does_not_take() -> None:
+    animals()
+    pipeline = make().pipeline
+    good, small = np.zeros((4, 6), np.uint8), np.zeros((3, 6), np.uint8)
+    with pytest.raises(DataError) as caught:
+        pipeline.transform([good, small, b"no", *[b""] * 11])
+    assert caught.value.problems == [
+        "image 1 (counted from 0) is 3 x 6 and grey, not 4 x 6 and grey as in training: bring it to that, or train "
+        "with steps that do (resize, grayscale, rgb)",
+        "image 2 (counted from 0) cannot be read: it is no PNG, JPEG, BMP, GIF or WebP",
+        *(f"image {number} (counted from 0) cannot be read: it is empty" for number in range(3, 11)),
+        "3 more images are like these",
+    ]
+
+
 def test_images_of_several_sizes_or_modes_are_told_with_the_remedy() -> None:
     animals()
     write("pets/cat/a.png", picture(1, 5, 5))

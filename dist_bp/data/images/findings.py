@@ -4,13 +4,11 @@ from collections import Counter
 
 from dist_bp.errors import DataError
 from dist_bp.images.crew import Decoded
-from dist_bp.images.decoder import described
+from dist_bp.images.decoder import SHOWN, described, first_of
 from dist_bp.images.opening import Unreadable
 from dist_bp.messages import plural
 from dist_bp.types import Shape
 
-SHOWN = 10
-"""Files that are named of those that are alike."""
 NOTED = 3
 """Of those that are skipped."""
 
@@ -61,9 +59,7 @@ class Findings:
         if self._unreadable and not (self.skips and self._shapes):
             remedy = "" if self.skips else f": remove them, or pass them over with {self.option}"
             problems = [*self._unreadable[:SHOWN], self._count + remedy]
-        problems += self._unfit[:SHOWN]
-        if len(self._unfit) > SHOWN:
-            problems.append(f"{len(self._unfit) - SHOWN:,} more images are like these")
+        problems += first_of(self._unfit)
         if len(self._shapes) > 1:
             problems.append(self._unlike())
         return problems
