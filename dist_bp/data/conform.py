@@ -21,7 +21,7 @@ def conform(raw: Raw, features: Described, learnt: Mapping[str, Vocabulary] | No
     `learnt` are the categories of columns that a model knows.
     """
     if not isinstance(features, Features):
-        return _several(raw, features)
+        return _several(raw, features, learnt)
     if isinstance(raw, Sequence) and raw and isinstance(raw[0], dict):
         raw = _frame(raw)
     elif features.worded and not is_table(raw):
@@ -32,28 +32,44 @@ def conform(raw: Raw, features: Described, learnt: Mapping[str, Vocabulary] | No
         return _without_texts({ONLY: _array(raw, features, "the inputs")})
     if features.names is None:
         return conform(raw.to_numpy(), features, learnt)
-    raw = raw.set_axis([str(column) for column in raw.columns], axis=1)
-    missing = [name for name in features.names if name not in raw.columns]
-    problems = [f"the data has no column {unknown_name(name, raw.columns)}" for name in missing]
-    times = [(name, list(raw.columns).count(name)) for name in features.names] if not raw.columns.is_unique else []
-    problems += [f"the data has {count} columns with the name {name!r}" for name, count in times if count > 1]
-    if problems:
-        raise DataError(problems)
+    raw = rows_with(raw, features.names)
     numbers = _numbers_of(raw, features.numeric or ())
     return Inputs({ONLY: numbers}, _texts_of(raw, features, learnt or {}))
 
 
-def _several(raw: Raw, features: Mapping[str, Features]) -> Inputs:
+def rows_with(raw: Raw, names: Sequence[str]) -> Any:
+    """A table, or a list of dicts, as a DataFrame that has these columns; raises DataError."""
+    if isinstance(raw, Sequence) and raw and isinstance(raw[0], dict):
+        raw = _frame(raw)
+    if not is_table(raw):
+        raise DataError(
+            f"the model takes rows with the columns {', '.join(names)}: give a DataFrame or a list of dicts"
+        )
+    raw = raw.set_axis([str(column) for column in raw.columns], axis=1)
+    missing = [name for name in names if name not in raw.columns]
+    problems = [f"the data has no column {unknown_name(name, raw.columns)}" for name in missing]
+    times = [(name, list(raw.columns).count(name)) for name in names] if not raw.columns.is_unique else []
+    problems += [f"the data has {count} columns with the name {name!r}" for name, count in times if count > 1]
+    if problems:
+        raise DataError(problems)
+    return raw
+
+
+def _several(raw: Raw, features: Mapping[str, Features], learnt: Mapping[str, Vocabulary] | None) -> Inputs:
     named = ", ".join(features)
     if not is_named(raw):
         raise DataError(f"the data must give each input by its name, as a dict of arrays: {named}")
     if missing := [name for name in features if name not in raw]:
         raise DataError([f"the data has no input {unknown_name(name, [*map(str, raw)])}" for name in missing])
-    arrays = {name: _array(raw[name], one, f"the input {name!r}") for name, one in features.items()}
+    tables = {name: conform(raw[name], one, learnt) for name, one in features.items() if one.names is not None}
+    arrays = {
+        name: tables[name].numbers if name in tables else _array(raw[name], one, f"the input {name!r}")
+        for name, one in features.items()
+    }
     if len({len(array) for array in arrays.values()}) > 1:
         sizes = ", ".join(f"{name} {len(array)}" for name, array in arrays.items())
         raise DataError(f"the inputs must have the same number of samples: {sizes}")
-    return _without_texts(arrays)
+    return Inputs(arrays, tables[ONLY].texts) if tables else _without_texts(arrays)
 
 
 def _without_texts(arrays: Mapping[str, Array | RaggedArray]) -> Inputs:

@@ -17,6 +17,8 @@ Raw = Any
 list of rows: what users hand over."""
 ONLY = ""
 """The name of an input that has none: a lone array, or the numbers of a table."""
+NUMBERS = "numbers"
+"""What a network calls the numbers of a table that has other inputs, too."""
 BLOCK_BYTES = 16 * 2**20
 """Size of a block of float64 numbers: with its source and its result about 64 MB are in memory at a time."""
 
@@ -70,6 +72,16 @@ def by_name(features: Described) -> Mapping[str, Features]:
     return {ONLY: features} if isinstance(features, Features) else features
 
 
+def table_in(features: Described) -> Features | None:
+    """The columns of a table, if there is one."""
+    return next((one for one in by_name(features).values() if one.names is not None), None)
+
+
+def array_in(features: Described) -> tuple[str, Features]:
+    """The input, with its name, that is no table; the first of several."""
+    return next((name, one) for name, one in by_name(features).items() if one.names is None)
+
+
 def features_to_json(features: Described) -> dict[str, Any]:
     return {
         name: {**vars(one), "shape": list(one.shape), "names": None if one.names is None else list(one.names)}
@@ -82,9 +94,10 @@ def features_from_json(state: Any) -> Described:
     made: dict[str, Features] = checked(dict[str, Features], state)
     for one in made.values():
         one.check()
-    if not made or (ONLY in made and len(made) > 1) or (ONLY not in made and any(one.names for one in made.values())):
+    tables = [name for name, one in made.items() if one.names is not None]
+    if not made or tables not in ([], [ONLY]) or (ONLY in made and len(made) > 1 and not tables):
         raise ValueError("inputs of a sample that cannot be together")
-    return made.get(ONLY, made)
+    return made[ONLY] if [*made] == [ONLY] else made
 
 
 @dataclass

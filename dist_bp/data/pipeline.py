@@ -58,9 +58,9 @@ KINDS: dict[str, Any] = {kind.kind: kind for kind in (Affine, Indicators, Fill, 
 class Pipeline:
     """Transforms for inputs of `features`, and the coding of the targets; `dtype` is the model's.
 
-    With a `decoder` raw inputs are images, which it makes arrays of the shape of `features` of. With a `context`
-    samples are stretches of so many tokens of a text, and targets the tokens that follow. Raises ValueError where the
-    transforms do not fit each other.
+    With a `decoder` raw inputs are images, which it makes arrays of the shape of `features` of, or a table with a
+    column of them. With a `context` samples are stretches of so many tokens of a text, and targets the tokens that
+    follow. Raises ValueError where the transforms do not fit each other.
     """
 
     def __init__(
@@ -175,8 +175,8 @@ class Pipeline:
 
     def conform(self, raw: Raw) -> Inputs:
         """Raw samples in the form that `apply` takes, with the categories of training; raises DataError."""
-        if self.decoder and self.only:
-            raw = decode_raw(raw, self.decoder, self.only.shape)
+        if self.decoder:
+            raw = decode_raw(raw, self.decoder, self.features)
         return conform(raw, self.features, self._learnt)
 
     def apply(self, inputs: Inputs, rows: Array, as_bytes: bool = False, unseen: Unseen | None = None) -> Stored:

@@ -16,7 +16,7 @@ from dist_bp.data.checks import Checked, Problems, check_dataset
 from dist_bp.data.example import ROWS, write_example
 from dist_bp.data.files import DigestCache, digest_of
 from dist_bp.data.images.decoding import decoded
-from dist_bp.data.images.files import ImageFiles
+from dist_bp.data.images.files import image_files
 from dist_bp.data.images.raw import example_files
 from dist_bp.data.inputs import ONLY, Inputs, chunks, rows_per_block
 from dist_bp.data.pipeline import Pipeline
@@ -137,7 +137,7 @@ def prepare(
                 ):
                     parts, pipeline = _fit(dataset, split, steps, seed, dtype, task, transform, labels, decoder)
                     notes = [*dataset.notes, *_write(aside, parts, pipeline)]
-                    if decoder and isinstance(raw, ImageFiles):
+                    if decoder and image_files(raw) is not None:
                         raw = example_files(raw, decoder, ROWS)
                 made = Made(pipeline, {name: len(part.rows) for name, part in parts.items()}, notes)
             write_example(aside, raw)

@@ -13,7 +13,7 @@ import yaml
 from dist_bp.data.formats import ARRAYS, SUFFIXES, TABLES, format_of
 from dist_bp.data.images.given import FILE, image_rows, labelled_rows
 from dist_bp.data.images.new import REFUSED, NewImages, decoded_rows
-from dist_bp.data.inputs import ONLY, by_name, part_of, row_at, samples_of
+from dist_bp.data.inputs import ONLY, by_name, part_of, row_at, samples_of, table_in
 from dist_bp.data.pipeline import Pipeline
 from dist_bp.data.samples import SampleStore
 from dist_bp.data.sources.arrays import read_npy
@@ -75,6 +75,7 @@ class Reader:
         self.weights = source.weights if isinstance(source, NpzSource | TableSource) else None
         table = source if isinstance(source, TableSource) else None
         self._images = table.images if table else None
+        self._beside = table_in(pipeline.features)
         self._ids = table.id_column if table else None
         self.id_column = self._ids or (FILE if pipeline.decoder else None)
         if text_column(pipeline) and table is None:
@@ -118,8 +119,14 @@ class Reader:
         return stretches(tokens, context)
 
     def _lists_samples(self, path: str) -> bool:
-        """Whether a file for a model of images holds them as arrays, or names them."""
+        """Whether a file for a model of images holds them as arrays, or names them; raises DataError for one that is no
+        table where the model takes other columns, too."""
         kind = format_of(path)
+        if self._images is not None and self._beside and kind not in TABLES:
+            raise DataError(
+                f"{path!r} is no table, and the network learnt from the columns {', '.join(self._beside.names or ())} "
+                f"beside the images: give a csv or Parquet file with these and {self._images}"
+            )
         return kind in ARRAYS or (kind in TABLES and self._images is not None)
 
     def _blocks(self, path: str, labels: str | None, scored: bool, target: str | None) -> Iterator[Rows]:
@@ -201,12 +208,7 @@ class Reader:
             file = CsvFile(path, self._form, command=True)
         else:
             file = ParquetFile(path) if kind == "parquet" else JsonLinesFile(path)
-        if (only := self._pipeline.only) is None:
-            raise DataError(f"data file {path!r} is a table, and the network takes several inputs: give a .npz file")
-        features = only.names if self._images is None else (self._images,)
-        if features is None:
-            aside = (target or self._pipeline.targets.column, self.weights)
-            features = tuple(name for name in file.names if name not in aside)
+        features = self._features(file, target)
         wanted = [*features, *([target] if target else [])]
         file.require([("", name) for name in features], self._without_targets(file, target))
         ids = self._ids if self._ids in file.names else None
@@ -227,14 +229,24 @@ class Reader:
         remedy = "" if target in file.names else ", which holds the targets: add it, or name their file with --targets"
         return [line + remedy for line in file.check_names([("", target)])]
 
+    def _features(self, file: TableFile, target: str | None) -> Sequence[str]:
+        """The columns that are inputs; raises DataError where a table cannot be all of them."""
+        if self._beside or self._images is not None:
+            return [*(self._beside.names or () if self._beside else ()), *([self._images] if self._images else [])]
+        if not self._pipeline.only:
+            raise DataError(
+                f"data file {file.path!r} is a table, and the network takes several inputs: give a .npz file"
+            )
+        aside = (target or self._pipeline.targets.column, self.weights)
+        return [name for name in file.names if name not in aside]
+
     def _listed(self, path: str, blocks: Iterator[Rows]) -> Iterator[Rows]:
         """The images that the rows of a table name."""
         assert isinstance(self._source, TableSource)
         for rows in blocks:
             names = rows.inputs[self._images].astype("string")
-            files = self._source.files(path, names)
             ids = names if rows.ids is None else rows.ids
-            yield replace(rows, inputs=files, ids=ids)
+            yield replace(rows, inputs=self._source.inputs(path, rows.inputs), ids=ids)
 
     def _kinds(self, features: Sequence[str], target: str | None) -> dict[str, Kind]:
         """As they were in training; labels that were text are."""

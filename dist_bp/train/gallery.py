@@ -15,7 +15,7 @@ from dist_bp.data.inputs import chunks
 from dist_bp.data.samples import Gatherer
 from dist_bp.nn.model import LayerSummary, Model
 from dist_bp.serve.saved_model import SavedModel
-from dist_bp.signals import Field, Spec
+from dist_bp.signals import Field, Signal, Spec
 from dist_bp.track.drawing import Picture
 from dist_bp.track.port import SWEEP
 from dist_bp.train.setup import PreparedJob
@@ -213,7 +213,6 @@ def _positions(output: Spec) -> int:
     return max(math.prod(field.shape[:-1]) for field in fields)
 
 
-def _gathered(store: SampleStore, rows: Array) -> Array:
+def _gathered(store: SampleStore, rows: Array) -> Signal:
     """The inputs of these samples as the network takes them."""
-    inputs: Array = Gatherer(store, len(rows)).batch(rows, (), rows).inputs
-    return inputs
+    return Gatherer(store, len(rows)).batch(rows, (), rows).inputs

@@ -40,7 +40,7 @@ def test_files_that_a_table_names(suffix: str) -> None:
     for pixels, label, weight in zip(batch.inputs, batch.targets, batch.weights, strict=True):
         assert pixels[0, 0, 0] == weight - 1
         assert label == (weight > 8)
-    assert prepared.notes[-1].endswith("note")
+    assert prepared.notes[-1] == "left out: note (data.source.features: all learns from columns beside the images)"
     before = prepared.source_digest
     write(f"lists/{names[0]}", picture(99))
     assert make(source=kind(f"lists/pets.{suffix}", "kind", images="photo", weights="weight")).source_digest != before
@@ -113,8 +113,8 @@ def test_a_row_without_an_image_is_refused(missing: str) -> None:
     )
 
 
-@pytest.mark.parametrize("options", [{"features": ["a"]}, {"images": "kind"}, {"exclude": ["photo"]}])
-def test_images_of_a_table_are_all_that_is_learnt_from(options: dict[str, Any]) -> None:
+@pytest.mark.parametrize("options", [{"features": ["photo"]}, {"images": "kind"}, {"exclude": ["photo"]}])
+def test_images_of_a_table_are_a_column_of_their_own(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="must be a column of its own"):
         CsvSource("a.csv", "kind", **{"images": "photo", **options})
     with pytest.raises(ConfigError, match="is for paths of images"):

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dist_bp.data.checks import NO_INPUT_IS_RAGGED, Problems, check_counts
-from dist_bp.data.images.files import ImageFiles
-from dist_bp.data.inputs import Features, samples_of
+from dist_bp.data.images.files import ImageFiles, image_files
+from dist_bp.data.inputs import Described, Features, Raw, array_in, is_named, samples_of
 from dist_bp.data.preprocess.base import Preprocessor
 from dist_bp.data.preprocess.image_step import ImageStep
 from dist_bp.data.samples import RaggedArray
@@ -36,7 +36,8 @@ def decoded(
     dataset: Dataset, steps: Sequence[Preprocessor], scratch: Path, decoding: Decoding
 ) -> "Iterator[tuple[Dataset, Decoder | None, Sequence[Preprocessor]]]":
     """The dataset with pixels (n, height, width, channels) of uint8 in place of images, what decodes them, and the
-    steps that remain; the dataset and the steps themselves, and None, where it has no images.
+    steps that remain; the dataset and the steps themselves, and None, where it has no images. What cannot be read and
+    is skipped is left out of all inputs.
 
     Arrays of uint8 (n, height, width) or (n, height, width, channels) are images where a step for images asks for
     them. The pixels lie in the folder `scratch`, which is removed at the end. Raises DataError for images that cannot
@@ -44,7 +45,7 @@ def decoded(
     """
     first = next((place for place, step in enumerate(steps) if not isinstance(step, ImageStep)), len(steps))
     mine = [step for step in steps[:first] if isinstance(step, ImageStep)]
-    if not mine and not isinstance(dataset.samples.inputs, ImageFiles):
+    if not mine and image_files(dataset.samples.inputs) is None:
         yield dataset, None, steps
         return
     from dist_bp.images.decoder import Decoder
@@ -62,7 +63,8 @@ def _pixels_of(dataset: Dataset, decoder: "Decoder", scratch: Path, decoding: De
     from dist_bp.data.images.findings import Findings
 
     _check_counts({"": dataset.samples, **{f"{name} set: ": samples for name, samples in dataset.own.items()}})
-    findings = Findings(getattr(dataset.samples.inputs, "unreadable", "error") == "skip")
+    files = image_files(dataset.samples.inputs)
+    findings = Findings(files is not None and files.unreadable == "skip")
     made = {}
     for name, samples in {"samples": dataset.samples, **dataset.own}.items():
         with closing(_images(samples.inputs, decoder, decoding)) as images:
@@ -70,7 +72,7 @@ def _pixels_of(dataset: Dataset, decoder: "Decoder", scratch: Path, decoding: De
     if problems := [*dataset.problems, *findings.problems(), *_gone(dataset, made["samples"], findings)]:
         raise DataError(problems)
     notes = (*dataset.notes, *findings.notes)
-    features = Features(findings.shape or ())
+    features = _described(dataset.features, Features(findings.shape or ()))
     test, validation = made.get("test"), made.get("validation")
     return replace(dataset, samples=made["samples"], test=test, validation=validation, features=features, notes=notes)
 
@@ -82,6 +84,13 @@ def _gone(dataset: Dataset, made: Samples, findings: "Findings") -> list[str]:
     before, here = ({*np.unique(one.targets).tolist()} for one in (dataset.samples, made))
     gone = [name for name in dataset.classes or () if name in before and name not in here]
     return [f"the class {name!r} has no image that can be read: remove it" for name in gone]
+
+
+def _described(features: Described, images: Features) -> Described:
+    if isinstance(features, Features):
+        return images
+    name, _ = array_in(features)
+    return {**features, name: images}
 
 
 def _check_counts(sets: dict[str, Samples]) -> None:
@@ -106,22 +115,24 @@ def _laid_down(samples: Samples, path: Path, images: "Iterator[Named]", findings
             kept.append(findings.take(name, one))
             if kept[-1] and isinstance(one, np.ndarray):
                 if not file.tell():
-                    _check_disk(path, len(samples.inputs) * one.nbytes)
+                    _check_disk(path, samples_of(samples.inputs) * one.nbytes)
                 file.write(np.ascontiguousarray(one).data)
-    if not any(kept):
-        return Samples(np.empty((0, 1, 1, 1), np.uint8), np.empty(0))
-    pixels = np.memmap(path, np.uint8, "r", 0, (sum(kept), *(findings.shape or ())))
-    mask = np.array(kept)
+    shape, mask = (sum(kept), *(findings.shape or (1, 1, 1))), np.array(kept, bool)
+    pixels = np.memmap(path, np.uint8, "r", 0, shape) if any(kept) else np.empty(shape, np.uint8)
+    inputs: Raw = pixels
+    if is_named(samples.inputs):
+        raw = samples.inputs.items()
+        inputs = {name: pixels if isinstance(one, ImageFiles) else one[mask] for name, one in raw}
     weights = None if samples.weights is None else np.asarray(samples.weights)[mask]
-    return Samples(pixels, np.asarray(samples.targets)[mask], weights)
+    return Samples(inputs, np.asarray(samples.targets)[mask], weights)
 
 
 def _images(inputs: Any, decoder: "Decoder", decoding: Decoding) -> "Generator[Named]":
     from dist_bp.images.crew import decoded as decoded_one
 
-    if isinstance(inputs, ImageFiles):
-        with closing(decoding.decode(decoder, inputs.paths)) as blocks:
-            yield from zip(map(repr, inputs.paths), chain.from_iterable(blocks), strict=True)
+    if (files := image_files(inputs)) is not None:
+        with closing(decoding.decode(decoder, files.paths)) as blocks:
+            yield from zip(map(repr, files.paths), chain.from_iterable(blocks), strict=True)
         return
     if not isinstance(inputs, np.ndarray) or inputs.dtype != np.uint8 or inputs.ndim not in (3, 4):
         raise DataError(

@@ -3,8 +3,9 @@
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, overload
+from typing import Any, Literal, overload
 
+from dist_bp.data.inputs import Raw, is_named
 from dist_bp.images.suffixes import is_image
 
 Unreadable = Literal["error", "skip"]
@@ -26,6 +27,19 @@ class ImageFiles(Sequence[str]):
     def __getitem__(self, index: slice) -> tuple[str, ...]: ...
     def __getitem__(self, index: int | slice) -> str | tuple[str, ...]:
         return self.paths[index]
+
+
+def image_files(raw: Raw) -> ImageFiles | None:
+    """The files that raw inputs are, or that one of them is; None where there are none."""
+    inputs = raw.values() if is_named(raw) else [raw]
+    return next((one for one in inputs if isinstance(one, ImageFiles)), None)
+
+
+def with_images(raw: Raw, images: Any) -> Raw:
+    """Raw inputs with `images` in place of the files."""
+    if not is_named(raw):
+        return images
+    return {name: images if isinstance(one, ImageFiles) else one for name, one in raw.items()}
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from itertools import chain
 
 import numpy as np
 
-from dist_bp.data.images.files import Unreadable
+from dist_bp.data.images.files import ImageFiles, Unreadable, image_files, with_images
 from dist_bp.data.images.raw import Pixels
+from dist_bp.data.inputs import array_in, is_named
 from dist_bp.data.pipeline import Pipeline
 from dist_bp.data.tables.rows import Rows
 from dist_bp.errors import DataError
@@ -47,17 +48,18 @@ def decoded_rows(
     from dist_bp.images.decoder import alike
 
     assert pipeline.decoder
-    assert pipeline.only
-    shape, findings = pipeline.only.shape, Findings(images.unreadable == "skip", OPTION)
+    shape = array_in(pipeline.features)[1].shape
+    findings = Findings(images.unreadable == "skip", OPTION)
     size = max(1, min(IMAGES, BLOCK_BYTES // math.prod(shape)))
-    paths = [path for rows in listed for path in rows.inputs]
+    files = [image_files(rows.inputs) or () for rows in listed]
+    paths = [path for some in files for path in some]
     with closing(images.decoding.decode(pipeline.decoder, paths)) as blocks:
         found = chain.from_iterable(blocks)
-        for rows in listed:
+        for rows, some in zip(listed, files, strict=True):
             for start in range(0, len(rows), size):
                 pixels = np.empty((size, *shape), np.uint8)
                 kept: list[int] = []
-                for place, path in enumerate(rows.inputs[start : start + size]):
+                for place, path in enumerate(some[start : start + size]):
                     name = f"image file {path!r}"
                     one = alike(next(found), shape, name)
                     if findings.take(path, one) and isinstance(one, np.ndarray):
@@ -73,8 +75,11 @@ def decoded_rows(
 
 def _chosen(rows: Rows, places: Array, pixels: Array) -> Rows:
     """Those of the rows at `places`, with their pixels."""
+    inputs = rows.inputs
+    if is_named(inputs):
+        inputs = {name: one if isinstance(one, ImageFiles) else one.iloc[places] for name, one in inputs.items()}
     return Rows(
-        Pixels(pixels),
+        with_images(inputs, Pixels(pixels)),
         None if rows.targets is None else rows.targets[places],
         None if rows.ids is None else rows.ids.iloc[places],
         lambda place: rows.row_of(int(places[place])),

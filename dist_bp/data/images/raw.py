@@ -1,6 +1,6 @@
 """Images as users hand them over to a model."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dist_bp.data.inputs import Raw, is_table
+from dist_bp.data.conform import rows_with
+from dist_bp.data.images.files import image_files
+from dist_bp.data.inputs import ONLY, Described, Raw, array_in, is_named, is_table, table_in
 from dist_bp.errors import DataError
 from dist_bp.types import Array, Shape
 
@@ -35,12 +37,23 @@ class Pixels:
         return len(self.array)
 
 
-def decode_raw(raw: Raw, decoder: "Decoder", shape: Shape) -> Array:
-    """Raw images as uint8 (n, *shape).
+def decode_raw(raw: Raw, decoder: "Decoder", features: Described) -> Raw:
+    """Raw inputs with uint8 (n, height, width, channels) in place of images, as `features` describes them.
 
-    `raw` is a list of paths, bytes of files, arrays or images of Pillow; an array (n, height, width) or (n, height,
-    width, channels) of uint8; or a table with one column of such. Raises DataError.
+    Images are a list of paths, bytes of files, arrays or images of Pillow; an array (n, height, width) or (n, height,
+    width, channels) of uint8; or a table with one column of such. Where the network takes a table beside them they are
+    a column of it. Raises DataError.
     """
+    name, image = array_in(features)
+    if (table := table_in(features)) is None:
+        return _pixels(raw, decoder, image.shape)
+    if not (is_named(raw) and ONLY in raw):
+        raw = rows_with(raw, (name, *(table.names or ())))
+        raw = {ONLY: raw, name: raw[name]}
+    return {ONLY: raw[ONLY], name: _pixels(raw[name], decoder, image.shape)}
+
+
+def _pixels(raw: Raw, decoder: "Decoder", shape: Shape) -> Array:
     if isinstance(raw, Pixels):
         return raw.array
     if isinstance(raw, np.ndarray) and raw.ndim == 3 and raw.shape[2] in (3, 4) and raw.shape[1:] != shape[:2]:
@@ -48,20 +61,24 @@ def decode_raw(raw: Raw, decoder: "Decoder", shape: Shape) -> Array:
     return decoder.decode(_items(raw), shape)
 
 
-def example_files(paths: Iterable[str], decoder: "Decoder", most: int) -> Any:
-    """A table with the first `most` files that are images, as PNG files before the decoder's operations, as a model
-    takes them; large ones are made smaller where the decoder makes the same shape of them."""
+def example_files(raw: Raw, decoder: "Decoder", most: int) -> Any:
+    """A table of the first `most` samples whose files are images, as PNG files before the decoder's operations, as a
+    model takes them; large ones are made smaller where the decoder makes the same shape of them."""
     import pandas as pd
 
     from dist_bp.images.opening import Unreadable, open_image
 
-    files: list[bytes] = []
-    for path in paths:
+    files: dict[int, bytes] = {}
+    for row, path in enumerate(image_files(raw) or ()):
         if len(files) == most:
             break
         with suppress(Unreadable):
-            files.append(_as_png(_smaller(open_image(path), decoder)))
-    return pd.DataFrame({COLUMN: pd.Series(files, dtype=object)})
+            files[row] = _as_png(_smaller(open_image(path), decoder))
+    column = pd.Series([*files.values()], dtype=object)
+    if not is_named(raw):
+        return pd.DataFrame({COLUMN: column})
+    (name,) = (name for name in raw if name != ONLY)
+    return raw[ONLY].iloc[[*files]].reset_index(drop=True).assign(**{name: column})
 
 
 def _smaller(image: "Image", decoder: "Decoder") -> "Image":

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from dist_bp.data.inputs import Described, Features
+from dist_bp.data.inputs import ONLY, Described, by_name
 from dist_bp.foreign import checked
 
 if TYPE_CHECKING:
@@ -19,7 +19,9 @@ def decoder_of(state: Any, features: Described) -> "Decoder | None":
     from dist_bp.images.decoder import Decoder
     from dist_bp.images.operations import OPERATIONS
 
-    if not isinstance(features, Features) or len(features.shape) != 3 or features.shape[2] not in (1, 3):
+    several = by_name(features)
+    shapes = [one.shape for one in several.values() if one.names is None and not one.ragged]
+    if len(shapes) != 1 or len(shapes[0]) != 3 or shapes[0][2] not in (1, 3) or len(several) > 1 + (ONLY in several):
         raise ValueError("what is decoded is no image")
     operations = []
     listed = checked(list[dict[str, Any]], state)

@@ -9,7 +9,7 @@ import numpy as np
 
 from dist_bp.component import Component
 from dist_bp.data.files import DigestCache
-from dist_bp.data.inputs import Block
+from dist_bp.data.inputs import NUMBERS, ONLY, Block
 from dist_bp.data.preprocess.form import Columns, Form, Part
 from dist_bp.data.unseen import Unseen
 from dist_bp.errors import DataError
@@ -62,10 +62,14 @@ class Preprocessor(Component):
     def fit(self, form: Form, blocks: Blocks) -> Transform:
         """Learns from the training split; raises DataError."""
 
+    def place(self, form: Form) -> str:
+        """The input that it works on, which is the table where `columns` are named; raises DataError."""
+        return form.find(NUMBERS if self.input is None and self.columns and ONLY in form.inputs else self.input)
+
     def problems(self, form: Form) -> list[str]:
         """What is wrong with `input` and `columns`, one line each, where they must name numbers of `form`."""
         try:
-            part = form.inputs[form.find(self.input)]
+            part = form.inputs[self.place(form)]
         except DataError as error:
             return [f"{self.label}: {line}" for line in error.problems]
         if self.columns is None:

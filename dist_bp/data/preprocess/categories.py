@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
-from dist_bp.data.inputs import Block
+from dist_bp.data.inputs import NUMBERS, Block
 from dist_bp.data.preprocess.base import Blocks, Preprocessor
-from dist_bp.data.preprocess.form import NUMBERS, Columns, Form, Part
+from dist_bp.data.preprocess.form import Columns, Form, Part
 from dist_bp.data.preprocess.learnt import Coding, learn, places_of, problems_of_columns, refuse_missing
 from dist_bp.options import Count, Doc
 

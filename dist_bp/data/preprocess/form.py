@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from dist_bp.data.inputs import ONLY, Described, by_name
+from dist_bp.data.inputs import NUMBERS, ONLY, Described, by_name
 from dist_bp.errors import DataError
 from dist_bp.messages import unknown_name
 from dist_bp.options import Text
@@ -14,8 +14,6 @@ from dist_bp.signals import Field, Spec
 from dist_bp.types import Array, Shape
 
 Columns = Sequence[Text] | None
-NUMBERS = "numbers"
-"""What a network calls the numbers of a table that has other inputs, too."""
 
 
 @dataclass(frozen=True)
@@ -122,10 +120,12 @@ class Form:
         """The input that a step works on: the one called `wanted`, else the only one of numbers. Raises DataError."""
         numbers = [name for name, part in self.inputs.items() if part.count is None]
         if wanted is None:
-            if len(numbers) == 1:
-                return numbers[0]
+            filled = [name for name in numbers if self.inputs[name].shape != (0,)] or numbers
+            if len(filled) == 1:
+                return filled[0]
+            named = ", ".join(name or NUMBERS for name in filled)
             raise DataError(
-                f"there are several inputs, {', '.join(numbers)}: name the one that is meant with input"
+                f"there are several inputs, {named}: name the one that is meant with input"
                 if numbers
                 else "there is no input of numbers, only of whole numbers that are no amounts: leave the step out"
             )

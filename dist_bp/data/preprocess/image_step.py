@@ -25,7 +25,10 @@ class ImageStep(Preprocessor):
 
     def fit(self, form: Form, blocks: Blocks) -> Transform:
         """Nobody fits it: it is part of the decoder. Raises DataError where it does not stand first."""
-        raise DataError(f"{self.label}: steps for images must come first in data.preprocess, before those for numbers")
+        raise DataError(self.problems(form))
+
+    def problems(self, form: Form) -> list[str]:
+        return [f"{self.label}: steps for images must come first in data.preprocess, before those for numbers"]
 
 
 def height_and_width(size: Size) -> tuple[int, int]:

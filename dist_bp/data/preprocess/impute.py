@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 
 from dist_bp.data.categories import category_of
-from dist_bp.data.inputs import BLOCK_BYTES, ONLY, Block, absent
+from dist_bp.data.inputs import BLOCK_BYTES, NUMBERS, ONLY, Block, absent
 from dist_bp.data.moments import PresentMean
 from dist_bp.data.preprocess.base import (
     Blocks,
@@ -95,7 +95,7 @@ class Impute(Preprocessor):
             raise OptionError("value", reason)
 
     def fit(self, form: Form, blocks: Blocks) -> Fill:
-        name = form.find(self.input)
+        name = self.place(form)
         part = form.inputs[name]
         numbers = np.full(part.shape, np.nan)
         texts: list[str | None] = [None] * len(form.texts)
@@ -117,12 +117,16 @@ class Impute(Preprocessor):
                 texts[i] = _mode_of_texts(form.texts[i], i, blocks)
         return Fill(numbers, tuple(texts), name)
 
+    def place(self, form: Form) -> str:
+        """Where there is a table it is that: beside it are images, of which no pixel is missing."""
+        return form.find(NUMBERS if self.input is None and ONLY in form.inputs else self.input)
+
     def problems(self, form: Form) -> list[str]:
         if self.strategy != "most_frequent" and not isinstance(self.value, str):
             return super().problems(form)
         if lines := Impute(input=self.input).problems(form):
             return lines
-        columns = form.inputs[form.find(self.input)].column_names
+        columns = form.inputs[self.place(form)].column_names
         known = form.categories if isinstance(self.value, str) else (*columns, *form.categories)
         what = "categorical column" if isinstance(self.value, str) else "column"
         return [

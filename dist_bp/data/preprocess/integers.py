@@ -5,9 +5,9 @@ from typing import Annotated, Any, Self
 
 import numpy as np
 
-from dist_bp.data.inputs import ONLY, Block, row_at
+from dist_bp.data.inputs import NUMBERS, ONLY, Block, row_at
 from dist_bp.data.preprocess.base import Blocks, Preprocessor, Transform
-from dist_bp.data.preprocess.form import NUMBERS, Form
+from dist_bp.data.preprocess.form import Form
 from dist_bp.errors import DataError
 from dist_bp.foreign import checked
 from dist_bp.options import Count, Doc, Text

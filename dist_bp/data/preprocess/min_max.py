@@ -29,7 +29,7 @@ class MinMax(Preprocessor):
             raise OptionError("high", f"must be greater than low ({self.low:g}), got {self.high:g}")
 
     def fit(self, form: Form, blocks: Blocks) -> Affine:
-        name = form.find(self.input)
+        name = self.place(form)
         part, extremes = form.inputs[name], Extremes()
         for block in blocks():
             extremes.update(spread(block.numbers(name), self.per, part))

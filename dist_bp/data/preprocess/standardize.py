@@ -28,7 +28,7 @@ class Standardize(Preprocessor):
     input: InputName = None
 
     def fit(self, form: Form, blocks: Blocks) -> Affine:
-        name = form.find(self.input)
+        name = self.place(form)
         part, standard = form.inputs[name], Standard()
         for block in blocks():
             standard.update(spread(block.numbers(name), self.per, part))

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import numpy as np
 
-from dist_bp.data.inputs import ONLY, Block, absent, row_at
-from dist_bp.data.preprocess.form import NUMBERS, Form
+from dist_bp.data.inputs import NUMBERS, ONLY, Block, absent, row_at
+from dist_bp.data.preprocess.form import Form
 from dist_bp.errors import DataError
 from dist_bp.messages import unknown_name
 from dist_bp.options import Doc, Text

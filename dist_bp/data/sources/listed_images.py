@@ -19,7 +19,7 @@ class ListedImages(Component):
     """Which column names image files, and where they are."""
 
     images: Annotated[
-        Text | None, Doc("Column with the paths of image files, which are then all that is learnt from.")
+        Text | None, Doc("Column with the paths of image files; the network learns from them, and from `features`.")
     ] = None
     folder: Annotated[
         File | None,

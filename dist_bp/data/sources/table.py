@@ -3,14 +3,14 @@
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
 from dist_bp.data.files import DigestCache, digest_of
 from dist_bp.data.images.files import ImageFiles
 from dist_bp.data.images.names import REMEDY
-from dist_bp.data.inputs import Features, row_at
+from dist_bp.data.inputs import NUMBERS, ONLY, Described, Features, Raw, row_at
 from dist_bp.data.sources.base import Dataset, Opened, Samples, Source, open_files
 from dist_bp.data.sources.listed_images import ListedImages
 from dist_bp.data.tables.base import TableFile
@@ -32,13 +32,14 @@ class TableSource(ListedImages, Source):
 
     Columns of text or truth values are categories, and those that `categorical` names, but for those that are `text` to
     be read; `missing` refuses missing values, drops their rows, or leaves them to the impute step. With `images` the
-    samples are files that a column names.
+    samples are files that a column names, and `features` beside them.
     """
 
     path: Annotated[File, Doc("The file of the table.")]
     target: Annotated[Text, Doc("Column to predict.")]
     features: Annotated[
-        Annotated[Sequence[Text], MinLen(1)] | None, Doc("Columns to learn from; null: all that are nothing else.")
+        Annotated[Sequence[Text], MinLen(1)] | Literal["all"] | None,
+        Doc("Columns to learn from; all: those that are nothing else; null: all, too, but none beside images."),
     ] = None
     categorical: Annotated[
         Sequence[Text] | None, Doc("Columns that are categories though they hold numbers, or classes if the target.")
@@ -63,25 +64,33 @@ class TableSource(ListedImages, Source):
     test_path: Annotated[File | None, Doc("A file of the same form with the test set.")] = None
 
     def __post_init__(self) -> None:
-        if self.features and self.target in self.features:
+        if self.target in self.named:
             raise OptionError("features", f"must not hold the target column {self.target!r}")
-        if self.weights is not None and self.weights in (self.target, self.id_column, *(self.features or ())):
+        if self.weights is not None and self.weights in (self.target, self.id_column, *self.named):
             raise OptionError("weights", f"must not be the target, a feature or id_column, got {self.weights!r}")
         if self.target in (*self.exclude, self.id_column):
             option = "exclude" if self.target in self.exclude else "id_column"
             raise OptionError(option, f"must not be the target column {self.target!r}")
         if self.images is not None:
-            if self.features or self.images in (self.target, self.id_column, self.weights, *self.exclude):
-                raise OptionError(
-                    "images", "must be a column of its own, and all that is learnt from: no features beside it"
-                )
+            roles: dict[str, Sequence[str | None]] = {
+                "target": [self.target],
+                "id_column": [self.id_column],
+                "weights": [self.weights],
+                "exclude": self.exclude,
+                "features": self.named,
+            }
+            if taken := [option for option, columns in roles.items() if self.images in columns]:
+                raise OptionError("images", f"must be a column of its own, {self.images!r} is in {taken[0]}, too")
+            if self.images == NUMBERS and not self.alone:
+                text = f"must have another name than {NUMBERS!r}, which is what the network calls the other columns"
+                raise OptionError("images", text)
         elif self.folder is not None:
             raise OptionError("folder", "is for paths of images: name their column with images")
         if self.target in self.text:
             raise OptionError("text", f"must not hold the target column {self.target!r}")
         named = (("categorical", self.categorical or ()), ("numeric", self.numeric), ("text", self.text))
         for option, names in named:
-            strangers = [name for name in names if self.features is not None and name not in self.features]
+            strangers = [name for name in names if self.named and name not in self.named]
             strangers = [name for name in strangers if name != self.target]
             if strangers:
                 text = f"must be among data.source.features, which lacks {', '.join(map(repr, strangers))}"
@@ -90,8 +99,18 @@ class TableSource(ListedImages, Source):
             raise OptionError("numeric", f"{both[0]!r} is in categorical, too")
         if both := [name for name in self.text if name in (*(self.categorical or ()), *self.numeric)]:
             raise OptionError("text", f"{both[0]!r} is in categorical or numeric, too")
-        if both := [name for name in self.features or () if name in (*self.exclude, self.id_column)]:
+        if both := [name for name in self.named if name in (*self.exclude, self.id_column)]:
             raise OptionError("features", f"{both[0]!r} is in exclude or id_column, too")
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The features that are named one by one."""
+        return () if self.features is None or self.features == "all" else tuple(self.features)
+
+    @property
+    def alone(self) -> bool:
+        """Whether images are all that is learnt from."""
+        return self.images is not None and self.features is None
 
     @abstractmethod
     def table(self, path: str) -> TableFile:
@@ -122,13 +141,13 @@ class TableSource(ListedImages, Source):
     def load(self) -> Dataset:
         file = self.table(self.path)
         columns = self._columns(file)
-        named = [*columns, self.target, *self._weighting]
+        named = [*columns, *self._imaged, self.target, *self._weighting]
         wanted = self._read(file, named)
         kinds = self._kinds(wanted)
         categorical = tuple(name for name in columns if kinds[name] == "category")
         by_value = tuple(column.name for column in wanted if column.name in categorical and column.is_of_numbers)
         text = tuple(name for name in columns if kinds[name] == "text")
-        features = Features((len(columns),), columns, categorical, by_value, text=text)
+        table = Features((len(columns),), columns, categorical, by_value, text=text)
         samples = self._samples(wanted, kinds)
         test = None
         if self.test_path is not None:
@@ -138,9 +157,23 @@ class TableSource(ListedImages, Source):
         left_out = [name for name in file.names if name not in named]
         told = [column for column in wanted if column.name not in (*self._weighting, self.images)]
         notes = report(told, kinds, self.target, [*left_out, *file.unnamed])
-        if self.images is not None:
-            features = Features(())
+        if self.alone and left_out:
+            notes[-1] += " (data.source.features: all learns from columns beside the images)"
+        features: Described = Features(()) if self.alone else table
+        if self.images is not None and not self.alone:
+            features = {ONLY: table, self.images: Features(())}
         return Dataset(samples, features, test, column=self.target, notes=tuple(notes))
+
+    def inputs(self, table: str, columns: Any) -> Raw:
+        """Columns of a table as raw inputs: with the files of images in place of their names. Raises DataError."""
+        if self.images is None:
+            return columns
+        files = self.files(table, map(str, columns[self.images]))
+        return files if self.alone else {ONLY: columns.drop(columns=self.images), self.images: files}
+
+    @property
+    def _imaged(self) -> list[str]:
+        return [] if self.images is None else [self.images]
 
     @property
     def _weighting(self) -> list[str]:
@@ -148,27 +181,29 @@ class TableSource(ListedImages, Source):
 
     def _columns(self, file: TableFile) -> tuple[str, ...]:
         """The features, in the order asked for; raises DataError for all columns that the file lacks."""
-        if self.images is not None:
-            self._check_names(file, (self.images,))
-            return (self.images,)
-        aside = {self.target, self.id_column, self.weights, *self.exclude}
-        columns = tuple(self.features or ()) or tuple(dict.fromkeys(name for name in file.names if name not in aside))
+        aside = {self.target, self.id_column, self.weights, self.images, *self.exclude}
+        rest = tuple(dict.fromkeys(name for name in file.names if name not in aside))
+        columns = () if self.alone else self.named or rest
         self._check_names(file, columns)
         return columns
 
     def _check_names(self, file: TableFile, columns: Sequence[str]) -> None:
         wanted = [("target: ", self.target), *(("features: ", name) for name in columns)]
+        wanted += [("images: ", name) for name in self._imaged]
         wanted += [("weights: ", name) for name in self._weighting]
         wanted += [("exclude: ", name) for name in self.exclude if name not in file.names and file.path == self.path]
         wanted += [("id_column: ", self.id_column)] if self.id_column and file.path == self.path else []
+        known = (*columns, *self._imaged)
         strangers = [
-            f"{option}: {name!r} is not among the features {', '.join(map(repr, columns[:SHOWN]))}"
+            f"{option}: {name!r} is not among the features {', '.join(map(repr, known[:SHOWN]))}"
             for option in ("categorical", "numeric", "text")
             for name in getattr(self, option) or ()
-            if name not in (*columns, self.target)
+            if name not in (*known, self.target)
         ]
-        if not columns:
-            strangers.append(f"data file {file.path!r} has no columns besides the target {self.target!r}")
+        if not columns and not self.alone:
+            also = f" and the images {self.images!r}" if self.images is not None else ""
+            remedy = ": leave data.source.features out" if self.images is not None else ""
+            strangers.append(f"data file {file.path!r} has no columns besides the target {self.target!r}{also}{remedy}")
         file.require(wanted, strangers)
 
     def _read(self, file: TableFile, names: Sequence[str]) -> list[Column]:
@@ -177,8 +212,7 @@ class TableSource(ListedImages, Source):
 
     def _kinds(self, columns: Sequence[Column]) -> dict[str, Kind]:
         """Raises DataError for columns that are neither numbers nor categories."""
-        named = [self.images] if self.images is not None else []
-        judge = Kinds([*(self.categorical or ()), *named], self.numeric)
+        judge = Kinds([*(self.categorical or ()), *self._imaged], self.numeric)
         found: dict[str, Kind] = {}
         problems = []
         for column in columns:
@@ -202,10 +236,7 @@ class TableSource(ListedImages, Source):
             columns = without(columns, np.any([column.missing for column in columns], axis=0))
         problems = [self._gap(column) for column in columns if self._refuses(column)]
         rows = rows_of(columns, kinds, self.target, weights_column=self.weights, problems=problems)
-        inputs = rows.inputs
-        if self.images is not None:
-            inputs = self.files(columns[0].file.path, map(str, inputs[self.images]))
-        return Samples(inputs, rows.targets, rows.weights)
+        return Samples(self.inputs(columns[0].file.path, rows.inputs), rows.targets, rows.weights)
 
     def _refuses(self, column: Column) -> bool:
         needed = self.missing == "error" or column.name in (self.target, self.weights, self.images)
