@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from dist_bp.nn.activations import ActivationFunction, ActivationName, activation_function
+from dist_bp.nn.activations.gelu import Gelu
 from dist_bp.nn.context import Context
 from dist_bp.nn.initializers import Initializer, InitializerName
 from dist_bp.nn.layer import Declaration, Layer
@@ -40,7 +41,7 @@ class TransformerBlock(Layer):
         ] = None,
         activation: Annotated[
             ActivationName | ActivationFunction | None,
-            Doc("Function between the two: its name, or with options; null: gelu, gated silu."),
+            Doc("Function between the two: its name, or with options; null: gelu by tanh, as in GPT-2, or gated silu."),
         ] = None,
         gated: Annotated[
             bool, Doc("Whether the function's values multiply a second product: SwiGLU with silu (Shazeer 2020).")
@@ -53,7 +54,7 @@ class TransformerBlock(Layer):
     ) -> None:
         self.attention = Attention(heads, causal, positions, initializer=initializer)
         self.hidden = hidden
-        self.activation = activation_function(activation or ("silu" if gated else "gelu"))
+        self.activation = activation_function(activation or ("silu" if gated else Gelu("tanh")))
         self.gated = gated
         self.dropout = dropout
         self._made: dict[int, Sequential] = {}
