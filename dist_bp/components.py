@@ -108,6 +108,13 @@ LAYERS = Kind(
         "attention": "dist_bp.nn.layers.attention:Attention",
         "transformer_block": "dist_bp.nn.layers.transformer_block:TransformerBlock",
         "tied_output": "dist_bp.nn.layers.tied_output:TiedOutput",
+        "rnn": "dist_bp.nn.layers.rnn:Rnn",
+        "gru": "dist_bp.nn.layers.gru:Gru",
+        "lstm": "dist_bp.nn.layers.lstm:Lstm",
+        "last": "dist_bp.nn.layers.last:Last",
+        "mean_over_time": "dist_bp.nn.layers.mean_over_time:MeanOverTime",
+        "max_over_time": "dist_bp.nn.layers.max_over_time:MaxOverTime",
+        "spec_augment": "dist_bp.nn.layers.augment.spec_augment:SpecAugment",
     },
     own="class",
 )

@@ -47,8 +47,15 @@ def derive(component: Callable[..., Any], type_name: str, base: type[S], choose:
 
 
 def _field(option: Option) -> Any:
-    default = ... if option.required else option.default
-    return Field(default=default, description=option.description or None, validate_default=False)
+    default: Any = ... if option.required else option.default
+    named = isinstance(default, str) and _may_be_component(option.hint)
+    return Field(default=default, description=option.description or None, validate_default=named)
+
+
+def _may_be_component(hint: Any) -> bool:
+    bare = bare_type(hint)
+    members = get_args(bare) if is_union(bare) else (bare,)
+    return any(kind_of(bare_type(member)) for member in members)
 
 
 class FieldTypes:
@@ -97,7 +104,7 @@ class FieldTypes:
 
         A component is written by its name, too: no text beside it means anything else.
         """
-        if any(kind_of(bare_type(member)) for member in members):
+        if any(_may_be_component(member) for member in members):
             members = [member for member in members if not is_text(member)]
         texts: list[Any] = []
         others: list[Any] = []

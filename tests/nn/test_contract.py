@@ -111,6 +111,27 @@ ROWS: dict[str, list[tuple[dict[str, Any], Signal]]] = {
         ({"heads": 1, "gated": True, "dropout": 0.2}, numbers(5, 4)),
     ],
     "tied_output": [({}, ids()), ({"embedding": 0, "scale": 0.5}, ids(3))],
+    "rnn": [
+        ({"units": 3, "activation": "softplus", "states": "last", "initializer": "he_normal"}, numbers(5, 2)),
+        ({"units": 1, "layers": 2, "bidirectional": True, "recurrent_initializer": "lecun_normal"}, numbers(5, 1)),
+    ],
+    "gru": [
+        ({"units": 2, "states": "last", "initializer": "he_normal"}, numbers(5, 2)),
+        ({"units": 1, "layers": 2, "bidirectional": True, "recurrent_initializer": "lecun_normal"}, numbers(5, 1)),
+    ],
+    "lstm": [
+        ({"units": 2, "states": "last", "initializer": "he_normal"}, numbers(5, 2)),
+        ({"units": 1, "layers": 2, "bidirectional": True, "recurrent_initializer": "lecun_normal"}, numbers(5, 1)),
+    ],
+    "last": [({}, numbers(5, 2))],
+    "mean_over_time": [({}, numbers(5, 2))],
+    "max_over_time": [({}, numbers(5, 2))],
+    "spec_augment": [
+        (
+            {"time_masks": 1, "time_width": 3, "time_share": 0.7, "frequency_masks": 1, "frequency_width": 2},
+            numbers(5, 3),
+        ),
+    ],
     "random_flip": [({"direction": "both"}, SMALL)],
     "random_crop": [({"padding": 2}, SMALL)],
     "random_shift": [({"height": 0.4, "width": 0.5}, SMALL)],
@@ -119,7 +140,10 @@ ROWS: dict[str, list[tuple[dict[str, Any], Signal]]] = {
 }
 OTHERWISE = ("dropout", "batch_norm", "residual", "branches", "transformer_block")
 """Layers that evaluation takes another way through, or that have one within."""
-SEQUENCES = ("positions", "attention", "transformer_block")
+SEQUENCES = (
+    "positions", "attention", "transformer_block",
+    "rnn", "gru", "lstm", "last", "mean_over_time", "max_over_time", "spec_augment",
+)  # fmt: skip
 """Layers whose samples are sequences in any case."""
 CASES = [
     pytest.param(name, given, x, id=f"{name} {' '.join(map(str, given.values()))}"[:60])
