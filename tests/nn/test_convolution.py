@@ -17,7 +17,7 @@ from dist_bp.nn.layers.group_norm import GroupNorm
 from dist_bp.nn.layers.im2col import Im2col
 from dist_bp.nn.layers.max_pool import MaxPool
 from dist_bp.nn.layers.mec import Mec
-from dist_bp.nn.layers.windows import Windows
+from dist_bp.nn.layers.windows import Windows, short_loops
 from dist_bp.nn.layers.winograd import Winograd
 from dist_bp.types import Array
 from tests.allocation import takes_less
@@ -121,6 +121,13 @@ def test_float32_and_blocks_of_unequal_size(channels: int, kind: type, monkeypat
         assert len(pairs) == 2 + needs_input_grad
         for one, other in pairs:
             np.testing.assert_allclose(one, other, rtol=0, atol=1e-5 * float(np.abs(other).max()))
+
+
+def test_short_loops_end() -> None:
+    usual = np.getbufsize()
+    with short_loops():
+        assert np.getbufsize() < usual
+    assert np.getbufsize() == usual
 
 
 def test_a_block_of_convolution_allocates_nothing_again() -> None:

@@ -1,6 +1,7 @@
 """Windows that slide over the two axes of an image: where they lie, and what padding they need."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -128,6 +129,19 @@ class Windows:
         steps = (images, *(stride * step for stride, step in zip(strides, self.stride, strict=True)), number)
         starts = (first * self.stride[0] + row * self.dilation[0] for row in range(self.size[0]))
         return [as_strided(padded[:, start:], shape, steps, writeable=False) for start in starts]
+
+
+LOOP = 128
+
+
+@contextmanager
+def short_loops() -> Iterator[None]:
+    """Within it NumPy computes with rows of `LOOP` numbers and more where they lie. Otherwise it first collects several
+    shorter than its buffer of 8,192, for each operand, which takes longer than the arithmetic; casts want that buffer.
+    """
+    with np.errstate():  # it keeps the size of the buffer, too
+        np.setbufsize(LOOP)
+        yield
 
 
 def zeroed(array: Array) -> None:

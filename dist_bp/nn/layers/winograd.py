@@ -16,7 +16,7 @@ import numpy as np
 
 from dist_bp.nn.context import Context
 from dist_bp.nn.gradients import Gradients
-from dist_bp.nn.layers.windows import Windows, whole, zeroed
+from dist_bp.nn.layers.windows import Windows, short_loops, whole, zeroed
 from dist_bp.types import Array
 
 G = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
@@ -38,10 +38,11 @@ class Winograd:
     def forward(self, x: Array, weight: Array, y: Array, ctx: Context, finish: Callable[[slice], None]) -> None:
         transformed = self._weight(weight, ctx)
         for images in self._blocks(x):
-            inputs = self._inputs(x[images], ctx)
-            outputs = ctx.buffer("tiled_y", (*inputs.shape[:-1], self._filters))
-            np.matmul(_flat(inputs), transformed, out=_flat(outputs))
-            self._untile(outputs, y[images])
+            with short_loops():
+                inputs = self._inputs(x[images], ctx)
+                outputs = ctx.buffer("tiled_y", (*inputs.shape[:-1], self._filters))
+                np.matmul(_flat(inputs), transformed, out=_flat(outputs))
+                self._untile(outputs, y[images])
             finish(images)
 
     def backward(
@@ -55,17 +56,20 @@ class Winograd:
         prepare: Callable[[slice], None],
     ) -> None:
         transformed = self._weight(weight, ctx)
+        way_back = ctx.buffer("transformed_back", (16, self._filters, self._channels))
+        np.copyto(way_back, transformed.swapaxes(1, 2))  # small products are slower where the second one is turned
         d_weight = ctx.buffer("d_transformed", transformed.shape)
         part = ctx.buffer("d_part", transformed.shape)
         d_weight.fill(0)
         for images in self._blocks(x):
             prepare(images)
-            inputs, d_outputs = self._inputs(x[images], ctx), self._tile(dy[images], ctx)
-            np.matmul(_flat(inputs).transpose(0, 2, 1), _flat(d_outputs), out=part)
-            np.add(d_weight, part, out=d_weight)
-            if dx is not None:
-                np.matmul(_flat(d_outputs), transformed.transpose(0, 2, 1), out=_flat(inputs))
-                self._add_up(inputs, dx[images], ctx)
+            with short_loops():
+                inputs, d_outputs = self._inputs(x[images], ctx), self._tile(dy[images], ctx)
+                np.matmul(_flat(inputs).transpose(0, 2, 1), _flat(d_outputs), out=part)
+                np.add(d_weight, part, out=d_weight)
+                if dx is not None:
+                    np.matmul(_flat(d_outputs), way_back, out=_flat(inputs))
+                    self._add_up(inputs, dx[images], ctx)
         kernel = grads.into("weight").reshape(9, -1)
         np.matmul(ctx.buffer("kernel", (16, 9), fill=_kernel).T, d_weight.reshape(16, -1), out=kernel)
 
