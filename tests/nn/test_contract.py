@@ -142,7 +142,7 @@ OTHERWISE = ("dropout", "batch_norm", "residual", "branches", "transformer_block
 """Layers that evaluation takes another way through, or that have one within."""
 SEQUENCES = (
     "positions", "attention", "transformer_block",
-    "rnn", "gru", "lstm", "last", "mean_over_time", "max_over_time", "spec_augment",
+    "conv1d", "rnn", "gru", "lstm", "last", "mean_over_time", "max_over_time", "spec_augment",
 )  # fmt: skip
 """Layers whose samples are sequences in any case."""
 CASES = [
@@ -179,7 +179,8 @@ def test_samples_of_different_lengths_have_right_gradients_or_are_refused(
     name: str, given: dict[str, Any], x: Signal
 ) -> None:
     """Where they may come, they come in shares, too."""
-    lengthened = cut_off if name in SEQUENCES or given.get("merge") == "none" else ragged
+    pooled = name in ("max_pool", "average_pool") and x.ndim == 3
+    lengthened = cut_off if name in SEQUENCES or pooled or given.get("merge") == "none" else ragged
     sequences = {key: lengthened(one) for key, one in x.items()} if isinstance(x, dict) else lengthened(x)
     layer = made(name, given)
     if reason := why_not(layer, spec_of(sequences)):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dist_bp.errors import ConfigError, ShapeError
-from dist_bp.nn import Group, Layer, Model
+from dist_bp.nn import Gradients, Group, Layer, Model, Ragged
 from dist_bp.nn.activations.elu import Elu
 from dist_bp.nn.layers.activation import Activation
 from dist_bp.nn.layers.batch_norm import BatchNorm
@@ -17,6 +17,7 @@ from dist_bp.nn.layers.flatten import Flatten
 from dist_bp.nn.layers.layer_norm import LayerNorm
 from dist_bp.nn.layers.reshape import Reshape
 from dist_bp.nn.layers.residual import Residual
+from dist_bp.signals import Field
 from dist_bp.types import Array
 from tests.nn.helpers import Net, groups_of, normal
 
@@ -63,6 +64,29 @@ def test_batch_norm_of_groups(sizes: tuple[int, ...], shape: tuple[int, ...]) ->
             sums[:, feature] += size * mean, size * variance * block.size / max(block.size - 1, 1)
     np.testing.assert_allclose(net.model.statistics_layout.views(result.sums)["0"]["mean"], sums[0], rtol=1e-12)
     np.testing.assert_allclose(net.model.statistics_layout.views(result.sums)["0"]["variance"], sums[1], atol=1e-12)
+
+
+def test_batch_norm_of_different_lengths_counts_the_positions_that_there_are() -> None:
+    """Also for a group without any: it leaves the running averages."""
+    lengths, groups = np.array([3, 1, 0, 0, 5]), [Group(0, 0, 2), Group(1, 2, 4), Group(2, 4, 5)]
+    x = normal((5, 8, 2))
+    model = Model([BatchNorm()], Field((2,), ragged=True), "float64")
+    running = model.statistics_layout.views(model.initialize(0)[1])
+    sums = np.full(model.statistics_layout.size, np.nan)
+    views = Gradients(model.statistics_layout.views(sums))
+    ctx = model.context(0)
+    ctx.begin(training=True, groups=groups, statistics=running, sums=views)
+    y, _ = model.forward(Ragged(x, lengths), model.layout.views(model.initialize(0)[0]), ctx)
+    mean, variance = np.zeros(2), 2.0 * np.ones(2)
+    for group in (groups[0], groups[2]):
+        rows = np.concatenate([x[i, : lengths[i]] for i in range(group.start, group.stop)])
+        found = np.concatenate([y.values[i, : lengths[i]] for i in range(group.start, group.stop)])
+        np.testing.assert_allclose(found, (rows - rows.mean(0)) / np.sqrt(rows.var(0) + 1e-5), rtol=1e-12)
+        mean += (group.stop - group.start) * rows.mean(0)
+        variance += (group.stop - group.start) * rows.var(0, ddof=1)
+    expected = {"mean": mean, "variance": variance}
+    for name, values in model.statistics_layout.views(sums)["0"].items():
+        np.testing.assert_allclose(values, expected[name], rtol=1e-12)
 
 
 def test_batch_norm_averages_unbiased_variances() -> None:

@@ -16,6 +16,15 @@ class AveragePool(Pooling):
 
     outside = 0.0
 
+    def _without_margins(self, y: Array, lengths: Array, ctx: Context) -> Array:
+        """The sum of a window by the number of its positions that lie in the sequence."""
+        margins, factor = self._margins, ctx.buffer("factor", (*y.shape[:2], 1))
+        starts = np.arange(y.shape[1]) * margins.stride - margins.before(lengths)[:, np.newaxis]
+        inside = np.minimum(starts + margins.reach, lengths[:, np.newaxis]) - np.maximum(starts, 0)
+        np.divide(margins.reach, np.maximum(inside, 1), out=factor[..., 0], casting="same_kind")
+        np.multiply(y, factor, out=y)
+        return factor
+
     def _pool(self, elements: Sequence[Array], windows: Windows, y: Array, ctx: Context) -> None:
         np.copyto(y, elements[0])
         for element in elements[1:]:

@@ -1,11 +1,13 @@
 """Batch normalization over the last axis (features, or channels of a channels-last image)."""
 
 import math
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated
 
 import numpy as np
 
-from dist_bp.nn.context import Context
+from dist_bp.nn.context import Context, EqualGroups
 from dist_bp.nn.gradients import Gradients
 from dist_bp.nn.layer import Declaration, Layer, Statistic
 from dist_bp.nn.layers.normalizing import (
@@ -19,7 +21,7 @@ from dist_bp.nn.layers.normalizing import (
 )
 from dist_bp.nn.types import Backward, Views
 from dist_bp.options import Doc, Fraction, Positive
-from dist_bp.signals import Spec, one_field
+from dist_bp.signals import Ragged, Signal, Spec, one_field
 from dist_bp.types import Array
 
 
@@ -29,8 +31,11 @@ class BatchNorm(Layer):
     y = gain * (x - mean) / sqrt(variance + epsilon) + offset, per feature (Ioffe & Szegedy 2015, algorithm 1). In
     training mean and (biased) variance are those of each group of samples, over all axes but the last. Evaluation takes
     the running averages, of means and of unbiased variances (algorithm 2), those of groups weighed by their rows. A
-    group of one value a feature has no variance: it takes the running averages in training, too, and leaves them.
+    group of one value a feature has no variance: it takes the running averages in training, too, and leaves them. Of
+    samples of different lengths the positions count that they have.
     """
+
+    positionwise = False
 
     def __init__(
         self,
@@ -44,25 +49,60 @@ class BatchNorm(Layer):
         self.epsilon = epsilon
 
     def declare(self, spec: Spec) -> Declaration:
-        field = one_field(spec, self.kind, ragged=False)
+        field = one_field(spec, self.kind)
         statistics = {
             "mean": Statistic(field.shape[-1:], 0.0, self.momentum),
             "variance": Statistic(field.shape[-1:], 1.0, self.momentum),
         }
         return Declaration(field, gain_and_offset(field.shape, self.kind), statistics)
 
-    def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
-        return self._train(x, params, ctx) if ctx.training else self._evaluate(x, params, ctx)
+    def forward(self, x: Signal, params: Views, ctx: Context) -> tuple[Signal, Backward]:
+        if not isinstance(x, Ragged):
+            return self._train(x, ctx.equal_groups, params, ctx) if ctx.training else self._evaluate(x, params, ctx)
+        if ctx.training:
+            return self._train_positions(x, params, ctx)
+        y, backward = self._evaluate(x.values, params, ctx)
+        return Ragged(y, x.lengths), backward
 
-    def _train(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
+    def _train_positions(self, x: Ragged, params: Views, ctx: Context) -> tuple[Ragged, Backward]:
+        """As if the positions that samples have were samples themselves."""
+        edges = [0, *np.cumsum(x.lengths).tolist()]
+        groups = []
+        for number, group in enumerate(ctx.groups):
+            first, last = edges[group.start], edges[group.stop]
+            groups.append(EqualGroups(slice(first, last), slice(number, number + 1), (1, last - first)))
+        together = ctx.buffer("together", (edges[-1], *x.values.shape[2:]))
+        apart = ctx.buffer("apart", x.values.shape)
+        apart.fill(0)
+        rows = [together[start:stop] for start, stop in pairwise(edges)]
+        for own, sample in zip(rows, x.values, strict=True):
+            own[:] = sample[: len(own)]
+        normal, back = self._train(together, groups, params, ctx)
+        for start, own, sample in zip(edges, rows, apart, strict=False):
+            sample[: len(own)] = normal[start : start + len(own)]
+
+        def backward(dy: Array, grads: Gradients) -> Array | None:
+            for own, sample in zip(rows, dy, strict=True):
+                own[:] = sample[: len(own)]
+            if back(together, grads) is None:
+                return None
+            for own, sample in zip(rows, dy, strict=True):
+                sample[: len(own)] = own
+            return dy
+
+        return Ragged(apart, x.lengths), backward
+
+    def _train(
+        self, x: Array, equal_groups: Sequence[EqualGroups], params: Views, ctx: Context
+    ) -> tuple[Array, Backward]:
         per_group = (len(ctx.groups), 1, x.shape[-1])
         normal, y = ctx.buffer("normal", x.shape), ctx.buffer("y", x.shape)
         mean, variance = ctx.buffer("mean", per_group), ctx.buffer("variance", per_group)
         inverse = ctx.buffer("inverse", per_group)
-        for rows, groups, (number, size) in ctx.equal_groups:
+        for rows, groups, (number, size) in equal_groups:
             inputs, centred, squares = (in_rows(a[rows], number) for a in (x, normal, y))
             values = size * math.prod(x.shape[1:-1])
-            if values == 1:
+            if values <= 1:
                 mean[groups], variance[groups] = ctx.statistics["mean"], ctx.statistics["variance"]
                 np.subtract(inputs, along_rows(mean[groups], x, ctx), out=centred)
             else:
@@ -76,10 +116,11 @@ class BatchNorm(Layer):
             np.multiply(centred, along_rows(inverse[groups], x, ctx), out=centred)
         scaled(normal, params, y, ctx)
         rows_of, unbiased = ctx.buffer("rows_of", (len(ctx.groups),)), ctx.buffer("unbiased", per_group)
-        for _, groups, (_, size) in ctx.equal_groups:
-            rows_of[groups] = size
+        for number, group in enumerate(ctx.groups):
+            rows_of[number] = group.stop - group.start
+        for _, groups, (_, size) in equal_groups:
             values = size * math.prod(x.shape[1:-1])
-            np.multiply(variance[groups], values / max(values - 1, 1), out=unbiased[groups])
+            np.multiply(variance[groups], max(values, 1) / max(values - 1, 1), out=unbiased[groups])
         np.matmul(rows_of, mean[:, 0], out=ctx.sums.into("mean"))
         np.matmul(rows_of, unbiased[:, 0], out=ctx.sums.into("variance"))
 
@@ -87,7 +128,7 @@ class BatchNorm(Layer):
             scratch = ctx.buffer("scratch", x.shape)
             d_offset, d_gain = ctx.buffer("d_offset", per_group), ctx.buffer("d_gain", per_group)
             np.multiply(dy, normal, out=scratch)
-            for rows, groups, (number, _) in ctx.equal_groups:
+            for rows, groups, (number, _) in equal_groups:
                 sum_rows(in_rows(dy[rows], number), x, ctx, out=d_offset[groups])
                 sum_rows(in_rows(scratch[rows], number), x, ctx, out=d_gain[groups])
             np.add.reduce(d_offset, axis=(0, 1), out=grads.into("offset"))
@@ -95,7 +136,7 @@ class BatchNorm(Layer):
             if not ctx.needs_input_grad:
                 return None
             np.multiply(inverse, params["gain"], out=inverse)
-            for rows, groups, (number, size) in ctx.equal_groups:
+            for rows, groups, (number, size) in equal_groups:
                 d, n, product = (in_rows(a[rows], number) for a in (dy, normal, scratch))
                 values = size * math.prod(x.shape[1:-1])
                 if values > 1:

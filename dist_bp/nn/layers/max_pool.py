@@ -15,6 +15,10 @@ class MaxPool(Pooling):
 
     outside = -np.inf
 
+    def _without_margins(self, y: Array, lengths: Array, ctx: Context) -> None:
+        for sequence, number in zip(y, self._margins.windows(lengths).tolist(), strict=True):
+            sequence[number:] = 0
+
     def _pool(self, elements: Sequence[Array], windows: Windows, y: Array, ctx: Context) -> None:
         np.maximum(elements[0], elements[-1], out=y)
         for element in elements[1:-1]:

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from copy import copy
 from functools import partial
 from typing import Annotated, ClassVar, Literal
 
@@ -11,10 +12,11 @@ from dist_bp.errors import ShapeError
 from dist_bp.nn.context import Context
 from dist_bp.nn.gradients import Gradients
 from dist_bp.nn.layer import Declaration, Layer
+from dist_bp.nn.layers.margins import Margins
 from dist_bp.nn.layers.windows import Sizes, Windows, rows_and_columns, whole
 from dist_bp.nn.types import Backward, Views
 from dist_bp.options import Doc
-from dist_bp.signals import Spec, one_field
+from dist_bp.signals import Ragged, Signal, Spec, one_field
 from dist_bp.types import Array, Shape
 
 BLOCK_BYTES = 2**18
@@ -22,7 +24,11 @@ Give = Callable[[int, Array], None]
 
 
 class Pooling(Layer):
-    """(n, rows, columns, channels) or (n, positions, channels) -> the same with fewer rows and columns or positions."""
+    """(n, rows, columns, channels) or (n, positions, channels) -> the same with fewer rows and columns or positions.
+
+    Sequences of different lengths are each pooled as if they stood alone; one that is too short for a window has no
+    positions.
+    """
 
     positionwise = False
     outside: ClassVar[float]
@@ -41,6 +47,10 @@ class Pooling(Layer):
         self.padding = padding
 
     def declare(self, spec: Spec) -> Declaration:
+        field = one_field(spec, self.kind)
+        if field.ragged and len(field.shape) == 1:
+            self._windows((self._margins.reach, *field.shape))
+            return Declaration(self._margins.left_of(field))
         field = one_field(spec, self.kind, ragged=False)
         if len(field.shape) not in (2, 3):
             raise ShapeError(
@@ -50,7 +60,31 @@ class Pooling(Layer):
         axes = len(field.shape) - 1
         return Declaration(field.shaped((*self._windows(field.shape).count[:axes], field.shape[-1])))
 
-    def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
+    def forward(self, x: Signal, params: Views, ctx: Context) -> tuple[Signal, Backward]:
+        return self._sequences(x, params, ctx) if isinstance(x, Ragged) else self._images(x, ctx)
+
+    def _sequences(self, x: Ragged, params: Views, ctx: Context) -> tuple[Ragged, Backward]:
+        """Each as if it stood alone."""
+        whole_windows, margins = copy(self), self._margins
+        whole_windows.padding = "valid"
+        y, back = whole_windows._images(margins.around(x, self.outside, ctx), ctx)
+        factor = self._without_margins(y, x.lengths, ctx)
+
+        def backward(dy: Array, grads: Gradients) -> Array | None:
+            if factor is not None:
+                np.multiply(dy, factor, out=dy)
+            d_around = back(dy, grads)
+            return None if d_around is None else margins.within(d_around, x, ctx)
+
+        return Ragged(y, margins.windows(x.lengths)), backward
+
+    @property
+    def _margins(self) -> Margins:
+        """Of windows over sequences."""
+        size, stride = (rows_and_columns(value, 1)[0] for value in (self.size, self.stride))
+        return Margins(size, stride, self.padding)
+
+    def _images(self, x: Array, ctx: Context) -> tuple[Array, Backward]:
         windows = self._windows(x.shape[1:])
         image = x.reshape(len(x), *windows.image, x.shape[-1])
         padded = image
@@ -80,6 +114,11 @@ class Pooling(Layer):
             return dx.reshape(x.shape)
 
         return y.reshape(len(x), *windows.count[: x.ndim - 2], x.shape[-1]), backward
+
+    @abstractmethod
+    def _without_margins(self, y: Array, lengths: Array, ctx: Context) -> Array | None:
+        """Corrects what the windows `y` of sequences with their margins made of these, and makes finite what nobody
+        reads. Returns by what the gradient is to be multiplied, if by anything."""
 
     @abstractmethod
     def _pool(self, elements: Sequence[Array], windows: Windows, y: Array, ctx: Context) -> None:
