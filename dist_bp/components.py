@@ -55,6 +55,7 @@ SOURCES = Kind(
         "json_lines": "dist_bp.data.sources.json_lines:JsonLinesSource",
         "lines": "dist_bp.data.sources.lines:LinesSource",
         "text": "dist_bp.data.sources.text:TextSource",
+        "text_folder": "dist_bp.data.sources.text_folder:TextFolderSource",
         "image_folder": "dist_bp.data.sources.image_folder:ImageFolderSource",
     },
     own="function",

@@ -1,5 +1,6 @@
 """Files for a trained model, read as its own data was: raw inputs in blocks, with targets where they are wanted."""
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
@@ -27,6 +28,7 @@ from dist_bp.data.sources.npz import NpzSource
 from dist_bp.data.sources.parquet import ParquetSource
 from dist_bp.data.sources.table import TableSource
 from dist_bp.data.sources.text import TextSource
+from dist_bp.data.sources.text_folder import TextFolderSource
 from dist_bp.data.tables.base import BLOCK_CELLS, TableFile
 from dist_bp.data.tables.column import Column, without
 from dist_bp.data.tables.csv import CsvFile, CsvForm, suffix_of
@@ -34,7 +36,13 @@ from dist_bp.data.tables.json_lines import JsonLinesFile
 from dist_bp.data.tables.kinds import Kind
 from dist_bp.data.tables.parquet import ParquetFile
 from dist_bp.data.tables.rows import Rows, rows_of
-from dist_bp.data.text.given import NAME, labelled_line_rows, line_rows, text_column
+from dist_bp.data.text.given import (
+    NAME,
+    file_rows,
+    labelled_line_rows,
+    line_rows,
+    text_column,
+)
 from dist_bp.data.text.long import LongText, stretches, tokens_of
 from dist_bp.errors import ConfigError, DataError, UserError
 from dist_bp.foreign import NOT_ITS_TAG
@@ -79,7 +87,7 @@ class Reader:
         self._ids = table.id_column if table else None
         self.id_column = self._ids or (FILE if pipeline.decoder else None)
         if text_column(pipeline) and table is None:
-            self.id_column = NAME
+            self.id_column = FILE if isinstance(source, TextFolderSource) else NAME
         self._text = {name for one in by_name(pipeline.features).values() for name in one.text}
         self._drops = table is not None and table.missing == "drop"
 
@@ -93,6 +101,8 @@ class Reader:
             if other := next((path for path in paths if path not in listing), None):
                 one = f"{listing[0]!r} is a table or holds arrays"
                 raise DataError(f"{one}, and {other!r} does not: predict them one after the other")
+        if isinstance(self._source, TextFolderSource) and all(self._is_of_texts(path) for path in paths):
+            return file_rows(self._pipeline, self._source, paths)
         return chain.from_iterable(self._blocks(path, None, False, None) for path in paths)
 
     def scored(self, path: str, labels: str | None = None, target: str | None = None) -> Iterator[Rows]:
@@ -106,7 +116,14 @@ class Reader:
         if self._pipeline.decoder and not self._lists_samples(path):
             rows, problems = labelled_rows(self._pipeline, path)
             return decoded_rows(self._pipeline, [rows], self._new, problems)
+        if isinstance(self._source, TextFolderSource) and os.path.isdir(path):
+            return labelled_file_rows(self._pipeline, self._source, path)
         return self._blocks(path, labels, True, target or self._pipeline.targets.column)
+
+    @staticmethod
+    def _is_of_texts(path: str) -> bool:
+        """Whether a path is one of files with a text each, for a model that was trained on such."""
+        return os.path.isdir(path) or suffix_of(path) == LINES
 
     def stretches(self, path: str) -> SampleStore:
         """A long text for a language model, with the tokens that follow each other; raises DataError."""
@@ -285,7 +302,7 @@ def _form(source: Source | None, options: Sequence[str]) -> CsvForm:
     """How a text file is written: as that of the source, but for `options`. Raises UserError."""
     names = [field.name for field in fields(CsvForm)]
     form = CsvForm(**{name: getattr(source, name) for name in names}) if isinstance(source, CsvSource) else CsvForm()
-    if isinstance(source, LinesSource | TextSource):
+    if isinstance(source, LinesSource | TextSource | TextFolderSource):
         form = CsvForm(encoding=source.encoding)
     given: dict[str, Any] = {}
     for option in options:

@@ -1,14 +1,15 @@
-"""Image files as raw inputs: found in folders, known by what they hold."""
+"""Image files as raw inputs."""
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, overload
 
+from dist_bp.data.class_folders import FileKind
 from dist_bp.data.inputs import Raw, is_named
-from dist_bp.images.suffixes import is_image
+from dist_bp.images.suffixes import SUFFIXES
 
 Unreadable = Literal["error", "skip"]
+IMAGES = FileKind("an image", "images", SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -40,53 +41,3 @@ def with_images(raw: Raw, images: Any) -> Raw:
     if not is_named(raw):
         return images
     return {name: images if isinstance(one, ImageFiles) else one for name, one in raw.items()}
-
-
-@dataclass(frozen=True)
-class Listing:
-    """Images below a folder, sorted, and files of other kinds; hidden ones are passed over.
-
-    Links to folders are followed, and each folder is read once.
-    """
-
-    images: tuple[str, ...]
-    others: tuple[str, ...]
-
-
-def listing(folder: str) -> Listing:
-    """Raises OSError where the folder cannot be read."""
-    images: list[str] = []
-    others: list[str] = []
-    for path in _files(folder):
-        (images if is_image(path) else others).append(path)
-    return Listing(tuple(images), tuple(others))
-
-
-def folders(path: str) -> list[str]:
-    """Names of the folders within one, sorted, without hidden ones. Raises OSError."""
-    with os.scandir(path) as entries:
-        return sorted(entry.name for entry in entries if entry.is_dir() and not hidden(entry.name))
-
-
-def is_text(name: str) -> bool:
-    """Whether the name of a file is text, and not bytes of another encoding."""
-    return not any("\ud800" <= letter <= "\udfff" for letter in name)
-
-
-def hidden(name: str) -> bool:
-    return name.startswith(".")
-
-
-def _files(folder: str) -> Iterator[str]:
-    def refuse(error: OSError) -> None:
-        raise error
-
-    seen = set()
-    for root, names, files in os.walk(folder, onerror=refuse, followlinks=True):
-        status = os.stat(root)
-        if (place := (status.st_dev, status.st_ino)) in seen:
-            names.clear()
-            continue
-        seen.add(place)
-        names[:] = sorted(name for name in names if not hidden(name))
-        yield from (os.path.join(root, name) for name in sorted(files) if not hidden(name))

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dist_bp.data.images.files import ImageFiles, listing
-from dist_bp.data.images.folder import is_table, read_classes, split_folders
+from dist_bp.data.class_folders import listing, read_classes, split_folders
+from dist_bp.data.images.files import IMAGES, ImageFiles
+from dist_bp.data.images.folder import is_table
 from dist_bp.data.pipeline import Pipeline
 from dist_bp.data.tables.rows import Rows
 from dist_bp.errors import DataError
@@ -35,9 +36,9 @@ def labelled_rows(pipeline: Pipeline, folder: str) -> tuple[Rows, list[str]]:
     """
     if is_table(folder):
         raise DataError(f"data file {folder!r} {NO_TABLE}, in a folder for each class")
-    if splits := split_folders(folder):
+    if splits := split_folders(folder, IMAGES):
         raise DataError(f"the folder {folder!r} has splits: name one, such as {list(splits.values())[-1]!r}")
-    found = read_classes(folder)
+    found = read_classes(folder, IMAGES)
     known = {str(name) for name in pipeline.classes or ()}
     strange = [name for name in found.classes if name not in known]
     problems = [f"the class {name!r} of {folder!r} is none that the model knows" for name in strange]
@@ -50,7 +51,7 @@ def _given(names: Sequence[str]) -> list[str]:
     for name in names:
         if os.path.isdir(name):
             try:
-                found = list(listing(name).images)
+                found = list(listing(name, IMAGES).files)
             except OSError as error:
                 problems.append(f"the folder {error.filename or name!r} cannot be read: {error.strerror}")
                 continue

@@ -5,9 +5,10 @@ from typing import Annotated
 
 import numpy as np
 
+from dist_bp.data.class_folders import ClassFolder, own_validation, problems_of, read_splits
 from dist_bp.data.files import DigestCache, digest_of
-from dist_bp.data.images.files import ImageFiles, Unreadable
-from dist_bp.data.images.folder import ClassFolder, ignored, read_classes, split_folders, strangers, tables_instead
+from dist_bp.data.images.files import IMAGES, ImageFiles, Unreadable
+from dist_bp.data.images.folder import passed_over, tables_instead
 from dist_bp.data.inputs import Features
 from dist_bp.data.sources.base import Dataset, Opened, Samples, Source
 from dist_bp.errors import DataError
@@ -26,8 +27,7 @@ class ImageFolderSource(Source):
 
     def open(self, cache: DigestCache) -> Opened:
         folders = self._folders()
-        problems = [line for one in folders.values() for line in one.problems]
-        problems += [line for one in folders.values() for line in strangers(folders["train"], one)]
+        problems = problems_of(folders)
         digest = digest_of(
             {
                 "kind": "image_folder",
@@ -40,27 +40,9 @@ class ImageFolderSource(Source):
     def _folders(self) -> dict[str, ClassFolder]:
         """By split. Raises DataError."""
         try:
-            return self._read()
+            return read_splits(self.path, self.test_path, IMAGES)
         except DataError as error:
             raise DataError([*error.problems, *tables_instead(self.path)]) from error
-
-    def _read(self) -> dict[str, ClassFolder]:
-        paths = split_folders(self.path) or {"train": self.path}
-        if self.test_path is not None:
-            if "test" in paths:
-                raise DataError(f"data.source.test_path is given, and {self.path!r} has a test folder of its own")
-            paths["test"] = self.test_path
-            split_folders(self.test_path)
-        found: dict[str, ClassFolder] = {}
-        problems: list[str] = []
-        for split, path in paths.items():
-            try:
-                found[split] = read_classes(path)
-            except DataError as error:
-                problems += error.problems
-        if problems:
-            raise DataError(problems)
-        return found
 
     def _dataset(self, folders: dict[str, ClassFolder], problems: list[str]) -> Dataset:
         classes = folders["train"].classes
@@ -68,9 +50,7 @@ class ImageFolderSource(Source):
             split: Samples(ImageFiles(one.paths, self.unreadable), np.array(one.labels))
             for split, one in folders.items()
         }
-        notes = ignored(list(folders.values()))
-        if "validation" in folders:
-            notes.append(f"{folders['validation'].path!r} is the validation set: data.split.validation has no effect")
+        notes = [*passed_over(list(folders.values())), *own_validation(folders)]
         test, validation = samples.get("test"), samples.get("validation")
         return Dataset(
             samples["train"],

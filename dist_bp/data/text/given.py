@@ -1,19 +1,24 @@
 """Texts as people name them for a model: files of lines, and texts themselves."""
 
+import os
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from dist_bp.data.checks import Problems
+from dist_bp.data.class_folders import listing, read_classes, split_folders
 from dist_bp.data.inputs import chunks
 from dist_bp.data.pipeline import Pipeline
 from dist_bp.data.sources.base import Source
 from dist_bp.data.sources.lines import LinesSource, numbered
+from dist_bp.data.sources.text_folder import TEXTS, TextFolderSource
 from dist_bp.data.tables.rows import Rows
 from dist_bp.data.text.reading import text_lines, whole
 from dist_bp.errors import DataError
 from dist_bp.types import Array
 
 AT_A_TIME = 4096
+FILES_AT_A_TIME = 256
 NAME = "text"
 """The column of predictions that holds the text."""
 
@@ -49,11 +54,55 @@ def labelled_line_rows(pipeline: Pipeline, source: LinesSource, path: str) -> It
     return _rows(column, list(samples.inputs.iloc[:, 0]), samples.targets)
 
 
-def _rows(column: str, texts: Sequence[str], targets: Array | None) -> Iterator[Rows]:
+def file_rows(pipeline: Pipeline, source: TextFolderSource, names: Sequence[str]) -> Iterator[Rows]:
+    """The texts of files, and of all files in folders, one each; raises DataError."""
+    paths: list[str] = []
+    problems = Problems()
+    for name in names:
+        with problems.collected():
+            paths += _files_of(name) if os.path.isdir(name) else [name]
+    problems.check()
+    return _of_files(pipeline, source, tuple(paths), None)
+
+
+def labelled_file_rows(pipeline: Pipeline, source: TextFolderSource, folder: str) -> Iterator[Rows]:
+    """The texts of a folder with a folder for each class, and their classes; raises DataError."""
+    if splits := split_folders(folder, TEXTS):
+        raise DataError(f"the folder {folder!r} has splits: name one, such as {list(splits.values())[-1]!r}")
+    found = read_classes(folder, TEXTS)
+    return _of_files(pipeline, source, found.paths, np.array(found.labels))
+
+
+def _files_of(folder: str) -> tuple[str, ...]:
+    try:
+        found = listing(folder, TEXTS).files
+    except OSError as error:
+        raise DataError(f"the folder {error.filename or folder!r} cannot be read: {error.strerror}") from error
+    if not found:
+        raise DataError(f"the folder {folder!r} has no texts ({', '.join(TEXTS.suffixes)})")
+    return found
+
+
+def _of_files(
+    pipeline: Pipeline, source: TextFolderSource, paths: tuple[str, ...], targets: Array | None
+) -> Iterator[Rows]:
+    column = text_column(pipeline)
+    assert column
+    for rows in chunks(np.arange(len(paths)), FILES_AT_A_TIME):
+        some = paths[rows[0] : rows[-1] + 1]
+        labels = None if targets is None else targets[rows]
+        yield from _rows(column, source.texts(some), labels, some, int(rows[0]))
+
+
+def _rows(
+    column: str, texts: Sequence[str], targets: Array | None, names: Sequence[str] | None = None, first: int = 0
+) -> Iterator[Rows]:
+    """Texts from row `first` of what they are from, called by `names`, or by themselves."""
     import pandas as pd
 
     for rows in chunks(np.arange(len(texts)), AT_A_TIME):
         start, stop = int(rows[0]), int(rows[-1]) + 1
         some = pd.Series(list(texts[start:stop]), dtype=object)
-        names = pd.Series([whole(text) for text in some], dtype="string")
-        yield Rows(pd.DataFrame({column: some}), None if targets is None else targets[start:stop], names, start.__add__)
+        ids = pd.Series([whole(name) for name in (names or texts)[start:stop]], dtype="string")
+        labels = None if targets is None else targets[start:stop]
+        yield Rows(pd.DataFrame({column: some}), labels, ids, (first + start).__add__)
