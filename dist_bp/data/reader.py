@@ -39,6 +39,7 @@ from dist_bp.data.tables.rows import Rows, rows_of
 from dist_bp.data.text.given import (
     NAME,
     file_rows,
+    labelled_file_rows,
     labelled_line_rows,
     line_rows,
     text_column,
