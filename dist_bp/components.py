@@ -104,6 +104,7 @@ LAYERS = Kind(
         "random_rotation": "dist_bp.nn.layers.augment.random_rotation:RandomRotation",
         "cutout": "dist_bp.nn.layers.augment.cutout:Cutout",
         "embedding": "dist_bp.nn.layers.embedding:Embedding",
+        "text_cnn": "dist_bp.nn.layers.text_cnn:TextCnn",
         "branches": "dist_bp.nn.layers.branches:Branches",
         "positions": "dist_bp.nn.layers.positions:Positions",
         "attention": "dist_bp.nn.layers.attention:Attention",

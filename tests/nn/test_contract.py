@@ -132,6 +132,10 @@ ROWS: dict[str, list[tuple[dict[str, Any], Signal]]] = {
             numbers(5, 3),
         ),
     ],
+    "text_cnn": [
+        ({"filters": 2, "activation": "tanh", "initializer": "he_normal"}, numbers(5, 2)),
+        ({"filters": 3, "widths": [2, 6], "bias": False}, numbers(5, 2)),
+    ],
     "random_flip": [({"direction": "both"}, SMALL)],
     "random_crop": [({"padding": 2}, SMALL)],
     "random_shift": [({"height": 0.4, "width": 0.5}, SMALL)],
@@ -142,7 +146,7 @@ OTHERWISE = ("dropout", "batch_norm", "residual", "branches", "transformer_block
 """Layers that evaluation takes another way through, or that have one within."""
 SEQUENCES = (
     "positions", "attention", "transformer_block",
-    "conv1d", "rnn", "gru", "lstm", "last", "mean_over_time", "max_over_time", "spec_augment",
+    "conv1d", "rnn", "gru", "lstm", "last", "mean_over_time", "max_over_time", "spec_augment", "text_cnn",
 )  # fmt: skip
 """Layers whose samples are sequences in any case."""
 CASES = [
