@@ -124,9 +124,9 @@ class Pipeline:
         check_coded(form, inputs, features)
         return cls(features, transforms, targets, dtype, decoder)
 
-    def deciding(self, threshold: float) -> "Pipeline":
-        """The same with a threshold between two classes."""
-        targets = replace(self.targets, threshold=threshold)
+    def with_targets(self, **learnt: Any) -> "Pipeline":
+        """The same with more that training has taught about the targets, such as `threshold` or `counts`."""
+        targets = replace(self.targets, **learnt)
         return Pipeline(self.features, self.transforms, targets, self.dtype, self.decoder, self.context)
 
     @property

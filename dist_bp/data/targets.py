@@ -1,5 +1,6 @@
 """Targets: class labels as whole numbers from 0, or the values of a regression; of samples or of their positions."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -30,7 +31,8 @@ class Targets:
     regression (n, *positions, k) have `classes` None and become floats of `dtype`, a regression's by its `transform`;
     `shape` is that of one target: positions, and k. The first axis of positions is not in it where it is `ragged`.
     `values` are the raw labels where they differ from the names in `classes`; `column` is the target's column in a
-    table; `threshold` is the one between two classes that training chose.
+    table; `threshold` is the one between two classes that training chose, and `counts` are how often each class occurs
+    in the training split, by the samples' weights, where the loss goes by them.
     """
 
     task: Task
@@ -41,6 +43,7 @@ class Targets:
     column: str | None = None
     transform: TargetTransform | None = None
     threshold: float | None = None
+    counts: tuple[float, ...] | None = None
     ragged: bool = False
 
     @property
@@ -129,7 +132,8 @@ class Targets:
         return self.undo(outputs), self.undo(targets)
 
     def to_dict(self) -> dict[str, Any]:
-        as_list = {name: None if (it := getattr(self, name)) is None else list(it) for name in ("classes", "values")}
+        lists = ("classes", "values", "counts")
+        as_list = {name: None if (it := getattr(self, name)) is None else list(it) for name in lists}
         return {
             "task": self.task,
             "shape": list(self.shape),
@@ -149,6 +153,8 @@ class Targets:
             raise ValueError("the targets' transform does not fit their shape, or cannot be undone")
         if made.threshold is not None and not 0 <= made.threshold <= 1:
             raise ValueError("the threshold between the classes is no probability")
+        if made.counts is not None and not _are_counts(made.counts, made.classes or ()):
+            raise ValueError("the classes' counts are not one for each class")
         return made
 
 
@@ -243,6 +249,10 @@ def _learn_regression(training: Array, dtype: DType, column: str | None, transfo
         return Targets("regression", shape, dtype, column=column)
     learnt = TargetTransform.learn(transform, training.reshape(-1, shape[-1]))
     return Targets("regression", shape, dtype, column=column, transform=learnt)
+
+
+def _are_counts(counts: Sequence[float], classes: Sequence[Label]) -> bool:
+    return len(counts) == len(classes) and min(counts) >= 0 and 0 < sum(counts) < math.inf
 
 
 def _name(label: Label, classes: Vocabulary) -> str:

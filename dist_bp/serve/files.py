@@ -46,15 +46,20 @@ def evaluate_file(
 ) -> tuple[int, dict[str, float]]:
     """The number of samples, and loss and metrics; `labels` is the file of the targets where `path` has none.
 
-    `note` hears a line on weights that are not there, and one on categories that training has not seen. Raises
-    DataError for a file that does not have the form of the training data.
+    `note` hears a line on weights or a loss that are not there, and one on categories that training has not seen.
+    Raises DataError for a file that does not have the form of the training data.
     """
     count, weighted = 0, False
     current: list[Rows] = []
     reader, unseen = reader_of(saved, csv, new), Unseen()
+    if saved.measured is None:
+        note(
+            "the loss is left out: its class_weights are balanced by the training split, and the model, of an earlier "
+            "version, does not say how often each class occurs there: train it again to have it"
+        )
     if saved.pipeline.context is not None:
         samples = reader.stretches(path)
-        return len(samples), saved.evaluate_prepared(samples, saved.loss)
+        return len(samples), saved.evaluate_prepared(samples, saved.measured)
 
     def parts() -> Iterator[Samples]:
         nonlocal count, weighted

@@ -50,8 +50,11 @@ class SavedModel:
         self.model = build.build_model(config, self.schema)
         self.decision = build.build_decision(config, self.pipeline.targets)
         loss: Loss = construct(config.loss)
-        self.loss = loss.for_class_counts(None)
-        self._loss_is_whole = not loss.needs_class_counts
+        counts = self.pipeline.targets.counts
+        self.loss = loss.for_class_counts(counts)
+        self.measured = None if loss.needs_class_counts and not counts else self.loss
+        """The loss; None where it goes by the classes of the training split and the model does not know their counts.
+        """
         self.loss.check(self.model.output, self.schema.target)
         if wrong := array_differences(checkpoint, self.model.layout.shapes, self.model.statistics_layout.shapes):
             raise CheckpointError(wrong)
@@ -137,8 +140,9 @@ class SavedModel:
 
         `weights` (n,) are those of the samples, if they do not all count alike.
 
-        The loss is left out where class weights are balanced: they belong to the training split. Raises DataError
-        for rows and targets that do not have the form of the training data.
+        Balanced class weights are those of the training split. The loss is left out where a model of an earlier
+        version does not have them. Raises DataError for rows and targets that do not have the form of the training
+        data.
         """
         return self.evaluate_blocks([Samples(raw, targets, weights)], metrics)
 
@@ -147,7 +151,7 @@ class SavedModel:
     ) -> dict[str, float]:
         """As `evaluate`, of raw samples in parts; `unseen` takes the categories that training has not seen."""
         batches = (batch for samples in blocks for batch in self._batches(samples, unseen))
-        return self._scores(batches, metrics, self.loss if self._loss_is_whole else None)
+        return self._scores(batches, metrics, self.measured)
 
     def _batches(self, samples: Samples, unseen: Unseen | None) -> Iterator[Batch]:
         inputs = self.pipeline.conform(samples.inputs)
@@ -163,7 +167,7 @@ class SavedModel:
             yield Batch(x, block(wanted, start, stop), None if weights is None else weights[start:stop])
 
     def evaluate_prepared(
-        self, samples: SampleStore, loss: Loss, metrics: Mapping[str, Metric] | None = None
+        self, samples: SampleStore, loss: Loss | None, metrics: Mapping[str, Metric] | None = None
     ) -> dict[str, float]:
         """As `evaluate`, of samples that are preprocessed, with encoded targets."""
         return self._scores(samples.blocks(0, len(samples), BATCH_ROWS), metrics, loss)

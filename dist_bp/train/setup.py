@@ -12,7 +12,8 @@ from pydantic import BaseModel
 from dist_bp import build
 from dist_bp.checkpoint import Checkpoint, check_matches
 from dist_bp.config import JobConfig, monitor_mode, render, stored_config
-from dist_bp.data import Prepared, epoch_order
+from dist_bp.config.component import construct
+from dist_bp.data import Pipeline, Prepared, epoch_order
 from dist_bp.data.shards import by_length, padding_share
 from dist_bp.errors import CheckpointError, ConfigError, ShapeError, UserError
 from dist_bp.images.decoding import Decoding
@@ -143,6 +144,13 @@ class PreparedJob:
     def _rendered(self) -> str:
         return render(self.config, passwords=False)
 
+    @cached_property
+    def _pipeline(self) -> Pipeline:
+        """With the classes' counts, where the loss goes by them: whoever has the model measures it as training did."""
+        pipeline, loss = self.prepared.pipeline, construct(self.config.loss)
+        counts = build.class_counts(self.prepared) if loss.needs_class_counts else None
+        return pipeline.with_targets(counts=tuple(counts)) if counts else pipeline
+
     def stopping(self) -> Stopping:
         stop = self.config.train.stop
         return Stopping(monitor_mode(stop.monitor, stop.mode), stop.patience, stop.min_delta, stop.target)
@@ -160,9 +168,9 @@ class PreparedJob:
     ) -> Checkpoint:
         """The checkpoint of a committed version; `best` is kept beside it where it is another one, `threshold` is the
         one that was chosen last."""
-        pipeline = self.prepared.pipeline
+        pipeline = self._pipeline
         if THRESHOLD in self.metrics:
-            pipeline = pipeline.deciding(0.5 if threshold is None else threshold)
+            pipeline = pipeline.with_targets(threshold=0.5 if threshold is None else threshold)
         arrays = dict(progress or {})
         if best:
             arrays |= {f"{BEST}parameters": best.parameters, f"{BEST}statistics": best.statistics}

@@ -193,6 +193,13 @@ def test_steps_for_images_come_first() -> None:
     )
 
 
+def test_images_alone_are_an_input_without_a_name() -> None:
+    animals()
+    assert problems(Scale(input="photo")) == [
+        "preprocess step scale: there is one input, which has no name: leave out input: photo"
+    ]
+
+
 @pytest.mark.parametrize("size", [0, (4,), (4, 5, 6), 9000, (4, -1)])
 def test_sizes_are_checked(size: Any) -> None:
     with pytest.raises(ConfigError, match="size"):

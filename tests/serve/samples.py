@@ -33,11 +33,12 @@ def configuration(folder: Path, source: dict[str, Any], units: int, **changes: A
     return path
 
 
-def save(config_path: Path, step: int = 1, threshold: float | None = None) -> Path:
-    """A checkpoint, in the run `run`, of the job with random parameters and statistics."""
+def save(config_path: Path, step: int = 1, **learnt: Any) -> Path:
+    """A checkpoint, in the run `run`, of the job with random parameters and statistics, and what was `learnt` about the
+    targets, see `Pipeline.with_targets`."""
     config = load_config(config_path)
     prepared = build.prepare(config)
-    pipeline = prepared.pipeline if threshold is None else prepared.pipeline.deciding(threshold)
+    pipeline = prepared.pipeline.with_targets(**learnt)
     model = build.build_model(config, prepared.schema)
     draw = np.random.default_rng(step)
 

@@ -1,6 +1,8 @@
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,12 @@ from sklearn import datasets
 from sklearn.metrics import accuracy_score, log_loss, r2_score
 
 from dist_bp.checkpoint import load
+from dist_bp.checkpoint.format import write_directory
 from dist_bp.components import metric
-from dist_bp.data import Prepared
+from dist_bp.data import Pipeline, Prepared
 from dist_bp.errors import CheckpointError, DataError
 from dist_bp.serve import SavedModel
+from dist_bp.serve.files import evaluate_file
 from tests.serve.samples import configuration, save
 
 IRIS = {"type": "sklearn", "name": "iris"}
@@ -124,11 +128,46 @@ def test_evaluation_agrees_with_scikit_learn(iris: Path) -> None:
     assert top["top"] == np.mean(rank < 2)
 
 
-def test_balanced_weights_belong_to_the_training_split(tmp_path: Path) -> None:
+def test_balanced_weights_are_those_of_the_training_split(tmp_path: Path) -> None:
     loss = {"type": "cross_entropy", "class_weights": "balanced"}
-    model = SavedModel.load(save(configuration(tmp_path, IRIS, 3, loss=loss)))
+    job = configuration(tmp_path, IRIS, 3, loss=loss, model=float64(3))
     bunch = datasets.load_iris()
+    model = SavedModel.load(save(job, counts=(10, 20, 30)))
+    truth = model.predict(bunch.data).iloc[:, 1:].to_numpy()[np.arange(150), bunch.target]
+    weights = 60 / (3 * np.array([10, 20, 30]))[bunch.target]
+    assert model.evaluate(bunch.data, bunch.target)["loss"] == pytest.approx(np.mean(-np.log(truth) * weights))
+
+
+def test_a_model_that_does_not_know_its_balanced_weights_has_no_loss(tmp_path: Path) -> None:
+    loss = {"type": "cross_entropy", "class_weights": "balanced"}
+    bunch = datasets.load_iris()
+    pd.DataFrame(bunch.data, columns=bunch.feature_names).assign(target=bunch.target).to_csv(
+        tmp_path / "iris.csv", index=False
+    )
+    source = {"type": "csv", "path": str(tmp_path / "iris.csv"), "target": "target"}
+    path = save(configuration(tmp_path, source, 3, loss=loss))
+    without_counts(path)
+    model, lines = SavedModel.load(path), []
     assert list(model.evaluate(bunch.data, bunch.target)) == ["accuracy"]
+    assert list(evaluate_file(model, str(tmp_path / "iris.csv"), note=lines.append)[1]) == ["accuracy"]
+    (line,) = lines
+    assert line.startswith("the loss is left out: its class_weights are balanced by the training split")
+
+
+def without_counts(path: Path) -> None:
+    """Makes a model what one of an earlier version is: its pipeline does not speak of counts."""
+    checkpoint = load(path)
+    targets = {name: value for name, value in checkpoint.pipeline["targets"].items() if name != "counts"}
+    shutil.rmtree(path)
+    path.mkdir()
+    write_directory(path, replace(checkpoint, pipeline=checkpoint.pipeline | {"targets": targets}))
+
+
+@pytest.mark.parametrize("counts", [[1, 2], [1, 2, -3], [0, 0, 0], [1, 2, 1e400], "123"])
+def test_counts_that_are_none_of_the_classes_are_refused(tmp_path: Path, counts: Any) -> None:
+    state = load(save(configuration(tmp_path, IRIS, 3))).pipeline
+    with pytest.raises(DataError, match="the pipeline is not what this version writes"):
+        Pipeline.from_dict(state | {"targets": state["targets"] | {"counts": counts}})
 
 
 def test_a_regression_predicts_values(tmp_path: Path) -> None:

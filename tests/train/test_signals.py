@@ -12,6 +12,7 @@ from dist_bp.checkpoint import load
 from dist_bp.config import JobConfig
 from dist_bp.errors import DataError, ShapeError, UserError
 from dist_bp.serve import SavedModel, evaluate_split
+from dist_bp.serve.files import evaluate_file
 from dist_bp.train.job import run_job
 from dist_bp.train.result import Result
 from dist_bp.train.setup import prepare_job
@@ -215,6 +216,27 @@ def test_a_weight_of_two_is_a_sample_twice(make_job: JobMaker) -> None:
     assert first["train_accuracy"] == pytest.approx(second["train_accuracy"])
 
 
+def test_other_data_is_measured_with_the_balance_of_the_training_split(make_job: JobMaker) -> None:
+    draw = np.random.default_rng(5)
+    for name, rows in (("train", 90), ("test", 40)):
+        frame = pd.DataFrame({"a": draw.normal(size=rows), "w": draw.uniform(1, 3, rows)})
+        frame.assign(kind=np.where(draw.random(rows) < 0.2, "rare", "usual")).to_csv(f"{name}.csv", index=False)
+    source = {"type": "csv", "path": "train.csv", "test_path": "test.csv", "target": "kind", "weights": "w"}
+    result = run_job(
+        make_job(
+            data={"source": source, "split": {"validation": 0.2}},
+            model={"layers": [{"type": "dense", "units": 2}]},
+            loss={"type": "cross_entropy", "class_weights": "balanced"},
+            metrics=["accuracy"],
+        )
+    )
+    saved = SavedModel.load(Path(f"runs/{result.run_id}/model"))
+    notes: list[str] = []
+    assert evaluate_file(saved, "test.csv", note=notes.append)[1]["loss"] == result.metrics["test_loss"]
+    assert evaluate_split(saved)[1]["loss"] == result.metrics["test_loss"]
+    assert notes == []
+
+
 @pytest.mark.parametrize(
     ("steps", "layers", "message"),
     [
@@ -222,7 +244,7 @@ def test_a_weight_of_two_is_a_sample_twice(make_job: JobMaker) -> None:
         ([{"type": "integers"}], [{"type": "dense", "units": 3}], "put {type: embedding} before it"),
         ([{"type": "integers"}], [EMBEDDING, {"type": "flatten"}], "takes samples of one length"),
         ([{"type": "integers"}, {"type": "standardize"}], [EMBEDDING], "there is no input of numbers"),
-        ([{"type": "integers", "input": "x"}], [EMBEDDING], "there is no input 'x'"),
+        ([{"type": "integers", "input": "x"}], [EMBEDDING], "there is one input, which has no name: leave out"),
         ([{"type": "integers", "count": 4}], [EMBEDDING], "lies outside of 0 to 3: set count"),
     ],
 )

@@ -131,6 +131,8 @@ class Form:
             )
         found = ONLY if wanted == NUMBERS and ONLY in self.inputs else wanted
         if found not in self.inputs:
+            if [*self.inputs] == [ONLY]:
+                raise DataError(f"there is one input, which has no name: leave out input: {wanted}")
             known = [name or NUMBERS for name in self.inputs]
             raise DataError(f"there is no input {unknown_name(wanted, known)}")
         if found not in numbers:
