@@ -34,6 +34,7 @@ class _Frame:
         self.training = False
         self.step = 0
         self.past: int | None = None
+        self.scratch: Context | None = None
         self.groups: Sequence[Group] = ()
         self.equal_groups: Sequence[EqualGroups] | None = None
         self.statistics = NO_VIEWS
@@ -110,6 +111,14 @@ class Context:
         if array is None or array.shape != shape:
             array = self._leading[name] = self._rows(name, shape, dtype or self._frame.dtype, fill)
         return array
+
+    def scratch(self, name: str, shape: Shape) -> Array:
+        """Memory that the layers share: what one writes is there until its forward or backward calls another layer or
+        ends. In the model's dtype; a name stands for one array at a time."""
+        frame = self._frame
+        if frame.scratch is None:
+            frame.scratch = Context(frame, (), False)
+        return frame.scratch.buffer(name, shape)
 
     def _rows(self, name: str, shape: Shape, dtype: npt.DTypeLike, fill: Callable[[Array], None] | None) -> Array:
         memory = self._memory.get(name)

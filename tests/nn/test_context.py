@@ -105,3 +105,12 @@ def test_a_layer_without_statistics_has_none() -> None:
     ctx.begin(training=True)
     with pytest.raises(KeyError):
         ctx.child("0").sums.into("mean")
+
+
+def test_scratch_is_the_same_memory_for_all_layers() -> None:
+    ctx = Context.root("float32")
+    one, other = ctx.child("0").child("a").scratch("x", (3, 4)), ctx.child("1").scratch("x", (2, 5))
+    assert np.shares_memory(one, other)
+    assert not np.shares_memory(one, ctx.child("1").scratch("y", (2, 5)))
+    assert not np.shares_memory(one, ctx.child("scratch").buffer("x", (3, 4)))
+    assert not np.shares_memory(one, Context.root("float32").scratch("x", (3, 4)))

@@ -49,7 +49,7 @@ class Affine(Layer):
         if self.activation is None:
             return None
         slope = ctx.buffer("slope", y.shape)
-        self.activation(y, y, slope, ctx.buffer("scratch", y.shape))
+        self.activation(y, y, slope, ctx.scratch("scratch", y.shape))
         return slope
 
     def _before_activation(self, dy: Array, slope: Array | None, grads: Gradients) -> Array:

@@ -55,7 +55,7 @@ def attend(
         products = np.vecdot(do, o, out=sums[..., 0])[..., np.newaxis]
         for part in powers.parts:
             weights = powers.again(part)
-            d_scores = ctx.buffer("d_scores", weights.shape)
+            d_scores = ctx.scratch("d_scores", weights.shape)
             np.matmul(do[part], values[part].swapaxes(2, 3), out=d_scores)
             np.subtract(d_scores, products[part], out=d_scores)
             np.multiply(d_scores, weights, out=d_scores)
@@ -88,14 +88,14 @@ class _Powers:
         """(samples, heads, positions, more), valid until the next call."""
         queries, keys = self._queries[part], self._keys[part].swapaxes(2, 3)
         shape = (*queries.shape[:3], keys.shape[3])
-        scores = self._ctx.buffer("scores", shape) if self._kept is None else self._kept[part]
+        scores = self._ctx.scratch("scores", shape) if self._kept is None else self._kept[part]
         np.matmul(queries, keys, out=scores)
         if self._later is not None:
             np.add(scores, self._later, out=scores)
         if self._absent is not None:
             np.add(scores, self._absent[part], out=scores)
         if not self._bounded:
-            largest = self._ctx.buffer("largest", (*shape[:3], 1))
+            largest = self._ctx.scratch("largest", (*shape[:3], 1))
             np.maximum.reduce(scores, axis=3, keepdims=True, out=largest)
             np.maximum(largest, HIDDEN / 2, out=largest)
             np.subtract(scores, largest, out=scores)
@@ -108,7 +108,7 @@ class _Powers:
 
 def _largest(vectors: Array, ctx: Context) -> float:
     """The largest length of a vector."""
-    squares = np.vecdot(vectors, vectors, out=ctx.buffer("squares", vectors.shape[:-1]))
+    squares = np.vecdot(vectors, vectors, out=ctx.scratch("squares", vectors.shape[:-1]))
     return math.sqrt(squares.max(initial=0.0))
 
 

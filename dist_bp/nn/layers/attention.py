@@ -128,18 +128,21 @@ class Attention(Layer):
         hiding = isinstance(asked, Ragged) and not self.causal  # what lies beyond a length comes after it
         attended, attended_back = attend(queries, keys, values, self.causal, asked.lengths if hiding else None, ctx)
         dense = self._dense(params["output"]["weight"].shape[1])
-        y, dense_back = dense.forward(join(attended[np.newaxis], ctx), params["output"], ctx.child("output"))
+        joined = ctx.buffer("joined", (*queries.shape[:1], queries.shape[2], width))
+        join(attended[np.newaxis], joined)
+        y, dense_back = dense.forward(joined, params["output"], ctx.child("output"))
 
         def backward(dy: Array, grads: Gradients) -> Any:
-            d_attended = split(dense_back(dy, grads.child("output")), 1, self.heads, ctx)[0]
-            gradients = [one for side in sides for one in side.gradients]
-            attended_back(d_attended, gradients)
-            np.multiply(gradients[0], scale, out=gradients[0])
+            d_joined = dense_back(dy, grads.child("output"))
+            d_attended = ctx.scratch("d_attended", (1, *attended.shape))
+            split(d_joined, d_attended)
+            named = [(name, side) for (name, _), side in zip(self._projections(), sides, strict=True)]
+            gradients = [ctx.scratch(f"d_{name}", side.parts.shape) for name, side in named]
+            attended_back(d_attended[0], [one for some in gradients for one in some])
+            np.multiply(gradients[0][0], scale, out=gradients[0][0])
             if turning:
-                rotate(sides[0].gradients[:2], past or 0, ctx, back=True)
-            found = [
-                side.backward(grads.child(name)) for (name, _), side in zip(self._projections(), sides, strict=True)
-            ]
+                rotate(gradients[0][:2], past or 0, ctx, back=True)
+            found = [side.backward(own, grads.child(name)) for (name, side), own in zip(named, gradients, strict=True)]
             if self.names is None or not ctx.needs_input_grad:
                 return found[0]
             by_name = dict(zip(self.names, found, strict=True))

@@ -33,7 +33,7 @@ def scaled(normal: Array, params: Views, y: Array, ctx: Context) -> None:
 
 def affine_gradients(dy: Array, normal: Array, grads: Gradients, ctx: Context) -> None:
     """The gradients of gain and offset where y = gain * normal + offset."""
-    scratch = ctx.buffer("scratch", dy.shape)
+    scratch = ctx.scratch("scratch", dy.shape)
     np.multiply(dy, normal, out=scratch)
     sum_rows(in_rows(scratch, 1), dy, ctx, out=grads.into("gain").reshape(1, 1, -1))
     sum_rows(in_rows(dy, 1), dy, ctx, out=grads.into("offset").reshape(1, 1, -1))
@@ -94,7 +94,7 @@ class Normalizing(Layer):
             affine_gradients(dy, normal, grads, ctx)
             if not ctx.needs_input_grad:
                 return None
-            scratch = ctx.buffer("scratch", x.shape)
+            scratch = ctx.scratch("scratch", x.shape)
             np.multiply(in_rows(dy), along_rows(params["gain"], x, ctx), out=in_rows(dy))
             self._average(dy, mean, ctx)
             self._each(np.subtract, dy, mean, dy, ctx)

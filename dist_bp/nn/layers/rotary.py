@@ -21,7 +21,7 @@ def rotate(vectors: Array, first: int, ctx: Context, back: bool = False) -> None
     rows = -(-(first + positions) // ROWS) * ROWS
     cosines = ctx.buffer("cosines", (rows, size), fill=_cosines)[first : first + positions]
     sines = ctx.buffer("sines_back" if back else "sines", (rows, size), fill=_sines_back if back else _sines)
-    turned = ctx.buffer("turned", vectors.shape)
+    turned = ctx.scratch("turned", vectors.shape)
     halves = (*vectors.shape[:-1], 2, size // 2)
     np.copyto(whole(turned.reshape(halves)), whole(vectors.reshape(halves))[..., ::-1])
     np.multiply(turned, sines[first : first + positions], out=turned)
