@@ -351,9 +351,11 @@ def test_learned_positions_end_with_their_table() -> None:
         decoder(np.zeros((1, 1), np.int64))
 
 
-def test_batch_norm_is_told_of_with_parts() -> None:
-    with pytest.raises(ShapeError, match="batch_norm takes samples of one length"):
-        Model([BatchNorm()], Field((5, 4))).in_parts()
+def test_batch_norm_takes_its_running_averages_a_part_at_a_time() -> None:
+    run = Run([Dense(3), BatchNorm()], Field((5, 4)))
+    decoder, x = Decoder(run.model, run.params, run.statistics), normal((2, 5, 4))
+    found = np.concatenate([decoder(x[:, :2].copy()).copy(), decoder(x[:, 2:].copy())], axis=1)
+    np.testing.assert_allclose(found, run.outputs(x), rtol=1e-12)
 
 
 @pytest.mark.parametrize("causal", [False, True])

@@ -36,6 +36,7 @@ class BatchNorm(Layer):
     """
 
     positionwise = False
+    continues = True
 
     def __init__(
         self,
