@@ -32,8 +32,11 @@ from dist_bp.nn.layers.dropout import Dropout
 from dist_bp.nn.layers.embedding import Embedding
 from dist_bp.nn.layers.flatten import Flatten
 from dist_bp.nn.layers.global_average_pool import GlobalAveragePool
+from dist_bp.nn.layers.gru import Gru
 from dist_bp.nn.layers.layer_norm import LayerNorm
+from dist_bp.nn.layers.lstm import Lstm
 from dist_bp.nn.layers.positions import Positions
+from dist_bp.nn.layers.rnn import Rnn
 from dist_bp.nn.layers.tied_output import TiedOutput
 from dist_bp.nn.layers.transformer_block import TransformerBlock
 from dist_bp.signals import Signal, Spec
@@ -316,7 +319,7 @@ def test_other_samples_may_follow_in_another_number() -> None:
     run = Run(generator(), TEXT)
     decoder = Decoder(run.model, run.params)
     decoder(np.zeros((3, 4), np.int64))
-    with pytest.raises(ValueError, match="the 4 positions before have not been there"):
+    with pytest.raises(ShapeError, match="there have been positions of 3 samples, these are of 1: restart"):
         decoder(np.zeros((1, 1), np.int64))
     decoder.restart()
     found = decoder(np.full((1, 12), 2))
@@ -341,6 +344,19 @@ def test_other_samples_may_follow_in_another_number() -> None:
 def test_a_model_that_needs_whole_samples_is_not_run_in_parts(layers: list[Layer], spec: Spec, message: str) -> None:
     with pytest.raises(ShapeError, match=message):
         Model(layers, spec).in_parts()
+
+
+@pytest.mark.parametrize("layer", [Rnn(3), Gru(3), Lstm(3, layers=2)])
+def test_recurrent_layers_go_on_from_their_states(layer: Layer) -> None:
+    run = Run([Embedding(4), layer, Dense(6)], TEXT)
+    decoder = Decoder(run.model, run.params)
+    for x in np.random.default_rng(0).integers(0, 6, (2, 3, 12)):
+        decoder.restart()
+        found = [decoder(x[:, start:stop]).copy() for start, stop in ((0, 5), (5, 6), (6, 7), (7, 12))]
+        np.testing.assert_allclose(np.concatenate(found, axis=1), run.outputs(x), rtol=1e-10, atol=1e-12)
+    for whole in (Gru(3, bidirectional=True), Gru(3, states="last")):
+        with pytest.raises(ShapeError, match="layer 1, gru, needs whole samples"):
+            Model([Embedding(4), whole], TEXT).in_parts()
 
 
 def test_learned_positions_end_with_their_table() -> None:

@@ -114,3 +114,17 @@ def test_scratch_is_the_same_memory_for_all_layers() -> None:
     assert not np.shares_memory(one, ctx.child("1").scratch("y", (2, 5)))
     assert not np.shares_memory(one, ctx.child("scratch").buffer("x", (3, 4)))
     assert not np.shares_memory(one, Context.root("float32").scratch("x", (3, 4)))
+
+
+def test_what_came_before_is_continued() -> None:
+    ctx = Context.root("float64")
+    whole, found = np.arange(24.0).reshape(2, 6, 2), []
+    for _ in range(2):  # anew from the beginning
+        for start, stop in ((0, 1), (1, 2), (2, 6)):
+            ctx.begin(training=False, past=start)
+            found = ctx.continued("keys", whole[:, start:stop], axis=1)
+            np.testing.assert_array_equal(found, whole[:, :stop])
+    for name, past, rows in (("other", 4, 2), ("keys", 4, 1), ("keys", 40, 2)):
+        ctx.begin(training=False, past=past)
+        with pytest.raises(ValueError, match=f"the {past} positions before have not been there"):
+            ctx.continued(name, whole[:rows, :1], axis=1)

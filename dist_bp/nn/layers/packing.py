@@ -28,8 +28,10 @@ class Packing:
         """`lengths` (n,) of sequences in an array (n, longest, ...)."""
         self.count, self.rows = len(lengths), int(lengths.sum())
         self._places = self.count * longest
+        self._states: dict[str, Array] = {}
         order = np.argsort(-lengths, kind="stable")
         ordered = lengths[order]
+        self._order = order
         self._first = order * longest
         self._last = self._first + ordered - 1
         having = np.searchsorted(-ordered, -np.arange(ordered.max(initial=0)))
@@ -62,10 +64,20 @@ class Packing:
         return places
 
     def states(self, name: str, size: int, ctx: Context) -> Array:
-        """Memory for states of `size` numbers (n + rows, size), the first n of them 0."""
-        states = ctx.buffer(name, (self.count + self.rows, size))
-        states[: self.count] = 0
+        """Memory for states of `size` numbers (n + rows, size), the first n of them 0; where samples come a part at a
+        time, those that `keep` has kept of the part before."""
+        states = self._states[name] = ctx.buffer(name, (self.count + self.rows, size))
+        if ctx.past:
+            np.take(ctx.buffer(f"last {name}", (self.count, size)), self._order, axis=0, out=states[: self.count])
+        else:
+            states[: self.count] = 0
         return states
+
+    def keep(self, ctx: Context) -> None:
+        """Keeps the last states of all samples for the next part of them, if they come a part at a time."""
+        if ctx.past is not None:
+            for name, states in self._states.items():
+                np.take(states, self.final, axis=0, out=ctx.buffer(f"last {name}", (self.count, states.shape[1])))
 
     def before(self, states: Array, name: str, ctx: Context) -> Array:
         """(rows, size): the state that each row starts from."""

@@ -81,6 +81,10 @@ class Recurrent(Layer):
     def count(self) -> int:
         return self.layers
 
+    @property
+    def continues(self) -> bool:
+        return not self.bidirectional and self.states == "all"
+
     def unrolled(self) -> Sequence[Layer]:
         if self.layers == 1:
             return (self,)
@@ -139,6 +143,7 @@ class Recurrent(Layer):
         packed = ctx.buffer("packed", (packing.rows, x.shape[-1]))
         np.take(as_rows(x), source, axis=0, out=packed, mode="clip")
         states, back = self._run(packed, packing, params, ctx)
+        packing.keep(ctx)
         places = packing.places(source, ctx)
         y = ctx.buffer("y", (*x.shape[: 1 if last else 2], self.units))
         np.take(states, packing.final if last else places, axis=0, out=y.reshape(-1, self.units), mode="clip")
