@@ -111,6 +111,28 @@ def test_the_second_call_opens_what_is_there(monkeypatch: pytest.MonkeyPatch) ->
     assert second.splits == first.splits
 
 
+def test_data_that_changes_while_it_is_read_is_not_taken_for_what_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    source, load = save(), NpySource.load
+
+    def changed(self: NpySource) -> Any:
+        save(X + 100)
+        return load(self)
+
+    monkeypatch.setattr(NpySource, "load", changed)
+    assert problems(source) == ["the data changed while it was read: start again when nobody writes to it"]
+    monkeypatch.setattr(NpySource, "load", load)
+    assert pair(make(save()), "train")[0].max() < 100
+
+
+def test_what_is_no_fault_of_the_disk_is_not_told_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(self: NpySource) -> Any:
+        raise TimeoutError("nobody answers")
+
+    monkeypatch.setattr(NpySource, "load", late)
+    with pytest.raises(TimeoutError, match="nobody answers"):
+        make(save())
+
+
 def test_whatever_changes_the_arrays_changes_the_digest() -> None:
     source = save()
     variants: list[dict[str, Any]] = [

@@ -51,10 +51,14 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Opened:
-    """A source whose content is known by its digest; `load` reads it and may raise DataError."""
+    """A source whose content is known by its digest; `load` reads it and may raise DataError.
+
+    `held`: the content is in memory, so that it cannot change between the digest and `load`.
+    """
 
     digest: str
     load: Callable[[], Dataset]
+    held: bool = False
 
 
 class Source(Component):

@@ -36,7 +36,7 @@ class FunctionSource(Source):
         arrays = (dataset.samples, dataset.test) if dataset.test else (dataset.samples,)
         content = digest_of_arrays(part for one in arrays for part in (one.inputs, one.targets, one.weights))
         names = [features_to_json(dataset.features), dataset.classes]
-        return Opened(digest_of([content, names]), lambda: dataset)
+        return Opened(digest_of([content, names]), lambda: dataset, held=True)
 
     def _call(self) -> dict[str, Any]:
         function = import_function(self.function)
