@@ -16,6 +16,7 @@ import typer
 
 from dist_bp.cli import cluster, jobs
 from dist_bp.cli.config_commands import render, schema, validate
+from dist_bp.cli.generate import generate
 from dist_bp.cli.models import evaluate, predict
 from dist_bp.cli.plan import plan
 from dist_bp.cli.runs import best, compare, list_runs, replay, show
@@ -40,6 +41,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "schema": schema,
     "evaluate": evaluate,
     "predict": predict,
+    "generate": generate,
     "ui": ui,
 }
 

@@ -25,6 +25,7 @@ from dist_bp.metrics.best_path import best_path
 from dist_bp.nn import Context, Loss
 from dist_bp.scoring import Scorer
 from dist_bp.serve.decode import Decided, decide, decode, spelled, with_positions
+from dist_bp.serve.language import LanguageModel, Sampling
 from dist_bp.signals import Ragged, Signal, samples_in
 from dist_bp.types import Array
 
@@ -105,6 +106,22 @@ class SavedModel:
         outputs, lengths = self._outputs(blocks)
         decoded = decode(outputs, self.loss.activation, self.pipeline.targets, self.decision)
         return with_positions(decoded, len(inputs), lengths) if self.by_position else decoded
+
+    @property
+    def language(self) -> LanguageModel:
+        """For a text token by token; raises UserError where the model is no language model."""
+        return LanguageModel(self.model, self._parameters, self._statistics, self.pipeline, self.loss)
+
+    def generate(
+        self, prompt: str, tokens: int = 200, temperature: float = 0.8, top_k: int | None = None, seed: int = 0
+    ) -> str:
+        """What a language model goes on with after `prompt`, see `Sampling`.
+
+        Raises UserError where the model is none, DataError for a prompt without a token.
+        """
+        language = self.language
+        chosen = language.generate(language.prompt(prompt), Sampling(tokens, temperature, top_k, seed))
+        return "".join(one.text for one in chosen)
 
     @np.errstate(all="ignore")
     def decide(self, blocks: Iterable[Signal]) -> Decided:

@@ -27,6 +27,8 @@ class Tokenizer(ABC):
     """What cuts text into tokens and knows their numbers."""
 
     kind: ClassVar[str]
+    whole: ClassVar[bool] = False
+    """Whether no token is a part of a character."""
 
     @property
     @abstractmethod
@@ -46,6 +48,10 @@ class Tokenizer(ABC):
     def decode(self, numbers: Sequence[int]) -> str:
         """The text of some tokens, as far as they tell it."""
 
+    def unknown_in(self, text: str) -> list[str]:
+        """What in a text is unknown, each thing once, as far as that can be told."""
+        return []
+
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:
         """In JSON types."""
@@ -56,6 +62,7 @@ class ListedTokens(Tokenizer):
     """Characters or words of a list, which are 1 to n; all others are 0."""
 
     kind = "listed"
+    whole = True
     by: Literal["characters", "words"]
     listed: tuple[str, ...]
     lowercase: bool = False
@@ -99,6 +106,9 @@ class ListedTokens(Tokenizer):
     def decode(self, numbers: Sequence[int]) -> str:
         tokens = self.tokens
         return ("" if self.by == "characters" else " ").join(tokens[number] for number in numbers)
+
+    def unknown_in(self, text: str) -> list[str]:
+        return [token for token in dict.fromkeys(self._cut(text)) if token not in self._numbers]
 
     def _cut(self, text: str) -> Sequence[str]:
         return cut(text, self.by, self.lowercase, self.normalize)

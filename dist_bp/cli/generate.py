@@ -1,0 +1,82 @@
+"""`generate`: a language model goes on with a text."""
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from dist_bp.cli.models import JobFile, ModelName, Notes, opened
+from dist_bp.cli.options import AsJson, TrustCode, text_stream
+
+MOST_BYTES = 2**26
+"""Of a prompt on standard input."""
+
+
+def generate(
+    model: ModelName,
+    prompt: Annotated[str | None, typer.Option(metavar="TEXT", help="The text to go on with.")] = None,
+    input: Annotated[
+        str | None, typer.Option(metavar="FILE", help="A file with the prompt; - is standard input.")
+    ] = None,
+    tokens: Annotated[int, typer.Option(metavar="N", help="How many tokens follow.")] = 200,
+    temperature: Annotated[
+        float, typer.Option(metavar="T", help="Below 1 likely tokens are preferred; 0: always the most likely.")
+    ] = 0.8,
+    top_k: Annotated[
+        int | None, typer.Option(metavar="K", help="Choose among the K most likely tokens.", show_default="all")
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="S", help="The same seed gives the same text.")] = 0,
+    config: JobFile = None,
+    trust_code: TrustCode = False,
+    as_json: AsJson = False,
+) -> None:
+    """Go on with a text, by a model that has learnt which token comes next."""
+    from dist_bp.serve.language import Sampling
+
+    sampling, text = Sampling(tokens, temperature, top_k, seed), _prompt(prompt, input)
+    out, notes, chosen = text_stream(as_json), Notes(), []
+    with opened(model, config, trust_code) as (saved, _):
+        language = saved.language
+        begun = language.prompt(text)
+        for line in begun.notes:
+            notes(line)
+        print(begun.text, end="", file=out, flush=True)
+        for one in language.generate(begun, sampling):
+            chosen.append(one)
+            print(one.text, end="", file=out, flush=True)
+        print(file=out)
+    if as_json:
+        made = {
+            "model": model,
+            "step": saved.step,
+            "prompt": begun.text,
+            "text": "".join(one.text for one in chosen),
+            "tokens": [one._asdict() for one in chosen],
+            "temperature": temperature,
+            "top_k": top_k,
+            "seed": seed,
+            "notes": notes.lines,
+        }
+        print(json.dumps(made))
+
+
+def _prompt(given: str | None, file: str | None) -> str:
+    from dist_bp.data.text.reading import read_text
+    from dist_bp.errors import UserError
+
+    if given is not None and file is not None:
+        raise UserError(f"both --prompt and --input {file} are given: give one")
+    if given is not None:
+        return given
+    if file is None:
+        raise UserError("there is nothing to go on with: give --prompt TEXT, or a file with --input")
+    if file != "-":
+        return read_text(file, "utf-8")
+    data = sys.stdin.buffer.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise UserError(f"standard input has more than {MOST_BYTES:,} bytes: give the end of the text alone")
+    try:
+        return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        raise UserError(f"standard input is not written in utf-8: byte {error.start + 1:,} does not decode") from None
