@@ -77,26 +77,29 @@ class Lstm(Recurrent):
             np.multiply(o[now], tanh_c[now], out=h[after])
 
         def backward(dh: Array, grads: Gradients) -> Array | None:
-            """z becomes its own gradient: first what dh (of o) or dc (of others) is multiplied by, then the product."""
-            kept, through, of_g = (ctx.buffer(name, (rows, units)) for name in ("kept", "through", "of_g"))
-            np.copyto(kept, f)
-            tanh_slope(tanh_c, o, out=through)
-            tanh_slope(g, i, out=of_g)
-            logistic_slope(o, tanh_c, o, ctx)
-            logistic_slope(i, g, i, ctx)
-            logistic_slope(f, packing.before(c, "c_before", ctx), f, ctx)
-            np.copyto(g, of_g)
+            """z becomes its own gradient: what dh (of o) or dc (of others) is multiplied by, then the product."""
             back = transposed(params["recurrent"], ctx)
-            dc = ctx.buffer("dc", (packing.count, units))
-            dc.fill(0)
-            by_gate = z.reshape(rows, 4, units)
+            dc, dc_before = (ctx.buffer(name, (packing.count, units)) for name in ("dc", "dc_before"))
+            for start in (dc, dc_before):
+                start.fill(0)
+            slope = ctx.buffer("slope", (packing.count, 3 * units))
+            by_gate, slope_by_gate = z.reshape(rows, 4, units), slope.reshape(packing.count, 3, units)
             for now, before, after in reversed(packing.steps):
                 size = after.stop - after.start
-                np.multiply(dh[after], through[now], out=part[:size])
+                of_o, of_i, of_f = (slope_by_gate[:size, gate] for gate in range(3))
+                logistic_slope(z[now, three], slope[:size])
+                tanh_slope(tanh_c[now], o[now], part[:size])
+                np.multiply(part[:size], dh[after], out=part[:size])
                 np.add(dc[:size], part[:size], out=dc[:size])
+                np.multiply(dc[:size], f[now], out=dc_before[:size])
+                tanh_slope(g[now], i[now], part[:size])
+                np.multiply(of_o, tanh_c[now], out=o[now])
+                np.multiply(of_i, g[now], out=i[now])
+                np.multiply(of_f, c[before], out=f[now])
+                np.copyto(g[now], part[:size])
                 np.multiply(o[now], dh[after], out=o[now])
                 np.multiply(by_gate[now, 1:], dc[:size, np.newaxis], out=by_gate[now, 1:])
-                np.multiply(dc[:size], kept[now], out=dc[:size])
+                dc, dc_before = dc_before, dc  # 0 in the rows of shorter sequences, which only follow
                 np.matmul(z[now], back, out=part[:size])
                 np.add(dh[before], part[:size], out=dh[before])
             return self._backward(x, z, packing.before(h, "h_before", ctx), z, packing, params, grads, ctx)

@@ -208,16 +208,14 @@ def halved(params: Views, size: int, ctx: Context) -> tuple[Array, Array, Array]
     return weight, recurrent, bias
 
 
-def logistic_slope(gate: Array, factor: Array, out: Array, ctx: Context) -> None:
-    """`out` = factor * (derivative of the logistic function that made `gate`); it may be `gate` itself."""
-    slope = ctx.buffer("slope", gate.shape)
-    np.multiply(gate, gate, out=slope)
-    np.subtract(gate, slope, out=slope)
-    np.multiply(slope, factor, out=out)
+def logistic_slope(gate: Array, out: Array) -> None:
+    """The derivative of the logistic function that made `gate`."""
+    np.multiply(gate, gate, out=out)
+    np.subtract(gate, out, out=out)
 
 
 def tanh_slope(value: Array, factor: Array, out: Array) -> None:
-    """`out` = factor * (derivative of the tanh that made `value`)."""
+    """The derivative of the tanh that made `value`, times `factor`."""
     np.multiply(value, value, out=out)
     np.subtract(1.0, out, out=out)
     np.multiply(out, factor, out=out)
