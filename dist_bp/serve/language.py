@@ -82,6 +82,15 @@ class Generated(NamedTuple):
     text: str
 
 
+def keeps(model: Model) -> bool:
+    """Whether the layers keep what they made of earlier tokens, so that a token costs one position."""
+    try:
+        model.in_parts()
+    except ShapeError:
+        return False
+    return True
+
+
 class LanguageModel:
     """Goes on with a text, token by token, each chosen by what the model makes of the `context` tokens before it.
 
@@ -153,10 +162,7 @@ class _Following:
         self._before: list[int] = []
         self._memory = model.context(0)
         self._memory.begin(training=False, statistics=statistics)
-        try:
-            self._decoder: Decoder | None = Decoder(model, parameters, statistics)
-        except ShapeError:
-            self._decoder = None
+        self._decoder = Decoder(model, parameters, statistics) if keeps(model) else None
 
     @np.errstate(all="ignore")
     def __call__(self, new: Sequence[int]) -> Array:

@@ -13,6 +13,7 @@ from dist_bp.train.course import Course
 from dist_bp.train.gallery import FILTERS_FIGURE, MISTAKES_FIGURE, SAMPLES_FIGURE
 from dist_bp.train.outcome import MAX_SECONDS, Outcome
 from dist_bp.train.setup import PreparedJob
+from dist_bp.train.telling import told_page
 from dist_bp.types import Array
 
 LOSS_FIGURE = "figures/loss.png"
@@ -40,9 +41,9 @@ class Report:
     remark: str | None = None
 
 
-def describe_begin(job: PreparedJob, course: Course) -> str:
-    """What is trained on what."""
-    return page([_title(job), _facts(job, course)])
+def describe_begin(job: PreparedJob, course: Course, texts: Mapping[int, str] | None = None) -> str:
+    """What is trained on what, and the texts that a language model has told after some epochs."""
+    return page([_title(job), _facts(job, course), *told_page(texts or {})])
 
 
 def describe_end(job: PreparedJob, course: Course, run_id: str, status: str, why: str) -> str:
@@ -75,7 +76,17 @@ def describe_result(job: PreparedJob, run_id: str, outcome: Outcome, report: Rep
     figures = [figure(FIGURES[name], name, run_id) for name in pictures]
     facts = f"{_facts(job, outcome.course)}\n{training}"
     remark = [report.remark] if report.remark else []
-    return page([_title(job), _table(report.metrics), *remark, facts, *figures, _repeat(job, outcome)])
+    return page(
+        [
+            _title(job),
+            _table(report.metrics),
+            *remark,
+            facts,
+            *figures,
+            *told_page(outcome.texts),
+            _repeat(job, outcome),
+        ]
+    )
 
 
 def page(paragraphs: list[str]) -> str:

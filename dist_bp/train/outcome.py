@@ -1,6 +1,7 @@
 """How a run ended: with what it gives back, or at a number that is none."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dist_bp.ps.arena import Snapshot
@@ -13,7 +14,8 @@ MAX_SECONDS = "max_seconds reached"
 
 @dataclass(frozen=True)
 class Outcome:
-    """Where a run ended: `reason` says why, `snapshot` is what it gives back, `metrics` are that epoch's."""
+    """Where a run ended: `reason` says why, `snapshot` is what it gives back, `metrics` are that epoch's; `texts` are
+    what a language model told after each epoch."""
 
     reason: str
     snapshot: Snapshot
@@ -26,6 +28,7 @@ class Outcome:
     history: list[dict[str, float]]
     metrics: dict[str, float]
     course: Course
+    texts: Mapping[int, str] = field(default_factory=dict)
 
 
 def non_finite_message(runtime: Runtime, found: NonFinite) -> str:

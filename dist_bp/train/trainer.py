@@ -7,14 +7,15 @@ from dataclasses import asdict
 from pathlib import Path
 
 from dist_bp.checkpoint import CheckpointStore, Found
-from dist_bp.errors import Interrupted, TrainingFailed
+from dist_bp.errors import DataError, Interrupted, TrainingFailed
 from dist_bp.metrics.best_threshold import THRESHOLD
 from dist_bp.ps.arena import Snapshot, VersionGone
 from dist_bp.runtime.base import LeaseReport, Runtime
 from dist_bp.runtime.calls import RayLost
 from dist_bp.runtime.ray_job import again
-from dist_bp.track.port import Tracker
+from dist_bp.track.port import DESCRIPTION, Tracker
 from dist_bp.train.course import Course
+from dist_bp.train.describe import describe_begin
 from dist_bp.train.due import checkpoint_due, lease_end
 from dist_bp.train.interrupt import Interrupt
 from dist_bp.train.meter import TIMES, EpochMeter, StepLog, mean, scores
@@ -26,6 +27,7 @@ from dist_bp.train.setup import PreparedJob
 from dist_bp.train.state import loop_state
 from dist_bp.train.steering import Steering
 from dist_bp.train.straggler import StragglerWatch
+from dist_bp.train.telling import teller_of, told_line
 from dist_bp.train.trace import TraceFile
 
 
@@ -71,6 +73,8 @@ class Trainer:
         self._history: list[dict[str, float]] = []
         self._saved_at: int | None = None
         self._course = Course()
+        self._teller = teller_of(job)
+        self._texts: dict[int, str] = {}
 
     def run(self) -> Outcome:
         """Trains to the end. Raises Interrupted after a checkpoint, TrainingFailed when it cannot go on."""
@@ -213,6 +217,22 @@ class Trainer:
         if self._kept_step == self._step:
             self._tracker.log(self._step, values)
         self._observer.epoch(epoch, values)
+        self._tell(epoch)
+
+    def _tell(self, epoch: int) -> None:
+        """What a language model makes of a text now; it is worth no run that it fails."""
+        if self._teller is None:
+            return
+        prompt = self._teller.prompt.text
+        try:
+            text = self._teller(self._runtime.read())
+        except DataError as error:
+            self._observer.note(f"epoch {epoch}: no text: {error}")
+            return
+        self._texts[epoch] = prompt + text
+        self._tracker.log_text(f"texts/epoch-{epoch:04}.txt", prompt + text)
+        self._tracker.log_tags({DESCRIPTION: describe_begin(self._job, self._course, self._texts)})
+        self._observer.note(told_line(epoch, prompt, text))
 
     def _verdict(self) -> str | None:
         job, stop = self._job, self._job.config.train.stop
@@ -299,6 +319,7 @@ class Trainer:
             history=self._history,
             metrics=self._kept,
             course=self._course,
+            texts=self._texts,
         )
 
     def _progress(self, report: LeaseReport, seconds: float) -> Progress:

@@ -1,0 +1,67 @@
+"""What a language model tells after each epoch."""
+
+from pathlib import Path
+
+import pytest
+
+from dist_bp.config import JobConfig
+from dist_bp.serve import SavedModel
+from dist_bp.track.mlflow_store import opened_store
+from dist_bp.track.port import SWEEP
+from dist_bp.train import trainer
+from dist_bp.train.job import run_job
+from dist_bp.train.setup import prepare_job
+from dist_bp.train.telling import teller_of, told_page
+from tests.conftest import JobMaker
+from tests.train.looking import Notes, page
+
+pytestmark = pytest.mark.usefixtures("database")
+
+CONTEXT = 24
+
+
+def language_job(make_job: JobMaker, **more: object) -> JobConfig:
+    Path("t.txt").write_text("and so on, " * 200)
+    layers = [{"type": "embedding", "size": 16}, {"type": "gru", "units": 32}, {"type": "dense", "units": 8}]
+    return make_job(
+        data={
+            "source": {"type": "text", "path": "t.txt", "context": CONTEXT},
+            "preprocess": [{"type": "tokenize", "by": "characters"}],
+        },
+        model={"layers": layers},
+        train={"epochs": 6, "batch_size": 8, "group_size": 8, "optimizer": {"type": "adam", "learning_rate": 0.03}},
+        **more,
+    )
+
+
+def test_each_epoch_has_a_text_and_training_keeps_its_bits(make_job: JobMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    config, notes = language_job(make_job), Notes()
+    result = run_job(config, observer=notes)
+    told = [line for line in notes.lines if "goes on with" in line]
+    assert [line.partition(":")[0] for line in told] == [f"epoch {epoch}" for epoch in range(1, 7)]
+    assert told[-1] == "epoch 6: 'and so on, a' goes on with 'nd so on, an'"
+    with opened_store("sqlite:///mlflow.db") as client:
+        names = [one.path for one in client.list_artifacts(result.run_id, "texts")]
+    assert names == [f"texts/epoch-{epoch:04}.txt" for epoch in range(1, 7)]
+    teller = teller_of(prepare_job(config))
+    assert teller
+    saved = SavedModel.load(Path(result.model))
+    text = teller.prompt.text + saved.generate(teller.prompt.text, CONTEXT - len(teller.prompt.tokens), seed=3)
+    assert f"After epoch 6:\n\n```\n{text}\n```" in page(result)
+    monkeypatch.setattr(trainer, "teller_of", lambda job: None)
+    silent = run_job(config)
+    assert silent.parameters_sha256 == result.parameters_sha256
+    assert "After epoch" not in page(silent)
+
+
+def test_a_page_shows_some_of_many_texts_whatever_is_in_them() -> None:
+    texts = {epoch: f"text {epoch}" for epoch in range(1, 31)} | {30: "a ``` b"}
+    shown = told_page(texts)
+    assert [one.partition(":")[0] for one in shown] == [f"After epoch {epoch}" for epoch in (1, 8, 16, 23, 30)]
+    assert shown[-1] == "After epoch 30:\n\n````\na ``` b\n````"
+    assert told_page({}) == []
+
+
+def test_other_networks_and_trials_tell_nothing(make_job: JobMaker) -> None:
+    assert teller_of(prepare_job(make_job())) is None
+    assert teller_of(prepare_job(language_job(make_job, tracking={"tags": {SWEEP: "s"}}))) is None
