@@ -26,6 +26,7 @@ LAYERS = [
     ["data", "nn", "optim", "metrics", "tuning", "checkpoint"],
     ["component", "images", "limits", "options"],
     [
+        "control_group",
         "errors",
         "files",
         "foreign",

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from dist_bp.control_group import local_cpus
 from dist_bp.errors import DataError
 from dist_bp.images.crew import BLOCKS, SECONDS, Decoded, decoded, in_order, some_of
 from dist_bp.images.decoder import Decoder
@@ -30,7 +31,7 @@ class Processes:
     count: int | None = None
 
     def __call__(self, decoder: Decoder, paths: Sequence[str], size: int) -> Generator[list[Decoded]]:
-        with _Pool(decoder, len(os.sched_getaffinity(0)) if self.count is None else self.count) as pool:
+        with _Pool(decoder, local_cpus() if self.count is None else self.count) as pool:
             yield from pool.decode(paths, size)
 
 

@@ -11,12 +11,12 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
+from dist_bp.control_group import local_cpus
 from dist_bp.errors import CapacityError, DistBpError, TrainingFailed
 from dist_bp.imports import importing
 from dist_bp.messages import first_line
 from dist_bp.processes import patience
 from dist_bp.runtime.calls import CALLER, RayLost
-from dist_bp.runtime.control_group import cpu_limit
 from dist_bp.runtime.lean_ray import LOOPBACK_ONLY, lean_ray
 from dist_bp.runtime.placement import Bundle, Node
 from dist_bp.runtime.ray_job import in_job
@@ -31,11 +31,6 @@ END_SECONDS = 15.0
 LOOPBACK = "127.0.0.1"
 
 T = TypeVar("T")
-
-
-def local_cpus() -> int:
-    """Processors that this process may use, of those that it sees and whose time a container's limit gives it."""
-    return max(int(min(len(os.sched_getaffinity(0)), cpu_limit())), 1)
 
 
 def this_machine() -> Node:

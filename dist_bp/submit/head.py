@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from dist_bp.control_group import local_cpus
 from dist_bp.errors import DistBpError, SubmitError
 from dist_bp.messages import last_line
 from dist_bp.processes import STOPPED, Known, alive, descendants, known, mentioning, patience, state_of, working_in
-from dist_bp.runtime.cluster import LOOPBACK, local_cpus
+from dist_bp.runtime.cluster import LOOPBACK
 from dist_bp.runtime.lean_ray import AHEAD, LOOPBACK_ONLY
 from dist_bp.runtime.ray_job import in_job
 from dist_bp.runtime.temporary import temporary_folder

@@ -8,8 +8,9 @@ from typing import Any
 from dist_bp.config import JobConfig, monitor_mode, render
 from dist_bp.config.candidates import with_values
 from dist_bp.config.sweep import SweepConfig
+from dist_bp.control_group import local_cpus
 from dist_bp.errors import ConfigError
-from dist_bp.runtime.cluster import cluster_address, local_cpus
+from dist_bp.runtime.cluster import cluster_address
 from dist_bp.runtime.ray_job import job_tags
 from dist_bp.track.origin import program
 from dist_bp.track.port import SOURCE, SWEEP

@@ -6,9 +6,9 @@ import psutil
 
 from dist_bp.checkpoint import CheckpointStore
 from dist_bp.config import JobConfig
+from dist_bp.control_group import memory_left
 from dist_bp.errors import CapacityError
 from dist_bp.runtime.cluster import OBJECT_STORE_BYTES, check_address, cluster_address, this_machine
-from dist_bp.runtime.control_group import memory_left
 from dist_bp.runtime.placement import place
 from dist_bp.runtime.temporary import check_temporary_folder
 from dist_bp.track.store import check_store, resolve_uri

@@ -15,7 +15,7 @@ import yaml
 
 from dist_bp.checkpoint import load, open_store
 from dist_bp.config import load_config
-from dist_bp.runtime.cluster import local_cpus
+from dist_bp.control_group import local_cpus
 from dist_bp.runtime.warden import Warden
 from dist_bp.sweep.job import SweepJob
 from dist_bp.sweep.journal import sweep_folder

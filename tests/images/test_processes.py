@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dist_bp import control_group
 from dist_bp.errors import DataError
 from dist_bp.images import files, processes
 from dist_bp.images.decoder import Decoder
@@ -79,6 +80,18 @@ def test_whoever_stops_listening_leaves_no_process(paths: list[str]) -> None:
     assert not [
         pid for pid in descendants(os.getpid()) if b"images.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_containers_limit_holds_for_processes(paths: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control_group, "cpu_limit", lambda: 1.0)
+    monkeypatch.setattr(control_group.os, "sched_getaffinity", lambda _: {*range(8)})
+    before = descendants(os.getpid())
+    blocks = decode_files(DECODER, paths)
+    for _ in range(2):
+        next(blocks)
+    assert len(descendants(os.getpid()) - before) == 1
+    blocks.close()
 
 
 @pytest.mark.usefixtures("at_once")

@@ -11,8 +11,9 @@ import numpy as np
 import psutil
 import pytest
 
+from dist_bp.control_group import local_cpus
 from dist_bp.ps.arena import Snapshot
-from dist_bp.runtime.cluster import Cluster, local_cpus
+from dist_bp.runtime.cluster import Cluster
 from dist_bp.runtime.pool import Pool, Post
 from dist_bp.runtime.ray_runtime import RayRuntime
 from dist_bp.runtime.threads import ThreadRuntime

@@ -1,6 +1,7 @@
 """What a container's control group (cgroup v2 or v1) leaves of the machine's processors and memory."""
 
 import math
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,11 @@ def cpu_limit(root: Path = ROOT) -> float:
     for folder in _folders(root, "cpu"):
         shares.append(_share(f"{_read(folder / 'cpu.cfs_quota_us')} {_read(folder / 'cpu.cfs_period_us')}"))
     return min(shares, default=math.inf)
+
+
+def local_cpus() -> int:
+    """Processors that this process may use: of those that it sees and whose time a container's limit gives it."""
+    return max(int(min(len(os.sched_getaffinity(0)), cpu_limit())), 1)
 
 
 def memory_left(root: Path = ROOT) -> float:

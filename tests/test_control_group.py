@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from dist_bp.runtime import cluster
-from dist_bp.runtime.control_group import cpu_limit, memory_left
+from dist_bp import control_group
+from dist_bp.control_group import cpu_limit, memory_left
+from dist_bp.runtime.cluster import this_machine
 
 CASES = {
     "no limit": ({"cpu.max": "max 100000", "memory.max": "max", "memory.current": "5"}, "0::/", math.inf, math.inf),
@@ -49,7 +50,7 @@ def test_limits(tmp_path: Path, case: str) -> None:
 @pytest.mark.parametrize(("limit", "cpus"), [(0.3, 1), (1.0, 1), (1.9, 1), (2.0, 2), (3.5, 3), (math.inf, 4), (100, 4)])
 def test_whole_processors_are_given_to_workers(monkeypatch: pytest.MonkeyPatch, limit: float, cpus: int) -> None:
     """Half a one would make a worker wait for its next turn, and with it all others."""
-    monkeypatch.setattr(cluster.os, "sched_getaffinity", lambda _: {0, 1, 2, 3})
-    monkeypatch.setattr(cluster, "cpu_limit", lambda: limit)
-    assert cluster.local_cpus() == cpus
-    assert cluster.this_machine().cpus == cpus
+    monkeypatch.setattr(control_group.os, "sched_getaffinity", lambda _: {0, 1, 2, 3})
+    monkeypatch.setattr(control_group, "cpu_limit", lambda: limit)
+    assert control_group.local_cpus() == cpus
+    assert this_machine().cpus == cpus
