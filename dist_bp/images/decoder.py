@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dist_bp.errors import DataError
-from dist_bp.images.opening import Item, name_of, open_image
+from dist_bp.images.opening import Item, name_of, open_image, too_little_memory
 from dist_bp.images.operations import OPERATIONS, Operation
 from dist_bp.types import Array, Shape
 
@@ -25,12 +25,14 @@ class Decoder:
     def pixels(self, item: Item, name: str = "") -> Array:
         """An image as uint8 (height, width, 1 or 3); raises DataError."""
         image = open_image(item, name)
-        for operation in self.operations:
-            try:
+        try:
+            for operation in self.operations:
                 image = operation(image)
-            except DataError as error:
-                raise DataError(f"{name or name_of(item)} {error}") from error
-        array = np.asarray(image)
+            array = np.asarray(image)
+        except MemoryError as error:
+            raise too_little_memory(name or name_of(item)) from error
+        except DataError as error:
+            raise DataError(f"{name or name_of(item)} {error}") from error
         return array if array.ndim == 3 else array[:, :, np.newaxis]
 
     def decode(self, items: Sequence[Item], shape: Shape) -> Array:

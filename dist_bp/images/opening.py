@@ -1,22 +1,24 @@
 """From a file, bytes, an array or an image of Pillow to an upright image that is grey or in colour."""
 
+import errno
 import io
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError, WebPImagePlugin
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError, WebPImagePlugin
 
 from dist_bp.errors import DataError
 from dist_bp.files import open_file
 from dist_bp.images.suffixes import FORMATS
 
 __all__ = [
+    "LARGEST_BYTES",
     "Unreadable",
     "WebPImagePlugin",
     "name_of",
     "open_image",
+    "too_little_memory",
 ]  # imported, or Pillow would import every format that it knows
 
 Item = Any
@@ -28,14 +30,25 @@ SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I;16N")
 UNSCALED = ("I", "F")
 """Modes of Pillow that do not say how bright their numbers are."""
 
-warnings.filterwarnings("error", category=Image.DecompressionBombWarning)  # too large is too large
+OF_THE_FILE = {
+    *(errno.ENOENT, errno.EACCES, errno.EISDIR, errno.ENOTDIR),
+    *(errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL, errno.EFBIG),
+}
+"""Errors that a file is the reason of: of others, such as a disk that fails, good images may have their share."""
+LARGEST_BYTES = 2**28
+"""Of a file."""
+OUT_OF_MEMORY = ImageFile.ERRORS[-9]
+"""What a decoder of Pillow says in an OSError."""
+FACTORS = {"L;2": 85, "L;4": 17}
+"""Of grey PNG files of few bits, by what Pillow calls their pixels: from these to 0..255."""
 
 
 def open_image(item: Item, name: str = "") -> Image.Image:
     """The image, upright as its EXIF orientation says, of mode L (grey) or RGB.
 
     Of 16 bits the upper 8 are kept, as Pillow does for colours; what is transparent lies on white; a palette, CMYK and
-    all that is not grey becomes RGB. Raises Unreadable, with `name` or the path, for what is no whole image.
+    all that is not grey becomes RGB. Raises Unreadable, with `name` or the path, for what is no whole image, and
+    another DataError where not the file is the reason: too little memory, a disk that fails.
     """
     try:
         if isinstance(item, np.ndarray):
@@ -45,10 +58,15 @@ def open_image(item: Item, name: str = "") -> Image.Image:
         if isinstance(item, bytes | bytearray | memoryview):
             return _decoded(io.BytesIO(item))
         if isinstance(item, str | Path):
-            with open_file(item) as file:
+            with open_file(item, LARGEST_BYTES) as file:
                 return _decoded(file)
+    except MemoryError as error:
+        raise too_little_memory(name or name_of(item)) from error
     except OSError as error:
-        raise Unreadable(f"{name or name_of(item)} cannot be read: {error.strerror or error}") from error
+        line = f"{name or name_of(item)} cannot be read: {error.strerror or error}"
+        if error.errno is None or error.errno in OF_THE_FILE:
+            raise Unreadable(line) from error
+        raise DataError(f"{line}: the file itself may be sound: start again once that is mended") from error
     except _NotAnImage as error:
         raise Unreadable(f"{name or name_of(item)} cannot be read: {error}") from error
     kind = type(item).__name__
@@ -58,6 +76,10 @@ def open_image(item: Item, name: str = "") -> Image.Image:
 def name_of(item: Item) -> str:
     """An image, for messages."""
     return f"image file {str(item)!r}" if isinstance(item, str | Path) else "an image"
+
+
+def too_little_memory(name: str) -> DataError:
+    return DataError(f"{name} needs more memory than there is")
 
 
 class Unreadable(DataError):
@@ -73,9 +95,10 @@ def _decoded(file: Any) -> Image.Image:
         with Image.open(file, formats=FORMATS) as image:
             if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:
                 raise Image.DecompressionBombError  # who has set other filters is only warned
+            layout = str(image.tile[0].args) if image.format == "PNG" and image.tile else ""
             image.load()
-            return _plain(image)
-    except _NotAnImage:
+            return _plain(_as_png_means(image, layout))
+    except (_NotAnImage, MemoryError):
         raise
     except UnidentifiedImageError:
         empty = file.seek(0, io.SEEK_END) == 0
@@ -83,7 +106,24 @@ def _decoded(file: Any) -> Image.Image:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _NotAnImage(f"it has more than the {Image.MAX_IMAGE_PIXELS:,} pixels that an image may have") from None
     except Exception as error:  # what the decoders of Pillow raise for damaged files has no common base
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        if OUT_OF_MEMORY in str(error):
+            raise MemoryError from error
         raise _NotAnImage(" ".join(str(error).split()) or type(error).__name__) from error
+
+
+def _as_png_means(image: Image.Image, layout: str) -> Image.Image:
+    """The image, of a PNG file whose pixels Pillow calls `layout`, where Pillow takes it for another: grey of 16 bits
+    with an alpha channel for a colour, and a transparent value for one of the pixels that it has scaled."""
+    if layout == "LA;16B":
+        return image.convert("LA")
+    transparent = image.info.get("transparency")
+    if layout == "RGB;16B" and transparent is not None:
+        raise _NotAnImage("it has 16 bits a channel and a transparent colour: save it with an alpha channel instead")
+    if layout in FACTORS and transparent is not None:
+        image.info["transparency"] = transparent * FACTORS[layout]
+    return image
 
 
 def _of_array(array: Any) -> Image.Image:

@@ -5,12 +5,10 @@ from collections.abc import Iterator, Sequence
 from dist_bp.files import read_file
 from dist_bp.images.crew import Decoded, decoded
 from dist_bp.images.decoder import Decoder
-from dist_bp.images.opening import name_of
+from dist_bp.images.opening import LARGEST_BYTES, name_of
 
 PARCEL_BYTES = 2**22
 """Of files sent at a time, about."""
-LARGEST_BYTES = 2**28
-"""Of a file that is sent."""
 
 Parcel = tuple[list[str], list[bytes]]
 """Paths and what the files hold; one path alone stands for a file that cannot be sent."""
@@ -45,5 +43,5 @@ def decode_parcel(decoder: Decoder, parcel: Parcel) -> list[Decoded]:
 def _content(path: str) -> bytes | None:
     try:
         return read_file(path, LARGEST_BYTES)
-    except OSError:
+    except (OSError, MemoryError):  # told when it is decoded
         return None

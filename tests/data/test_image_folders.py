@@ -1,13 +1,17 @@
 """Folders of images become samples, and whatever is wrong with them is said at once."""
 
+import errno
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dist_bp.data import Split
 from dist_bp.data.sources.image_folder import ImageFolderSource
+from dist_bp.errors import DataError
+from dist_bp.images import opening
 from tests.data.pictures import animals, cache, make, picture, problems, samples, write
 
 pytestmark = pytest.mark.usefixtures("workplace")
@@ -102,6 +106,26 @@ def test_unreadable_files_are_all_named_or_skipped() -> None:
     (note,) = prepared.notes
     assert note.startswith("12 of 28 images cannot be read, which were skipped: image file 'pets/cat/x00.png' cannot")
     assert samples(prepared, "train")["dog"] <= {picture(100 + number).tobytes() for number in range(8)}
+
+
+def test_what_passes_by_is_not_skipped_and_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    animals()
+    open_file = opening.open_file
+
+    def fails(path: Any, most: int | None = None) -> Any:
+        if str(path).endswith("3.png"):
+            raise OSError(errno.EIO, "Input/output error")
+        return open_file(path, most)
+
+    with monkeypatch.context() as disk:
+        disk.setattr(opening, "open_file", fails)
+        with pytest.raises(DataError) as caught:
+            make(unreadable="skip")
+    reason = "Input/output error: the file itself may be sound: start again once that is mended"
+    assert caught.value.problems == [
+        f"image file 'pets/{name}/3.png' cannot be read: {reason}" for name in ("cat", "dog/more")
+    ]
+    assert sum(make(unreadable="skip").splits.values()) == 16
 
 
 @pytest.mark.parametrize("unreadable", ["error", "skip"])

@@ -1,8 +1,11 @@
 """Images of every kind become upright grey or coloured ones, or one line that says why not."""
 
+import errno
 import io
 import os
 import struct
+import subprocess
+import sys
 import warnings
 import zlib
 from pathlib import Path
@@ -14,6 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from dist_bp.errors import DataError
+from dist_bp.images import opening
+from dist_bp.images.decoder import Decoder
 from dist_bp.images.opening import Unreadable, open_image
 
 GREY = np.arange(20, dtype=np.uint8).reshape(4, 5) * 12
@@ -70,6 +76,29 @@ def test_sixteen_bits_in_colour_are_treated_as_in_grey() -> None:
 def test_a_transparent_value_of_sixteen_bits_lies_on_white() -> None:
     wide = np.array([[513, 40000]], ">u2")
     assert pixels(png(wide, 16, 0, tRNS=struct.pack(">H", 513))).tolist() == [[255, 40000 // 256]]
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_a_transparent_value_of_few_bits_lies_on_white(bits: int) -> None:
+    values = np.arange(2**bits)
+    packed = np.packbits(((values[:, None] >> np.arange(bits)[::-1]) & 1).astype(np.uint8))
+    scaled = values * 255 // (2**bits - 1)
+    for transparent in {0, 1, 2 ** (bits - 1), 2**bits - 1}:
+        content = png(packed[None], bits, 0, width=len(values), tRNS=struct.pack(">H", transparent))
+        assert pixels(content).tolist() == [np.where(values == transparent, 255, scaled).tolist()]
+
+
+def test_a_transparent_colour_of_sixteen_bits_is_refused() -> None:
+    wide = np.array([[[0x1234] * 3, [0x12FF, 0, 0]]], ">u2")
+    with pytest.raises(Unreadable, match="16 bits a channel and a transparent colour: save it with an alpha channel"):
+        pixels(png(wide, 16, 2, tRNS=wide[0, 0].tobytes()))
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_grey_with_an_alpha_channel_is_grey(bits: int) -> None:
+    values = np.array([[[0, 255], [77, 255], [200, 0]]])
+    content = png((values * (257 if bits == 16 else 1)).astype(f">u{bits // 8}"), bits, 4)
+    assert pixels(content).tolist() == [[0, 77, 255]]
 
 
 def test_transparency_lies_on_white() -> None:
@@ -144,6 +173,72 @@ def test_what_cannot_be_read_is_said_in_one_line(tmp_path: Path) -> None:
         assert "\n" not in line
 
 
+@pytest.mark.parametrize(
+    ("number", "passed_over"),
+    [
+        *((code, True) for code in (errno.ENOENT, errno.EACCES, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR)),
+        *((code, False) for code in (errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE, errno.ENOMEM)),
+    ],
+)
+@pytest.mark.parametrize("where", ["open", "read"])
+def test_only_what_a_file_is_the_reason_of_is_unreadable(
+    number: int, passed_over: bool, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(io.BytesIO):
+        def read(self, *_: Any) -> bytes:
+            raise OSError(number, os.strerror(number))
+
+    def broken(*_: Any) -> Any:
+        if where == "open":
+            raise OSError(number, os.strerror(number))
+        return Broken()
+
+    monkeypatch.setattr(opening, "open_file", broken)
+    with pytest.raises(DataError, match=f"cannot be read: {os.strerror(number)}") as caught:
+        open_image(tmp_path / "a.png")
+    assert isinstance(caught.value, Unreadable) == passed_over
+
+
+class Hungry:
+    def __call__(self, image: Image.Image) -> Image.Image:
+        raise MemoryError
+
+
+def test_too_little_memory_is_told_and_no_damage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(file(GREY))
+    line = f"image file {str(path)!r} needs more memory than there is"
+
+    def fails(error: Exception) -> Any:
+        def load(self: Any) -> None:
+            raise error
+
+        return load
+
+    with pytest.raises(DataError) as caught:
+        Decoder((Hungry(),)).pixels(path)  # type: ignore[arg-type]
+    assert (type(caught.value), str(caught.value)) == (DataError, line)
+    for error in (MemoryError(), OSError("out of memory error when reading image file")):
+        monkeypatch.setattr("PIL.ImageFile.ImageFile.load", fails(error))
+        with pytest.raises(DataError) as caught:
+            open_image(path)
+        assert (type(caught.value), str(caught.value)) == (DataError, line)
+
+
+def test_a_file_is_not_larger_than_it_may_be(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(file(GREY))
+    os.truncate(path, 2**28 + 1)
+    with pytest.raises(Unreadable, match="it holds 268,435,457 bytes, more than the 268,435,456 that it may"):
+        open_image(path)
+
+
+def test_whoever_imports_it_keeps_the_filters_of_warnings() -> None:
+    code = "import warnings; before = [*warnings.filters]; import dist_bp.images.opening; "
+    code += "import PIL.Image; print([one for one in warnings.filters if one[2] is PIL.Image.DecompressionBombWarning])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
 @pytest.mark.parametrize(("item", "reason"), [
     (GREY.astype(float), "must hold uint8, this one holds float64"),
     (np.zeros((2, 2, 2), np.uint8), r"this one is \(2, 2, 2\)"),
@@ -188,9 +283,9 @@ def test_a_damaged_file_is_an_image_or_one_line(kind: str, data: st.DataObject) 
     assert len(problems) <= 1
 
 
-def png(array: np.ndarray, bits: int, kind: int, **chunks: bytes) -> bytes:
+def png(array: np.ndarray, bits: int, kind: int, width: int = 0, **chunks: bytes) -> bytes:
     """A PNG written by hand: Pillow writes no colours of 16 bits."""
-    height, width = array.shape[:2]
+    height, width = len(array), width or array.shape[1]
     lines = b"".join(b"\0" + row.tobytes() for row in array)
     header = struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)
     parts = {"IHDR": header, **chunks, "IDAT": zlib.compress(lines), "IEND": b""}
