@@ -1,7 +1,7 @@
 """From what users hand over to the form that all later stages know."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -162,6 +162,11 @@ def _text(column: str, row: int, value: Any) -> str:
 
 
 def _category(column: str, row: int, value: Any, vocabulary: Vocabulary) -> str:
+    if isinstance(value, Collection) and not isinstance(value, str | bytes):
+        raise DataError(
+            f"column {column!r} holds a {type(value).__name__} in {row_at(row)}, and a category is one value: give a "
+            "row for each, as a DataFrame or a list of dicts"
+        )
     names = vocabulary.names(value)
     if len(names) > 1:
         raise DataError(

@@ -10,6 +10,7 @@ import numpy as np
 from dist_bp.data.inputs import Raw, is_named, is_table, part_of
 from dist_bp.data.samples import RaggedArray
 from dist_bp.data.sources.npz import LENGTHS
+from dist_bp.types import Array
 
 ROWS = 5
 BYTES = "bytes"
@@ -25,8 +26,7 @@ def write_example(directory: Path, inputs: Raw) -> None:
         _write_several(directory / SEVERAL, part_of(inputs, 0, ROWS))
         return
     if not is_table(inputs):
-        rows = np.array(inputs[:ROWS])
-        np.save(directory / ARRAY, rows.astype(rows.dtype.newbyteorder("="), copy=False), allow_pickle=False)
+        np.save(directory / ARRAY, _native(np.array(inputs[:ROWS])), allow_pickle=False)
         return
     columns: list[dict[str, Any]] = []
     for name in inputs.columns:
@@ -65,7 +65,7 @@ def _write_several(path: Path, inputs: Raw) -> None:
     named = inputs if is_named(inputs) else {ONE: inputs}
     arrays = {"names": np.array([*named]), "single": np.array(not is_named(inputs))}
     for place, one in enumerate(named.values()):
-        arrays[str(place)] = one.values if isinstance(one, RaggedArray) else np.asarray(one)
+        arrays[str(place)] = _native(one.values if isinstance(one, RaggedArray) else np.asarray(one))
         if isinstance(one, RaggedArray):
             arrays[f"{place}{LENGTHS}"] = np.diff(one.offsets)
     np.savez(path, **arrays)  # type: ignore[arg-type]
@@ -78,6 +78,11 @@ def _read_several(path: Path) -> Raw:
             array, lengths = archive[str(place)], archive.get(f"{place}{LENGTHS}")
             found[name] = array if lengths is None else np.split(array, np.cumsum(lengths)[:-1])
         return found[ONE] if archive["single"] else found
+
+
+def _native(array: Array) -> Array:
+    """In this machine's order of bytes."""
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def _plain(column: Any) -> Any:

@@ -12,6 +12,7 @@ from dist_bp.checkpoint import load
 from dist_bp.config import JobConfig
 from dist_bp.config.trust import code_of_model
 from dist_bp.data import Prepared
+from dist_bp.serve.columns import from_mlflow, to_mlflow
 from dist_bp.serve.find import ARTIFACT
 from dist_bp.serve.saved_model import SavedModel
 from dist_bp.track.port import ModelPackage
@@ -72,12 +73,12 @@ class Packager:
         model = SavedModel(self._config, load(directory, for_resuming=False))
         code = self._folder / PYFUNC_FILE
         code.write_text(PYFUNC_SOURCE, encoding="utf-8")
-        example = self._prepared.example()
+        example = to_mlflow(self._prepared.example(), model.pipeline.features)
         return ModelPackage(
             python_model=code,
             artifacts={ARTIFACT: directory},
             input_example=example,
-            output_example=model.predict(example),
+            output_example=model.predict(from_mlflow(example, model.pipeline.features)),
             pip_requirements=[f"{name}=={version(name)}" for name in self._requirements],
             code_paths=[archive(Path(build.__file__).parent, self._folder / ARCHIVE), *own_code(model.config)],
         )

@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from dist_bp.serve.columns import from_mlflow
 from dist_bp.serve.find import ARTIFACT
 from dist_bp.serve.saved_model import SavedModel
 
@@ -19,4 +20,4 @@ class Served:
         self._model = SavedModel.load(context.artifacts[ARTIFACT], trust_code=True)
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        return self._model.predict(model_input)
+        return self._model.predict(from_mlflow(model_input, self._model.pipeline.features))

@@ -7,15 +7,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import mlflow
-import numpy as np
+import pandas as pd
 from mlflow.entities import LoggedModel
-from mlflow.models import Model, ModelSignature, infer_signature
+from mlflow.models import Model, ModelSignature
 from mlflow.types import DataType
-from mlflow.types.schema import AnyType, ColSpec, Schema
+from mlflow.types.schema import AnyType, ColSpec, Schema, TensorSpec
 from mlflow.utils import environment
 
 from dist_bp.track.port import ModelPackage
 from dist_bp.track.writer import Rejected
+from dist_bp.types import Array
 
 DESCRIPTOR = "MLmodel"
 
@@ -23,14 +24,13 @@ DESCRIPTOR = "MLmodel"
 def pack(package: ModelPackage, path: Path, model: LoggedModel) -> None:
     """Lay out the model's folder; raises `Rejected`, for nothing here depends on the store."""
     try:
-        signature = _signature(package)
         with _requirements_are_met():
             mlflow.pyfunc.save_model(
                 path=str(path),
                 python_model=str(package.python_model),
                 artifacts={name: str(source) for name, source in package.artifacts.items()},
-                signature=signature,
-                input_example=package.input_example if signature else None,
+                signature=_signature(package),
+                input_example=package.input_example,
                 pip_requirements=list(package.pip_requirements),
                 code_paths=[str(source) for source in package.code_paths] or None,
                 mlflow_model=Model(
@@ -68,22 +68,36 @@ def _requirements_are_met() -> Iterator[None]:
         environment.warn_dependency_requirement_mismatches = check
 
 
-def _signature(package: ModelPackage) -> ModelSignature | None:
-    """Types of inputs and outputs; None for samples of different lengths, which MLflow would make a table of.
+def _signature(package: ModelPackage) -> ModelSignature:
+    """Types of inputs and outputs.
 
     Columns are named but take any type: MLflow would refuse whole numbers for a column of floats, or booleans where
     the example has text, and the model's own preprocessing checks the rows. Files are bytes, which a server takes in
-    base64.
+    base64. MLflow's own inference logs what it fails at and goes on without it.
     """
     example = package.input_example
-    several = example.values() if isinstance(example, dict) else [example]
-    if any(isinstance(one, list) and one and isinstance(one[0], np.ndarray) for one in several):
-        return None
-    signature = infer_signature(package.input_example, package.output_example)
-    if signature.inputs.is_tensor_spec():
-        return signature
-    columns = [
-        column if column.type is DataType.binary else ColSpec(AnyType(), name=column.name)
-        for column in signature.inputs.inputs
-    ]
-    return ModelSignature(inputs=Schema(columns), outputs=signature.outputs)
+    inputs: list[ColSpec] | list[TensorSpec]
+    if isinstance(example, pd.DataFrame):
+        inputs = [ColSpec(_type_of_input(column), str(name)) for name, column in example.items()]
+    elif isinstance(example, dict):
+        inputs = [_tensor(array, name) for name, array in example.items()]
+    else:
+        inputs = [_tensor(example)]
+    outputs = [ColSpec(_type_of_output(column), str(name)) for name, column in package.output_example.items()]
+    return ModelSignature(Schema(inputs), Schema(outputs))
+
+
+def _tensor(array: Array, name: str | None = None) -> TensorSpec:
+    return TensorSpec(array.dtype, (-1, *array.shape[1:]), name)
+
+
+def _type_of_input(column: pd.Series) -> DataType | AnyType:
+    return DataType.binary if len(column) and isinstance(column.iloc[0], bytes) else AnyType()
+
+
+def _type_of_output(column: pd.Series) -> DataType:
+    if column.dtype.kind in "iu":
+        return DataType.long
+    if column.dtype.kind == "f":
+        return DataType.float if column.dtype.itemsize == 4 else DataType.double
+    return DataType.string

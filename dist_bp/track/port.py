@@ -9,6 +9,7 @@ from dist_bp.track.view import RunsView
 from dist_bp.types import Direction
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
 RunStatus = Literal["FINISHED", "FAILED", "KILLED"]
@@ -55,7 +56,8 @@ class ModelPackage:
     """A model as files, ready to be logged.
 
     `python_model` is a Python file that calls `mlflow.models.set_model`; `artifacts` are the files or folders
-    it finds under `context.artifacts`. The two examples (data frames or arrays) give the signature.
+    it finds under `context.artifacts`. The two examples give the signature: inputs are a DataFrame, an array (n, ...)
+    or a dict of arrays, and outputs a DataFrame.
     `code_paths` are packages to be shipped with the model. All packages of a run may differ in artifacts, name
     and tags alone. A model of the run that has this name and these tags, unless there are none, is not logged again.
     """
@@ -63,7 +65,7 @@ class ModelPackage:
     python_model: Path
     artifacts: Mapping[str, Path]
     input_example: Any
-    output_example: Any
+    output_example: "pd.DataFrame"
     pip_requirements: Sequence[str]
     code_paths: Sequence[Path] = ()
     name: str = "model"

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
@@ -62,6 +61,6 @@ def package(tmp_path: Path) -> ModelPackage:
         python_model=HERE / "summing_model.py",
         artifacts={"folder": folder},
         input_example=pd.DataFrame({"a": [1, 2], "b": [0.5, 1.5]}),
-        output_example=np.array([4.5, 10.5]),
+        output_example=pd.DataFrame({"sum": [4.5, 10.5]}),
         pip_requirements=["numpy==2.4", "pandas"],
     )

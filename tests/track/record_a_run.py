@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from dist_bp.track.figures import loss_curves
@@ -21,7 +20,7 @@ package = ModelPackage(
     python_model=Path(__file__).with_name("summing_model.py"),
     artifacts={"folder": folder / "artifacts"},
     input_example=rows,
-    output_example=np.array([3.0, 7.0]),
+    output_example=pd.DataFrame({"sum": [3.0, 7.0]}),
     pip_requirements=["numpy"],
 )
 uri = tracker.log_model(package, 19, {"train/loss": 0.05})
