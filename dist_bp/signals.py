@@ -3,6 +3,7 @@
 A `Spec` describes one sample, the batch axis is never part of it; a `Signal` is a batch of what a spec describes.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -61,6 +62,9 @@ Signal = Any
 """An array (n, *shape), a `Ragged`, or a dict of named signals: the same tree as the spec."""
 
 
+POSITIONS = 256
+"""Of a ragged sample, where nothing tells how long the longest is."""
+
 WANTED = {
     "float": ("numbers", "put {type: embedding} before it"),
     "int": ("whole numbers", "make some with {type: categories} or {type: integers} in data.preprocess"),
@@ -84,6 +88,13 @@ def one_field(spec: Spec, who: str, kind: str = "float", ragged: bool = True) ->
             "that take each position by itself, such as dense"
         )
     return spec
+
+
+def numbers_in(spec: Spec) -> int:
+    """How many numbers a sample has: of a ragged one the longest, or one of `POSITIONS` where that is not known."""
+    if isinstance(spec, Mapping):
+        return sum(numbers_in(one) for one in spec.values())
+    return math.prod(spec.shape) * ((spec.longest or POSITIONS) if spec.ragged else 1)
 
 
 def samples_in(signal: Signal) -> int:

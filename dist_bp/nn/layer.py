@@ -34,11 +34,15 @@ class Statistic:
 
 @dataclass(frozen=True)
 class Declaration:
-    """What a layer makes of its input. Names within nested layers are dotted: "layers.0.weight"."""
+    """What a layer makes of its input. Names within nested layers are dotted: "layers.0.weight".
+
+    `largest` is how many numbers a sample's largest signal between layers within has; 0 without such layers.
+    """
 
     output: Spec
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     statistics: Mapping[str, Statistic] = field(default_factory=dict)
+    largest: int = 0
 
 
 class Layer(Component):

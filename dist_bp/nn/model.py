@@ -12,8 +12,11 @@ from dist_bp.nn.layer import Layer
 from dist_bp.nn.layers.sequential import Sequential
 from dist_bp.nn.layout import Layout, aligned_zeros
 from dist_bp.nn.types import Backward, Views
-from dist_bp.signals import Field, Signal, Spec, misfit
+from dist_bp.signals import Field, Signal, Spec, misfit, numbers_in
 from dist_bp.types import Array, Shape
+
+SIGNAL_BYTES = 2**26
+FEWEST_ROWS, MOST_ROWS = 32, 1024
 
 
 class LayerSummary(NamedTuple):
@@ -53,6 +56,7 @@ class Model:
         if not isinstance(declaration.output, Field):
             raise ShapeError(f"the last layer must give one output, it gives {', '.join(declaration.output)}")
         self.output = declaration.output
+        self._largest = max(declaration.largest, numbers_in(self.input_spec))
         self.layout = Layout((name, item.shape) for name, item in self._parameters.items())
         self.statistics_layout = Layout((name, item.shape) for name, item in self._statistics.items())
         self.decayed = self.layout.slices(lambda name: self._parameters[name].decay)
@@ -64,6 +68,13 @@ class Model:
         for entry in self.statistics_layout.entries:
             momentum[entry.offset : entry.stop] = self._statistics[entry.name].momentum
         return momentum
+
+    @property
+    def rows_at_a_time(self) -> int:
+        """How many samples go through the layers at once where there is no step: so many that the largest signal
+        between layers is of some 64 MiB, from 32 to 1024. The shapes alone decide."""
+        rows = SIGNAL_BYTES // max(1, self._largest * self.dtype.itemsize)
+        return max(FEWEST_ROWS, min(MOST_ROWS, rows // FEWEST_ROWS * FEWEST_ROWS))
 
     def summary(self) -> list[LayerSummary]:
         """One line a layer, in order."""

@@ -23,8 +23,6 @@ from dist_bp.ps.modes import NO_TICKET
 from dist_bp.scoring import Scorer
 from dist_bp.types import Array
 
-EVALUATION_ROWS = 1024
-
 
 class Worker:
     """Worker `rank` of a run, on the node that the layout describes.
@@ -113,7 +111,7 @@ class Worker:
         metrics = {name: metric.empty() for name, metric in self._metrics.items()}
         loss, amount = 0.0, NOTHING
         start, stop = evaluation_rows(len(samples), sum(self._layout.placement), self.rank)
-        for batch in samples.blocks(start, stop, EVALUATION_ROWS):
+        for batch in samples.blocks(start, stop, self._model.rows_at_a_time):
             scored = self._scorer.score(batch, weights.parameters, context, metrics)
             loss += scored.loss
             amount += scored.amount

@@ -32,8 +32,6 @@ from dist_bp.types import Array
 if TYPE_CHECKING:
     import pandas as pd
 
-BATCH_ROWS = 1024
-
 
 class SavedModel:
     """Predicts from raw rows: an array (n, ...), arrays of different lengths, a dict of such inputs by their names, a
@@ -89,18 +87,19 @@ class SavedModel:
         return self.pipeline.classes[self.decision.positive], self.decision.threshold
 
     @np.errstate(all="ignore")
-    def predict(self, raw: Raw, batch_rows: int = BATCH_ROWS, unseen: Unseen | None = None) -> "pd.DataFrame":
+    def predict(self, raw: Raw, batch_rows: int | None = None, unseen: Unseen | None = None) -> "pd.DataFrame":
         """A row for each of `raw`.
 
         For classes the columns are `prediction`, a class, and `probability_<class>` of each; for several labels at
         once `prediction_<i>` and `probability_<i>`; for a regression `prediction`, or `prediction_<i>` where there
         are several values; for sequences of labels `prediction`, the classes with spaces between them. Where the
         network has outputs for each position of a sample, there is a row for each of them: first the columns `sample`
-        and `position`, both from 0, then these. `unseen` takes the categories that training has not seen. Raises
-        DataError for rows that do not have the form of the training data.
+        and `position`, both from 0, then these. `batch_rows` samples go through the network at a time. `unseen` takes
+        the categories that training has not seen. Raises DataError for rows that do not have the form of the training
+        data.
         """
         inputs = self.pipeline.conform(raw)
-        blocks = (x for _, x in self._blocks(inputs, batch_rows, unseen))
+        blocks = (x for _, x in self._blocks(inputs, batch_rows or self.model.rows_at_a_time, unseen))
         if self.loss.activation == "ctc":
             return self._spelled(blocks)
         outputs, lengths = self._outputs(blocks)
@@ -179,7 +178,7 @@ class SavedModel:
         weights = None
         if samples.weights is not None:
             weights = weight_array(samples.weights, len(inputs), self.pipeline.dtype)
-        for start, x in self._blocks(inputs, BATCH_ROWS, unseen):
+        for start, x in self._blocks(inputs, self.model.rows_at_a_time, unseen):
             stop = start + samples_in(x)
             yield Batch(x, block(wanted, start, stop), None if weights is None else weights[start:stop])
 
@@ -187,7 +186,7 @@ class SavedModel:
         self, samples: SampleStore, loss: Loss | None, metrics: Mapping[str, Metric] | None = None
     ) -> dict[str, float]:
         """As `evaluate`, of samples that are preprocessed, with encoded targets."""
-        return self._scores(samples.blocks(0, len(samples), BATCH_ROWS), metrics, loss)
+        return self._scores(samples.blocks(0, len(samples), self.model.rows_at_a_time), metrics, loss)
 
     @np.errstate(all="ignore")
     def _scores(

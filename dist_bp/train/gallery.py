@@ -28,8 +28,6 @@ SAMPLES, MISTAKES, FILTERS = 18, 12, 64
 """How many are shown at most."""
 MOST_PREDICTED, WORK = 2000, 2 * 10**10
 """Samples among which mistakes are looked for, and about how many multiplications that may take: a few seconds."""
-PIXELS = 2**16
-"""Of the images that go through the network at a time: what lies between its layers stays small."""
 LARGEST_SIDE = 96
 
 
@@ -163,7 +161,7 @@ def _among(found: Predictions, samples: int, split: str) -> str:
 
 def _predicted(model: SavedModel, prepared: Prepared, split: str, shape: Shape) -> dict[str, Picture]:
     store = prepared.split(split)
-    found = _predictions(model, store, max(1, PIXELS // (shape[0] * shape[1])))
+    found = _predictions(model, store, model.model.rows_at_a_time)
     if found is None:
         return {}
     shown, worst = found.taken(evenly(len(found.rows), SAMPLES)), found.worst(MISTAKES)

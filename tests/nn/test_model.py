@@ -4,13 +4,16 @@ import numpy as np
 import pytest
 
 from dist_bp.errors import ConfigError, ShapeError
-from dist_bp.nn import Field, LayerSummary, Layout, Model, aligned_zeros
+from dist_bp.nn import Field, Layer, LayerSummary, Layout, Model, aligned_zeros
 from dist_bp.nn.layers.batch_norm import BatchNorm
+from dist_bp.nn.layers.conv2d import Conv2d
 from dist_bp.nn.layers.dense import Dense
 from dist_bp.nn.layers.dropout import Dropout
 from dist_bp.nn.layers.flatten import Flatten
 from dist_bp.nn.layers.layer_norm import LayerNorm
+from dist_bp.nn.layers.max_pool import MaxPool
 from dist_bp.nn.layers.residual import Residual
+from dist_bp.types import Shape
 from tests.nn.helpers import Net, normal
 
 LAYERS = [
@@ -92,6 +95,21 @@ def test_summary() -> None:
         LayerSummary("3", "batch_norm", Field((5,)), 10),
     ]
     assert sum(line.parameters for line in summary) == Model(LAYERS, (2, 3)).layout.size
+
+
+@pytest.mark.parametrize(
+    ("layers", "shape", "rows"),
+    [
+        ([Dense(1000)], (784,), 1024),
+        ([Conv2d(32, 3), MaxPool()], (64, 64, 3), 128),
+        ([Residual([Conv2d(32, 3), Conv2d(3, 3)])], (64, 64, 3), 128),
+        ([Dense(2)], (2**22,), 32),
+    ],
+)
+def test_fewer_samples_of_large_signals_go_through_the_layers_at_a_time(
+    layers: list[Layer], shape: Shape, rows: int
+) -> None:
+    assert Model(layers, shape).rows_at_a_time == rows
 
 
 def test_initialization_depends_on_seed_and_name_alone() -> None:

@@ -13,7 +13,8 @@ from sklearn import datasets
 
 from dist_bp.cli.main import main
 from dist_bp.data import reader
-from dist_bp.serve import SavedModel, saved_model
+from dist_bp.nn import model
+from dist_bp.serve import SavedModel
 from tests.serve.samples import configuration, save
 
 Run = Callable[..., tuple[int, str, str]]
@@ -141,7 +142,7 @@ def test_what_is_wrong_is_said_in_a_line(run: Run) -> None:
 
 def test_a_bad_row_of_a_later_block_is_placed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "BLOCK_BYTES", 8 * 4 * 100)
-    monkeypatch.setattr(saved_model, "BATCH_ROWS", 30)
+    monkeypatch.setattr(model, "MOST_ROWS", 32)
     frame = iris()
     frame["kind"] = "setosa"
     for change in ({"petal length (cm)": np.nan}, {"kind": "tulip"}):

@@ -10,7 +10,7 @@ from dist_bp.nn.gradients import Gradients
 from dist_bp.nn.layer import Declaration, Layer
 from dist_bp.nn.layout import part_name
 from dist_bp.nn.types import NO_VIEWS, Backward, Views
-from dist_bp.signals import Ragged, Signal, Spec
+from dist_bp.signals import Ragged, Signal, Spec, numbers_in
 
 MOST_LAYERS = 10_000
 """Of one network; those within others count."""
@@ -121,4 +121,5 @@ def _joined(inner: Mapping[str, Declaration], output: Spec) -> Declaration:
         output,
         {f"{part_name(name)}.{key}": value for name, one in inner.items() for key, value in one.parameters.items()},
         {f"{part_name(name)}.{key}": value for name, one in inner.items() for key, value in one.statistics.items()},
+        max((max(one.largest, numbers_in(one.output)) for one in inner.values()), default=0),
     )
