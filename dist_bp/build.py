@@ -15,7 +15,7 @@ from dist_bp.config.decision import ChosenThreshold, DecisionConfig
 from dist_bp.config.metrics import metric_misfit, metrics_or_default, monitor_mode
 from dist_bp.data.sources.function import FunctionSource
 from dist_bp.errors import ConfigError
-from dist_bp.images.decoding import HERE, Decoding
+from dist_bp.media.decoding import HERE, Decoding
 from dist_bp.metrics import Metric
 from dist_bp.metrics.best_threshold import THRESHOLD, BestThreshold
 from dist_bp.metrics.two_classes import Decision

@@ -57,6 +57,7 @@ SOURCES = Kind(
         "text": "dist_bp.data.sources.text:TextSource",
         "text_folder": "dist_bp.data.sources.text_folder:TextFolderSource",
         "image_folder": "dist_bp.data.sources.image_folder:ImageFolderSource",
+        "sound_folder": "dist_bp.data.sources.sound_folder:SoundFolderSource",
     },
     own="function",
 )
@@ -77,6 +78,13 @@ PREPROCESSORS = Kind(
         "center_crop": "dist_bp.data.preprocess.center_crop:CenterCrop",
         "grayscale": "dist_bp.data.preprocess.grayscale:Grayscale",
         "rgb": "dist_bp.data.preprocess.rgb:Rgb",
+        "resample": "dist_bp.data.preprocess.resample:Resample",
+        "mono": "dist_bp.data.preprocess.mono:Mono",
+        "trim_silence": "dist_bp.data.preprocess.trim_silence:TrimSilence",
+        "frames": "dist_bp.data.preprocess.frames:Frames",
+        "log_mel": "dist_bp.data.preprocess.log_mel:LogMel",
+        "mfcc": "dist_bp.data.preprocess.mfcc:Mfcc",
+        "deltas": "dist_bp.data.preprocess.deltas:Deltas",
     },
 )
 LAYERS = Kind(

@@ -24,6 +24,8 @@ NEEDS: dict[str, dict[str, Any]] = {
     "source/lines": {"path": "a.txt"},
     "source/text": {"path": "a.txt"},
     "source/image_folder": {"path": "images"},
+    "source/sound_folder": {"path": "sounds"},
+    "preprocessing step/resample": {"rate": 8000},
     "preprocessing step/resize": {"size": [28, 28]},
     "preprocessing step/center_crop": {"size": 24},
     "layer/dense": {"units": 3},

@@ -24,7 +24,7 @@ LAYERS = [
     ["config"],
     ["components"],
     ["data", "nn", "optim", "metrics", "tuning", "checkpoint"],
-    ["component", "images", "limits", "options"],
+    ["component", "images", "limits", "media", "options", "sounds"],
     [
         "control_group",
         "errors",

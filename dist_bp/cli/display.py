@@ -60,7 +60,7 @@ class LineObserver(NoteObserver):
         self._next = time.monotonic() + LINE_SECONDS
 
     def images(self, done: int, total: int) -> None:
-        self._sometimes(f"decoding images: {done:,} of {total:,}")
+        self._sometimes(f"decoding files: {done:,} of {total:,}")
 
     def run(self, run_id: str, url: str | None) -> None:
         self._line(f"run {url or run_id}")

@@ -7,7 +7,7 @@ from typing import IO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TaskProgressColumn, TextColumn
 
-from dist_bp.images.decoding import Progress as Heard
+from dist_bp.media.decoding import Progress as Heard
 
 
 class ImagesBar:
@@ -21,7 +21,7 @@ class ImagesBar:
         detail = f"{done:,} of {total:,}"
         if self._task is None:
             self._progress.start()
-            self._task = self._progress.add_task("decoding images", total=total, detail=detail, left="")
+            self._task = self._progress.add_task("decoding files", total=total, detail=detail, left="")
         self._progress.update(self._task, completed=done, total=total, detail=detail)
         if done == total:
             self._progress.remove_task(self._task)

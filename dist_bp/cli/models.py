@@ -14,7 +14,7 @@ from dist_bp.messages import plural
 
 if TYPE_CHECKING:
     from dist_bp.config import JobConfig
-    from dist_bp.data.images.new import NewImages
+    from dist_bp.data.media.new import NewFiles
     from dist_bp.serve import SavedModel
 
 ModelName = Annotated[
@@ -37,10 +37,11 @@ CsvOptions = Annotated[
     ),
 ]
 
-UnreadableImages = Annotated[
+UnreadableFiles = Annotated[
     Literal["error", "skip"],
     typer.Option(
-        "--unreadable", help="Image files that cannot be read: refuse them all, or leave them out and say so."
+        "--unreadable",
+        help="Files of images or sounds that cannot be read: refuse them all, or leave them out and say so.",
     ),
 ]
 
@@ -53,7 +54,8 @@ def evaluate(
     data: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE", help="csv, parquet, npy, npz or idx, with targets; a folder of images in one of each class."
+            metavar="FILE",
+            help="csv, parquet, npy, npz or idx, with targets; images or sounds in a folder of each class.",
         ),
     ] = None,
     targets: Annotated[
@@ -61,7 +63,7 @@ def evaluate(
     ] = None,
     csv: CsvOptions = None,
     split: Annotated[str, typer.Option(help="Without --data: this split of the job's own data.")] = "test",
-    unreadable: UnreadableImages = "error",
+    unreadable: UnreadableFiles = "error",
     config: JobFile = None,
     trust_code: TrustCode = False,
     as_json: AsJson = False,
@@ -75,8 +77,8 @@ def evaluate(
         raise UserError(f"both {folder!r} and --data {data!r} are given: give one")
     data, notes = data or folder, Notes()
     if data is None and unreadable == "skip":
-        raise UserError("--unreadable skip is for --data: a split has the images that training had")
-    with opened(model, config, trust_code) as (saved, moved), new_images(saved, unreadable, notes) as new:
+        raise UserError("--unreadable skip is for --data: a split has the files that training had")
+    with opened(model, config, trust_code) as (saved, moved), new_files(saved, unreadable, notes) as new:
         if data is None:
             what = f"{split} split"
             samples, scores = evaluate_split(saved, split, moved, trust_code, new.decoding)
@@ -107,8 +109,8 @@ def predict(
         list[str] | None,
         typer.Argument(
             metavar="[FILE...]",
-            help="csv, parquet, jsonl, npy, npz or idx; lines of text (.txt); images, folders of them, or patterns "
-            "in quotes.",
+            help="csv, parquet, jsonl, npy, npz or idx; lines of text (.txt); images or sounds, folders of them, or "
+            "patterns in quotes.",
             show_default=False,
         ),
     ] = None,
@@ -121,12 +123,12 @@ def predict(
         typer.Option(metavar="FILE", help="csv, parquet, or npy with predictions alone; not given: printed."),
     ] = None,
     csv: CsvOptions = None,
-    unreadable: UnreadableImages = "error",
+    unreadable: UnreadableFiles = "error",
     force: Annotated[bool, typer.Option("--force", help="Replace the output file if it exists.")] = False,
     config: JobFile = None,
     trust_code: TrustCode = False,
 ) -> None:
-    """Predict files of raw rows, or images, block by block."""
+    """Predict files of raw rows, images or sounds, block by block."""
     from dist_bp.errors import UserError
     from dist_bp.serve.files import predict_files, predict_texts, prediction_file, printed_predictions, reader_of
 
@@ -137,11 +139,11 @@ def predict(
         raise UserError(f"both --text and the file {names[0]!r} are given: give one")
     if unreadable == "skip" and output and output.suffix == ".npy":
         raise UserError(
-            f"output {output} has predictions alone, and would not say which images --unreadable skip has left out: "
+            f"output {output} has predictions alone, and would not say which files --unreadable skip has left out: "
             "name a .csv or .parquet file"
         )
     notes, others = Notes(), None if output else sys.stdout
-    with opened(model, config, trust_code) as (saved, _), new_images(saved, unreadable, notes, others) as new:
+    with opened(model, config, trust_code) as (saved, _), new_files(saved, unreadable, notes, others) as new:
         ids = reader_of(saved).id_column
         place = prediction_file(output, force, saved.pipeline.classes, ids) if output else printed_predictions()
         with place as write:
@@ -167,20 +169,20 @@ class Notes:
 
 
 @contextmanager
-def new_images(
+def new_files(
     saved: "SavedModel", unreadable: Literal["error", "skip"], note: Notes, others: TextIO | None = None
-) -> "Iterator[NewImages]":
-    """How image files are read; where standard error and `others`, which is written to meanwhile, are not the same
-    terminal, it shows how far that is. Raises UserError where the model is not one of images and they are spoken of."""
+) -> "Iterator[NewFiles]":
+    """How files of images or sounds are read; where standard error and `others`, which is written to meanwhile, are not
+    the same terminal, it shows how far that is. Raises UserError where the model takes none and they are spoken of."""
     from dist_bp.cli.images_display import watch_images
-    from dist_bp.data.images.new import NewImages
+    from dist_bp.data.media.new import NewFiles
     from dist_bp.errors import UserError
-    from dist_bp.images.decoding import Decoding
+    from dist_bp.media.decoding import Decoding
 
     if unreadable == "skip" and saved.pipeline.decoder is None:
-        raise UserError("--unreadable skip is for models of images")
+        raise UserError("--unreadable skip is for models of images or sounds")
     with watch_images(sys.stderr, others) as progress:
-        yield NewImages(unreadable, Decoding(progress), note)
+        yield NewFiles(unreadable, Decoding(progress), note)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """A folder of files with a folder for each class, and what may be wrong with it."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dist_bp.errors import DataError
@@ -19,6 +19,11 @@ class FileKind:
     one: str
     many: str
     suffixes: tuple[str, ...]
+
+    @property
+    def noun(self) -> str:
+        """Without its article."""
+        return self.one.partition(" ")[2]
 
     def has(self, name: str) -> bool:
         """Whether the suffix of a file says that it is of this kind."""
@@ -191,9 +196,14 @@ def strangers(train: ClassFolder, other: ClassFolder) -> list[str]:
     ]
 
 
-def read_splits(path: str, test_path: str | None, kind: FileKind) -> dict[str, ClassFolder]:
+def read_splits(
+    path: str,
+    test_path: str | None,
+    kind: FileKind,
+    read: Callable[[str, FileKind], ClassFolder] = read_classes,
+) -> dict[str, ClassFolder]:
     """The classes of a folder by split, all of them "train" where it has no folders of splits; `test_path` is another
-    folder with the test set. Raises DataError."""
+    folder with the test set, `read` reads one. Raises DataError."""
     paths = split_folders(path, kind) or {"train": path}
     if test_path is not None:
         if "test" in paths:
@@ -204,7 +214,7 @@ def read_splits(path: str, test_path: str | None, kind: FileKind) -> dict[str, C
     problems: list[str] = []
     for split, folder in paths.items():
         try:
-            found[split] = read_classes(folder, kind)
+            found[split] = read(folder, kind)
         except DataError as error:
             problems += error.problems
     if problems:

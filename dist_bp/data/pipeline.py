@@ -12,8 +12,6 @@ import numpy as np
 from dist_bp.data.categories import Vocabulary
 from dist_bp.data.coded import MOST_CHANNELS
 from dist_bp.data.conform import conform
-from dist_bp.data.images.raw import decode_raw
-from dist_bp.data.images.state import decoder_of
 from dist_bp.data.inputs import (
     ONLY,
     Block,
@@ -27,6 +25,9 @@ from dist_bp.data.inputs import (
     row_at,
     rows_per_block,
 )
+from dist_bp.data.media.medium import medium_of
+from dist_bp.data.media.raw import decode_raw
+from dist_bp.data.media.state import decoder_of
 from dist_bp.data.preprocess.affine import Affine
 from dist_bp.data.preprocess.bag_of_words import Bag
 from dist_bp.data.preprocess.base import Preprocessor, Transform
@@ -49,7 +50,7 @@ from dist_bp.signals import Field, Spec
 from dist_bp.types import Array, DType
 
 if TYPE_CHECKING:
-    from dist_bp.images.decoder import Decoder
+    from dist_bp.media.decoder import Decoder
 
 FORMAT = 4
 KINDS: dict[str, Any] = {kind.kind: kind for kind in (Affine, Indicators, Fill, Codes, Whole, Tokens, Bag)}
@@ -160,7 +161,8 @@ class Pipeline:
     def libraries(self) -> list[str]:
         """What it needs beside NumPy and pandas."""
         by_library = any(isinstance(one, Tokens) and one.tokenizer.kind == "library" for one in self.transforms)
-        return ["pillow"] * (self.decoder is not None) + ["tokenizers"] * by_library
+        of_files = medium_of(self.decoder.many).libraries if self.decoder else ()
+        return [*of_files, *["tokenizers"] * by_library]
 
     def transform(self, raw: Raw) -> Stored:
         """Raw samples as `inputs` describes them: a contiguous array (n, *shape) of the model's dtype or of int64, a
@@ -255,7 +257,7 @@ class Pipeline:
         return {
             "format": FORMAT,
             "dtype": self.dtype,
-            "decoder": self.decoder and self.decoder.to_list(),
+            "decoder": self.decoder and self.decoder.to_json(),
             "features": features_to_json(self.features),
             "steps": [{"kind": transform.kind, **transform.to_dict()} for transform in self.transforms],
             "targets": self.targets.to_dict(),

@@ -14,9 +14,9 @@ import numpy as np
 from dist_bp.data.checks import Problems, check_dataset
 from dist_bp.data.example import ROWS, write_example
 from dist_bp.data.files import DigestCache, digest_of
-from dist_bp.data.images.decoding import decoded
-from dist_bp.data.images.files import image_files
-from dist_bp.data.images.raw import example_files
+from dist_bp.data.media.decoding import decoded
+from dist_bp.data.media.files import media_files
+from dist_bp.data.media.raw import example_files
 from dist_bp.data.parts import Part, Parts, taken, write_parts
 from dist_bp.data.pipeline import Pipeline
 from dist_bp.data.prepared import FORMAT, Prepared, write_records
@@ -32,11 +32,11 @@ from dist_bp.data.text.long import LongText
 from dist_bp.data.text.preparing import Made, prepare_text
 from dist_bp.data.weights import check_some
 from dist_bp.errors import DataError
-from dist_bp.images.decoding import HERE, Decoding
+from dist_bp.media.decoding import HERE, Decoding
 from dist_bp.types import DType, Task
 
 if TYPE_CHECKING:
-    from dist_bp.images.decoder import Decoder
+    from dist_bp.media.decoder import Decoder
 
 
 LOCK_SECONDS = 3600.0
@@ -63,7 +63,7 @@ def prepare(
     `task` is what the configuration says, or what follows from it; None: told by the targets. `transform` is that of
     a regression's targets; `labels` says what labels of several axes are: several of a sample, or a class for
     each position, or a sequence of classes in any number.
-    `decoding` says who decodes images, and hears of it.
+    `decoding` says who decodes files, and hears of it.
     Raises DataError for data that cannot be read or trained on, CapacityError where the disk is too small.
     """
     asked = _Asked(source, split, preprocessors, seed, dtype, task, transform, labels, decoding)
@@ -135,7 +135,7 @@ class _Asked:
             with decoded(dataset, self.steps, scratch, self.decoding) as (dataset, decoder, steps):
                 parts, pipeline = self.fit(dataset, steps, decoder)
                 notes = [*dataset.notes, *write_parts(aside, parts, pipeline)]
-                if decoder and image_files(raw) is not None:
+                if decoder and media_files(raw) is not None:
                     raw = example_files(raw, decoder, ROWS)
             made = Made(pipeline, {name: len(part.rows) for name, part in parts.items()}, notes)
         write_example(aside, raw)

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import yaml
 
+from dist_bp.data.class_folders import read_classes
 from dist_bp.data.formats import ARRAYS, SUFFIXES, TABLES, format_of
-from dist_bp.data.images.given import FILE, image_rows, labelled_rows
-from dist_bp.data.images.new import REFUSED, NewImages, decoded_rows
 from dist_bp.data.inputs import ONLY, by_name, part_of, row_at, samples_of, table_in
+from dist_bp.data.media.given import FILE, kind_of, labelled_rows
+from dist_bp.data.media.given import file_rows as media_rows
+from dist_bp.data.media.new import REFUSED, NewFiles, decoded_rows
 from dist_bp.data.pipeline import Pipeline
 from dist_bp.data.samples import SampleStore
 from dist_bp.data.sources.arrays import read_npy
@@ -23,6 +25,7 @@ from dist_bp.data.sources.csv import CsvSource
 from dist_bp.data.sources.idx import IdxSource, read_idx, read_labels
 from dist_bp.data.sources.json_lines import JsonLinesSource
 from dist_bp.data.sources.lines import LinesSource
+from dist_bp.data.sources.media_folder import MediaFolderSource
 from dist_bp.data.sources.npy import NpySource
 from dist_bp.data.sources.npz import NpzSource
 from dist_bp.data.sources.parquet import ParquetSource
@@ -67,23 +70,23 @@ KINDS: dict[Any, str] = {
 
 class Reader:
     """Reads csv, parquet, json lines, npy, npz and idx for a model that was trained on `source`, images for one of
-    images, and lines of text for one of text.
+    images, sounds for one of sounds, and lines of text for one of text.
 
     The suffix of a file tells its format, and where it tells none it is that of the source. `csv` are options of a
     text file that is written otherwise than the source, such as "decimal=,". Raises UserError where there is no such
-    option. `new` says how image files are read. `weights` is the column or array that the source takes them from,
-    `id_column` that which names rows.
+    option. `new` says how files of images and sounds are read. `weights` is the column or array that the source takes
+    them from, `id_column` that which names rows.
     """
 
     def __init__(
-        self, pipeline: Pipeline, source: Source | None = None, csv: Sequence[str] = (), new: NewImages = REFUSED
+        self, pipeline: Pipeline, source: Source | None = None, csv: Sequence[str] = (), new: NewFiles = REFUSED
     ) -> None:
         self._pipeline, self._new = pipeline, new
         self._source = source
         self._form = _form(source, csv)
         self.weights = source.weights if isinstance(source, NpzSource | TableSource) else None
         table = source if isinstance(source, TableSource) else None
-        self._images = table.images if table else None
+        self._listed_by = table.listed if table else None
         self._beside = table_in(pipeline.features)
         self._ids = table.id_column if table else None
         self.id_column = self._ids or (FILE if pipeline.decoder else None)
@@ -93,12 +96,12 @@ class Reader:
         self._drops = table is not None and table.missing == "drop"
 
     def rows(self, *paths: str) -> Iterator[Rows]:
-        """Raw inputs of files of any size, a block at a time, of images those that `image_rows` finds; raises
+        """Raw inputs of files of any size, a block at a time, of images and sounds those that are found; raises
         DataError."""
         if self._pipeline.decoder:
             listing = [path for path in paths if self._lists_samples(path)]
             if not listing:
-                return decoded_rows(self._pipeline, [image_rows(paths)], self._new)
+                return decoded_rows(self._pipeline, [media_rows(self._pipeline, paths)], self._new)
             if other := next((path for path in paths if path not in listing), None):
                 one = f"{listing[0]!r} is a table or holds arrays"
                 raise DataError(f"{one}, and {other!r} does not: predict them one after the other")
@@ -115,7 +118,8 @@ class Reader:
         none.
         """
         if self._pipeline.decoder and not self._lists_samples(path):
-            rows, problems = labelled_rows(self._pipeline, path)
+            folders = self._source if isinstance(self._source, MediaFolderSource) else None
+            rows, problems = labelled_rows(self._pipeline, path, folders.classes_in if folders else read_classes)
             return decoded_rows(self._pipeline, [rows], self._new, problems)
         if isinstance(self._source, TextFolderSource) and os.path.isdir(path):
             return labelled_file_rows(self._pipeline, self._source, path)
@@ -137,31 +141,32 @@ class Reader:
         return stretches(tokens, context)
 
     def _lists_samples(self, path: str) -> bool:
-        """Whether a file for a model of images holds them as arrays, or names them; raises DataError for one that is no
-        table where the model takes other columns, too."""
+        """Whether a file for a model of images or sounds holds them as arrays, or names them; raises DataError for one
+        that is no table where the model takes other columns, too."""
         kind = format_of(path)
-        if self._images is not None and self._beside and kind not in TABLES:
+        if self._listed_by is not None and self._beside and kind not in TABLES:
             raise DataError(
                 f"{path!r} is no table, and the network learnt from the columns {', '.join(self._beside.names or ())} "
-                f"beside the images: give a csv or Parquet file with these and {self._images}"
+                f"beside the {kind_of(self._pipeline).many}: give a csv or Parquet file with these and "
+                f"{self._listed_by}"
             )
-        return kind in ARRAYS or (kind in TABLES and self._images is not None)
+        return kind in ARRAYS or (kind in TABLES and self._listed_by is not None)
 
     def _blocks(self, path: str, labels: str | None, scored: bool, target: str | None) -> Iterator[Rows]:
         kind = self._kind(path)
         blocks = self._raw(path, kind, labels, scored, target)
-        if self._images is None or kind not in TABLES:
+        if self._listed_by is None or kind not in TABLES:
             return blocks
         return decoded_rows(self._pipeline, list(blocks), self._new)
 
     def _raw(self, path: str, kind: str, labels: str | None, scored: bool, target: str | None) -> Iterator[Rows]:
-        """As the file has them: of images, where they are."""
+        """As the file has them: of images or sounds, where they are."""
         given = _labels(labels)
         if kind == "lines":
             blocks = self._lines(path, scored and given is None)
         elif kind in TABLES:
             blocks = self._tables(path, kind, target if scored and given is None else None)
-            if self._images is not None:
+            if self._listed_by is not None:
                 blocks = self._listed(path, blocks)
         else:
             blocks = self._arrays(path, kind)
@@ -249,8 +254,8 @@ class Reader:
 
     def _features(self, file: TableFile, target: str | None) -> Sequence[str]:
         """The columns that are inputs; raises DataError where a table cannot be all of them."""
-        if self._beside or self._images is not None:
-            return [*(self._beside.names or () if self._beside else ()), *([self._images] if self._images else [])]
+        if self._beside or self._listed_by is not None:
+            return [*(self._beside.names or () if self._beside else ()), *self._of_files]
         if not self._pipeline.only:
             raise DataError(
                 f"data file {file.path!r} is a table, and the network takes several inputs: give a .npz file"
@@ -258,19 +263,25 @@ class Reader:
         aside = (target or self._pipeline.targets.column, self.weights)
         return [name for name in file.names if name not in aside]
 
+    @property
+    def _of_files(self) -> list[str]:
+        """The columns that say which files, and which parts of them."""
+        table = self._source if isinstance(self._source, TableSource) else None
+        return [table.listed, *table.ends] if table and table.listed else []
+
     def _listed(self, path: str, blocks: Iterator[Rows]) -> Iterator[Rows]:
-        """The images that the rows of a table name."""
+        """The files that the rows of a table name."""
         assert isinstance(self._source, TableSource)
         for rows in blocks:
-            names = rows.inputs[self._images].astype("string")
+            names = rows.inputs[self._listed_by].astype("string")
             ids = names if rows.ids is None else rows.ids
             yield replace(rows, inputs=self._source.inputs(path, rows.inputs), ids=ids)
 
     def _kinds(self, features: Sequence[str], target: str | None) -> dict[str, Kind]:
         """As they were in training; labels that were text are."""
         texts = {name for one in by_name(self._pipeline.features).values() for name in one.categorical}
-        if self._images is not None:
-            texts.add(self._images)
+        if self._listed_by is not None:
+            texts.add(self._listed_by)
         if any(isinstance(label, str) for label in self._pipeline.classes or ()):
             texts.add(target or "")
         kinds: dict[str, Kind] = {name: "category" if name in texts else "number" for name in (*features, target or "")}
@@ -280,7 +291,7 @@ class Reader:
         if self._drops and target:
             told = [column for column in columns if column.name != self._ids]
             return without(columns, np.any([column.missing for column in told], axis=0))
-        roles = {target: "target", self._images: "images"}
+        roles = {target: "target", self._listed_by: kind_of(self._pipeline).many if self._listed_by else ""}
         gaps = [column for column in columns if column.name in roles and column.missing.any()]
         if gaps:
             raise DataError(

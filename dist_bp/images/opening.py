@@ -1,6 +1,5 @@
 """From a file, bytes, an array or an image of Pillow to an upright image that is grey or in colour."""
 
-import errno
 import io
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,8 @@ from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError, WebPImagePlu
 from dist_bp.errors import DataError
 from dist_bp.files import open_file
 from dist_bp.images.suffixes import FORMATS
+from dist_bp.media.decoder import Unreadable
+from dist_bp.media.faults import LARGEST_BYTES, not_read, too_little_memory
 
 __all__ = [
     "LARGEST_BYTES",
@@ -30,13 +31,6 @@ SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I;16N")
 UNSCALED = ("I", "F")
 """Modes of Pillow that do not say how bright their numbers are."""
 
-OF_THE_FILE = {
-    *(errno.ENOENT, errno.EACCES, errno.EISDIR, errno.ENOTDIR),
-    *(errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL, errno.EFBIG),
-}
-"""Errors that a file is the reason of: of others, such as a disk that fails, good images may have their share."""
-LARGEST_BYTES = 2**28
-"""Of a file."""
 OUT_OF_MEMORY = ImageFile.ERRORS[-9]
 """What a decoder of Pillow says in an OSError."""
 FACTORS = {"L;2": 85, "L;4": 17}
@@ -63,10 +57,7 @@ def open_image(item: Item, name: str = "") -> Image.Image:
     except MemoryError as error:
         raise too_little_memory(name or name_of(item)) from error
     except OSError as error:
-        line = f"{name or name_of(item)} cannot be read: {error.strerror or error}"
-        if error.errno is None or error.errno in OF_THE_FILE:
-            raise Unreadable(line) from error
-        raise DataError(f"{line}: the file itself may be sound: start again once that is mended") from error
+        raise not_read(error, name or name_of(item)) from error
     except _NotAnImage as error:
         raise Unreadable(f"{name or name_of(item)} cannot be read: {error}") from error
     kind = type(item).__name__
@@ -76,14 +67,6 @@ def open_image(item: Item, name: str = "") -> Image.Image:
 def name_of(item: Item) -> str:
     """An image, for messages."""
     return f"image file {str(item)!r}" if isinstance(item, str | Path) else "an image"
-
-
-def too_little_memory(name: str) -> DataError:
-    return DataError(f"{name} needs more memory than there is")
-
-
-class Unreadable(DataError):
-    """A file that is no whole image."""
 
 
 class _NotAnImage(Exception):

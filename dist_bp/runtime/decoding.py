@@ -1,7 +1,7 @@
-"""A crew that decodes images on the cluster that a job joins."""
+"""A crew that decodes files on the cluster that a job joins."""
 
 import re
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
@@ -14,9 +14,9 @@ from dist_bp.runtime.cluster import Cluster, check_address, cluster_address
 from dist_bp.runtime.warden import Warden
 
 if TYPE_CHECKING:
-    from dist_bp.images.crew import Crew, Decoded
-    from dist_bp.images.decoder import Decoder
-    from dist_bp.images.parcels import Parcel
+    from dist_bp.media.crew import Crew, Decoded, Items
+    from dist_bp.media.decoder import Decoder
+    from dist_bp.media.parcels import Parcel
 
 RETRIES = 2
 """Of a task whose process or node is lost."""
@@ -29,7 +29,7 @@ def crew_of(config: JobConfig) -> "Crew | None":
     if config.scaling.num_workers == 0 or address == "local":
         return None
 
-    def crew(decoder: "Decoder", paths: Sequence[str], size: int) -> "Generator[list[Decoded]]":
+    def crew(decoder: "Decoder", paths: "Items", size: int) -> "Generator[list[Decoded]]":
         check_address(address)
         with Warden() as warden, closing(Cluster(address, 0, warden, seconds)) as cluster:
             cluster.settled()
@@ -38,13 +38,13 @@ def crew_of(config: JobConfig) -> "Crew | None":
     return crew
 
 
-def decode_on(cluster: Cluster, decoder: "Decoder", paths: Sequence[str], size: int) -> "Generator[list[Decoded]]":
+def decode_on(cluster: Cluster, decoder: "Decoder", paths: "Items", size: int) -> "Generator[list[Decoded]]":
     """As a `Crew`. The files are read here, and what they hold goes to the nodes, which need not see them.
 
     Raises DataError where processes end at the same files again and again, TrainingFailed where nobody decodes.
     """
-    from dist_bp.images.crew import in_order
-    from dist_bp.images.parcels import parcels
+    from dist_bp.media.crew import in_order
+    from dist_bp.media.parcels import parcels
 
     tasks = _Tasks(cluster, decoder)
     try:
@@ -57,16 +57,16 @@ class _Tasks:
     """Tasks that decode, each on a CPU of its own."""
 
     def __init__(self, cluster: Cluster, decoder: "Decoder") -> None:
-        from dist_bp.images.crew import BLOCKS
+        from dist_bp.media.crew import BLOCKS
 
         self._cluster, self._decoder = cluster, decoder
-        self._running: dict[Future[list[Decoded]], tuple[Any, Sequence[str]]] = {}
+        self._running: dict[Future[list[Decoded]], tuple[Any, Items]] = {}
         """Ray's reference to each, and the files that it decodes."""
         self.most = BLOCKS * max(1, int(sum(node.cpus for node in cluster.nodes)))
 
     def begin(self, parcel: "Parcel") -> "Future[list[Decoded]]":
-        from dist_bp.images.crew import SECONDS
-        from dist_bp.images.parcels import decode_parcel
+        from dist_bp.media.crew import SECONDS
+        from dist_bp.media.parcels import decode_parcel
 
         paths, contents = parcel
         if not contents:
@@ -82,12 +82,12 @@ class _Tasks:
             return reference, reference.future()
 
         future: Future[list[Decoded]]
-        reference, future = self._cluster.call("images were sent to be decoded", send, SECONDS)
+        reference, future = self._cluster.call(f"{self._decoder.many} were sent to be decoded", send, SECONDS)
         self._running[future] = reference, paths
         return future
 
     def result(self, future: "Future[list[Decoded]]") -> "list[Decoded]":
-        from dist_bp.images.crew import SECONDS, some_of
+        from dist_bp.media.crew import SECONDS, some_of
 
         _, paths = self._running.get(future, (None, ()))
         ends: list[Future[Any]] = [future, self._cluster.trouble]
@@ -100,7 +100,7 @@ class _Tasks:
             )
         error = future.exception()
         if error is not None:
-            raise _translated(error, paths) from error
+            raise _translated(error, self._decoder.many, paths) from error
         self._running.pop(future, None)
         return future.result()
 
@@ -113,25 +113,25 @@ class _Tasks:
                 self._cluster.call("tasks were ended", lambda: _cancel(references))
 
 
-def _cancel(references: Sequence[Any]) -> None:
+def _cancel(references: Iterable[Any]) -> None:
     import ray
 
     for reference in references:
         ray.cancel(reference, force=True)
 
 
-def _translated(error: BaseException, paths: Sequence[str]) -> Exception:
+def _translated(error: BaseException, many: str, paths: "Items") -> Exception:
     from ray.exceptions import NodeDiedError, OutOfMemoryError, RayTaskError, WorkerCrashedError
 
-    from dist_bp.images.crew import some_of
+    from dist_bp.media.crew import some_of
 
     if isinstance(error, RayTaskError):
         node = re.search(r"ip=([^,)\s]+)", str(error))
         *_, last = str(error.cause).strip().splitlines() or [type(error.cause).__name__]
-        return TrainingFailed(f"images cannot be decoded on node {node[1] if node else '?'}: {last}")
+        return TrainingFailed(f"{many} cannot be decoded on node {node[1] if node else '?'}: {last}")
     if isinstance(error, WorkerCrashedError | NodeDiedError | OutOfMemoryError):
         why = ": the memory of a node is too small" if isinstance(error, OutOfMemoryError) else ""
         return DataError(
-            f"the process that decodes images ended at {some_of(paths)}, {plural(1 + RETRIES, 'time')}{why}"
+            f"the process that decodes {many} ended at {some_of(paths)}, {plural(1 + RETRIES, 'time')}{why}"
         )
     return TrainingFailed(f"Ray could not decode {some_of(paths)}: {first_line(error)}")

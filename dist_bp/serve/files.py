@@ -10,8 +10,8 @@ import numpy as np
 
 from dist_bp.config.component import Custom, construct
 from dist_bp.data import Reader, Samples
-from dist_bp.data.images.new import REFUSED, NewImages
 from dist_bp.data.inputs import with_rows
+from dist_bp.data.media.new import REFUSED, NewFiles
 from dist_bp.data.tables.rows import Rows
 from dist_bp.data.text.given import NAME, given_texts
 from dist_bp.data.unseen import Unseen
@@ -30,7 +30,7 @@ def silently(line: str) -> None:
     """For who is told nothing beside the figures."""
 
 
-def reader_of(saved: SavedModel, csv: Sequence[str] = (), new: NewImages = REFUSED) -> Reader:
+def reader_of(saved: SavedModel, csv: Sequence[str] = (), new: NewFiles = REFUSED) -> Reader:
     """Reads files as the model's own data was read, but for the options of `csv`; raises UserError for a wrong one."""
     source = saved.config.data.source
     return Reader(saved.pipeline, None if isinstance(source, Custom) else construct(source), csv, new)
@@ -42,7 +42,7 @@ def evaluate_file(
     labels: str | None = None,
     csv: Sequence[str] = (),
     note: Note = silently,
-    new: NewImages = REFUSED,
+    new: NewFiles = REFUSED,
 ) -> tuple[int, dict[str, float]]:
     """The number of samples, and loss and metrics; `labels` is the file of the targets where `path` has none.
 
@@ -90,7 +90,7 @@ def predict_files(
     write: Write,
     csv: Sequence[str] = (),
     note: Note = silently,
-    new: NewImages = REFUSED,
+    new: NewFiles = REFUSED,
 ) -> tuple[int, str | None]:
     """The number of rows predicted, and the name of the column that names them, where a file has none of it.
 

@@ -8,7 +8,7 @@ from dist_bp.config.data import DataConfig
 from dist_bp.config.trust import check_trusted, code_of_data
 from dist_bp.data import Prepared
 from dist_bp.errors import DataError
-from dist_bp.images.decoding import HERE, Decoding
+from dist_bp.media.decoding import HERE, Decoding
 from dist_bp.serve.saved_model import SavedModel
 
 

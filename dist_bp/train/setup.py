@@ -16,7 +16,7 @@ from dist_bp.config.component import construct
 from dist_bp.data import Pipeline, Prepared, epoch_order
 from dist_bp.data.shards import by_length, padding_share
 from dist_bp.errors import CheckpointError, ConfigError, ShapeError, UserError
-from dist_bp.images.decoding import Decoding
+from dist_bp.media.decoding import Decoding
 from dist_bp.messages import at_most, plural
 from dist_bp.metrics import Metric
 from dist_bp.metrics.best_threshold import THRESHOLD
@@ -31,7 +31,7 @@ from dist_bp.train.stopping import Stopping
 from dist_bp.types import Array
 
 if TYPE_CHECKING:
-    from dist_bp.images.crew import Crew
+    from dist_bp.media.crew import Crew
 
 LOGGED_STEPS = 500
 BEST = "best/"

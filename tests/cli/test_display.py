@@ -68,12 +68,12 @@ def test_decoding_of_images_is_told_until_it_is_done(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(display, "LINE_SECONDS", 0.0)
     out = StringIO()
     LineObserver(Console(file=out)).images(1200, 5000)
-    assert out.getvalue() == "decoding images: 1,200 of 5,000\n"
+    assert out.getvalue() == "decoding files: 1,200 of 5,000\n"
     with RichProgress(disable=True) as progress:
         observer = TerminalObserver(Console(file=out), progress)
         observer.images(1200, 5000)
         (_, images) = progress.tasks
-        assert (images.description, images.completed, images.total) == ("decoding images", 1200, 5000)
+        assert (images.description, images.completed, images.total) == ("decoding files", 1200, 5000)
         observer.images(5000, 5000)
         assert [task.description for task in progress.tasks] == ["starting"]
 
@@ -95,7 +95,7 @@ def test_decoding_of_new_images_is_shown_on_a_terminal_alone(monkeypatch: pytest
         hears(1200, 5000)
         print("a prediction")
         hears(5000, 5000)
-    assert "decoding images" in terminal.getvalue()
+    assert "decoding files" in terminal.getvalue()
     assert "1,200 of 5,000" in terminal.getvalue()
     assert printed.getvalue() == "a prediction\n"
 

@@ -117,5 +117,5 @@ def test_a_row_without_an_image_is_refused(missing: str) -> None:
 def test_images_of_a_table_are_a_column_of_their_own(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="must be a column of its own"):
         CsvSource("a.csv", "kind", **{"images": "photo", **options})
-    with pytest.raises(ConfigError, match="is for paths of images"):
+    with pytest.raises(ConfigError, match="is for paths of files"):
         CsvSource("a.csv", "kind", folder="x")

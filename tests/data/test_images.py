@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dist_bp.data.images import decoding
 from dist_bp.data.images.shown import shown_images
+from dist_bp.data.media import decoding
 from dist_bp.data.pipeline import Pipeline
 from dist_bp.data.preprocess.center_crop import CenterCrop
 from dist_bp.data.preprocess.grayscale import Grayscale
@@ -209,10 +209,10 @@ def test_sizes_are_checked(size: Any) -> None:
 def test_a_disk_that_is_too_small_is_told_before_it_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
     animals()
     monkeypatch.setattr(decoding.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 9))  # type: ignore[attr-defined]
-    with pytest.raises(CapacityError, match="the pixels need"):
+    with pytest.raises(CapacityError, match="the images need"):
         make()
     Path("pets/cat/0.png").write_bytes(b"torn")
-    with pytest.raises(CapacityError, match="the pixels need"):
+    with pytest.raises(CapacityError, match="the images need"):
         make(unreadable="skip")
 
 

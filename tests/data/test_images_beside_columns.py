@@ -245,7 +245,7 @@ def test_tables_that_have_nothing_beside_the_images() -> None:
     ({"images": "weight"}, "must be a column of its own, 'weight' is in weights, too"),
     ({"exclude": ["photo"]}, "must be a column of its own, 'photo' is in exclude, too"),
     ({"images": "numbers"}, "must have another name than 'numbers', which is what the network calls the other columns"),
-    ({"images": None, "folder": "x"}, "is for paths of images: name their column with images"),
+    ({"images": None, "folder": "x"}, "is for paths of files: name their column with images or sounds"),
 ])  # fmt: skip
 def test_options_that_contradict_each_other(options: dict[str, Any], reason: str) -> None:
     with pytest.raises(ConfigError) as caught:

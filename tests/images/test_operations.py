@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
+from dist_bp.data.inputs import Features
+from dist_bp.data.media.raw import decode_raw
 from dist_bp.errors import DataError
 from dist_bp.images.decoder import Decoder
 from dist_bp.images.operations import Cropped, Recoloured, Resized
@@ -74,11 +76,11 @@ def test_grey_weighs_colours_and_colour_repeats_grey() -> None:
 
 def test_a_decoder_survives_json() -> None:
     decoder = Decoder((Recoloured(1), Resized(8, 9, "fill", "box", 3), Cropped(4, 5)))
-    assert Decoder.from_list(json.loads(json.dumps(decoder.to_list()))) == decoder
+    assert Decoder.from_json(json.loads(json.dumps(decoder.to_json()))) == decoder
 
 
 def test_an_image_of_another_shape_is_named() -> None:
     with pytest.raises(DataError) as caught:
-        Decoder().decode([COLOUR, COLOUR[:, :, 0]], (30, 50, 3))
+        decode_raw([COLOUR, COLOUR[:, :, 0]], Decoder(), Features((30, 50, 3)))
     (line,) = caught.value.problems
     assert line.startswith("image 1 (counted from 0) is 30 x 50 and grey, not 30 x 50 and in colour as in training: ")

@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 from dist_bp.errors import DataError, TrainingFailed
-from dist_bp.images import crew, files, parcels
 from dist_bp.images.decoder import Decoder
-from dist_bp.images.files import decode_files
 from dist_bp.images.opening import Unreadable
 from dist_bp.images.operations import Recoloured, Resized
+from dist_bp.media import crew, files, parcels
+from dist_bp.media.files import decode_files
 from dist_bp.runtime import decoding
 from dist_bp.runtime.cluster import Cluster
 from dist_bp.runtime.decoding import crew_of, decode_on

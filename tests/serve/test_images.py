@@ -16,8 +16,8 @@ from PIL import Image
 from dist_bp import build
 from dist_bp.checkpoint import export_model, load
 from dist_bp.config import load_config
-from dist_bp.data.images.new import NewImages
-from dist_bp.images.decoding import Decoding
+from dist_bp.data.media.new import NewFiles
+from dist_bp.media.decoding import Decoding
 from dist_bp.serve import SavedModel
 from dist_bp.serve.files import evaluate_file, predict_files
 from dist_bp.serve.package import Packager
@@ -150,7 +150,7 @@ def test_unreadable_images_are_left_out_and_told(model: SavedModel) -> None:
     assert (done.stdout, done.stderr) == ("4 predictions written to out.csv\n", note)
     pd.testing.assert_frame_equal(pd.read_csv("out.csv"), expected)
     for arguments, line in {
-        ("new", "--output", "out.npy"): "output out.npy has predictions alone, and would not say which images "
+        ("new", "--output", "out.npy"): "output out.npy has predictions alone, and would not say which files "
         "--unreadable skip has left out: name a .csv or .parquet file",
         ("new/torn.png",): f"image file 'new/torn.png' {TORN}\nerror: 1 of 1 image cannot be read",
     }.items():
@@ -191,12 +191,12 @@ def test_evaluate_leaves_out_what_cannot_be_read() -> None:
         "1 of 26 images cannot be read: remove them, or pass them over with --unreadable skip",
     ]
     done = run_here("evaluate", "run", "--unreadable", "skip")
-    assert done.stderr == "error: --unreadable skip is for --data: a split has the images that training had\n"
+    assert done.stderr == "error: --unreadable skip is for --data: a split has the files that training had\n"
 
 
 def test_decoding_of_new_images_is_told(model: SavedModel) -> None:
     heard: list[tuple[int, int]] = []
-    new = NewImages(decoding=Decoding(lambda *now: heard.append(now)))
+    new = NewFiles(decoding=Decoding(lambda *now: heard.append(now)))
     assert predict_files(model, ["new"], lambda frame: None, new=new)[0] == 4
     assert evaluate_file(model, "pets", new=new)[0] == 24
     assert heard == [(4, 4), (24, 24)]
@@ -286,9 +286,9 @@ def test_rows_of_a_table_go_with_their_images(listed: SavedModel, monkeypatch: p
     left.to_csv("new/list.csv", index=False)
     expected = listed.evaluate([f"new/{name}" for name in left["photo"]], list(left["kind"]))
     notes: list[str] = []
-    monkeypatch.setattr("dist_bp.data.images.new.IMAGES", 5)
+    monkeypatch.setattr("dist_bp.data.media.new.FILES", 5)
     for labels in (None, "labels.npy"):
-        new = NewImages("skip", note=notes.append)
+        new = NewFiles("skip", note=notes.append)
         assert evaluate_file(listed, "new/odd.csv", labels, new=new) == (10, pytest.approx(expected))
     assert [note[:30] for note in notes] == ["2 of 12 images cannot be read,"] * 2
     done = run_here("predict", "run", "new/odd.csv", "--unreadable", "skip")

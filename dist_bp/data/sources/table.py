@@ -8,11 +8,10 @@ from typing import Annotated, Any, Literal
 import numpy as np
 
 from dist_bp.data.files import DigestCache, digest_of
-from dist_bp.data.images.files import ImageFiles
 from dist_bp.data.images.names import REMEDY
 from dist_bp.data.inputs import NUMBERS, ONLY, Described, Features, Raw, row_at
 from dist_bp.data.sources.base import Dataset, Opened, Samples, Source, open_files
-from dist_bp.data.sources.listed_images import ListedImages
+from dist_bp.data.sources.listed_files import ListedFiles
 from dist_bp.data.tables.base import TableFile
 from dist_bp.data.tables.column import Column, without
 from dist_bp.data.tables.kinds import Kind, Kinds
@@ -27,19 +26,19 @@ MOST_PROBLEMS = 10
 
 
 @dataclass(frozen=True)
-class TableSource(ListedImages, Source):
+class TableSource(ListedFiles, Source):
     """A file of named columns.
 
     Columns of text or truth values are categories, and those that `categorical` names, but for those that are `text` to
-    be read; `missing` refuses missing values, drops their rows, or leaves them to the impute step. With `images` the
-    samples are files that a column names, and `features` beside them.
+    be read; `missing` refuses missing values, drops their rows, or leaves them to the impute step. With `images`
+    or `sounds` the samples are files that a column names, and `features` beside them.
     """
 
     path: Annotated[File, Doc("The file of the table.")]
     target: Annotated[Text, Doc("Column to predict.")]
     features: Annotated[
         Annotated[Sequence[Text], MinLen(1)] | Literal["all"] | None,
-        Doc("Columns to learn from; all: those that are nothing else; null: all, too, but none beside images."),
+        Doc("Columns to learn from; all: those that are nothing else; null: the same, but none beside files."),
     ] = None
     categorical: Annotated[
         Sequence[Text] | None, Doc("Columns that are categories though they hold numbers, or classes if the target.")
@@ -71,7 +70,8 @@ class TableSource(ListedImages, Source):
         if self.target in (*self.exclude, self.id_column):
             option = "exclude" if self.target in self.exclude else "id_column"
             raise OptionError(option, f"must not be the target column {self.target!r}")
-        if self.images is not None:
+        self.check_listed()
+        if self.listed is not None:
             roles: dict[str, Sequence[str | None]] = {
                 "target": [self.target],
                 "id_column": [self.id_column],
@@ -79,13 +79,13 @@ class TableSource(ListedImages, Source):
                 "exclude": self.exclude,
                 "features": self.named,
             }
-            if taken := [option for option, columns in roles.items() if self.images in columns]:
-                raise OptionError("images", f"must be a column of its own, {self.images!r} is in {taken[0]}, too")
-            if self.images == NUMBERS and not self.alone:
+            for option, own in ((self.kind.many, self.listed), ("start", self.start), ("end", self.end)):
+                others = roles | ({"start": [self.start], "end": [self.end]} if option == self.kind.many else {})
+                if taken := [other for other, columns in others.items() if own is not None and own in columns]:
+                    raise OptionError(option, f"must be a column of its own, {own!r} is in {taken[0]}, too")
+            if self.listed == NUMBERS and not self.alone:
                 text = f"must have another name than {NUMBERS!r}, which is what the network calls the other columns"
-                raise OptionError("images", text)
-        elif self.folder is not None:
-            raise OptionError("folder", "is for paths of images: name their column with images")
+                raise OptionError(self.kind.many, text)
         if self.target in self.text:
             raise OptionError("text", f"must not hold the target column {self.target!r}")
         named = (("categorical", self.categorical or ()), ("numeric", self.numeric), ("text", self.text))
@@ -109,8 +109,8 @@ class TableSource(ListedImages, Source):
 
     @property
     def alone(self) -> bool:
-        """Whether images are all that is learnt from."""
-        return self.images is not None and self.features is None
+        """Whether files are all that is learnt from."""
+        return self.listed is not None and self.features is None
 
     @abstractmethod
     def table(self, path: str) -> TableFile:
@@ -118,10 +118,11 @@ class TableSource(ListedImages, Source):
 
     def open(self, cache: DigestCache) -> Opened:
         options = {key: value for key, value in vars(self).items() if key not in ("path", "test_path", "folder")}
-        if not self.text:
-            del options["text"]
+        for name in ("text", "sounds", "start", "end"):
+            if not options[name]:
+                del options[name]
         opened = open_files(type(self).__name__, (self.path, self.test_path), options, cache, self.load)
-        if self.images is None:
+        if self.listed is None:
             return opened
         trees = [cache.of_tree(self.home(path), self._listed(path)) for path in self.tables]
         return Opened(digest_of([opened.digest, trees]), self.load)
@@ -130,18 +131,18 @@ class TableSource(ListedImages, Source):
     def tables(self) -> tuple[str, ...]:
         return tuple(path for path in (self.path, self.test_path) if path is not None)
 
-    def _listed(self, path: str) -> ImageFiles:
-        """The images of a table, in its order; raises DataError."""
-        assert self.images is not None
+    def _listed(self, path: str) -> list[str]:
+        """The files of a table, in its order; raises DataError."""
+        assert self.listed is not None
         file = self.table(path)
-        file.require([("images: ", self.images)])
-        (column,) = self._read(file, [self.images])
-        return self.files(path, map(str, column.categories().dropna()))
+        file.require([(f"{self.kind.many}: ", self.listed)])
+        (column,) = self._read(file, [self.listed])
+        return self.paths(path, map(str, column.categories().dropna()))
 
     def load(self) -> Dataset:
         file = self.table(self.path)
         columns = self._columns(file)
-        named = [*columns, *self._imaged, self.target, *self._weighting]
+        named = [*columns, *self._of_files, self.target, *self._weighting]
         wanted = self._read(file, named)
         kinds = self._kinds(wanted)
         categorical = tuple(name for name in columns if kinds[name] == "category")
@@ -155,25 +156,26 @@ class TableSource(ListedImages, Source):
             self._check_names(test_file, columns)
             test = self._samples(self._read(test_file, named), kinds)
         left_out = [name for name in file.names if name not in named]
-        told = [column for column in wanted if column.name not in (*self._weighting, self.images)]
+        told = [column for column in wanted if column.name not in (*self._weighting, *self._of_files)]
         notes = report(told, kinds, self.target, [*left_out, *file.unnamed])
         if self.alone and left_out:
-            notes[-1] += " (data.source.features: all learns from columns beside the images)"
+            notes[-1] += f" (data.source.features: all learns from columns beside the {self.kind.many})"
         features: Described = Features(()) if self.alone else table
-        if self.images is not None and not self.alone:
-            features = {ONLY: table, self.images: Features(())}
+        if self.listed is not None and not self.alone:
+            features = {ONLY: table, self.listed: Features(())}
         return Dataset(samples, features, test, column=self.target, notes=tuple(notes))
 
     def inputs(self, table: str, columns: Any) -> Raw:
-        """Columns of a table as raw inputs: with the files of images in place of their names. Raises DataError."""
-        if self.images is None:
+        """Columns of a table as raw inputs: with files in place of their names. Raises DataError."""
+        if self.listed is None:
             return columns
-        files = self.files(table, map(str, columns[self.images]))
-        return files if self.alone else {ONLY: columns.drop(columns=self.images), self.images: files}
+        files = self.files(table, map(str, columns[self.listed]), [columns[name] for name in self.ends])
+        return files if self.alone else {ONLY: columns.drop(columns=self._of_files), self.listed: files}
 
     @property
-    def _imaged(self) -> list[str]:
-        return [] if self.images is None else [self.images]
+    def _of_files(self) -> list[str]:
+        """The columns that say which files, and which parts of them."""
+        return [] if self.listed is None else [self.listed, *self.ends]
 
     @property
     def _weighting(self) -> list[str]:
@@ -181,7 +183,7 @@ class TableSource(ListedImages, Source):
 
     def _columns(self, file: TableFile) -> tuple[str, ...]:
         """The features, in the order asked for; raises DataError for all columns that the file lacks."""
-        aside = {self.target, self.id_column, self.weights, self.images, *self.exclude}
+        aside = {self.target, self.id_column, self.weights, *self._of_files, *self.exclude}
         rest = tuple(dict.fromkeys(name for name in file.names if name not in aside))
         columns = () if self.alone else self.named or rest
         self._check_names(file, columns)
@@ -189,11 +191,12 @@ class TableSource(ListedImages, Source):
 
     def _check_names(self, file: TableFile, columns: Sequence[str]) -> None:
         wanted = [("target: ", self.target), *(("features: ", name) for name in columns)]
-        wanted += [("images: ", name) for name in self._imaged]
+        options = (self.kind.many, *(option for option in ("start", "end") if getattr(self, option) is not None))
+        wanted += [(f"{option}: ", name) for option, name in zip(options, self._of_files, strict=False)]
         wanted += [("weights: ", name) for name in self._weighting]
         wanted += [("exclude: ", name) for name in self.exclude if name not in file.names and file.path == self.path]
         wanted += [("id_column: ", self.id_column)] if self.id_column and file.path == self.path else []
-        known = (*columns, *self._imaged)
+        known = (*columns, *self._of_files)
         strangers = [
             f"{option}: {name!r} is not among the features {', '.join(map(repr, known[:SHOWN]))}"
             for option in ("categorical", "numeric", "text")
@@ -201,8 +204,8 @@ class TableSource(ListedImages, Source):
             if name not in (*known, self.target)
         ]
         if not columns and not self.alone:
-            also = f" and the images {self.images!r}" if self.images is not None else ""
-            remedy = ": leave data.source.features out" if self.images is not None else ""
+            also = f" and the {self.kind.many} {self.listed!r}" if self.listed is not None else ""
+            remedy = ": leave data.source.features out" if self.listed is not None else ""
             strangers.append(f"data file {file.path!r} has no columns besides the target {self.target!r}{also}{remedy}")
         file.require(wanted, strangers)
 
@@ -212,7 +215,7 @@ class TableSource(ListedImages, Source):
 
     def _kinds(self, columns: Sequence[Column]) -> dict[str, Kind]:
         """Raises DataError for columns that are neither numbers nor categories."""
-        judge = Kinds([*(self.categorical or ()), *self._imaged], self.numeric)
+        judge = Kinds([*(self.categorical or ()), *self._of_files[:1]], [*self.numeric, *self.ends])
         found: dict[str, Kind] = {}
         problems = []
         for column in columns:
@@ -233,18 +236,20 @@ class TableSource(ListedImages, Source):
     def _samples(self, columns: Sequence[Column], kinds: Mapping[str, Kind]) -> Samples:
         """Applies the policy for missing values; raises DataError."""
         if self.missing == "drop":
-            columns = without(columns, np.any([column.missing for column in columns], axis=0))
+            columns = without(
+                columns, np.any([column.missing for column in columns if column.name not in self.ends], axis=0)
+            )
         problems = [self._gap(column) for column in columns if self._refuses(column)]
         rows = rows_of(columns, kinds, self.target, weights_column=self.weights, problems=problems)
         return Samples(self.inputs(columns[0].file.path, rows.inputs), rows.targets, rows.weights)
 
     def _refuses(self, column: Column) -> bool:
-        needed = self.missing == "error" or column.name in (self.target, self.weights, self.images)
-        return needed and bool(column.missing.any())
+        needed = self.missing == "error" or column.name in (self.target, self.weights, self.listed)
+        return column.name not in self.ends and needed and bool(column.missing.any())
 
     def _gap(self, column: Column) -> str:
         first = row_at(int(np.argmax(column.missing)))
-        roles = {self.target: "target", self.weights: "weight", self.images: "image"}
+        roles = {self.target: "target", self.weights: "weight", self.listed: self.kind.noun}
         if what := roles.get(column.name):
             remedy = f"set data.source.missing: drop, or give the {what}"
         elif column.names_images():

@@ -3,21 +3,20 @@
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from dist_bp.errors import DataError
-from dist_bp.images.decoder import Decoder
-from dist_bp.images.opening import Item
-from dist_bp.types import Array
+from dist_bp.media.decoder import Clip, Decoder, Item, path_of
 
 SECONDS = 600.0
 """In which those that are given to somebody at a time are decoded."""
 BLOCKS = 2
 """Given to a processor: one to work at, and the next."""
 
-Decoded = Array | DataError
-"""Of a file: its pixels (height, width, channels), or what is wrong with it."""
-Crew = Callable[[Decoder, Sequence[str], int], Generator[list[Decoded]]]
+Decoded = Any
+"""What became of a file, or the DataError that says what is wrong with it."""
+Items = Sequence[str | Clip]
+Crew = Callable[[Decoder, Items, int], Generator[list[Decoded]]]
 """Decodes files, about so many at a time; what it has started ends with the iterator."""
 
 T = TypeVar("T")
@@ -25,7 +24,7 @@ T = TypeVar("T")
 
 def decoded(decoder: Decoder, item: Item, name: str = "") -> Decoded:
     try:
-        return decoder.pixels(item, name)
+        return decoder.open(item, name)
     except DataError as error:
         return error
 
@@ -41,6 +40,7 @@ def in_order(begun: Iterable[Future[T]], ahead: int, result: Callable[[Future[T]
         yield result(waiting.popleft())
 
 
-def some_of(paths: Sequence[str]) -> str:
+def some_of(items: Items) -> str:
     """The files, for messages."""
-    return f"one of the files {paths[0]!r} to {paths[-1]!r}" if len(paths) > 1 else f"the file {paths[0]!r}"
+    paths = [path_of(item) for item in (items[0], items[-1])]
+    return f"one of the files {paths[0]!r} to {paths[1]!r}" if len(items) > 1 else f"the file {paths[0]!r}"

@@ -5,7 +5,7 @@ from concurrent.futures import Future
 
 import pytest
 
-from dist_bp.images.crew import in_order, some_of
+from dist_bp.media.crew import in_order, some_of
 
 
 @pytest.mark.parametrize(("number", "ahead"), [(0, 3), (2, 3), (3, 3), (10, 3), (10, 1)])

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,12 +16,10 @@ import numpy as np
 
 from dist_bp.control_group import local_cpus
 from dist_bp.errors import DataError
-from dist_bp.images.crew import BLOCKS, SECONDS, Decoded, decoded, in_order, some_of
-from dist_bp.images.decoder import Decoder
-from dist_bp.images.opening import Unreadable
-from dist_bp.types import Array
+from dist_bp.media.crew import BLOCKS, SECONDS, Decoded, Items, decoded, in_order, some_of
+from dist_bp.media.decoder import Decoder, Unreadable, written
 
-MODULE = "dist_bp.images.worker"
+MODULE = "dist_bp.media.worker"
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class Processes:
 
     count: int | None = None
 
-    def __call__(self, decoder: Decoder, paths: Sequence[str], size: int) -> Generator[list[Decoded]]:
+    def __call__(self, decoder: Decoder, paths: Items, size: int) -> Generator[list[Decoded]]:
         with _Pool(decoder, local_cpus() if self.count is None else self.count) as pool:
             yield from pool.decode(paths, size)
 
@@ -54,7 +52,7 @@ class _Pool:
             one.end()
         self._threads.shutdown(wait=True, cancel_futures=True)
 
-    def decode(self, paths: Sequence[str], size: int) -> Iterator[list[Decoded]]:
+    def decode(self, paths: Items, size: int) -> Iterator[list[Decoded]]:
         """The files, `size` at a time."""
         begun = (self._threads.submit(self._some, paths[start : start + size]) for start in range(0, len(paths), size))
         yield from in_order(begun, BLOCKS * max(1, len(self._workers)) + 1, self._result)
@@ -62,7 +60,7 @@ class _Pool:
     def _result(self, future: Future[list[Decoded]]) -> list[Decoded]:
         return future.result(BLOCKS * SECONDS + SECONDS)
 
-    def _some(self, paths: Sequence[str]) -> list[Decoded]:
+    def _some(self, paths: Items) -> list[Decoded]:
         if not self._workers:  # there was no room for another process
             return [decoded(self._decoder, path) for path in paths]
         worker = self._free.get_nowait()  # there are no more threads than workers
@@ -73,17 +71,17 @@ class _Pool:
 
 
 class _Worker:
-    """One process, see `dist_bp.images.worker`."""
+    """One process, see `dist_bp.media.worker`."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
-        self._process = process
+    def __init__(self, process: "subprocess.Popen[bytes]", decoder: Decoder) -> None:
+        self._process, self._decoder = process, decoder
 
     @classmethod
     def start(cls, decoder: Decoder) -> "_Worker | None":
         """None where there is no room for another process."""
         try:
             process = subprocess.Popen(
-                (sys.executable, "-P", "-m", MODULE, json.dumps(decoder.to_list())),
+                (sys.executable, "-P", "-m", MODULE, written(decoder)),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -92,9 +90,9 @@ class _Worker:
             )
         except OSError:
             return None
-        return cls(process)
+        return cls(process, decoder)
 
-    def decode(self, paths: Sequence[str]) -> list[Decoded]:
+    def decode(self, paths: Items) -> list[Decoded]:
         """Raises DataError where the process ends before it has answered."""
         asked, answer = self._process.stdin, self._process.stdout
         assert asked
@@ -108,12 +106,18 @@ class _Worker:
                 asked.flush()
             found: list[Decoded] = []
             for one in json.loads(answer.readline()):
-                found.append(_problem(**one) if isinstance(one, dict) else _pixels(answer, one))
+                found.append(_problem(**one) if "text" in one else self._made(answer, one))
             return found
         except ValueError as error:
-            raise DataError(f"the process that decodes images ended at {some_of(paths)}") from error
+            raise DataError(f"the process that decodes {self._decoder.many} ended at {some_of(paths)}") from error
         finally:
             patience.cancel()
+
+    def _made(self, stream: Any, head: Mapping[str, Any]) -> Decoded:
+        array = np.empty(head["shape"], head["dtype"])
+        if stream.readinto(array.reshape(-1).view(np.uint8).data) < array.nbytes:
+            raise ValueError("the answer is not complete")
+        return self._decoder.unpacked(array, head["facts"])
 
     def end(self) -> None:
         self._process.kill()
@@ -126,10 +130,3 @@ class _Worker:
 
 def _problem(text: str, unreadable: bool) -> DataError:
     return Unreadable(text) if unreadable else DataError(text)
-
-
-def _pixels(stream: Any, shape: Sequence[int]) -> Array:
-    array = np.empty(shape, np.uint8)
-    if stream.readinto(array.reshape(-1).data) < array.size:
-        raise ValueError("the answer is not complete")
-    return array

@@ -1,12 +1,12 @@
-"""How image files are decoded. It imports nothing that opens images, for those who may have none."""
+"""How files are decoded. It imports nothing that opens them, for those who may have none."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dist_bp.images.crew import Crew, Decoded
-    from dist_bp.images.decoder import Decoder
+    from dist_bp.media.crew import Crew, Decoded, Items
+    from dist_bp.media.decoder import Decoder
 
 Progress = Callable[[int, int], None]
 """Hears how many files are done, and of how many."""
@@ -19,9 +19,9 @@ class Decoding:
     progress: Progress | None = None
     crew: "Crew | None" = None
 
-    def decode(self, decoder: "Decoder", paths: Sequence[str]) -> "Generator[list[Decoded]]":
+    def decode(self, decoder: "Decoder", paths: "Items") -> "Generator[list[Decoded]]":
         """See `decode_files`."""
-        from dist_bp.images.files import decode_files
+        from dist_bp.media.files import decode_files
 
         return decode_files(decoder, paths, self.progress, self.crew)
 

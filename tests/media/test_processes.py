@@ -11,12 +11,12 @@ from PIL import Image
 
 from dist_bp import control_group
 from dist_bp.errors import DataError
-from dist_bp.images import files, processes
 from dist_bp.images.decoder import Decoder
-from dist_bp.images.files import decode_files
 from dist_bp.images.opening import Unreadable
 from dist_bp.images.operations import Recoloured, Resized
-from dist_bp.images.processes import Processes
+from dist_bp.media import files, processes
+from dist_bp.media.files import decode_files
+from dist_bp.media.processes import Processes
 from dist_bp.processes import descendants
 
 DECODER = Decoder((Recoloured(1), Resized(6, 7, "fit", "bilinear", 0)))
@@ -77,9 +77,7 @@ def test_whoever_stops_listening_leaves_no_process(paths: list[str]) -> None:
         next(blocks)
     assert len(descendants(os.getpid())) >= 2
     blocks.close()  # type: ignore[attr-defined]
-    assert not [
-        pid for pid in descendants(os.getpid()) if b"images.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    ]
+    assert not [pid for pid in descendants(os.getpid()) if b"media.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 @pytest.mark.usefixtures("at_once")
@@ -102,5 +100,5 @@ def test_a_process_that_ends_by_itself_is_an_error(paths: list[str], monkeypatch
 
 
 def test_the_process_imports_little() -> None:
-    code = "import sys, dist_bp.images.worker; print(*{'pydantic', 'pandas', 'yaml', 'dist_bp.data'} & {*sys.modules})"
+    code = "import sys, dist_bp.media.worker; print(*{'pydantic', 'pandas', 'yaml', 'dist_bp.data'} & {*sys.modules})"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "\n"

@@ -1,34 +1,34 @@
-"""Image files on their way to processes that do not see this machine's disk."""
+"""Files on their way to processes that do not see this machine's disk."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from dist_bp.files import read_file
-from dist_bp.images.crew import Decoded, decoded
-from dist_bp.images.decoder import Decoder
-from dist_bp.images.opening import LARGEST_BYTES, name_of
+from dist_bp.media.crew import Decoded, Items, decoded
+from dist_bp.media.decoder import Clip, Decoder, path_of, with_content
+from dist_bp.media.faults import LARGEST_BYTES
 
 PARCEL_BYTES = 2**22
 """Of files sent at a time, about."""
 
-Parcel = tuple[list[str], list[bytes]]
-"""Paths and what the files hold; one path alone stands for a file that cannot be sent."""
+Parcel = tuple[list[str | Clip], list[bytes]]
+"""Items and what their files hold; one item alone stands for a file that cannot be sent."""
 
 
-def parcels(paths: Sequence[str], size: int) -> Iterator[Parcel]:
+def parcels(items: Items, size: int) -> Iterator[Parcel]:
     """The files in their order, at most `size` at a time. One that cannot be read here, or is too large to send, is
     alone and without content."""
-    names: list[str] = []
+    names: list[str | Clip] = []
     contents: list[bytes] = []
-    for path in paths:
-        content = _content(path)
+    for item in items:
+        content = _content(path_of(item))
         full = len(names) == size or sum(map(len, contents)) + len(content or b"") > PARCEL_BYTES
         if names and (content is None or full):
             yield names, contents
             names, contents = [], []
         if content is None:
-            yield [path], []
+            yield [item], []
         else:
-            names.append(path)
+            names.append(item)
             contents.append(content)
     if names:
         yield names, contents
@@ -36,8 +36,11 @@ def parcels(paths: Sequence[str], size: int) -> Iterator[Parcel]:
 
 def decode_parcel(decoder: Decoder, parcel: Parcel) -> list[Decoded]:
     """Named in messages as if they had been read from the disk."""
-    paths, contents = parcel
-    return [decoded(decoder, content, name_of(path)) for path, content in zip(paths, contents or paths, strict=True)]
+    items, contents = parcel
+    if not contents:
+        return [decoded(decoder, item) for item in items]
+    pairs = zip(items, contents, strict=True)
+    return [decoded(decoder, with_content(item, content), decoder.name_of(item)) for item, content in pairs]
 
 
 def _content(path: str) -> bytes | None:

@@ -1,0 +1,1 @@
+"""Files of images or sounds as data: lists of files, folders of them, and the way to prepared arrays."""

@@ -1,0 +1,44 @@
+"""A process that decodes files.
+
+Its argument is the decoder; each line of standard input a list of items, in JSON. It answers with a line that holds,
+for each, the form of what became of it or what is wrong with it, and then the arrays of all. It ends with its input.
+"""
+
+import json
+import sys
+from contextlib import suppress
+
+import numpy as np
+
+from dist_bp.errors import DataError
+from dist_bp.media.crew import decoded
+from dist_bp.media.decoder import Unreadable, items_from_json, read
+from dist_bp.types import Array
+
+
+def main() -> None:
+    decoder = read(sys.argv[1])
+    out = sys.stdout.buffer
+    for line in sys.stdin.buffer:
+        answer, arrays = [], []
+        for item in items_from_json(json.loads(line)):
+            one = decoded(decoder, item)
+            if isinstance(one, DataError):
+                answer.append({"text": str(one), "unreadable": isinstance(one, Unreadable)})
+                continue
+            array, facts = decoder.packed(one)
+            answer.append({"shape": array.shape, "dtype": array.dtype.str, "facts": facts})
+            arrays.append(np.ascontiguousarray(array))
+        out.write(json.dumps(answer).encode() + b"\n")
+        for array in arrays:
+            out.write(_bytes(array))
+        out.flush()
+
+
+def _bytes(array: Array) -> memoryview:
+    return array.reshape(-1).view(np.uint8).data
+
+
+if __name__ == "__main__":
+    with suppress(BrokenPipeError, KeyboardInterrupt):
+        main()

@@ -1,0 +1,114 @@
+"""Sound files from the shell to predictions, and from whatever loads the logged model."""
+
+from io import StringIO
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dist_bp import build
+from dist_bp.checkpoint import export_model, load
+from dist_bp.config import load_config
+from dist_bp.data.media.new import NewFiles
+from dist_bp.serve import SavedModel
+from dist_bp.serve.files import evaluate_file, predict_files
+from dist_bp.serve.package import Packager
+from tests.commands import run_here
+from tests.serve.samples import configuration, save
+from tests.sounds.noises import tone, write
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType"),
+    pytest.mark.filterwarnings("ignore:Operation with range is deprecated"),
+]
+
+STEPS = [{"type": "log_mel", "bands": 8}, {"type": "standardize"}]
+LAYERS = [{"type": "dense", "units": 4}, {"type": "mean_over_time"}, {"type": "dense", "units": 2}]
+
+
+@pytest.fixture
+def model(workplace: Path) -> SavedModel:
+    """Of the classes high and low; beside it a folder `new` with two sounds, one of another rate."""
+    for number in range(6):
+        for name, hertz in (("low", 200), ("high", 900)):
+            write(f"hums/{name}/{number}.wav", tone(hertz, 0.1 + number / 50))
+    write("new/a.wav", tone(250, 0.3))
+    write("new/b.wav", tone(250, 0.3, rate=16000), 16000)
+    source = {"type": "sound_folder", "path": "hums"}
+    data = {"source": source, "preprocess": STEPS, "prepared": "prepared"}
+    return SavedModel.load(save(configuration(workplace, source, 2, data=data, model={"layers": LAYERS})))
+
+
+def test_files_folders_and_arrays_are_predicted_alike(model: SavedModel) -> None:
+    notes: list[str] = []
+    blocks: list[pd.DataFrame] = []
+    assert predict_files(model, ["new", "hums/low/*.wav"], blocks.append, new=NewFiles(note=notes.append)) == (8, None)
+    (found,) = blocks
+    assert [*found["file"][:3]] == ["new/a.wav", "new/b.wav", "hums/low/0.wav"]
+    assert notes == [
+        "1 of 8 sounds were converted, such as 'new/b.wav' (16,000 samples a second, 1 channel): training had 8,000 "
+        "samples a second, 1 channel"
+    ]
+    given = model.predict([(tone(250, 0.3), 8000), Path("new/a.wav").read_bytes(), "hums/low/0.wav"])
+    np.testing.assert_allclose(given.iloc[1:, 1:], found.iloc[[0, 2], 2:], atol=1e-6)
+
+
+@pytest.mark.usefixtures("model")
+def test_commands() -> None:
+    write("new/silent.wav", np.zeros(80))
+    refused = run_here("predict", "run", "new")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "sound file 'new/silent.wav' cannot be read: it is silent from beginning to end" in refused.stderr
+    done = run_here("predict", "run", "new", "--unreadable", "skip")
+    assert [*pd.read_csv(StringIO(done.stdout))["file"]] == ["new/a.wav", "new/b.wav"]
+    assert done.stderr.count("note: ") == 2
+    assert "12 samples" in run_here("evaluate", "run", "hums").stdout
+
+
+def test_a_folder_is_measured_with_the_classes_of_its_names(workplace: Path) -> None:
+    for number in range(6):
+        for name, hertz in (("low", 200), ("high", 900)):
+            write(f"hums/{name}_{number}.wav", tone(hertz, 0.1 + number / 50))
+    source = {"type": "sound_folder", "path": "hums", "pattern": "(?P<label>[a-z]+)_.*"}
+    data = {"source": source, "preprocess": STEPS, "prepared": "prepared"}
+    model = SavedModel.load(save(configuration(workplace, source, 2, data=data, model={"layers": LAYERS})))
+    count, scores = evaluate_file(model, "hums")
+    assert count == 12
+    assert 0 <= scores["accuracy"] <= 1
+
+
+def test_parts_of_files_in_a_table(workplace: Path) -> None:
+    write("all.wav", np.concatenate([tone(200, 0.5), tone(900, 0.5)]))
+    rows = [f"all.wav,{0.5 * high + 0.05 * number},{0.5 * high + 0.2},{high}" for high in (0, 1) for number in range(3)]
+    Path("list.csv").write_text("\n".join(["file,begin,stop,high", *rows]))
+    source = {"type": "csv", "path": "list.csv", "target": "high", "sounds": "file", "start": "begin", "end": "stop"}
+    source["categorical"] = ["high"]
+    data = {"source": source, "preprocess": STEPS, "prepared": "prepared"}
+    model = SavedModel.load(save(configuration(workplace, source, 2, data=data, model={"layers": LAYERS})))
+    assert evaluate_file(model, "list.csv")[0] == 6
+    blocks: list[pd.DataFrame] = []
+    predict_files(model, ["list.csv"], blocks.append)
+    part = tone(200, 0.5)[400:1600]
+    np.testing.assert_allclose(
+        model.predict([(part, 8000)]).iloc[0, 1:], blocks[0].iloc[1, 2:].astype(float), atol=1e-3
+    )
+
+
+def test_the_model_as_mlflow_loads_it(model: SavedModel, workplace: Path) -> None:
+    import mlflow.pyfunc
+
+    from dist_bp.track.mlflow_packing import pack
+
+    config = load_config(workplace / "job.yaml")
+    exported = export_model(workplace / "run" / "model", load(Path("runs/run/checkpoints/step-000000001")))
+    package = Packager(config, build.prepare(config), exported.parent).package(exported)
+    assert {one.partition("==")[0] for one in package.pip_requirements} >= {"soundfile", "scipy"}
+    assert [*package.input_example] == ["sound"]
+    names = {"artifact_location": "packed", "source_run_id": None, "model_id": None}
+    pack(package, workplace / "packed", SimpleNamespace(**names))  # type: ignore[arg-type]
+    loaded = mlflow.pyfunc.load_model(str(workplace / "packed"))
+    data = Path("new/a.wav").read_bytes()
+    found = loaded.predict(pd.DataFrame({"sound": [data]}))
+    np.testing.assert_allclose(found.iloc[0, 1:].astype(float), model.predict([data]).iloc[0, 1:].astype(float))
