@@ -129,7 +129,8 @@ class _Asked:
         raw = dataset.samples.inputs
         if isinstance(raw, LongText):
             made = prepare_text(aside, dataset, self.split, self.steps, self.dtype)
-            raw = table_of(raw.first_lines(ROWS))
+            assert made.pipeline.tokenizer
+            raw = table_of(raw.first_lines(ROWS, made.pipeline.tokenizer))
         else:
             scratch = aside.with_suffix(".pixels")
             with decoded(dataset, self.steps, scratch, self.decoding) as (dataset, decoder, steps):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from dist_bp.data import Gatherer, Pipeline, Prepared, Split, prepare
+from dist_bp.data.example import read_example
 from dist_bp.data.preprocess.standardize import Standardize
 from dist_bp.data.preprocess.tokenize import Tokenize
 from dist_bp.data.samples import RaggedArray
@@ -108,3 +109,12 @@ def test_a_text_that_is_too_short_is_told() -> None:
     Path("t.txt").write_text("")
     with pytest.raises(DataError, match="holds no text to train on"):
         make(TextSource("t.txt"), CHARACTERS)
+
+
+@pytest.mark.parametrize("by", ["characters", "bpe"])
+def test_the_example_has_no_longer_samples_than_training(by: Any) -> None:
+    prepared = make(TextSource("t.txt", context=7), Tokenize(by=by, vocabulary=300, normalize=None))
+    example = read_example(prepared.directory)["text"].tolist()
+    assert len(example) == 5
+    assert all(TEXT.splitlines()[row].startswith(one) for row, one in enumerate(example))
+    assert 1 <= np.diff(prepared.pipeline.transform(example).offsets).max() <= 7

@@ -39,9 +39,16 @@ class LongText:
     def characters(self) -> int:
         return sum(map(len, self.blocks()))
 
-    def first_lines(self, count: int) -> list[str]:
-        """Lines with something in them."""
-        return list(islice((line for line in text_lines(self.path, self.encoding) if line.strip()), count))
+    def first_lines(self, count: int, tokenizer: Tokenizer) -> list[str]:
+        """Lines with something in them, each as far as a sample has tokens."""
+        lines = (line for line in text_lines(self.path, self.encoding) if line.strip())
+        return [_beginning(line, tokenizer, self.context) for line in islice(lines, count)]
+
+
+def _beginning(text: str, tokenizer: Tokenizer, most: int) -> str:
+    while (tokens := len(tokenizer.encode([text]).values)) > most and len(text) > 1:
+        text = text[: max(len(text) * most // tokens, 1)]
+    return text
 
 
 def write_tokens(path: Path, parts: Iterator[str], tokenizer: Tokenizer) -> TokenCounts:
