@@ -6,7 +6,8 @@ it would take any table, and leave the names aside.
 
 from typing import TYPE_CHECKING
 
-from dist_bp.data.inputs import ONLY, Described, Features, Raw, by_name, is_named, is_table, table_in
+from dist_bp.data.inputs import Features, Raw, by_name, is_named, is_table, table_in
+from dist_bp.data.pipeline import Pipeline
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,9 +16,10 @@ LONE = "inputs"
 """The column of samples of different lengths that have no name."""
 
 
-def to_mlflow(raw: Raw, features: Described) -> Raw:
+def to_mlflow(raw: Raw, pipeline: Pipeline) -> Raw:
     """Raw samples, see `Raw`, as a table where it must be one."""
-    if is_ragged(features):
+    features = pipeline.features
+    if takes_lists(pipeline):
         return _lists(raw)
     if isinstance(features, Features) and features.names is not None and not is_table(raw):
         import pandas as pd
@@ -26,17 +28,19 @@ def to_mlflow(raw: Raw, features: Described) -> Raw:
     return raw
 
 
-def from_mlflow(raw: Raw, features: Described) -> Raw:
+def from_mlflow(raw: Raw, pipeline: Pipeline) -> Raw:
     """Undoes `to_mlflow`."""
-    if not (is_ragged(features) and is_table(raw)):
+    if not (takes_lists(pipeline) and is_table(raw)):
         return raw
     named = {str(name): column.tolist() for name, column in raw.items()}
-    return named.get(LONE, named) if [*by_name(features)] == [ONLY] else named
+    return named.get(LONE, named) if pipeline.only else named
 
 
-def is_ragged(features: Described) -> bool:
-    """Whether these are arrays some of which have samples of different lengths."""
-    return table_in(features) is None and any(one.ragged for one in by_name(features).values())
+def takes_lists(pipeline: Pipeline) -> bool:
+    """Whether samples are arrays some of which have different lengths, and not files that become such."""
+    features = pipeline.features
+    ragged = any(one.ragged for one in by_name(features).values())
+    return pipeline.decoder is None and table_in(features) is None and ragged
 
 
 def _lists(raw: Raw) -> "pd.DataFrame":

@@ -73,12 +73,12 @@ class Packager:
         model = SavedModel(self._config, load(directory, for_resuming=False))
         code = self._folder / PYFUNC_FILE
         code.write_text(PYFUNC_SOURCE, encoding="utf-8")
-        example = to_mlflow(self._prepared.example(), model.pipeline.features)
+        example = to_mlflow(self._prepared.example(), model.pipeline)
         return ModelPackage(
             python_model=code,
             artifacts={ARTIFACT: directory},
             input_example=example,
-            output_example=model.predict(from_mlflow(example, model.pipeline.features)),
+            output_example=model.predict(from_mlflow(example, model.pipeline)),
             pip_requirements=[f"{name}=={version(name)}" for name in self._requirements],
             code_paths=[archive(Path(build.__file__).parent, self._folder / ARCHIVE), *own_code(model.config)],
         )

@@ -20,4 +20,4 @@ class Served:
         self._model = SavedModel.load(context.artifacts[ARTIFACT], trust_code=True)
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        return self._model.predict(from_mlflow(model_input, self._model.pipeline.features))
+        return self._model.predict(from_mlflow(model_input, self._model.pipeline))
