@@ -1,7 +1,8 @@
 """A process that decodes files.
 
-Its argument is the decoder; each line of standard input a list of items, in JSON. It answers with a line that holds,
-for each, the form of what became of it or what is wrong with it, and then the arrays of all. It ends with its input.
+Its argument is the decoder. It says that it is ready. Each line of standard input is a list of items, in JSON. It
+answers with a line that holds, for each, the form of what became of it or what is wrong with it, and then the arrays of
+all. It ends with its input.
 """
 
 import json
@@ -15,10 +16,14 @@ from dist_bp.media.crew import decoded
 from dist_bp.media.decoder import Unreadable, items_from_json, read
 from dist_bp.types import Array
 
+READY = b"ready\n"
+
 
 def main() -> None:
     decoder = read(sys.argv[1])
     out = sys.stdout.buffer
+    out.write(READY)
+    out.flush()
     for line in sys.stdin.buffer:
         answer, arrays = [], []
         for item in items_from_json(json.loads(line)):

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 RETRIES = 2
 """Of a task whose process or node is lost."""
+HELD_BYTES = 2**30
+"""Of what waits here for its turn, at most, about."""
 
 
 def crew_of(config: JobConfig) -> "Crew | None":
@@ -53,16 +55,21 @@ def decode_on(cluster: Cluster, decoder: "Decoder", paths: "Items", size: int) -
         tasks.end()
 
 
+def _cpus(cluster: Cluster) -> int:
+    return max(1, int(sum(node.cpus for node in cluster.nodes)))
+
+
 class _Tasks:
     """Tasks that decode, each on a CPU of its own."""
 
     def __init__(self, cluster: Cluster, decoder: "Decoder") -> None:
         from dist_bp.media.crew import BLOCKS
+        from dist_bp.media.files import BLOCK_BYTES
 
         self._cluster, self._decoder = cluster, decoder
         self._running: dict[Future[list[Decoded]], tuple[Any, Items]] = {}
         """Ray's reference to each, and the files that it decodes."""
-        self.most = BLOCKS * max(1, int(sum(node.cpus for node in cluster.nodes)))
+        self.most = min(BLOCKS * _cpus(cluster), max(BLOCKS, HELD_BYTES // BLOCK_BYTES))
 
     def begin(self, parcel: "Parcel") -> "Future[list[Decoded]]":
         from dist_bp.media.crew import SECONDS

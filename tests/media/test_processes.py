@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 from dist_bp import control_group
-from dist_bp.errors import DataError
+from dist_bp.errors import DataError, TrainingFailed
 from dist_bp.images.decoder import Decoder
 from dist_bp.images.opening import Unreadable
 from dist_bp.images.operations import Recoloured, Resized
-from dist_bp.media import files, processes
+from dist_bp.media import files, process
 from dist_bp.media.files import decode_files
 from dist_bp.media.processes import Processes
 from dist_bp.processes import descendants
@@ -92,10 +92,62 @@ def test_a_containers_limit_holds_for_processes(paths: list[str], monkeypatch: p
     blocks.close()
 
 
+def stub(folder: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    """A process that runs the code in place of decoding."""
+    (folder / "stub.py").write_text(
+        "import os, signal, sys, time\nfrom dist_bp.media import worker\n"
+        f"def decoded(*_, **__):\n    {code}\nworker.decoded = decoded\nworker.main()\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    monkeypatch.setattr(process, "MODULE", "stub")
+
+
 @pytest.mark.usefixtures("at_once")
-def test_a_process_that_ends_by_itself_is_an_error(paths: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "MODULE", "this")  # prints a poem and ends
-    with pytest.raises(DataError, match=r"the process that decodes images ended at one of the files '.*32.png' to"):
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("os.kill(os.getpid(), signal.SIGKILL)", "it was killed, as by a system whose memory is too small"),
+        ("os.kill(os.getpid(), signal.SIGTERM)", "signal 15"),
+        ("raise RuntimeError('first\\nand last')", "and last (exit code 1)"),
+        ("os._exit(3)", "exit code 3"),
+    ],
+)
+def test_a_process_that_ends_by_itself_says_why(
+    paths: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, reason: str
+) -> None:
+    stub(tmp_path, monkeypatch, code)
+    with pytest.raises(DataError) as caught:
+        list(decode_files(DECODER, paths, crew=Processes(1)))
+    assert str(caught.value) == (
+        f"the process that decodes images ended at one of the files {paths[32]!r} to {paths[63]!r}: {reason}"
+    )
+
+
+def test_a_process_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "SECONDS", 60.0)
+    stub(tmp_path, monkeypatch, "return worker.DataError('no') if _[1] == 'first' else time.sleep(600)")
+    worker = process.Process.start(DECODER)
+    assert worker
+    try:
+        (one,) = worker.decode(["first"])
+        assert str(one) == "no"
+        monkeypatch.setattr(process, "SECONDS", 0.1)
+        with pytest.raises(DataError, match=r"ended at the file 'second': it took more than 0 s"):
+            worker.decode(["second"])
+    finally:
+        worker.end()
+
+
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize(
+    ("module", "reason"),
+    [("dist_bp.media.nowhere", r".*No module named dist_bp.media.nowhere \(exit code 1\)"), ("this", "exit code 0")],
+)
+def test_a_process_that_cannot_start_is_no_fault_of_the_files(
+    paths: list[str], monkeypatch: pytest.MonkeyPatch, module: str, reason: str
+) -> None:
+    monkeypatch.setattr(process, "MODULE", module)
+    with pytest.raises(TrainingFailed, match=rf"^a process that decodes images cannot start: {reason}$"):
         list(decode_files(DECODER, paths, crew=Processes(1)))
 
 

@@ -113,6 +113,22 @@ def test_a_task_that_fails_is_told_and_nothing_stays(
         _gone(workplace)
 
 
+def test_blocks_that_wait_here_are_few_whatever_the_cluster_has(
+    ray_cluster: Cluster, paths: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoding, "_cpus", lambda cluster: 1000)
+    begun: list[Any] = []
+    begin = decoding._Tasks.begin
+    monkeypatch.setattr(decoding._Tasks, "begin", lambda tasks, parcel: begun.append(1) or begin(tasks, parcel))
+    for held, expected in ((5 * files.BLOCK_BYTES, 5), (1, crew.BLOCKS)):
+        begun.clear()
+        monkeypatch.setattr(decoding, "HELD_BYTES", held)
+        blocks = decode_on(ray_cluster, DECODER, paths[1:], 4)
+        next(blocks)
+        blocks.close()
+        assert len(begun) == expected
+
+
 def _begun(folder: Path) -> None:
     """Waits until somebody is at the file."""
     deadline = time.monotonic() + 30

@@ -1,0 +1,121 @@
+"""A process of this machine that decodes, seen from the one that started it; see `dist_bp.media.worker`."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from tempfile import TemporaryFile
+from threading import Timer
+from typing import IO, Any
+
+import numpy as np
+
+from dist_bp.errors import DataError, DistBpError, TrainingFailed
+from dist_bp.media.crew import SECONDS, Decoded, Items, some_of
+from dist_bp.media.decoder import Decoder, Unreadable, written
+from dist_bp.media.worker import READY
+from dist_bp.messages import last_line
+
+MODULE = "dist_bp.media.worker"
+END_SECONDS = 5.0
+"""In which a process has ended that answers no more."""
+LAST_BYTES = 4096
+"""Of its standard error, in which the last line is looked for."""
+
+
+class Process:
+    """Decodes some files at a time."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", said: IO[bytes], decoder: Decoder) -> None:
+        self._process, self._said, self._decoder = process, said, decoder
+        self._ready = self._late = False
+
+    @classmethod
+    def start(cls, decoder: Decoder) -> "Process | None":
+        """None where there is no room for another process."""
+        said = None
+        try:
+            said = TemporaryFile()  # noqa: SIM115 (it lives as long as the process)
+            process = subprocess.Popen(
+                (sys.executable, "-P", "-m", MODULE, written(decoder)),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=said,
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+                start_new_session=True,  # Ctrl-C is for the command
+            )
+        except OSError:
+            if said:
+                said.close()
+            return None
+        return cls(process, said, decoder)
+
+    def decode(self, paths: Items) -> list[Decoded]:
+        """Raises DataError where the process ends before it has answered, TrainingFailed where it never could."""
+        asked, answer = self._process.stdin, self._process.stdout
+        assert asked
+        assert answer
+        patience = Timer(SECONDS, self._too_late)
+        patience.daemon = True
+        patience.start()
+        try:
+            with suppress(OSError):  # it has ended, and so does not answer
+                asked.write(json.dumps(list(paths)).encode() + b"\n")
+                asked.flush()
+            self._ready = self._ready or answer.readline() == READY
+            if not self._ready:
+                raise ValueError("it did not start")
+            found: list[Decoded] = []
+            for one in json.loads(answer.readline()):
+                found.append(_problem(**one) if "text" in one else self._made(answer, one))
+            return found
+        except ValueError as error:
+            raise self._ended(paths) from error
+        finally:
+            patience.cancel()
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._said):
+            if stream:
+                with suppress(OSError):  # what it was asked and has not read
+                    stream.close()
+
+    def _too_late(self) -> None:
+        self._late = True
+        self._process.kill()
+
+    def _made(self, stream: Any, head: Mapping[str, Any]) -> Decoded:
+        array = np.empty(head["shape"], head["dtype"])
+        if stream.readinto(array.reshape(-1).view(np.uint8).data) < array.nbytes:
+            raise ValueError("the answer is not complete")
+        return self._decoder.unpacked(array, head["facts"])
+
+    def _ended(self, paths: Items) -> DistBpError:
+        reason = self._reason()
+        if not self._ready:
+            return TrainingFailed(f"a process that decodes {self._decoder.many} cannot start: {reason}")
+        return DataError(f"the process that decodes {self._decoder.many} ended at {some_of(paths)}: {reason}")
+
+    def _reason(self) -> str:
+        """Why the process ended, which answers no more."""
+        try:
+            code = self._process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            return "its answer makes no sense"
+        if self._late:
+            return f"it took more than {SECONDS:.0f} s"
+        if code == -signal.SIGKILL:
+            return "it was killed, as by a system whose memory is too small"
+        self._said.seek(max(0, self._said.seek(0, os.SEEK_END) - LAST_BYTES))
+        line = last_line(self._said.read().decode(errors="replace"))
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        return f"{line} ({how})" if line else how
+
+
+def _problem(text: str, unreadable: bool) -> DataError:
+    return Unreadable(text) if unreadable else DataError(text)
