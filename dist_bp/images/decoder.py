@@ -20,6 +20,7 @@ class Decoder(media.Decoder):
     """Opens an image, see `open_image`, and applies the operations in their order."""
 
     many = "images"
+    one_shape = True
     operations: tuple[Operation, ...] = ()
 
     def open(self, item: Item, name: str = "") -> Array:

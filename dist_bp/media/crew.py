@@ -6,7 +6,8 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from dist_bp.errors import DataError
-from dist_bp.media.decoder import Clip, Decoder, Item, path_of
+from dist_bp.media.decoder import Clip, Decoder, Item, Unlike, path_of
+from dist_bp.types import Shape
 
 SECONDS = 600.0
 """In which those that are given to somebody at a time are decoded."""
@@ -14,19 +15,21 @@ BLOCKS = 2
 """Given to a processor: one to work at, and the next."""
 
 Decoded = Any
-"""What became of a file, or the DataError that says what is wrong with it."""
+"""What became of a file, an `Unlike`, or the DataError that says what is wrong with it."""
 Items = Sequence[str | Clip]
-Crew = Callable[[Decoder, Items, int], Generator[list[Decoded]]]
-"""Decodes files, about so many at a time; what it has started ends with the iterator."""
+Crew = Callable[[Decoder, Items, int, Shape | None], Generator[list[Decoded]]]
+"""Decodes files, about so many at a time, of one shape, None: of any; what it has started ends with the iterator."""
 
 T = TypeVar("T")
 
 
-def decoded(decoder: Decoder, item: Item, name: str = "") -> Decoded:
+def decode_one(decoder: Decoder, item: Item, name: str = "", shape: Shape | None = None) -> Decoded:
+    """An item whose array is to have the shape, None: any."""
     try:
-        return decoder.open(item, name)
+        one = decoder.open(item, name)
     except DataError as error:
         return error
+    return one if shape is None or decoder.packed(one)[0].shape == shape else Unlike(decoder.packed(one)[0].shape)
 
 
 def in_order(begun: Iterable[Future[T]], ahead: int, result: Callable[[Future[T]], T]) -> Iterator[T]:

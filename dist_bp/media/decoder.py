@@ -3,11 +3,12 @@
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 from dist_bp.errors import DataError
 from dist_bp.plugins import import_object
-from dist_bp.types import Array
+from dist_bp.types import Array, Shape
 
 DECODERS = {"images": "dist_bp.images.decoder:Decoder", "sounds": "dist_bp.sounds.decoder:SoundDecoder"}
 """By what they decode."""
@@ -15,6 +16,13 @@ DECODERS = {"images": "dist_bp.images.decoder:Decoder", "sounds": "dist_bp.sound
 
 class Unreadable(DataError):
     """A file that does not hold what it should, or not all of it."""
+
+
+@dataclass(frozen=True)
+class Unlike:
+    """A sample of another shape than those before it, where all must have one: nobody needs more of it."""
+
+    shape: Shape
 
 
 class Clip(NamedTuple):
@@ -30,9 +38,11 @@ Item = Any
 
 
 class Decoder(ABC):
-    """Makes arrays of files, each by itself; `many` is what they hold."""
+    """Makes arrays of files, each by itself; `many` is what they hold, and `one_shape` says that all arrays must have
+    one shape."""
 
     many: ClassVar[str]
+    one_shape: ClassVar[bool] = False
 
     @abstractmethod
     def open(self, item: Item, name: str = "") -> Any:

@@ -8,6 +8,10 @@ if TYPE_CHECKING:
     from dist_bp.media.crew import Crew, Decoded, Items
     from dist_bp.media.decoder import Decoder
 
+FILES = 32
+"""At a time, at most."""
+BLOCK_BYTES = 2**24
+"""Of what becomes of the files at a time, about: several blocks are ready at once."""
 Progress = Callable[[int, int], None]
 """Hears how many files are done, and of how many."""
 

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from dist_bp.files import read_file
-from dist_bp.media.crew import Decoded, Items, decoded
+from dist_bp.media.crew import Decoded, Items, decode_one
 from dist_bp.media.decoder import Clip, Decoder, path_of, with_content
 from dist_bp.media.faults import LARGEST_BYTES
+from dist_bp.types import Shape
 
 PARCEL_BYTES = 2**22
 """Of files sent at a time, about."""
@@ -34,13 +35,13 @@ def parcels(items: Items, size: int) -> Iterator[Parcel]:
         yield names, contents
 
 
-def decode_parcel(decoder: Decoder, parcel: Parcel) -> list[Decoded]:
+def decode_parcel(decoder: Decoder, parcel: Parcel, shape: Shape | None) -> list[Decoded]:
     """Named in messages as if they had been read from the disk."""
     items, contents = parcel
     if not contents:
-        return [decoded(decoder, item) for item in items]
+        return [decode_one(decoder, item, shape=shape) for item in items]
     pairs = zip(items, contents, strict=True)
-    return [decoded(decoder, with_content(item, content), decoder.name_of(item)) for item, content in pairs]
+    return [decode_one(decoder, with_content(item, content), decoder.name_of(item), shape) for item, content in pairs]
 
 
 def _content(path: str) -> bytes | None:

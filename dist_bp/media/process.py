@@ -15,9 +15,10 @@ import numpy as np
 
 from dist_bp.errors import DataError, DistBpError, TrainingFailed
 from dist_bp.media.crew import SECONDS, Decoded, Items, some_of
-from dist_bp.media.decoder import Decoder, Unreadable, written
+from dist_bp.media.decoder import Decoder, Unlike, Unreadable, written
 from dist_bp.media.worker import READY
 from dist_bp.messages import last_line
+from dist_bp.types import Shape
 
 MODULE = "dist_bp.media.worker"
 END_SECONDS = 5.0
@@ -34,13 +35,13 @@ class Process:
         self._ready = self._late = False
 
     @classmethod
-    def start(cls, decoder: Decoder) -> "Process | None":
+    def start(cls, decoder: Decoder, shape: Shape | None) -> "Process | None":
         """None where there is no room for another process."""
         said = None
         try:
             said = TemporaryFile()  # noqa: SIM115 (it lives as long as the process)
             process = subprocess.Popen(
-                (sys.executable, "-P", "-m", MODULE, written(decoder)),
+                (sys.executable, "-P", "-m", MODULE, written(decoder), json.dumps(shape)),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=said,
@@ -90,6 +91,8 @@ class Process:
         self._process.kill()
 
     def _made(self, stream: Any, head: Mapping[str, Any]) -> Decoded:
+        if "dtype" not in head:
+            return Unlike(tuple(head["shape"]))
         array = np.empty(head["shape"], head["dtype"])
         if stream.readinto(array.reshape(-1).view(np.uint8).data) < array.nbytes:
             raise ValueError("the answer is not complete")

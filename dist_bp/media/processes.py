@@ -7,9 +7,10 @@ from queue import SimpleQueue
 from typing import Any
 
 from dist_bp.control_group import local_cpus
-from dist_bp.media.crew import BLOCKS, SECONDS, Decoded, Items, decoded, in_order
+from dist_bp.media.crew import BLOCKS, SECONDS, Decoded, Items, decode_one, in_order
 from dist_bp.media.decoder import Decoder
 from dist_bp.media.process import Process
+from dist_bp.types import Shape
 
 
 @dataclass(frozen=True)
@@ -21,17 +22,17 @@ class Processes:
 
     count: int | None = None
 
-    def __call__(self, decoder: Decoder, paths: Items, size: int) -> Generator[list[Decoded]]:
-        with _Pool(decoder, local_cpus() if self.count is None else self.count) as pool:
+    def __call__(self, decoder: Decoder, paths: Items, size: int, shape: Shape | None) -> Generator[list[Decoded]]:
+        with _Pool(decoder, shape, local_cpus() if self.count is None else self.count) as pool:
             yield from pool.decode(paths, size)
 
 
 class _Pool:
     """Processes, and a thread for each that waits for it; at exit they end, whatever they are doing."""
 
-    def __init__(self, decoder: Decoder, processes: int) -> None:
-        self._decoder = decoder
-        self._workers = [one for one in (Process.start(decoder) for _ in range(processes)) if one]
+    def __init__(self, decoder: Decoder, shape: Shape | None, processes: int) -> None:
+        self._decoder, self._shape = decoder, shape
+        self._workers = [one for one in (Process.start(decoder, shape) for _ in range(processes)) if one]
         self._free: SimpleQueue[Process] = SimpleQueue()
         for one in self._workers:
             self._free.put(one)
@@ -55,7 +56,7 @@ class _Pool:
 
     def _some(self, paths: Items) -> list[Decoded]:
         if not self._workers:  # there was no room for another process
-            return [decoded(self._decoder, path) for path in paths]
+            return [decode_one(self._decoder, path, shape=self._shape) for path in paths]
         worker = self._free.get_nowait()  # there are no more threads than workers
         try:
             return worker.decode(paths)

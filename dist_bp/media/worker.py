@@ -1,8 +1,8 @@
 """A process that decodes files.
 
-Its argument is the decoder. It says that it is ready. Each line of standard input is a list of items, in JSON. It
-answers with a line that holds, for each, the form of what became of it or what is wrong with it, and then the arrays of
-all. It ends with its input.
+Its arguments are the decoder and the shape that all arrays are to have, or null. It says that it is ready. Each line of
+standard input is a list of items, in JSON. It answers with a line that holds, for each, the form of what became of it,
+or what is wrong with it, and then the arrays of all, but for those of another shape. It ends with its input.
 """
 
 import json
@@ -12,24 +12,28 @@ from contextlib import suppress
 import numpy as np
 
 from dist_bp.errors import DataError
-from dist_bp.media.crew import decoded
-from dist_bp.media.decoder import Unreadable, items_from_json, read
+from dist_bp.media.crew import decode_one
+from dist_bp.media.decoder import Unlike, Unreadable, items_from_json, read
 from dist_bp.types import Array
 
 READY = b"ready\n"
 
 
 def main() -> None:
-    decoder = read(sys.argv[1])
+    decoder, listed = read(sys.argv[1]), json.loads(sys.argv[2])
+    shape = None if listed is None else tuple(listed)
     out = sys.stdout.buffer
     out.write(READY)
     out.flush()
     for line in sys.stdin.buffer:
         answer, arrays = [], []
         for item in items_from_json(json.loads(line)):
-            one = decoded(decoder, item)
+            one = decode_one(decoder, item, shape=shape)
             if isinstance(one, DataError):
                 answer.append({"text": str(one), "unreadable": isinstance(one, Unreadable)})
+                continue
+            if isinstance(one, Unlike):
+                answer.append({"shape": one.shape})
                 continue
             array, facts = decoder.packed(one)
             answer.append({"shape": array.shape, "dtype": array.dtype.str, "facts": facts})

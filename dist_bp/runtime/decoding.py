@@ -12,6 +12,7 @@ from dist_bp.messages import first_line, plural
 from dist_bp.runtime.calls import RayLost
 from dist_bp.runtime.cluster import Cluster, check_address, cluster_address
 from dist_bp.runtime.warden import Warden
+from dist_bp.types import Shape
 
 if TYPE_CHECKING:
     from dist_bp.media.crew import Crew, Decoded, Items
@@ -31,16 +32,18 @@ def crew_of(config: JobConfig) -> "Crew | None":
     if config.scaling.num_workers == 0 or address == "local":
         return None
 
-    def crew(decoder: "Decoder", paths: "Items", size: int) -> "Generator[list[Decoded]]":
+    def crew(decoder: "Decoder", paths: "Items", size: int, shape: Shape | None) -> "Generator[list[Decoded]]":
         check_address(address)
         with Warden() as warden, closing(Cluster(address, 0, warden, seconds)) as cluster:
             cluster.settled()
-            yield from decode_on(cluster, decoder, paths, size)
+            yield from decode_on(cluster, decoder, paths, size, shape)
 
     return crew
 
 
-def decode_on(cluster: Cluster, decoder: "Decoder", paths: "Items", size: int) -> "Generator[list[Decoded]]":
+def decode_on(
+    cluster: Cluster, decoder: "Decoder", paths: "Items", size: int, shape: Shape | None = None
+) -> "Generator[list[Decoded]]":
     """As a `Crew`. The files are read here, and what they hold goes to the nodes, which need not see them.
 
     Raises DataError where processes end at the same files again and again, TrainingFailed where nobody decodes.
@@ -48,7 +51,7 @@ def decode_on(cluster: Cluster, decoder: "Decoder", paths: "Items", size: int) -
     from dist_bp.media.crew import in_order
     from dist_bp.media.parcels import parcels
 
-    tasks = _Tasks(cluster, decoder)
+    tasks = _Tasks(cluster, decoder, shape)
     try:
         yield from in_order(map(tasks.begin, parcels(paths, size)), tasks.most, tasks.result)
     finally:
@@ -62,11 +65,11 @@ def _cpus(cluster: Cluster) -> int:
 class _Tasks:
     """Tasks that decode, each on a CPU of its own."""
 
-    def __init__(self, cluster: Cluster, decoder: "Decoder") -> None:
+    def __init__(self, cluster: Cluster, decoder: "Decoder", shape: Shape | None) -> None:
         from dist_bp.media.crew import BLOCKS
-        from dist_bp.media.files import BLOCK_BYTES
+        from dist_bp.media.decoding import BLOCK_BYTES
 
-        self._cluster, self._decoder = cluster, decoder
+        self._cluster, self._decoder, self._shape = cluster, decoder, shape
         self._running: dict[Future[list[Decoded]], tuple[Any, Items]] = {}
         """Ray's reference to each, and the files that it decodes."""
         self.most = min(BLOCKS * _cpus(cluster), max(BLOCKS, HELD_BYTES // BLOCK_BYTES))
@@ -78,14 +81,14 @@ class _Tasks:
         paths, contents = parcel
         if not contents:
             here: Future[list[Decoded]] = Future()
-            here.set_result(decode_parcel(self._decoder, parcel))
+            here.set_result(decode_parcel(self._decoder, parcel, self._shape))
             return here
 
         def send() -> tuple[Any, Any]:
             import ray
 
             options = {"num_cpus": 1, "max_retries": RETRIES, "scheduling_strategy": "SPREAD"}
-            reference = ray.remote(decode_parcel).options(**options).remote(self._decoder, parcel)
+            reference = ray.remote(decode_parcel).options(**options).remote(self._decoder, parcel, self._shape)
             return reference, reference.future()
 
         future: Future[list[Decoded]]

@@ -15,6 +15,7 @@ from dist_bp.images.decoder import Decoder
 from dist_bp.images.opening import Unreadable
 from dist_bp.images.operations import Recoloured, Resized
 from dist_bp.media import files, process
+from dist_bp.media.decoder import Unlike
 from dist_bp.media.files import decode_files
 from dist_bp.media.processes import Processes
 from dist_bp.processes import descendants
@@ -92,11 +93,32 @@ def test_a_containers_limit_holds_for_processes(paths: list[str], monkeypatch: p
     blocks.close()
 
 
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize("count", [0, 2])
+def test_of_other_shapes_than_the_first_nothing_but_the_shape_is_kept(tmp_path: Path, count: int) -> None:
+    paths = []
+    for number in range(80):
+        shape = (5, 8) if number % 3 else (7, 4, 3)
+        path = tmp_path / f"{number}.png"
+        path.write_text("nothing")
+        if number > 40:
+            Image.fromarray(np.full(shape, number, np.uint8)).save(path)
+        paths.append(str(path))
+    found = [one for some in decode_files(Decoder(), paths, crew=Processes(count)) for one in some]
+    assert all(isinstance(one, Unreadable) for one in found[:41])
+    for number, one in enumerate(found[41:], 41):
+        if number % 3:
+            assert isinstance(one, np.ndarray)
+            assert np.array_equal(one, np.full((5, 8, 1), number))
+        else:
+            assert one == Unlike((7, 4, 3))
+
+
 def stub(folder: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     """A process that runs the code in place of decoding."""
     (folder / "stub.py").write_text(
         "import os, signal, sys, time\nfrom dist_bp.media import worker\n"
-        f"def decoded(*_, **__):\n    {code}\nworker.decoded = decoded\nworker.main()\n"
+        f"def decode_one(*_, **__):\n    {code}\nworker.decode_one = decode_one\nworker.main()\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(folder))
     monkeypatch.setattr(process, "MODULE", "stub")
@@ -126,7 +148,7 @@ def test_a_process_that_ends_by_itself_says_why(
 def test_a_process_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "SECONDS", 60.0)
     stub(tmp_path, monkeypatch, "return worker.DataError('no') if _[1] == 'first' else time.sleep(600)")
-    worker = process.Process.start(DECODER)
+    worker = process.Process.start(DECODER, None)
     assert worker
     try:
         (one,) = worker.decode(["first"])

@@ -50,7 +50,7 @@ def test_a_cluster_gives_the_same_as_processes(
 ) -> None:
     monkeypatch.setattr(parcels, "PARCEL_BYTES", 4000)
     expected = [one for some in decode_files(DECODER, paths) for one in some]
-    found = [one for some in decode_on(ray_cluster, DECODER, paths, 32) for one in some]
+    found = [one for some in decode_on(ray_cluster, DECODER, paths, 32, (6, 7, 1)) for one in some]
     assert len(found) == len(expected) == len(paths)
     for mine, theirs in zip(expected, found, strict=True):
         if isinstance(mine, DataError):
@@ -166,9 +166,9 @@ def test_a_job_that_joins_a_cluster_decodes_there(
     calls: list[int] = []
     decode = decoding.decode_on
 
-    def counted(cluster: Cluster, decoder: Decoder, some: Any, size: int) -> Any:
+    def counted(cluster: Cluster, decoder: Decoder, some: Any, size: int, shape: Any) -> Any:
         calls.append(len(some))
-        return decode(cluster, decoder, some, size)
+        return decode(cluster, decoder, some, size, shape)
 
     monkeypatch.setattr(decoding, "decode_on", counted)
     model = {"layers": [{"type": "flatten"}, {"type": "dense", "units": 2}]}

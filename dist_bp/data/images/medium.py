@@ -12,7 +12,7 @@ from dist_bp.data.media.medium import Medium
 from dist_bp.data.samples import RaggedArray
 from dist_bp.errors import DataError
 from dist_bp.images.decoder import Decoder, described
-from dist_bp.types import Array
+from dist_bp.types import Array, Shape
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -49,11 +49,11 @@ class Images(Medium):
     def joined(self, arrays: Sequence[Array], features: Features) -> Array:
         return np.stack(arrays) if arrays else np.empty((0, *features.shape), np.uint8)
 
-    def misfit(self, array: Array, features: Features) -> str | None:
-        if array.shape == features.shape:
+    def misfit(self, shape: Shape, features: Features) -> str | None:
+        if shape == features.shape:
             return None
         return (
-            f"is {described(array.shape)}, not {described(features.shape)} as in training: bring it to that, or train "
+            f"is {described(shape)}, not {described(features.shape)} as in training: bring it to that, or train "
             "with steps that do (resize, grayscale, rgb)"
         )
 

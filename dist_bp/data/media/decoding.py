@@ -21,6 +21,7 @@ from dist_bp.data.sources.base import Dataset, Samples
 from dist_bp.data.targets import target_array
 from dist_bp.data.weights import weight_array
 from dist_bp.errors import CapacityError, DataError
+from dist_bp.media.decoder import Unlike
 from dist_bp.media.decoding import Decoding
 from dist_bp.types import Array
 
@@ -134,7 +135,7 @@ def _laid_down(
     with path.open("wb") as file:
         for name, one in found:
             kept.append(findings.take(name, one))
-            if not kept[-1]:
+            if not kept[-1] or isinstance(one, Unlike):
                 continue
             array, _ = decoder.packed(one)
             if like is None:
@@ -166,7 +167,7 @@ def _mapped(path: Path, lengths: Sequence[int], like: Array | None, medium: Medi
 
 
 def _decoded(inputs: Any, medium: Medium, decoder: "Decoder", decoding: Decoding) -> "Generator[Named]":
-    from dist_bp.media.crew import decoded as decoded_one
+    from dist_bp.media.crew import decode_one
 
     if (files := media_files(inputs)) is not None:
         with closing(decoding.decode(decoder, files.items)) as blocks:
@@ -174,7 +175,7 @@ def _decoded(inputs: Any, medium: Medium, decoder: "Decoder", decoding: Decoding
         return
     for row, one in enumerate(medium.of_arrays(inputs)):
         name = f"{medium.kind.noun} {row} (counted from 0)"
-        yield name, decoded_one(decoder, one, name)
+        yield name, decode_one(decoder, one, name)
 
 
 def _check_disk(path: Path, needed: int, medium: Medium) -> None:

@@ -10,7 +10,7 @@ from dist_bp.images.suffixes import SUFFIXES as OF_IMAGES
 from dist_bp.media.decoder import Clip
 from dist_bp.sounds.suffixes import SUFFIXES as OF_SOUNDS
 
-Unreadable = Literal["error", "skip"]
+IfUnreadable = Literal["error", "skip"]
 IMAGES = FileKind("an image", "images", OF_IMAGES)
 SOUNDS = FileKind("a sound", "sounds", OF_SOUNDS)
 
@@ -21,7 +21,7 @@ class MediaFiles(Sequence[str | Clip]):
 
     items: tuple[str | Clip, ...]
     kind: FileKind
-    unreadable: Unreadable = "error"
+    unreadable: IfUnreadable = "error"
 
     def __len__(self) -> int:
         return len(self.items)

@@ -9,7 +9,7 @@ from dist_bp.data.class_folders import FileKind
 from dist_bp.data.inputs import Features
 from dist_bp.data.samples import RaggedArray
 from dist_bp.plugins import import_object
-from dist_bp.types import Array
+from dist_bp.types import Array, Shape
 
 if TYPE_CHECKING:
     from dist_bp.data.media.findings import Findings
@@ -54,8 +54,8 @@ class Medium(ABC):
         """Samples together."""
 
     @abstractmethod
-    def misfit(self, array: Array, features: Features) -> str | None:
-        """How an array differs from those of training, and what to do; None where it does not."""
+    def misfit(self, shape: Shape, features: Features) -> str | None:
+        """How the shape of an array differs from those of training, and what to do; None where it does not."""
 
     @abstractmethod
     def alone(self, raw: Any, features: Features) -> bool:

@@ -9,18 +9,16 @@ from itertools import chain
 import numpy as np
 
 from dist_bp.data.inputs import array_in, is_named
-from dist_bp.data.media.files import MediaFiles, Unreadable, media_files, named, with_arrays
+from dist_bp.data.media.files import IfUnreadable, MediaFiles, media_files, named, with_arrays
 from dist_bp.data.media.medium import medium_of
 from dist_bp.data.media.raw import Ready, alike
 from dist_bp.data.pipeline import Pipeline
 from dist_bp.data.tables.rows import Rows
 from dist_bp.errors import DataError
-from dist_bp.media.decoding import HERE, Decoding
+from dist_bp.media.decoder import Unlike
+from dist_bp.media.decoding import BLOCK_BYTES, FILES, HERE, Decoding
 from dist_bp.types import Array
 
-FILES = 32
-"""In a block of rows, at most."""
-BLOCK_BYTES = 2**24
 OPTION = "--unreadable skip"
 
 
@@ -28,7 +26,7 @@ OPTION = "--unreadable skip"
 class NewFiles:
     """How they are read, and who hears a line on those that are left out, or converted."""
 
-    unreadable: Unreadable = "error"
+    unreadable: IfUnreadable = "error"
     decoding: Decoding = HERE
     note: Callable[[str], object] = lambda line: None
 
@@ -60,7 +58,7 @@ def decoded_rows(
                 kept: list[int] = []
                 for place, item in enumerate(some[start : start + size]):
                     one = alike(next(found), decoder, features, decoder.name_of(item))
-                    if findings.take(named(item), one):
+                    if findings.take(named(item), one) and not isinstance(one, Unlike):
                         arrays.append(decoder.packed(one)[0])
                         kept.append(start + place)
                 if kept and findings.good and not problems:

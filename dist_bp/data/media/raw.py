@@ -13,6 +13,7 @@ from dist_bp.data.media.files import media_files
 from dist_bp.data.media.medium import Medium, medium_of
 from dist_bp.data.samples import RaggedArray
 from dist_bp.errors import DataError
+from dist_bp.media.decoder import Unlike
 from dist_bp.types import Array
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def alike(one: "Decoded", decoder: "Decoder", features: Features, name: str) -> 
     """What became of a file, or what is wrong with it: also what makes it another kind of sample than in training."""
     if isinstance(one, DataError):
         return one
-    problem = medium_of(decoder.many).misfit(decoder.packed(one)[0], features)
+    shape = one.shape if isinstance(one, Unlike) else decoder.packed(one)[0].shape
+    problem = medium_of(decoder.many).misfit(shape, features)
     return DataError(f"{name} {problem}") if problem else one
 
 
@@ -79,7 +81,7 @@ def example_files(raw: Raw, decoder: "Decoder", most: int) -> Any:
 def _arrays(raw: Raw, decoder: "Decoder", medium: Medium, features: Features) -> Array | RaggedArray:
     """Raises DataError for all that cannot be read, or are not as in training."""
     from dist_bp.data.media.findings import first_of
-    from dist_bp.media.crew import decoded
+    from dist_bp.media.crew import decode_one
 
     if isinstance(raw, Ready):
         return raw.arrays
@@ -91,7 +93,7 @@ def _arrays(raw: Raw, decoder: "Decoder", medium: Medium, features: Features) ->
     for row, item in enumerate(_items(raw, medium, several)):
         name = decoder.name_of(item)
         name = f"{medium.kind.noun} {row} (counted from 0)" if name == medium.kind.one else name
-        one = alike(decoded(decoder, item, name), decoder, features, name)
+        one = alike(decode_one(decoder, item, name), decoder, features, name)
         findings.take(name, one)
         if isinstance(one, DataError):
             problems.append(str(one))

@@ -17,7 +17,7 @@ from dist_bp.media.decoder import Unreadable
 from dist_bp.sounds.decoder import SoundDecoder
 from dist_bp.sounds.opening import open_sound
 from dist_bp.sounds.operations import OF_FEATURES, OF_SAMPLES
-from dist_bp.types import Array
+from dist_bp.types import Array, Shape
 
 if TYPE_CHECKING:
     from dist_bp.data.sounds.findings import SoundFindings
@@ -69,10 +69,10 @@ class Sounds(Medium):
         values = np.concatenate([np.empty((0, *features.shape), np.float32), *arrays])
         return RaggedArray(values, np.cumsum([0, *map(len, arrays)]))
 
-    def misfit(self, array: Array, features: Features) -> str | None:
-        if array.shape[1:] == features.shape:
+    def misfit(self, shape: Shape, features: Features) -> str | None:
+        if shape[1:] == features.shape:
             return None
-        return f"has {array.shape[1]} values at each position, not {features.shape[0]} as in training"
+        return f"has {shape[1]} values at each position, not {features.shape[0]} as in training"
 
     def alone(self, raw: Any, features: Features) -> bool:
         return isinstance(raw, np.ndarray) or (

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from dist_bp.component import Component
 from dist_bp.data.class_folders import FileKind
-from dist_bp.data.media.files import IMAGES, SOUNDS, MediaFiles, Unreadable
+from dist_bp.data.media.files import IMAGES, SOUNDS, IfUnreadable, MediaFiles
 from dist_bp.errors import DataError, OptionError
 from dist_bp.media.decoder import Clip
 from dist_bp.options import Doc, File, Text
@@ -38,7 +38,7 @@ class ListedFiles(Component):
         Doc("Folder that the paths of files in path and test_path start from; null: that of the table."),
     ] = None
     unreadable: Annotated[
-        Unreadable, Doc("Files of images or sounds that cannot be read: refuse them, or skip them.")
+        IfUnreadable, Doc("Files of images or sounds that cannot be read: refuse them, or skip them.")
     ] = "error"
 
     @property

@@ -8,7 +8,7 @@ import numpy as np
 from dist_bp.data.class_folders import ClassFolder, FileKind, own_validation, problems_of, read_classes, read_splits
 from dist_bp.data.files import DigestCache, digest_of
 from dist_bp.data.inputs import Features
-from dist_bp.data.media.files import MediaFiles, Unreadable
+from dist_bp.data.media.files import IfUnreadable, MediaFiles
 from dist_bp.data.media.tables import passed_over, tables_instead
 from dist_bp.data.named_files import check_pattern, read_named, without_matches
 from dist_bp.data.sources.base import Dataset, Opened, Samples, Source
@@ -36,7 +36,7 @@ class MediaFolderSource(Source):
         Text | None, Doc("Names of the files that are the test set, as a regular expression of Python.")
     ] = None
     unreadable: Annotated[
-        Unreadable, Doc("Files that cannot be read: refuse them all, or skip them and say how many.")
+        IfUnreadable, Doc("Files that cannot be read: refuse them all, or skip them and say how many.")
     ] = "error"
 
     def __post_init__(self) -> None:
