@@ -30,11 +30,14 @@ def split_indices(samples: int, split: Split, seed: int, labels: Array | None = 
     by largest remainders, and every class keeps a sample to train on. Raises DataError for a split without samples.
     """
     held_out = {"test": round(samples * split.test), "validation": round(samples * split.validation)}
+    asked = [name for name in ("validation", "test") if getattr(split, name) > 0]
+    room = samples > sum(max(1, held_out[name]) for name in asked)
+    remedy = "raise data.split.{} to at least " + f"{1 / max(samples, 1):.2g}" if room else "give more data"
     problems = [
-        f"the {name} split of {plural(samples, 'sample')} is empty: raise data.split.{name} to at least "
-        f"{1 / max(samples, 1):.2g}, or set it to 0"
-        for name in ("validation", "test")
-        if getattr(split, name) > 0 and held_out[name] == 0
+        f"the {name} split of {plural(samples, 'sample')} is empty: {remedy.format(name)}, or set "
+        f"{'it' if room else f'data.split.{name}'} to 0"
+        for name in asked
+        if held_out[name] == 0
     ]
     if samples - sum(held_out.values()) < 1:
         problems.append(

@@ -77,6 +77,30 @@ def test_tiny_data_names_every_empty_split() -> None:
     assert "the validation split of 3 samples is empty" in caught.value.problems[0]
 
 
+@pytest.mark.parametrize(("samples", "held_out", "remedies"), [
+    (1, (0.2, 0.2), {"validation": "give more data, or set data.split.validation to 0",
+                     "test": "give more data, or set data.split.test to 0"}),
+    (2, (0.1, 0.0), {"validation": "raise data.split.validation to at least 0.5, or set it to 0"}),
+    (2, (0.1, 0.1), {"validation": "give more data, or set data.split.validation to 0",
+                     "test": "give more data, or set data.split.test to 0"}),
+    (3, (0.6, 0.1), {"test": "give more data, or set data.split.test to 0"}),
+    (7, (0.4, 0.05), {"test": "raise data.split.test to at least 0.14, or set it to 0"}),
+])  # fmt: skip
+def test_what_helps_against_an_empty_split(
+    samples: int, held_out: tuple[float, float], remedies: dict[str, str]
+) -> None:
+    with pytest.raises(DataError) as caught:
+        split_indices(samples, Split(*held_out), 0)
+    said = f"split of {samples} sample{'s' * (samples > 1)} is empty"
+    assert caught.value.problems == [f"the {name} {said}: {remedy}" for name, remedy in remedies.items()]
+    fractions = {"validation": held_out[0], "test": held_out[1]}
+    for name, remedy in remedies.items():
+        fractions[name] = float(remedy.partition("at least ")[2].partition(",")[0] or 0)
+    assert {"train", *(name for name, one in fractions.items() if one)} == {
+        *split_indices(samples, Split(**fractions), 0)
+    }
+
+
 def test_nothing_left_to_train_on() -> None:
     with pytest.raises(DataError, match="the training split of 2 samples is empty"):
         split_indices(2, Split(0.5, 0.4), 0)
