@@ -114,7 +114,8 @@ class ClassFolder:
 
 
 def read_classes(path: str, kind: FileKind) -> ClassFolder:
-    """Raises DataError for a folder without classes, or with names that are no text."""
+    """Raises DataError for a folder without classes, with names that are no text, or with one folder for several
+    classes."""
     try:
         names = folders(path)
         found = [listing(os.path.join(path, name), kind) for name in names]
@@ -127,8 +128,22 @@ def read_classes(path: str, kind: FileKind) -> ClassFolder:
         raise DataError(f"the folder {path!r} has no folders in it: {remedy}")
     if strange := [name for name in names if not is_text(name)]:
         raise DataError([f"the folder {name!r} of {path!r} has a name that is no text: rename it" for name in strange])
+    if doubled := _doubled(path, names):
+        raise DataError(doubled)
     others = sorted([*loose, *(other for some in found for other in some.others)])
     return ClassFolder(path, tuple(names), tuple(some.files for some in found), tuple(others), kind)
+
+
+def _doubled(path: str, names: Sequence[str]) -> list[str]:
+    """A line for each of the folders that is the same as one before it, by a link. Raises OSError."""
+    first: dict[tuple[int, int], str] = {}
+    problems = []
+    for name in names:
+        status = os.stat(os.path.join(path, name))
+        same = first.setdefault((status.st_dev, status.st_ino), name)
+        if same != name:
+            problems.append(f"the folders {same!r} and {name!r} of {path!r} are one and the same: remove the link")
+    return problems
 
 
 def split_folders(path: str, kind: FileKind) -> dict[str, str]:
@@ -143,17 +158,20 @@ def split_folders(path: str, kind: FileKind) -> dict[str, str]:
         )
     try:
         names = folders(path)
+        doubled = _doubled(path, names)
     except OSError as error:
         raise DataError(f"the folder {path!r} cannot be read: {error.strerror}") from error
+    if doubled:
+        raise DataError(doubled)
     kinds = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
     found = {kind: [name for name in names if name.lower() in known] for kind, known in kinds.items()}
     if not found["train"]:
         _refuse_splits(path, kind, names, [name for some in found.values() for name in some])
         return {}
-    doubled = [some for some in found.values() if len(some) > 1]
+    several = [some for some in found.values() if len(some) > 1]
     strangers = [name for name in names if not any(name in some for some in found.values())]
-    if doubled or strangers:
-        which = doubled[0] if doubled else [found["train"][0], strangers[0]]
+    if several or strangers:
+        which = several[0] if several else [found["train"][0], strangers[0]]
         raise DataError(
             f"the folder {path!r} holds {which[0]!r} and {which[1]!r}: it must hold a folder for each class, or train "
             "and test with a folder for each class"

@@ -79,6 +79,23 @@ def test_links_to_folders_are_followed_once() -> None:
     assert picture(50).tobytes() in set.union(*(samples(prepared, split)["cat"] for split in prepared.splits))
 
 
+def test_one_folder_for_two_classes_is_an_error() -> None:
+    animals()
+    Path("pets/emu").symlink_to("cat")
+    Path("elsewhere").symlink_to("pets/dog")
+    Path("pets/fox").symlink_to("../elsewhere")
+    assert problems() == [
+        f"the folders {one!r} and {same!r} of 'pets' are one and the same: remove the link"
+        for one, same in (("cat", "emu"), ("dog", "fox"))
+    ]
+
+
+def test_one_folder_for_training_and_test_is_an_error() -> None:
+    animals("pets/train")
+    Path("pets/test").symlink_to("train")
+    assert problems() == ["the folders 'test' and 'train' of 'pets' are one and the same: remove the link"]
+
+
 def test_class_names_that_are_numbers_keep_their_images() -> None:
     for number in (0, 1, 2, 10):
         for shade in range(4):
