@@ -75,12 +75,12 @@ MISFITS = {
     "augmentation that leaves nothing": (
         "images",
         "[{type: cutout, size: 8}, flatten, {type: dense, units: 3}]",
-        ["layer 0: cutout: size is 8, which leaves nothing of images of 8 x 8 x 1: set it below 8"],
+        ["layer 0: cutout: size is 8, which can leave nothing of images of 8 x 8 x 1: set it below 8"],
     ),
     "a margin as wide as the image": (
         "images",
         "[{type: random_crop, padding: 9}, flatten, {type: dense, units: 3}]",
-        ["layer 0: random_crop: padding is 9, which leaves nothing of images of 8 x 8 x 1: set it below 8"],
+        ["layer 0: random_crop: padding is 9, which can leave nothing of images of 8 x 8 x 1: set it below 8"],
     ),
     "numbers into an embedding": (
         "rows",

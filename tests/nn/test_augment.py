@@ -1,5 +1,7 @@
 """Augmentation: only in training, drawn for each image, the same for any worker, linear with the right transpose."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -77,6 +79,21 @@ def test_holes() -> None:
     assert holes.max() == 16
     assert holes.min() >= 4
     assert (y == 0).any(axis=0).all()
+
+
+@pytest.mark.parametrize(("layer", "shape", "limit"), [
+    (Cutout, (3, 20, 1), 20), (Cutout, (20, 3, 2), 20), (RandomCrop, (3, 20, 1), 3), (RandomCrop, (20, 3, 2), 3),
+    (Cutout, (1, 1, 1), 1), (RandomCrop, (1, 20, 1), 1),
+])  # fmt: skip
+def test_what_can_leave_nothing_of_an_image_is_refused(layer: Any, shape: tuple[int, ...], limit: int) -> None:
+    with pytest.raises(ShapeError, match="which can leave nothing of images of") as refused:
+        Model([layer(limit)], shape)
+    if limit == 1:
+        assert str(refused.value).endswith(": leave the layer out")
+        return
+    assert str(refused.value).endswith(f": set it below {limit}")
+    left = Net([layer(limit - 1)], shape).step(np.ones((500, *shape))).outputs
+    assert left.reshape(500, -1).any(axis=1).all()
 
 
 def test_what_does_not_fit() -> None:

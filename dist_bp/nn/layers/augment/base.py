@@ -27,11 +27,12 @@ class Augmentation(Layer):
                 f"{self.kind} takes images of shape (rows, columns, channels), got {field.shape}: bring them there "
                 "with {type: reshape}"
             )
-        for option, pixels in self.pixels.items():
-            if pixels >= min(field.shape[:2]):
+        rows, columns, _ = field.shape
+        for option, (pixels, limit) in self.limits(rows, columns).items():
+            if pixels >= limit:
+                remedy = f"set it below {limit}" if limit > 1 else "leave the layer out"
                 raise ShapeError(
-                    f"{self.kind}: {option} is {pixels}, which leaves nothing of images of {field}: set it below "
-                    f"{min(field.shape[:2])}"
+                    f"{self.kind}: {option} is {pixels}, which can leave nothing of images of {field}: {remedy}"
                 )
         return Declaration(field)
 
@@ -55,9 +56,8 @@ class Augmentation(Layer):
 
         return y, backward
 
-    @property
-    def pixels(self) -> Mapping[str, int]:
-        """Options that must be less than the sides of an image."""
+    def limits(self, rows: int, columns: int) -> Mapping[str, tuple[int, int]]:
+        """Options in pixels, each with the number from which on it can leave nothing of an image."""
         return {}
 
     @abstractmethod

@@ -18,9 +18,8 @@ class Cutout(Augmentation):
     def __init__(self, size: Annotated[Count, Doc("Side of the square, in pixels.")] = 8) -> None:
         self.size = size
 
-    @property
-    def pixels(self) -> Mapping[str, int]:
-        return {"size": self.size}
+    def limits(self, rows: int, columns: int) -> Mapping[str, tuple[int, int]]:
+        return {"size": (self.size, max(rows, columns))}
 
     def _change(self, image: Array, draw: Array, out: Array) -> None:
         np.copyto(out, image)

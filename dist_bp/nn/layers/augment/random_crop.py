@@ -17,9 +17,8 @@ class RandomCrop(Augmentation):
     def __init__(self, padding: Annotated[Count, Doc("Width of the margin, in pixels.")] = 4) -> None:
         self.padding = padding
 
-    @property
-    def pixels(self) -> Mapping[str, int]:
-        return {"padding": self.padding}
+    def limits(self, rows: int, columns: int) -> Mapping[str, tuple[int, int]]:
+        return {"padding": (self.padding, min(rows, columns))}
 
     def _change(self, image: Array, draw: Array, out: Array) -> None:
         move(image, *self._offset(draw), out)
