@@ -16,11 +16,16 @@ from PIL import Image
 from dist_bp.data.images.shown import shown_images
 from dist_bp.data.media import decoding
 from dist_bp.data.pipeline import Pipeline
+from dist_bp.data.preprocess.bag_of_words import BagOfWords
+from dist_bp.data.preprocess.categories import CategoriesStep
 from dist_bp.data.preprocess.center_crop import CenterCrop
 from dist_bp.data.preprocess.grayscale import Grayscale
+from dist_bp.data.preprocess.impute import Impute
+from dist_bp.data.preprocess.one_hot import OneHot
 from dist_bp.data.preprocess.resize import Resize
 from dist_bp.data.preprocess.rgb import Rgb
 from dist_bp.data.preprocess.scale import Scale
+from dist_bp.data.preprocess.tokenize import Tokenize
 from dist_bp.data.sources.npy import NpySource
 from dist_bp.data.sources.npz import NpzSource
 from dist_bp.errors import CapacityError, ConfigError, DataError
@@ -191,6 +196,36 @@ def test_steps_for_images_come_first() -> None:
     assert (
         line == "preprocess step resize: steps for images must come first in data.preprocess, before those for numbers"
     )
+
+
+NO_CATEGORIES = "the data has no columns of categories: leave the step out"
+NO_TEXT = "the data has no column of text that is left: leave the step out"
+
+
+@pytest.mark.parametrize(("step", "line"), [
+    (OneHot(), NO_CATEGORIES),
+    (CategoriesStep(), NO_CATEGORIES),
+    (Tokenize(), NO_TEXT),
+    (BagOfWords(), NO_TEXT),
+    (Impute(strategy="constant", value="x"), "value 'x' is for categories, and the data has none: leave the step out"),
+    (Impute(columns=["age"]), "columns cannot be chosen where a sample has the shape (8, 8, 3)"),
+    (Impute(strategy="most_frequent", columns=["age"]), "columns cannot be chosen where a sample has the shape "
+     "(8, 8, 3)"),
+])  # fmt: skip
+def test_steps_for_columns_are_not_for_images(step: Any, line: str) -> None:
+    animals(each=2)
+    assert problems(Rgb(), Resize(8), step) == [f"preprocess step {step.name}: {line}"]
+
+
+def test_categories_are_not_in_arrays_of_other_shapes_either() -> None:
+    draw, lengths = np.random.default_rng(0), np.arange(20) % 3 + 1
+    for arrays, inputs in (
+        ({"x": draw.normal(size=(20, 3, 2))}, "x"),
+        ({"x": draw.normal(size=lengths.sum()), "x_lengths": lengths}, "x"),
+        ({"a": draw.normal(size=(20, 3)), "b": draw.normal(size=(20, 2))}, {"a": "a", "b": "b"}),
+    ):
+        np.savez("d.npz", y=np.arange(20) % 2, **arrays)  # type: ignore[arg-type]
+        assert problems(OneHot(), source=NpzSource("d.npz", inputs)) == [f"preprocess step one_hot: {NO_CATEGORIES}"]
 
 
 def test_images_alone_are_an_input_without_a_name() -> None:

@@ -7,7 +7,14 @@ from typing import Annotated, Any
 from dist_bp.data.inputs import NUMBERS, Block
 from dist_bp.data.preprocess.base import Blocks, Preprocessor
 from dist_bp.data.preprocess.form import Columns, Form, Part
-from dist_bp.data.preprocess.learnt import Coding, learn, places_of, problems_of_columns, refuse_missing
+from dist_bp.data.preprocess.learnt import (
+    NO_CATEGORIES,
+    Coding,
+    learn,
+    places_of,
+    problems_of_columns,
+    refuse_missing,
+)
 from dist_bp.options import Count, Doc
 
 UNSEEN = 0
@@ -61,7 +68,7 @@ class CategoriesStep(Preprocessor):
     def problems(self, form: Form) -> list[str]:
         lines = problems_of_columns(self.label, form, self.columns)
         if not form.categories:
-            lines.append(f"{self.label}: the data has no columns of categories: leave the step out")
+            lines.append(f"{self.label}: {NO_CATEGORIES}")
         return lines + [f"{self.label}: {line}" for line in _taken(form, self._chosen(form))]
 
     def outlook(self, form: Form) -> Form:

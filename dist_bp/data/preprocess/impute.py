@@ -126,7 +126,12 @@ class Impute(Preprocessor):
             return super().problems(form)
         if lines := Impute(input=self.input).problems(form):
             return lines
-        columns = form.inputs[self.place(form)].column_names
+        part = form.inputs[self.place(form)]
+        if isinstance(self.value, str) and part.names is None and not form.categories:
+            return [f"{self.label}: value {self.value!r} is for categories, and the data has none: leave the step out"]
+        if len(part.shape) > 1:
+            return super().problems(form)
+        columns = part.column_names
         known = form.categories if isinstance(self.value, str) else (*columns, *form.categories)
         what = "categorical column" if isinstance(self.value, str) else "column"
         return [

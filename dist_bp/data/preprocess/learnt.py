@@ -21,6 +21,7 @@ NEARLY_ALL = 0.9
 """Of the rows: a column with more categories hardly says of two rows that they are alike."""
 FEW_ROWS = 20
 """With fewer rows that may be chance."""
+NO_CATEGORIES = "the data has no columns of categories: leave the step out"
 Categories = dict[str, tuple[str, ...]]
 """Those of each column, in alphabetical order."""
 

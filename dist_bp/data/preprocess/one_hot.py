@@ -8,7 +8,14 @@ import numpy as np
 from dist_bp.data.inputs import ONLY, Block
 from dist_bp.data.preprocess.base import Blocks, Preprocessor
 from dist_bp.data.preprocess.form import Columns, Form
-from dist_bp.data.preprocess.learnt import Coding, learn, places_of, problems_of_columns, refuse_missing
+from dist_bp.data.preprocess.learnt import (
+    NO_CATEGORIES,
+    Coding,
+    learn,
+    places_of,
+    problems_of_columns,
+    refuse_missing,
+)
 from dist_bp.options import Count, Doc
 
 MOST = 500
@@ -59,4 +66,8 @@ class OneHot(Preprocessor):
         return Indicators(form.texts, learn(self.label, form, blocks, self.columns, self.max_categories, MOST))
 
     def problems(self, form: Form) -> list[str]:
-        return problems_of_columns(self.label, form, self.columns)
+        if lines := problems_of_columns(self.label, form, self.columns):
+            return lines
+        part = form.inputs.get(ONLY)
+        takes = part is not None and len(part.shape) == 1 and not part.ragged and part.count is None
+        return [] if takes else [f"{self.label}: {NO_CATEGORIES}"]

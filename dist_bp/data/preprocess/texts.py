@@ -17,7 +17,9 @@ TextColumn = Annotated[Text | None, Doc("Which column of text; null: the only on
 def problems_of_text(label: str, form: Form, column: str | None) -> list[str]:
     """What is wrong with the column of text that a step names, one line each."""
     if not form.written:
-        return [f"{label}: the data has no column of text that is left: name it in data.source.text"]
+        of_table = any(part.names is not None for part in form.inputs.values())
+        remedy = "name it in data.source.text" if of_table else "leave the step out"
+        return [f"{label}: the data has no column of text that is left: {remedy}"]
     if column is None:
         if len(form.written) > 1:
             return [f"{label}: there are several columns of text, {', '.join(form.written)}: name one with column"]
