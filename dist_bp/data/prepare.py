@@ -89,7 +89,7 @@ def prepare(
             shutil.rmtree(aside, ignore_errors=True)
             raise DataError("the data changed while it was read: start again when nobody writes to it")
         _publish(aside, home)
-    return Prepared.open(home)
+    return Prepared.open(home, checked=True)
 
 
 @dataclass(frozen=True)

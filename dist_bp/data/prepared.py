@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from dist_bp.data.example import read_example
+from dist_bp.data.files import DigestCache
 from dist_bp.data.inputs import Raw
 from dist_bp.data.pipeline import Pipeline
 from dist_bp.data.samples import SampleStore, Stored
@@ -17,7 +18,7 @@ from dist_bp.errors import DataError
 from dist_bp.signals import Field, Spec
 from dist_bp.types import DType, Shape, Task
 
-FORMAT = 5
+FORMAT = 6
 SCHEMA, PIPELINE = "schema.json", "pipeline.json"
 INPUTS, TARGETS, WEIGHTS = "inputs", "targets", "weights"
 TOKENS = "tokens.npy"
@@ -81,16 +82,22 @@ class Prepared:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def open(cls, directory: str | Path) -> "Prepared":
-        """Raises DataError where the directory is not prepared data, or not all of it."""
+    def open(cls, directory: str | Path, checked: bool = False) -> "Prepared":
+        """Files that changed since they were last looked at are read as a whole and compared with what was written,
+        unless somebody has `checked` them.
+
+        Raises DataError where the directory is not prepared data, or not all of it.
+        """
         directory = Path(directory)
+        cache = DigestCache(directory.parent)
         try:
             record = json.loads((directory / SCHEMA).read_text())
             if record["format"] != FORMAT or record["digest"][:16] != directory.name:
                 raise ValueError("it was made by another version or is not what its name says")
-            for name, size in record["files"].items():
-                if (directory / name).stat().st_size != size:
-                    raise ValueError(f"{name} is not complete")
+            for name, digest in record["files"].items():
+                found = digest if checked else cache.of_file(str(directory / name))
+                if not (directory / name).is_file() or found != digest:
+                    raise ValueError(f"{name} is not what was written")
             state = json.loads((directory / PIPELINE).read_text())
             pipeline = Pipeline.from_dict(state)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -154,9 +161,9 @@ def write_records(
 ) -> None:
     """Describes the arrays already in `directory`, last of all: what has no description is not complete."""
     (directory / PIPELINE).write_text(json.dumps(pipeline.to_dict(), allow_nan=False))
-    files = {
-        str(path.relative_to(directory)): path.stat().st_size for path in sorted(directory.rglob("*")) if path.is_file()
-    }
+    cache = DigestCache(directory.parent)
+    written = [path for path in sorted(directory.rglob("*")) if path.is_file()]
+    files = {str(path.relative_to(directory)): cache.of_file(str(path)) for path in written}
     record = {
         "format": FORMAT,
         "digest": digest,

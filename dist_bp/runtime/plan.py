@@ -77,7 +77,7 @@ def make_server(plan: RunPlan, rank: int) -> Server:
     node, index = divmod(rank, plan.servers)
     settings = plan.config.parameter_server
     across = plan.nodes > 1
-    prepared = Prepared.open(plan.prepared)
+    prepared = Prepared.open(plan.prepared, checked=True)
     model = build_model(plan.config, prepared.schema)
     updater = build_updater(plan.config, model)
     return Server(
@@ -94,7 +94,7 @@ def make_server(plan: RunPlan, rank: int) -> Server:
 
 
 def make_worker(plan: RunPlan, rank: int) -> Worker:
-    prepared = Prepared.open(plan.prepared)
+    prepared = Prepared.open(plan.prepared, checked=True)
     config = plan.config
     model = build_model(config, prepared.schema)
     updater = build_updater(config, model)

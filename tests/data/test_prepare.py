@@ -148,7 +148,7 @@ def test_whatever_changes_the_arrays_changes_the_digest() -> None:
     assert len({make(source, **variant).source_digest for variant in variants}) == 1
 
 
-@pytest.mark.parametrize("damage", ["truncate", "remove", "schema", "foreign", "pipeline"])
+@pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "schema", "foreign", "pipeline"])
 def test_a_damaged_directory_is_made_anew(damage: str) -> None:
     source = save()
     first = make(source, Standardize())
@@ -156,6 +156,10 @@ def test_a_damaged_directory_is_made_anew(damage: str) -> None:
     if damage == "truncate":
         with (first.directory / "train" / "inputs.npy").open("r+b") as file:
             file.truncate(500)
+    elif damage == "flip":
+        with (first.directory / "train" / "inputs.npy").open("r+b") as file:
+            file.seek(500)
+            file.write(b"other")
     elif damage == "remove":
         (first.directory / "validation" / "targets.npy").unlink()
     elif damage == "schema":
