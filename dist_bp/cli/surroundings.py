@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -15,6 +16,7 @@ def make_do() -> None:
             stream.reconfigure(errors="backslashreplace")  # a name that cannot be printed ends no command
     if "MPLCONFIGDIR" not in os.environ and not _writable_home():
         os.environ["MPLCONFIGDIR"] = str(CACHE.absolute())  # else it complains, and looks for all fonts each time
+    warnings.filterwarnings("ignore", r"Image size .* could be decompression bomb")  # we refuse it, and say so
 
 
 def _writable_home() -> bool:

@@ -3,15 +3,18 @@
 import io
 import os
 import sys
+import warnings
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from dist_bp.cli.main import main
 from dist_bp.cli.runs_display import print_runs
 from dist_bp.cli.surroundings import make_do
+from dist_bp.images.opening import Unreadable, open_image
 from dist_bp.track.runs import RunRecord
 from tests.cli.test_train import CONFIG
 from tests.commands import run_here
@@ -39,6 +42,17 @@ def test_a_home_that_is_there_is_used(workplace: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("HOME", str(workplace / "to" / "be" / "made"))
     make_do()
     assert "MPLCONFIGDIR" not in os.environ
+
+
+@pytest.mark.filterwarnings("default")
+def test_an_image_that_is_too_large_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5)
+    file = io.BytesIO()
+    Image.new("L", (3, 3)).save(file, "PNG")
+    make_do()
+    with warnings.catch_warnings(record=True) as caught, pytest.raises(Unreadable, match="more than the 5 pixels"):
+        open_image(file.getvalue())
+    assert not caught
 
 
 def test_without_a_home_there_is_no_head(no_home: None) -> None:
