@@ -64,6 +64,12 @@ def open_image(item: Item, name: str = "") -> Image.Image:
     raise DataError(f"{name or 'an image'} must be a path, bytes, an array or an image of Pillow, it is {kind}")
 
 
+def has_too_many_pixels(height: int, width: int) -> bool:
+    """Whether an image is larger than Pillow opens without a warning."""
+    most = Image.MAX_IMAGE_PIXELS
+    return bool(most and height * width > most)
+
+
 def name_of(item: Item) -> str:
     """An image, for messages."""
     return f"image file {str(item)!r}" if isinstance(item, str | Path) else "an image"
@@ -76,7 +82,7 @@ class _NotAnImage(Exception):
 def _decoded(file: Any) -> Image.Image:
     try:
         with Image.open(file, formats=FORMATS) as image:
-            if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:
+            if has_too_many_pixels(image.height, image.width):
                 raise Image.DecompressionBombError  # who has set other filters is only warned
             layout = str(image.tile[0].args) if image.format == "PNG" and image.tile else ""
             image.load()

@@ -262,6 +262,15 @@ def test_damaged_decoders_are_refused() -> None:
             Pipeline.from_dict({**state, "decoder": decoder})
 
 
+@pytest.mark.parametrize("size", [(2**20, 2**20), (10**9, 1), (0, 4), (2, 0)])
+def test_saved_images_have_no_size_that_none_has(size: tuple[int, int]) -> None:
+    animals(each=2)
+    state = make(Resize(4)).pipeline.to_dict()
+    state["features"][""]["shape"][:2] = size
+    with pytest.raises(DataError, match=f"images of {size[0]} x {size[1]} pixels"):
+        Pipeline.from_dict(state)
+
+
 def test_without_images_pillow_is_not_imported() -> None:
     np.save("x.npy", np.arange(40.0).reshape(20, 2))
     np.save("y.npy", np.arange(20) % 2)

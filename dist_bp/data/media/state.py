@@ -26,10 +26,14 @@ def decoder_of(state: Any, features: Described) -> "Decoder | None":
 
 def _of_images(state: Any, features: Features) -> "Decoder":
     from dist_bp.images.decoder import Decoder
+    from dist_bp.images.opening import has_too_many_pixels
     from dist_bp.images.operations import OPERATIONS
 
     if features.ragged or len(features.shape) != 3 or features.shape[2] not in (1, 3):
         raise ValueError("what is decoded is no image")
+    height, width, _ = features.shape
+    if not height * width or has_too_many_pixels(height, width):
+        raise ValueError(f"images of {height} x {width} pixels")
     return Decoder(_operations(state, OPERATIONS))
 
 
