@@ -70,6 +70,13 @@ def has_too_many_pixels(height: int, width: int) -> bool:
     return bool(most and height * width > most)
 
 
+def of_other_type(array: Any) -> str:
+    """The type of an array that is not of uint8, and what to do with it."""
+    if array.dtype != np.uint16:
+        return str(array.dtype)
+    return "uint16: of 16 bits give the upper 8, as files are read, (array >> 8).astype(numpy.uint8)"
+
+
 def name_of(item: Item) -> str:
     """An image, for messages."""
     return f"image file {str(item)!r}" if isinstance(item, str | Path) else "an image"
@@ -117,7 +124,7 @@ def _as_png_means(image: Image.Image, layout: str) -> Image.Image:
 
 def _of_array(array: Any) -> Image.Image:
     if array.dtype != np.uint8:
-        raise _NotAnImage(f"an array must hold uint8, this one holds {array.dtype}")
+        raise _NotAnImage(f"an array must hold uint8, this one holds {of_other_type(array)}")
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     if not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))) or 0 in array.shape:

@@ -124,6 +124,9 @@ def test_an_image_that_is_too_small_to_crop_is_not_skipped() -> None:
     assert line == "6 more images are like these"
 
 
+UPPER_BITS = "uint16: of 16 bits give the upper 8, as files are read, (array >> 8).astype(numpy.uint8)"
+
+
 def test_arrays_are_images_where_a_step_asks_for_them() -> None:
     arrays = np.stack([picture(number, 8, 8) for number in range(12)])
     np.save("x.npy", arrays)
@@ -131,11 +134,22 @@ def test_arrays_are_images_where_a_step_asks_for_them() -> None:
     prepared = make(Resize(4), source=NpySource("x.npy", "y.npy"))
     expected = np.asarray(Image.fromarray(arrays[3]).resize((4, 4), Image.Resampling.BILINEAR))
     assert np.array_equal(prepared.pipeline.transform(arrays)[3, :, :, 0], expected)
-    np.save("x.npy", arrays.astype(float))
-    (line,) = problems(Resize(4), source=NpySource("x.npy", "y.npy"))
-    assert line.startswith(
-        "data.preprocess has steps for images, and the source gives none: neither files nor an array"
-    )
+    for other, told in (
+        (arrays.astype(float), "holds float64"),
+        (arrays.astype("uint16") << 8, f"holds {UPPER_BITS}"),
+        (arrays[0], "has the shape (8, 8)"),
+    ):
+        np.save("x.npy", other)
+        np.save("y.npy", np.arange(len(other)) % 2)
+        assert problems(Resize(4), source=NpySource("x.npy", "y.npy")) == [
+            "data.preprocess has steps for images, and the source gives none: neither files nor an array of uint8 "
+            f"(samples, height, width) or (samples, height, width, channels); this one {told}"
+        ]
+    with pytest.raises(DataError) as refused:
+        prepared.pipeline.transform(arrays[:1].astype("uint16"))
+    assert refused.value.problems == [
+        f"image 0 (counted from 0) cannot be read: an array must hold uint8, this one holds {UPPER_BITS}"
+    ]
 
 
 @pytest.mark.parametrize(("arrays", "line"), [

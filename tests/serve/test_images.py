@@ -93,6 +93,11 @@ def test_predict_files_folders_and_patterns(model: SavedModel) -> None:
     assert list(pd.read_parquet("out.parquet")["file"]) == list(predicted("new")["file"])
 
 
+def test_no_image_has_no_prediction(model: SavedModel) -> None:
+    frame = model.predict([])
+    assert (len(frame), list(frame)) == (0, ["prediction", "probability_ant", "probability_bee"])
+
+
 @pytest.mark.usefixtures("model")
 def test_names_of_files_that_are_no_text() -> None:
     name = os.fsdecode(b"new/caf\xe9.png")

@@ -67,10 +67,7 @@ class Images(Medium):
 
     def of_arrays(self, inputs: Any) -> Iterable[Array]:
         if not isinstance(inputs, np.ndarray) or inputs.dtype != np.uint8 or inputs.ndim not in (3, 4):
-            raise DataError(
-                "data.preprocess has steps for images, and the source gives none: neither files nor an array of uint8 "
-                "(samples, height, width) or (samples, height, width, channels)"
-            )
+            raise DataError(_no_images(inputs))
         return inputs
 
     def example(self, item: Any, decoder: Any) -> bytes:
@@ -79,6 +76,20 @@ class Images(Medium):
         from dist_bp.images.opening import open_image
 
         return _as_png(_smaller(open_image(item), decoder))
+
+
+def _no_images(inputs: Any) -> str:
+    from dist_bp.images.opening import of_other_type
+
+    line = (
+        "data.preprocess has steps for images, and the source gives none: neither files nor an array of uint8 "
+        "(samples, height, width) or (samples, height, width, channels)"
+    )
+    if not isinstance(inputs, np.ndarray):
+        return line
+    if inputs.ndim not in (3, 4):
+        return f"{line}; this one has the shape {inputs.shape}"
+    return f"{line}; this one holds {of_other_type(inputs)}"
 
 
 def _smaller(image: "Image", decoder: Decoder) -> "Image":
