@@ -170,10 +170,13 @@ def rows(result: Result) -> Iterator[tuple[str, str]]:
 
 def next_commands(result: Result, job: Sequence[str], config: JobConfig) -> list[str]:
     dist_bp, model, data = program(), code_of_model(config), code_of_data(config)
+    use, rest = "predict", "--input FILE --output predictions.csv"
+    if config.data.source.type == "text":
+        use, rest = "generate", "--prompt TEXT"
     return [
         *serve_command(result.tracking_uri, job),
         f"{dist_bp} evaluate {shlex.quote(result.model)}{TRUST * bool(model or data)}",
-        f"{dist_bp} predict {shlex.quote(result.model)}{TRUST * bool(model)} --input FILE --output predictions.csv",
+        f"{dist_bp} {use} {shlex.quote(result.model)}{TRUST * bool(model)} {rest}",
     ]
 
 

@@ -138,7 +138,10 @@ class Pipeline:
     @property
     def inputs(self) -> Spec:
         """One sample as the network takes it."""
-        return self._form.spec
+        spec = self._form.spec
+        if self.context is not None and isinstance(spec, Field):
+            return replace(spec, longest=self.context)
+        return spec
 
     @property
     def feature_names(self) -> tuple[str, ...] | None:

@@ -118,3 +118,10 @@ def test_the_example_has_no_longer_samples_than_training(by: Any) -> None:
     assert len(example) == 5
     assert all(TEXT.splitlines()[row].startswith(one) for row, one in enumerate(example))
     assert 1 <= np.diff(prepared.pipeline.transform(example).offsets).max() <= 7
+
+
+def test_the_network_knows_how_long_samples_are() -> None:
+    prepared = make(TextSource("t.txt", context=7), CHARACTERS)
+    for spec in (prepared.schema.inputs, Pipeline.from_dict(prepared.pipeline.to_dict()).inputs):
+        assert isinstance(spec, Field)
+        assert spec.longest == 7

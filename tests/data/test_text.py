@@ -232,6 +232,11 @@ def test_what_is_cut_unknown_or_empty_is_told() -> None:
     assert told.lines()[0].startswith("v: 4 texts; 1 unknown token (20 %)")
 
 
+def test_the_network_knows_how_long_cut_texts_are() -> None:
+    prepared = make(LinesSource(written("\n".join(LINES))), Tokenize(max_length=3))
+    assert prepared.schema.inputs.longest == 3  # type: ignore[union-attr]
+
+
 def test_unknown_tokens_are_learnt_where_training_has_them() -> None:
     path = written("\n".join(LINES))
     assert make(LinesSource(path), Tokenize(vocabulary=4)).schema.inputs.unseen is None  # type: ignore[union-attr]

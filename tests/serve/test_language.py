@@ -26,7 +26,7 @@ CONTEXT = 12
 EMBEDDING = {"type": "embedding", "size": 8}
 BLOCK = {"type": "transformer_block", "heads": 2, "causal": True}
 NETWORKS: dict[str, list[dict[str, Any]]] = {
-    "learned": [EMBEDDING, {"type": "positions", "form": "learned", "longest": CONTEXT}, BLOCK],
+    "learned": [EMBEDDING, {"type": "positions", "form": "learned"}, BLOCK],
     "rotary": [EMBEDDING, BLOCK | {"positions": "rotary"}],
     "lstm": [EMBEDDING, {"type": "lstm", "units": 8, "layers": 2}],
     "both ways": [EMBEDDING, {"type": "rnn", "units": 4, "bidirectional": True}],

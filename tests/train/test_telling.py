@@ -1,9 +1,11 @@
 """What a language model tells after each epoch."""
 
+import shlex
 from pathlib import Path
 
 import pytest
 
+from dist_bp.cli.display import next_commands
 from dist_bp.config import JobConfig
 from dist_bp.serve import SavedModel
 from dist_bp.track.mlflow_store import opened_store
@@ -12,6 +14,7 @@ from dist_bp.train import trainer
 from dist_bp.train.job import run_job
 from dist_bp.train.setup import prepare_job
 from dist_bp.train.telling import teller_of, told_page
+from tests.commands import run_here
 from tests.conftest import JobMaker
 from tests.train.looking import Notes, page
 
@@ -48,6 +51,8 @@ def test_each_epoch_has_a_text_and_training_keeps_its_bits(make_job: JobMaker, m
     saved = SavedModel.load(Path(result.model))
     text = teller.prompt.text + saved.generate(teller.prompt.text, CONTEXT - len(teller.prompt.tokens), seed=3)
     assert f"After epoch 6:\n\n```\n{text}\n```" in page(result)
+    _, *command = shlex.split(next_commands(result, ["job.yaml"], config)[-1].replace("TEXT", "'and so on'"))
+    assert run_here(*command).stdout.startswith("and so on, and so on")
     monkeypatch.setattr(trainer, "teller_of", lambda job: None)
     silent = run_job(config)
     assert silent.parameters_sha256 == result.parameters_sha256

@@ -31,11 +31,19 @@ class Part:
     ragged: bool = False
     count: int | None = None
     unseen: int | None = None
+    longest: int | None = None
 
     @property
     def field(self) -> Field:
         """As the network takes it."""
-        return Field(self.shape, "float" if self.count is None else "int", self.ragged, self.count, self.unseen)
+        return Field(
+            self.shape,
+            "float" if self.count is None else "int",
+            self.ragged,
+            self.count,
+            self.unseen,
+            self.longest,
+        )
 
     @property
     def column_names(self) -> tuple[str, ...]:

@@ -75,8 +75,8 @@ class Tokens(Transform):
     def after(self, form: Form) -> Form:
         if self.inputs != form.texts or self.column not in form.written or self.output != output_of(form, self.column):
             raise ValueError(f"tokens of {self.column!r} as the input {self.output!r}")
-        unknown = self.tokenizer.unknown
-        part = Part((), ragged=True, count=len(self.tokenizer.tokens), unseen=None if self.known else unknown)
+        unseen = None if self.known else self.tokenizer.unknown
+        part = Part((), ragged=True, count=len(self.tokenizer.tokens), unseen=unseen, longest=self.longest)
         return form.without((self.column,)).given(self.output, part)
 
     def to_dict(self) -> dict[str, Any]:
