@@ -100,13 +100,18 @@ class Model:
             statistics[entry.offset : entry.stop] = self._statistics[entry.name].initial
         return parameters, statistics
 
+    @property
+    def layers_of_whole_samples(self) -> list[str]:
+        """Those that cannot take samples a part at a time, as people know them: "layer 1, attention"."""
+        return [f"layer {name}, {layer.kind}" for name, layer in self._stack.layers if not layer.continues]
+
     def in_parts(self) -> "Model":
         """The same layers and parameters for samples that come a part at a time, see `Context.begin`.
 
         Raises ShapeError where they need whole samples, naming the first layer that does.
         """
         spec, layers = self.input_spec, self._stack.layers
-        whole = [f"layer {name}, {layer.kind}, needs whole samples" for name, layer in layers if not layer.continues]
+        whole = [f"{name}, needs whole samples" for name in self.layers_of_whole_samples]
         if not isinstance(spec, Field) or not (spec.ragged or spec.shape):
             whole = [f"the model takes {spec if isinstance(spec, Field) else ', '.join(spec)}, and no sequences"]
         elif not whole and not spec.ragged:

@@ -25,6 +25,7 @@ from dist_bp.optim import Plateau, Updater
 from dist_bp.ps.arena import Snapshot
 from dist_bp.ps.layout import ArenaLayout
 from dist_bp.runtime.plan import arena_layout, state_names
+from dist_bp.serve.language import looks_ahead
 from dist_bp.train.observer import Observer
 from dist_bp.train.state import loop_state
 from dist_bp.train.stopping import Stopping
@@ -262,7 +263,19 @@ def prepare_job(config: JobConfig, observer: Observer | None = None, crew: "Crew
             problems += error.problems
     if problems:
         raise ConfigError(problems)
+    _check_looks_back(job)
     return job
+
+
+def _check_looks_back(job: PreparedJob) -> None:
+    """Raises ConfigError where a language model would see the tokens that it is to tell."""
+    context = job.prepared.pipeline.context
+    if context is None or not looks_ahead(job.model, job.config.seed, context):
+        return
+    raise ConfigError(
+        "the network looks ahead: what it makes of a token depends on those that follow, which it is to tell "
+        f"({'; '.join(job.model.layers_of_whole_samples)}): set causal: true of attention, and no bidirectional"
+    )
 
 
 def _check_outputs(job: PreparedJob) -> None:

@@ -2,11 +2,13 @@
 
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dist_bp.cli.display import next_commands
 from dist_bp.config import JobConfig
+from dist_bp.errors import ConfigError
 from dist_bp.serve import SavedModel
 from dist_bp.track.mlflow_store import opened_store
 from dist_bp.track.port import SWEEP
@@ -23,9 +25,9 @@ pytestmark = pytest.mark.usefixtures("database")
 CONTEXT = 24
 
 
-def language_job(make_job: JobMaker, **more: object) -> JobConfig:
+def language_job(make_job: JobMaker, layer: Any = None, **more: object) -> JobConfig:
     Path("t.txt").write_text("and so on, " * 200)
-    layers = [{"type": "embedding", "size": 16}, {"type": "gru", "units": 32}, {"type": "dense", "units": 8}]
+    layers = [{"type": "embedding", "size": 16}, layer or {"type": "gru", "units": 32}, {"type": "dense", "units": 8}]
     return make_job(
         data={
             "source": {"type": "text", "path": "t.txt", "context": CONTEXT},
@@ -70,3 +72,22 @@ def test_a_page_shows_some_of_many_texts_whatever_is_in_them() -> None:
 def test_other_networks_and_trials_tell_nothing(make_job: JobMaker) -> None:
     assert teller_of(prepare_job(make_job())) is None
     assert teller_of(prepare_job(language_job(make_job, tracking={"tags": {SWEEP: "s"}}))) is None
+
+
+@pytest.mark.parametrize(
+    ("layer", "name"),
+    [
+        ({"type": "transformer_block", "heads": 2}, "transformer_block"),
+        ({"type": "lstm", "units": 8, "bidirectional": True}, "lstm"),
+        ({"type": "conv1d", "filters": 16, "kernel": 3}, "conv1d"),
+        ({"type": "transformer_block", "heads": 2, "causal": True}, None),
+        ({"type": "rnn", "units": 16, "layers": 2}, None),
+    ],
+)
+def test_a_network_that_sees_what_it_is_to_tell_is_refused(make_job: JobMaker, layer: Any, name: str | None) -> None:
+    config = language_job(make_job, layer)
+    if name is None:
+        prepare_job(config)
+        return
+    with pytest.raises(ConfigError, match=rf"the network looks ahead: .*\(layer 1, {name}\)"):
+        prepare_job(config)
