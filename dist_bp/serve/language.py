@@ -136,8 +136,10 @@ class LanguageModel:
 
     def prompt(self, text: str) -> Prompt:
         """The last `context` tokens of a text. Raises DataError where it has none."""
-        text = whole(text)
+        given, text = text, whole(text)
         tokens, notes = self._tokenizer.encode([text]).values.tolist(), []
+        if text != given:
+            notes.append("the prompt holds bytes that are no text in UTF-8: ? stands for each")
         if not tokens:
             empty = "has no token" if text else "is empty"
             raise DataError(f"the prompt {empty}: give the model something to go on from")

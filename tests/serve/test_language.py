@@ -159,8 +159,9 @@ def test_prompts_that_are_not_as_one_would_have_them() -> None:
     assert (known.notes, len(known.tokens)) == ([], 6)
     strange = language.prompt("Line Z7 Z\udcff")
     assert strange.notes == [
+        "the prompt holds bytes that are no text in UTF-8: ? stands for each",
         "the model does not know 4 of the prompt's 10 tokens ('L', 'Z', '?'): training has seen no such, and they tell "
-        "it nothing"
+        "it nothing",
     ]
     long = language.prompt("line 7: naïve text")
     assert long.notes == ["the prompt has 18 tokens: the model sees the last 12"]
