@@ -273,9 +273,8 @@ class Reader:
         """The files that the rows of a table name."""
         assert isinstance(self._source, TableSource)
         for rows in blocks:
-            names = rows.inputs[self._listed_by].astype("string")
-            ids = names if rows.ids is None else rows.ids
-            yield replace(rows, inputs=self._source.inputs(path, rows.inputs), ids=ids)
+            files = rows.inputs[self._listed_by].astype("string")
+            yield replace(rows, inputs=self._source.inputs(path, rows.inputs), files=files)
 
     def _kinds(self, features: Sequence[str], target: str | None) -> dict[str, Kind]:
         """As they were in training; labels that were text are."""

@@ -11,6 +11,7 @@ import numpy as np
 from dist_bp.config.component import Custom, construct
 from dist_bp.data import Reader, Samples
 from dist_bp.data.inputs import with_rows
+from dist_bp.data.media.given import FILE
 from dist_bp.data.media.new import REFUSED, NewFiles
 from dist_bp.data.tables.rows import Rows
 from dist_bp.data.text.given import NAME, given_texts
@@ -117,16 +118,18 @@ def _predict(
     for rows in blocks:
         with rows_of_file([rows]):
             predictions = saved.predict(rows.inputs, unseen=unseen)
-        ids = None if rows.ids is None else rows.ids.array
+        named = [(FILE, rows.files), (id_column, rows.ids)]
+        names = {name: one.array for name, one in named if one is not None}
         if saved.by_position:
-            ids = None if ids is None else ids[predictions["sample"].to_numpy()]
+            places = predictions["sample"].to_numpy()
+            names = {name: one[places] for name, one in names.items()}
             predictions["sample"] += count
         if id_column in predictions:
             raise DataError(f"data.source.id_column: predictions have a column {id_column!r} of their own")
-        if ids is None:
+        if not names:
             absent = None if saved.pipeline.decoder or id_column == NAME else id_column
-        else:
-            predictions.insert(0, id_column, ids)
+        for place, (name, one) in enumerate(names.items()):
+            predictions.insert(place, name, one)
         write(predictions)
         count += len(rows)
     for line in unseen.lines():

@@ -265,6 +265,26 @@ def test_images_that_a_table_names(workplace: Path) -> None:
     assert result["metrics"] == pytest.approx(model.evaluate(paths, [name[:3] for name in names]))
 
 
+def test_files_are_named_beside_the_id_column_of_a_table(workplace: Path) -> None:
+    names = [f"{kind}{number}.png" for kind in ("ant", "bee") for number in range(6)]
+    for number, name in enumerate(names):
+        picture(10 * number).save(name)
+    frame = pd.DataFrame({"photo": names, "age": [3] * 12, "kind": [name[:3] for name in names]})
+    frame.to_csv("list.csv", index=False)
+    frame.drop(columns="age").to_csv("ageless.csv", index=False)
+    source = {"type": "csv", "path": "list.csv", "target": "kind", "images": "photo", "id_column": "age"}
+    data = {"source": source, "preprocess": STEPS, "prepared": "prepared"}
+    save(configuration(workplace, source, 2, data=data, model={"layers": LAYERS}))
+    told = ["prediction", "probability_ant", "probability_bee"]
+    found = predicted("list.csv")
+    assert list(found) == ["file", "age", *told]
+    assert (list(found["file"]), list(found["age"])) == (names, [3] * 12)
+    for given in (["ageless.csv"], names):
+        other = predicted(*given)
+        assert list(other) == ["file", *told]
+        pd.testing.assert_frame_equal(other, found.drop(columns="age"))
+
+
 @pytest.fixture
 def listed(workplace: Path) -> SavedModel:
     """Trained on a table whose images are in another folder."""

@@ -89,7 +89,8 @@ def _given(names: Sequence[str], kind: FileKind) -> list[str]:
 def _named(paths: Sequence[str], kind: FileKind, targets: Array | None) -> Rows:
     import pandas as pd
 
-    return Rows(MediaFiles(tuple(paths), kind), targets, pd.Series(list(map(_printable, paths)), dtype="string"))
+    files = pd.Series(list(map(_printable, paths)), dtype="string")
+    return Rows(MediaFiles(tuple(paths), kind), targets, files=files)
 
 
 def _printable(path: str) -> str:

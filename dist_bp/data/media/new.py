@@ -80,4 +80,5 @@ def _chosen(rows: Rows, places: Array, arrays: Ready) -> Rows:
         None if rows.ids is None else rows.ids.iloc[places],
         lambda place: rows.row_of(int(places[place])),
         None if rows.weights is None else rows.weights[places],
+        None if rows.files is None else rows.files.iloc[places],
     )

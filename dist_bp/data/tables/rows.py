@@ -16,7 +16,8 @@ from dist_bp.errors import DataError
 class Rows:
     """Raw inputs, see `Raw`; targets (n, ...), weights (n,) and names (n,) where there are any.
 
-    `row_of` gives the row of the file that is the i-th here.
+    `row_of` gives the row of the file that is the i-th here. `files` (n,) name those that the samples are read from,
+    where each has one of its own.
     """
 
     inputs: Any
@@ -24,6 +25,7 @@ class Rows:
     ids: Any = None
     row_of: Callable[[int], int] = int
     weights: Any = None
+    files: Any = None
 
     def __len__(self) -> int:
         return samples_of(self.inputs)
