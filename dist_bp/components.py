@@ -85,6 +85,7 @@ PREPROCESSORS = Kind(
         "log_mel": "dist_bp.data.preprocess.log_mel:LogMel",
         "mfcc": "dist_bp.data.preprocess.mfcc:Mfcc",
         "deltas": "dist_bp.data.preprocess.deltas:Deltas",
+        "normalize_over_time": "dist_bp.data.preprocess.normalize_over_time:NormalizeOverTime",
     },
 )
 LAYERS = Kind(

@@ -8,8 +8,8 @@ import numpy as np
 
 from dist_bp.data.arrays import values_of
 from dist_bp.data.conform import conform
-from dist_bp.data.images.names import REMEDY, are_images
 from dist_bp.data.inputs import Described, Inputs, absent, chunks, row_at, rows_per_block
+from dist_bp.data.media.names import names_files
 from dist_bp.data.preprocess.form import Form, Part
 from dist_bp.data.samples import RaggedArray
 from dist_bp.data.sources.base import Dataset, Samples
@@ -153,8 +153,8 @@ def _check_texts(texts: Array, form: Form) -> None:
     missing = np.argwhere(absent(texts))
     if len(missing):
         row, position = missing[0]
-        if are_images(texts[:, position]):
-            raise DataError(f"column {form.texts[position]!r} is missing in {row_at(row)}, and {REMEDY}")
+        if files := names_files(texts[:, position]):
+            raise DataError(f"column {form.texts[position]!r} is missing in {row_at(row)}, and {files}")
         name, impute = form.texts[position], "add {type: impute, strategy: most_frequent} to data.preprocess"
         remedy = "give the text, which may be empty" if name in form.written else f"mend the data, or {impute}"
         raise DataError(f"column {name!r} is missing in {row_at(row)}: {remedy}")

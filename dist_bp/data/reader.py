@@ -14,6 +14,7 @@ import yaml
 from dist_bp.data.class_folders import read_classes
 from dist_bp.data.formats import ARRAYS, SUFFIXES, TABLES, format_of
 from dist_bp.data.inputs import ONLY, by_name, part_of, row_at, samples_of, table_in
+from dist_bp.data.media.files import SOUNDS
 from dist_bp.data.media.given import FILE, kind_of, labelled_rows
 from dist_bp.data.media.given import file_rows as media_rows
 from dist_bp.data.media.new import REFUSED, NewFiles, decoded_rows
@@ -150,6 +151,8 @@ class Reader:
                 f"beside the {kind_of(self._pipeline).many}: give a csv or Parquet file with these and "
                 f"{self._listed_by}"
             )
+        if kind in ARRAYS and kind_of(self._pipeline) == SOUNDS:
+            raise DataError(f"data file {path!r} holds arrays, which do not say their rate: give files of sounds")
         return kind in ARRAYS or (kind in TABLES and self._listed_by is not None)
 
     def _blocks(self, path: str, labels: str | None, scored: bool, target: str | None) -> Iterator[Rows]:

@@ -15,6 +15,8 @@ from dist_bp.types import Array
 
 LEVEL_SECONDS = 0.01
 """Of the pieces whose level tells silence."""
+LEAST_DEVIATION = 1e-5
+"""A number that varies less stays as it is: it is constant up to rounding."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,21 @@ class WithDeltas:
         return Sound(np.concatenate(found, axis=1), sound.rate)
 
 
+@dataclass(frozen=True)
+class Normalized:
+    """Each number less its mean over the positions of its sound, and divided by its deviation there."""
+
+    kind: ClassVar[str] = "normalize_over_time"
+    deviation: bool
+
+    def __call__(self, sound: Sound) -> Sound:
+        values = sound.values - sound.values.mean(axis=0, dtype=np.float64)
+        if self.deviation:
+            deviations = np.sqrt(np.square(values).mean(axis=0))
+            values /= np.where(deviations < LEAST_DEVIATION, 1.0, deviations)
+        return Sound(values.astype(np.float32), sound.rate)
+
+
 def _in_samples(window: float, hop: float, rate: int) -> tuple[int, int]:
     return max(1, round(window * rate)), max(1, round(hop * rate))
 
@@ -143,7 +160,7 @@ def _channel(sound: Sound) -> Array:
     return values
 
 
-Operation = Resampled | Mixed | Trimmed | Framed | LogMel | Cepstral | WithDeltas
+Operation = Resampled | Mixed | Trimmed | Framed | LogMel | Cepstral | WithDeltas | Normalized
 OPERATIONS: dict[str, type[Operation]] = {one.kind: one for one in get_args(Operation)}
 OF_SAMPLES = (Resampled.kind, Mixed.kind, Trimmed.kind)
 """Those that make samples of samples."""

@@ -1,7 +1,7 @@
-"""What is shown of a network for images: samples with its predictions, its worst mistakes, its first filters."""
+"""What is shown of a network for images or sounds: samples with predictions, the worst mistakes, the first filters."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from dist_bp.data import Prepared, SampleStore
 from dist_bp.data.images.shown import shown_images
 from dist_bp.data.inputs import chunks
 from dist_bp.data.samples import Gatherer
+from dist_bp.data.sounds.shown import has_spectrograms, spectrograms
 from dist_bp.nn.model import LayerSummary, Model
 from dist_bp.serve.saved_model import SavedModel
 from dist_bp.signals import Field, Signal, Spec
@@ -29,6 +30,10 @@ SAMPLES, MISTAKES, FILTERS = 18, 12, 64
 MOST_PREDICTED, WORK = 2000, 2 * 10**10
 """Samples among which mistakes are looked for, and about how many multiplications that may take: a few seconds."""
 LARGEST_SIDE = 96
+
+
+Show = Callable[[str, Array], Array]
+"""Of a split and indices of rows in it, pictures as `images_of` gives them."""
 
 
 @dataclass(frozen=True)
@@ -61,22 +66,30 @@ class Predictions:
 
 
 def gallery_of(job: PreparedJob, checkpoint: Checkpoint) -> dict[str, Picture]:
-    """Pictures of a network that tells the classes of images, by the name of the artifact; of others, and of a
-    sweep's trials, none."""
+    """Pictures of a network that tells the classes of images or sounds, by the name of the artifact; of others, and of
+    a sweep's trials, none."""
     schema, split = job.prepared.schema, job.measured
     single = schema.classes is not None and schema.target_shape == () and not schema.ragged
-    shape = image_shape(job.prepared, job.model)
-    if shape is None or not single or SWEEP in job.config.tracking.tags:
+    shown = shown_by(job.prepared, job.model)
+    if shown is None or not single or SWEEP in job.config.tracking.tags:
         return {}
     pictures: dict[str, Picture] = {}
     if split:
-        pictures |= _predicted(SavedModel(job.config, checkpoint), job.prepared, split, shape)
+        pictures |= _predicted(SavedModel(job.config, checkpoint), job.prepared, split, shown)
     filters = first_filters(job.model.summary(), checkpoint.parameters)
     if filters is not None:
         count = filters.shape[-1]
         arguments = {"weights": filters[..., :FILTERS].tolist(), "title": filters_title(count)}
         pictures[FILTERS_FIGURE] = Picture("filters", arguments)
     return pictures
+
+
+def shown_by(prepared: Prepared, model: Model) -> Show | None:
+    """What makes pictures of samples; None where they are neither images nor sounds."""
+    if has_spectrograms(prepared):
+        return lambda split, rows: spectrograms(prepared, split, rows)
+    shape = image_shape(prepared, model)
+    return None if shape is None else lambda split, rows: images_of(prepared, split, rows, shape)
 
 
 def image_shape(prepared: Prepared, model: Model) -> Shape | None:
@@ -159,7 +172,7 @@ def _among(found: Predictions, samples: int, split: str) -> str:
     return f"{seen:,} {split} samples" if seen == samples else f"{seen:,} of {samples:,} {split} samples"
 
 
-def _predicted(model: SavedModel, prepared: Prepared, split: str, shape: Shape) -> dict[str, Picture]:
+def _predicted(model: SavedModel, prepared: Prepared, split: str, show: Show) -> dict[str, Picture]:
     store = prepared.split(split)
     found = _predictions(model, store, model.model.rows_at_a_time)
     if found is None:
@@ -171,7 +184,7 @@ def _predicted(model: SavedModel, prepared: Prepared, split: str, shape: Shape) 
     }
     names = [str(name) for name in prepared.schema.classes or ()]
     return {
-        figure: Picture("predictions", _arguments(some, names, title, images_of(prepared, split, some.rows, shape)))
+        figure: Picture("predictions", _arguments(some, names, title, show(split, some.rows)))
         for figure, (some, title) in titles.items()
         if len(some.rows)
     }
@@ -208,7 +221,7 @@ def samples_for(layers: Sequence[LayerSummary]) -> int:
 
 def _positions(output: Spec) -> int:
     fields = [output] if isinstance(output, Field) else output.values()
-    return max(math.prod(field.shape[:-1]) for field in fields)
+    return max((field.longest or 1) * math.prod(field.shape[:-1]) for field in fields)
 
 
 def _gathered(store: SampleStore, rows: Array) -> Signal:

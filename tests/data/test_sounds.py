@@ -16,6 +16,8 @@ from dist_bp.data.preprocess.mono import Mono
 from dist_bp.data.preprocess.resample import Resample
 from dist_bp.data.preprocess.resize import Resize
 from dist_bp.data.preprocess.standardize import Standardize
+from dist_bp.data.sounds import shown
+from dist_bp.data.sounds.shown import has_spectrograms, spectrograms
 from dist_bp.data.sources.base import Source
 from dist_bp.data.sources.csv import CsvSource
 from dist_bp.data.sources.sound_folder import SoundFolderSource
@@ -174,3 +176,30 @@ def test_steps_in_an_order_that_makes_no_sense() -> None:
     ]
     assert problems(source, Resize(8)) == ["preprocess step resize is for images, and the source gives sounds"]
     assert "must come first" in problems(source, Standardize(), LogMel())[0]
+
+
+def test_spectrograms_are_shown_with_time_to_the_right_and_low_below(monkeypatch: pytest.MonkeyPatch) -> None:
+    prepared = make(hums(), LogMel(bands=10))
+    assert has_spectrograms(prepared)
+    rows = np.arange(prepared.splits["train"])
+    pictures = spectrograms(prepared, "train", rows)
+    stored = prepared.split("train").inputs
+    lengths = np.diff(stored.offsets)
+    assert pictures.shape == (len(rows), 10, lengths.max(), 1)
+    for row, picture in enumerate(pictures[..., 0]):
+        sample = stored.values[stored.offsets[row] : stored.offsets[row + 1]]
+        assert (picture[:, lengths[row] :] == 255).all()
+        place, band = np.unravel_index(sample.argmax(), sample.shape)
+        assert picture[9 - band, place] == 0
+    monkeypatch.setattr(shown, "WIDEST", 9)
+    small = spectrograms(prepared, "train", rows)
+    assert small.shape[2] <= 9
+    assert not has_spectrograms(make(SoundFolderSource("hums")))
+
+
+def test_a_column_that_names_sounds_is_told_from_categories() -> None:
+    Path("list.csv").write_text("file,name\n" + "\n".join(f"{number}.wav,{number % 2}" for number in range(8)))
+    assert problems(CsvSource("list.csv", "name")) == [
+        "column 'file' holds names of sound files: name it in data.source.sounds to learn from the sounds themselves, "
+        "or leave it out (data.source.exclude)"
+    ]

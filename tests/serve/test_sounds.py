@@ -65,6 +65,11 @@ def test_commands() -> None:
     assert [*pd.read_csv(StringIO(done.stdout))["file"]] == ["new/a.wav", "new/b.wav"]
     assert done.stderr.count("note: ") == 2
     assert "12 samples" in run_here("evaluate", "run", "hums").stdout
+    np.save("new.npy", np.zeros((2, 80)))
+    assert (
+        "'new.npy' holds arrays, which do not say their rate: give files"
+        in run_here("predict", "run", "new.npy").stderr
+    )
 
 
 def test_a_folder_is_measured_with_the_classes_of_its_names(workplace: Path) -> None:

@@ -14,6 +14,7 @@ from dist_bp.sounds.operations import (
     Framed,
     LogMel,
     Mixed,
+    Normalized,
     Resampled,
     Trimmed,
     WithDeltas,
@@ -156,3 +157,13 @@ def test_a_decoder_is_written_and_read() -> None:
     operations = (Resampled(8000), Mixed(), Trimmed(30.0), Cepstral(**MEL, coefficients=5), WithDeltas(2, 1))
     decoder = SoundDecoder(operations, 16000, None)
     assert SoundDecoder.from_json(decoder.to_json()) == decoder
+
+
+def test_numbers_are_normalized_over_their_own_sound() -> None:
+    logs = made(NOISE, LogMel(**MEL)).astype(np.float64)
+    centred = logs - logs.mean(axis=0)
+    np.testing.assert_allclose(made(NOISE, LogMel(**MEL), Normalized(False)), centred, atol=1e-5)
+    found = made(NOISE, LogMel(**MEL), Normalized(True))
+    np.testing.assert_allclose(found, centred / logs.std(axis=0), atol=1e-5)
+    np.testing.assert_allclose(made(NOISE * 0.25, LogMel(**MEL), Normalized(True)), found, atol=1e-3)
+    assert not made(NOISE[:150], LogMel(**MEL), Normalized(True)).any()  # one frame is its own mean

@@ -32,6 +32,7 @@ from dist_bp.train.job import run_job
 from dist_bp.train.result import Result
 from dist_bp.train.setup import prepare_job
 from tests.conftest import JobMaker
+from tests.sounds.noises import tone, write
 from tests.train.looking import page
 
 FOUND = Predictions(
@@ -165,3 +166,20 @@ def test_bytes_are_shown_as_they_were(make_job: JobMaker, workplace: Path) -> No
     shown = np.array(pictures["figures/samples.png"].arguments["images"], np.uint8)[..., 0]
     assert {image.tobytes() for image in shown} <= {image.tobytes() for image in pixels}
     assert "figures/filters.png" not in pictures
+
+
+def test_sounds_are_shown_as_spectrograms(make_job: JobMaker, workplace: Path) -> None:
+    for number in range(8):
+        for name, hertz in (("high", 1500), ("low", 200)):
+            write(workplace / "hums" / name / f"{number}.wav", tone(hertz, 0.1 + number / 50))
+    data = {
+        "source": {"type": "sound_folder", "path": "hums"},
+        "preprocess": [{"type": "log_mel", "bands": 12}, {"type": "standardize"}],
+        "split": {"validation": 0.25, "test": 0.25},
+    }
+    layers = [{"type": "mean_over_time"}, {"type": "dense", "units": 2}]
+    job = prepare_job(make_job(data=data, model={"layers": layers}, train={"batch_size": 4}))
+    pictures = gallery_of(job, job.checkpoint(job.initial))
+    shown = pictures["figures/samples.png"].arguments
+    assert np.array(shown["images"]).shape[1] == 12
+    assert len(shown["truth"]) == job.splits["test"]

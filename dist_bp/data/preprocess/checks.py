@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from dist_bp.data.images.names import REMEDY, are_images
 from dist_bp.data.inputs import ONLY, Described, Inputs, by_name, row_at
+from dist_bp.data.media.names import names_files
 from dist_bp.data.preprocess.base import Preprocessor
 from dist_bp.data.preprocess.form import Form
 from dist_bp.errors import DataError
@@ -35,8 +35,8 @@ def check_coded(form: Form, inputs: Inputs, features: Described) -> None:
             )
             continue
         column = inputs.texts[:, columns.index(name)]
-        if are_images(column):
-            problems.append(f"column {name!r} {REMEDY}")
+        if files := names_files(column):
+            problems.append(f"column {name!r} {files}")
             continue
         row, text = next(((i, text) for i, text in enumerate(column) if not _is_number(text)), (0, column[0]))
         problems.append(

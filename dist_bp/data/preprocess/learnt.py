@@ -7,8 +7,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from dist_bp.data.images.names import REMEDY, are_images
 from dist_bp.data.inputs import Block
+from dist_bp.data.media.names import names_files
 from dist_bp.data.preprocess.base import Blocks, Transform
 from dist_bp.data.preprocess.form import Columns, Form
 from dist_bp.data.unseen import Unseen
@@ -83,8 +83,8 @@ def learn(label: str, form: Form, blocks: Blocks, columns: Columns, most: int | 
     problems = [
         f"{label}: column {name!r} has {len(values):,} categories in {rows:,} rows to train on"
         + (
-            f", and {REMEDY}"
-            if are_images(values)
+            f", and {files}"
+            if (files := names_files(values))
             else f": leave it out (data.source.exclude), or set max_categories: {len(values)} to take it all the same"
         )
         for name, values in seen.items()

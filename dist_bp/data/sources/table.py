@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 import numpy as np
 
 from dist_bp.data.files import DigestCache, digest_of
-from dist_bp.data.images.names import REMEDY
 from dist_bp.data.inputs import NUMBERS, ONLY, Described, Features, Raw, row_at
 from dist_bp.data.sources.base import Dataset, Opened, Samples, Source, open_files
 from dist_bp.data.sources.listed_files import ListedFiles
@@ -252,8 +251,8 @@ class TableSource(ListedFiles, Source):
         roles = {self.target: "target", self.weights: "weight", self.listed: self.kind.noun}
         if what := roles.get(column.name):
             remedy = f"set data.source.missing: drop, or give the {what}"
-        elif column.names_images():
-            remedy = f"it {REMEDY}"
+        elif files := column.names_files():
+            remedy = f"it {files}"
         else:
             remedy = "set data.source.missing to drop, or to impute with an impute step in data.preprocess"
         if column.words().keys() - {"empty", "null"}:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from dist_bp.data.categories import category_of
-from dist_bp.data.images.names import are_images
 from dist_bp.data.inputs import row_at
+from dist_bp.data.media.names import names_files
 from dist_bp.data.tables.advice import advice
 from dist_bp.data.tables.base import TableFile
 from dist_bp.data.tables.notation import Cells, as_numbers
@@ -102,9 +102,9 @@ class Column:
             counts["null" if text is None else repr(text) if text else "empty"] += entry["counts"]
         return counts
 
-    def names_images(self) -> bool:
-        """Whether all that is there are names of image files."""
-        return is_text(self.cells.type) and are_images(self.cells.to_pylist())
+    def names_files(self) -> str | None:
+        """What to do, where it holds names of files of images or sounds."""
+        return names_files(self.cells.to_pylist()) if is_text(self.cells.type) else None
 
     def line_ends(self) -> int:
         """How many cells of text hold one: what stands between two stray quotes of a file becomes one cell."""
