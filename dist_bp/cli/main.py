@@ -10,12 +10,13 @@ import traceback
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from dist_bp.cli import cluster, jobs
 from dist_bp.cli.config_commands import render, schema, validate
+from dist_bp.cli.ends import as_ctrl_c
 from dist_bp.cli.generate import generate
 from dist_bp.cli.models import evaluate, predict
 from dist_bp.cli.plan import plan
@@ -25,7 +26,7 @@ from dist_bp.cli.surroundings import make_do
 from dist_bp.cli.sweep import sweep
 from dist_bp.cli.train import train
 from dist_bp.cli.ui import ui
-from dist_bp.errors import DistBpError, TrainingFailed
+from dist_bp.errors import DistBpError, Interrupted, TrainingFailed
 from dist_bp.messages import one_line
 from dist_bp.plugins import told
 from dist_bp.runtime.ray_job import announce_failure
@@ -65,7 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     remember(sys.argv[1:] if arguments is None else arguments)
     make_do()
     try:
-        _run(arguments)
+        with as_ctrl_c():
+            _run(arguments)
     except SystemExit as ended:
         calls = sys.modules.get("dist_bp.runtime.calls")
         if calls and (calls.CALLER.abandoned or calls.CALLER.busy):
@@ -84,13 +86,21 @@ def _run(arguments: Sequence[str] | None) -> None:
         announce_failure(str(error))
         sys.exit(error.exit_code)
     except Exception as error:
+        if isinstance(interrupt := _root_cause(error), KeyboardInterrupt):  # an import that it ended says so
+            _end_interrupted(interrupt)
         where = f"{error.__notes__[0]}: " if getattr(error, "__notes__", None) else ""
         cause = f"{where}{one_line(_root_cause(error))}"
         print(f"error: {cause} ({_write_log()})", file=sys.stderr)
         announce_failure(cause)
         sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    except KeyboardInterrupt as error:
+        _end_interrupted(error)
+
+
+def _end_interrupted(error: BaseException) -> NoReturn:
+    if error.args:  # not Ctrl-C: whoever pressed it knows
+        print(f"error: interrupted by {error}", file=sys.stderr)
+    sys.exit(Interrupted.exit_code)
 
 
 def _app() -> typer.Typer:
@@ -121,6 +131,8 @@ def _guarded(command: Callable[..., Any]) -> Callable[..., Any]:
     def guarded(*args: Any, **kwargs: Any) -> Any:
         try:
             return command(*args, **kwargs)
+        except KeyboardInterrupt as error:
+            _end_interrupted(error)
         except SystemExit as error:
             if isinstance(error.__context__, BrokenPipeError):  # so rich ends where nobody reads any more
                 raise

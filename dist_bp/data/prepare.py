@@ -31,7 +31,7 @@ from dist_bp.data.task import TaskHint, infer_task
 from dist_bp.data.text.long import LongText
 from dist_bp.data.text.preparing import Made, prepare_text
 from dist_bp.data.weights import check_some
-from dist_bp.errors import DataError
+from dist_bp.errors import DataError, Interrupted
 from dist_bp.media.decoding import HERE, Decoding
 from dist_bp.types import DType, Task
 
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 LOCK_SECONDS = 3600.0
 DIGEST = re.compile("[0-9a-f]{16}")
 """How the folders of prepared data are called."""
+INTERRUPTED = "interrupted while the data was prepared; nothing is lost: run the same command again"
 
 
 def prepare(
@@ -64,16 +65,23 @@ def prepare(
     a regression's targets; `labels` says what labels of several axes are: several of a sample, or a class for
     each position, or a sequence of classes in any number.
     `decoding` says who decodes files, and hears of it.
-    Raises DataError for data that cannot be read or trained on, CapacityError where the disk is too small.
+    Raises DataError for data that cannot be read or trained on, CapacityError where the disk is too small, Interrupted
+    at Ctrl-C.
     """
     asked = _Asked(source, split, preprocessors, seed, dtype, task, transform, labels, decoding)
-    directory = Path(directory)
+    try:
+        return _prepared(asked, Path(directory))
+    except KeyboardInterrupt:
+        raise Interrupted(INTERRUPTED) from None
+
+
+def _prepared(asked: "_Asked", directory: Path) -> Prepared:
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"data.prepared: the folder {str(directory)!r} cannot be made: {error.strerror}") from error
     cache = DigestCache(directory)
-    opened = source.open(cache)
+    opened = asked.source.open(cache)
     digest = asked.digest(opened, cache)
     home = directory / digest[:16]
     if (prepared := _found(home)) is not None:
@@ -81,14 +89,11 @@ def prepare(
     with _locked(home):
         if (prepared := _found(home)) is not None:
             return prepared
-        aside = directory / f"{home.name}.partial"
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir()
-        asked.make(opened, digest, aside)
-        if not opened.held and asked.digest(source.open(cache), cache) != digest:
-            shutil.rmtree(aside, ignore_errors=True)
-            raise DataError("the data changed while it was read: start again when nobody writes to it")
-        _publish(aside, home)
+        with _aside(home) as aside:
+            asked.make(opened, digest, aside)
+            if not opened.held and asked.digest(asked.source.open(cache), cache) != digest:
+                raise DataError("the data changed while it was read: start again when nobody writes to it")
+            _publish(aside, home)
     return Prepared.open(home, checked=True)
 
 
@@ -199,6 +204,18 @@ def _locked(home: Path) -> Iterator[None]:
         if error.strerror is None:
             raise
         raise DataError(f"data.prepared: cannot write to {str(directory)!r}: {error.strerror}") from error
+
+
+@contextmanager
+def _aside(home: Path) -> Iterator[Path]:
+    """An empty folder beside `home`, which is gone at the end, however that comes."""
+    aside = home.with_suffix(".partial")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir()
+    try:
+        yield aside
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _remove_leftovers(directory: Path) -> None:

@@ -2,12 +2,16 @@
 
 Its arguments are the decoder and the shape that all arrays are to have, or null. It says that it is ready. Each line of
 standard input is a list of items, in JSON. It answers with a line that holds, for each, the form of what became of it,
-or what is wrong with it, and then the arrays of all, but for those of another shape. It ends with its input.
+or what is wrong with it, and then the arrays of all, but for those of another shape. It ends with its input, in
+the midst of its work too: whoever asked is gone.
 """
 
 import json
+import os
 import sys
 from contextlib import suppress
+from queue import SimpleQueue
+from threading import Thread
 
 import numpy as np
 
@@ -25,9 +29,11 @@ def main() -> None:
     out = sys.stdout.buffer
     out.write(READY)
     out.flush()
-    for line in sys.stdin.buffer:
+    lines: SimpleQueue[bytes] = SimpleQueue()
+    Thread(target=_read, args=(lines,), daemon=True).start()
+    while True:
         answer, arrays = [], []
-        for item in items_from_json(json.loads(line)):
+        for item in items_from_json(json.loads(lines.get())):
             one = decode_one(decoder, item, shape=shape)
             if isinstance(one, DataError):
                 answer.append({"text": str(one), "unreadable": isinstance(one, Unreadable)})
@@ -42,6 +48,13 @@ def main() -> None:
         for array in arrays:
             out.write(_bytes(array))
         out.flush()
+
+
+def _read(lines: SimpleQueue[bytes]) -> None:
+    with open(0, "rb", closefd=False) as asked:  # not sys.stdin, which the end of the interpreter would wait for
+        for line in asked:
+            lines.put(line)
+    os._exit(0)
 
 
 def _bytes(array: Array) -> memoryview:

@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -116,6 +118,62 @@ def test_version(run):
 def test_exit_codes(run, broken, error, code, err):
     broken(error)
     assert run("broken") == (code, "", err)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_the_first_of_several_signals_ends_a_command_as_ctrl_c_does(run, monkeypatch, number):
+    cleared_up = []
+
+    def command() -> None:
+        try:
+            os.kill(os.getpid(), number)
+            time.sleep(10)
+        finally:
+            os.kill(os.getpid(), number)  # a shell that is closed passes on what the terminal has sent
+            cleared_up.append(True)
+
+    monkeypatch.setitem(command_line.COMMANDS, "broken", command)
+    before = signal.getsignal(number)
+    assert run("broken") == (130, "", f"error: interrupted by {number.name}\n")
+    assert cleared_up == [True]
+    assert signal.getsignal(number) is before
+
+
+def test_an_import_that_a_signal_ends_is_no_failure(run, broken):
+    error = ImportError("initialization failed")
+    error.__cause__ = KeyboardInterrupt("SIGTERM")
+    broken(error)
+    assert run("broken") == (130, "", "error: interrupted by SIGTERM\n")
+
+
+def test_nohup_holds(run, monkeypatch):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        monkeypatch.setitem(command_line.COMMANDS, "broken", lambda: os.kill(os.getpid(), signal.SIGHUP))
+        assert run("broken") == (0, "", "")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+FORKED = """
+import os, signal, time
+from dist_bp.cli.ends import as_ctrl_c
+with as_ctrl_c():
+    read, write = os.pipe()
+    pid = os.fork()
+    if not pid:
+        os.write(write, b"here")
+        time.sleep(10)
+        os._exit(0)
+    os.read(read, 4)
+    os.kill(pid, signal.SIGTERM)
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+def test_a_fork_of_a_command_ends_as_any_process():
+    ended = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=30, check=True)
+    assert (ended.stdout, ended.stderr) == ("-15\n", "")
 
 
 def test_an_unexpected_exception_is_told_in_one_line(run, broken):

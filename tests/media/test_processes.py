@@ -1,5 +1,6 @@
 """Files are decoded by processes as by this one, in their order, and no process is left."""
 
+import json
 import os
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from dist_bp.images.decoder import Decoder
 from dist_bp.images.opening import Unreadable
 from dist_bp.images.operations import Recoloured, Resized
 from dist_bp.media import files, process
-from dist_bp.media.decoder import Unlike
+from dist_bp.media.decoder import Unlike, written
 from dist_bp.media.files import decode_files
 from dist_bp.media.processes import Processes
 from dist_bp.processes import descendants
@@ -171,6 +172,20 @@ def test_a_process_that_cannot_start_is_no_fault_of_the_files(
     monkeypatch.setattr(process, "MODULE", module)
     with pytest.raises(TrainingFailed, match=rf"^a process that decodes images cannot start: {reason}$"):
         list(decode_files(DECODER, paths, crew=Processes(1)))
+
+
+def test_a_process_whose_command_was_killed_ends_in_the_midst_of_its_work(paths: list[str]) -> None:
+    big = Path(paths[1]).with_name("big.png")
+    Image.new("RGB", (1000, 1000)).save(big)
+    command = (sys.executable, "-m", process.MODULE, written(DECODER), "null")
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as worker:
+        assert worker.stdin is not None
+        try:
+            worker.stdin.write(json.dumps([str(big)] * 10_000).encode() + b"\n")  # minutes; a pipe holds a tenth of it
+            worker.stdin.close()
+            worker.wait(10)
+        finally:
+            worker.kill()
 
 
 def test_the_process_imports_little() -> None:
