@@ -9,6 +9,7 @@ import numpy as np
 from dist_bp.data.arrays import values_of
 from dist_bp.data.conform import conform
 from dist_bp.data.inputs import Described, Inputs, absent, chunks, row_at, rows_per_block
+from dist_bp.data.label_sequences import are_texts, labels_of
 from dist_bp.data.media.names import names_files
 from dist_bp.data.preprocess.form import Form, Part
 from dist_bp.data.samples import RaggedArray
@@ -58,7 +59,8 @@ def check_dataset(
 ) -> tuple[Checked, dict[str, Checked]]:
     """The samples, and the source's own validation and test sets, in their common form; weights in `dtype`.
 
-    `aligned` says that ragged targets stand at the positions of an input. Raises DataError for empty data, inputs,
+    `aligned` says that ragged targets stand at the positions of an input; else they are sequences of labels, which may
+    be texts with blanks between the labels. Raises DataError for empty data, inputs,
     targets and weights of different lengths, object arrays, NaN (unless `allow_missing`), Inf, and weights that are
     none.
     """
@@ -98,6 +100,8 @@ def _check_samples(
             _check_finite(inputs.arrays[name], name, form, allow_missing)
     with problems.collected(prefix):
         targets = target_array(samples.targets)
+        if not aligned and isinstance(targets, np.ndarray) and are_texts(targets):
+            targets = labels_of(targets)
     if inputs is None or targets is None:
         return None
     with problems.collected(prefix):

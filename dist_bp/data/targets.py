@@ -10,6 +10,7 @@ import numpy as np
 from dist_bp.data.arrays import KINDS, is_ragged, place_at, ragged_array, values_of
 from dist_bp.data.categories import Vocabulary, category_of, text_of
 from dist_bp.data.inputs import row_at
+from dist_bp.data.label_sequences import are_texts, labels_of
 from dist_bp.data.samples import RaggedArray
 from dist_bp.data.target_transform import LEAST, TargetTransform, TransformName
 from dist_bp.errors import ConfigError, DataError
@@ -55,7 +56,7 @@ class Targets:
         """Raises DataError naming the first target that does not fit."""
         found = target_array(raw)
         if self.ragged and not isinstance(found, RaggedArray):
-            found = ragged_array(found, "the targets", KINDS)
+            found = labels_of(found) if are_texts(found) else ragged_array(found, "the targets", KINDS)
         if isinstance(found, RaggedArray):
             if not self.ragged:
                 raise DataError("the targets are ragged: all must have the same shape")

@@ -12,6 +12,7 @@ from dist_bp import build
 from dist_bp.checkpoint import export_model, load
 from dist_bp.config import load_config
 from dist_bp.data.media.new import NewFiles
+from dist_bp.errors import DataError
 from dist_bp.serve import SavedModel
 from dist_bp.serve.files import evaluate_file, predict_files
 from dist_bp.serve.package import Packager
@@ -117,3 +118,27 @@ def test_the_model_as_mlflow_loads_it(model: SavedModel, workplace: Path) -> Non
     data = Path("new/a.wav").read_bytes()
     found = loaded.predict(pd.DataFrame({"sound": [data]}))
     np.testing.assert_allclose(found.iloc[0, 1:].astype(float), model.predict([data]).iloc[0, 1:].astype(float))
+
+
+def test_what_is_said_in_a_sound_is_a_text_of_labels(workplace: Path) -> None:
+    rows = []
+    for number in range(8):
+        pitches = ["low", "high", "low"][number % 2 :]
+        write(f"{number}.wav", np.concatenate([tone(200 if name == "low" else 900, 0.2) for name in pitches]))
+        rows.append(f"{number}.wav,{' '.join(pitches)}")
+    Path("list.csv").write_text("\n".join(["file,said", *rows]))
+    source = {"type": "csv", "path": "list.csv", "target": "said", "sounds": "file"}
+    data = {"source": source, "preprocess": STEPS, "prepared": "prepared", "split": {"validation": 0.25}}
+    job = {"data": data, "model": {"layers": [{"type": "dense", "units": 3}]}, "loss": {"type": "ctc"}}
+    config = configuration(workplace, source, 3, **job)
+    prepared = build.prepare(load_config(config))
+    assert prepared.schema.classes == ("high", "low")
+    targets = prepared.split("train").targets
+    assert {*np.diff(targets.offsets).tolist()} == {2, 3}
+    model = SavedModel.load(save(config))
+    count, scores = evaluate_file(model, "list.csv")
+    assert count == 8
+    assert scores["label_error_rate"] >= 0
+    Path("list.csv").write_text("file,said\n0.wav,low\n1.wav,mid low")
+    with pytest.raises(DataError, match="label 'mid' in row 1"):
+        evaluate_file(model, "list.csv")
