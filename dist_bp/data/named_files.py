@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from dist_bp.data.class_folders import ClassFolder, FileKind, listing
+from dist_bp.data.class_folders import ClassFolder, FileKind, is_text, listing
 from dist_bp.errors import DataError, OptionError
 
 LABEL = "label"
@@ -37,7 +37,7 @@ def read_named(path: str, kind: FileKind, pattern: str) -> ClassFolder:
     strange = []
     for file in found.files:
         match = re.fullmatch(pattern, os.path.relpath(file, path))
-        if match is None or not match[LABEL]:
+        if match is None or not match[LABEL] or not is_text(match[LABEL]):
             strange.append(f"{kind.noun} file {file!r} is not called as data.source.pattern says")
         else:
             classes.setdefault(match[LABEL], []).append(file)

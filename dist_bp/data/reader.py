@@ -291,7 +291,7 @@ class Reader:
 
     def _without_gaps(self, columns: list[Column], target: str | None) -> list[Column]:
         if self._drops and target:
-            told = [column for column in columns if column.name != self._ids]
+            told = [column for column in columns if column.name not in (self._ids, *self._of_files[1:])]
             return without(columns, np.any([column.missing for column in told], axis=0))
         roles = {target: "target", self._listed_by: kind_of(self._pipeline).many if self._listed_by else ""}
         gaps = [column for column in columns if column.name in roles and column.missing.any()]

@@ -88,12 +88,14 @@ def test_a_folder_is_measured_with_the_classes_of_its_names(workplace: Path) -> 
 def test_parts_of_files_in_a_table(workplace: Path) -> None:
     write("all.wav", np.concatenate([tone(200, 0.5), tone(900, 0.5)]))
     rows = [f"all.wav,{0.5 * high + 0.05 * number},{0.5 * high + 0.2},{high}" for high in (0, 1) for number in range(3)]
+    rows.append("all.wav,,0.1,0")
     Path("list.csv").write_text("\n".join(["file,begin,stop,high", *rows]))
     source = {"type": "csv", "path": "list.csv", "target": "high", "sounds": "file", "start": "begin", "end": "stop"}
     source["categorical"] = ["high"]
+    source["missing"] = "drop"  # a gap in begin or stop is none
     data = {"source": source, "preprocess": STEPS, "prepared": "prepared"}
     model = SavedModel.load(save(configuration(workplace, source, 2, data=data, model={"layers": LAYERS})))
-    assert evaluate_file(model, "list.csv")[0] == 6
+    assert evaluate_file(model, "list.csv")[0] == 7
     blocks: list[pd.DataFrame] = []
     predict_files(model, ["list.csv"], blocks.append)
     part = tone(200, 0.5)[400:1600]
@@ -142,3 +144,24 @@ def test_what_is_said_in_a_sound_is_a_text_of_labels(workplace: Path) -> None:
     Path("list.csv").write_text("file,said\n0.wav,low\n1.wav,mid low")
     with pytest.raises(DataError, match="label 'mid' in row 1"):
         evaluate_file(model, "list.csv")
+
+
+def test_sounds_beside_other_columns(workplace: Path) -> None:
+    rows = []
+    for number in range(8):
+        write(f"{number}.wav", tone((200, 900)[number % 2], 0.1 + number / 50))
+        rows.append(f"{number}.wav,{number / 8},{'ab'[number % 2]}")
+    Path("list.csv").write_text("\n".join(["file,age,name", *rows]))
+    source = {"type": "csv", "path": "list.csv", "target": "name", "sounds": "file", "features": ["age"]}
+    steps = [{"type": "log_mel", "bands": 8}, {"type": "standardize", "input": "file"}]
+    inputs = {"file": [{"type": "mean_over_time"}], "numbers": []}
+    layers = [{"type": "branches", "inputs": inputs}, {"type": "dense", "units": 2}]
+    data = {"source": source, "preprocess": steps, "prepared": "prepared", "split": {"validation": 0.25}}
+    model = SavedModel.load(save(configuration(workplace, source, 2, data=data, model={"layers": layers})))
+    assert evaluate_file(model, "list.csv")[0] == 8
+    blocks: list[pd.DataFrame] = []
+    predict_files(model, ["list.csv"], blocks.append)
+    rows_given = [{"file": "3.wav", "age": 3 / 8}, {"file": (tone(900, 0.16), 8000), "age": 0.375}]
+    given = model.predict(pd.DataFrame(rows_given))
+    np.testing.assert_allclose(given.iloc[0, 1:].astype(float), blocks[0].iloc[3, 2:].astype(float), atol=1e-6)
+    np.testing.assert_allclose(given.iloc[1, 1:].astype(float), given.iloc[0, 1:].astype(float), atol=1e-2)
