@@ -39,7 +39,7 @@ def build_source(config: JobConfig) -> data.Source:
 def prepare(config: JobConfig, decoding: Decoding = HERE) -> data.Prepared:
     """Reads, splits and preprocesses the data into memory-mapped arrays, or opens what is there already.
 
-    `decoding` says who decodes images, and hears of it.
+    `decoding` says who decodes files, and hears of it.
     """
     return data.prepare(
         build_source(config),

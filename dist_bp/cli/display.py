@@ -13,7 +13,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from dist_bp import build
-from dist_bp.cli.images_display import ImagesBar, columns
+from dist_bp.cli.decoding_display import DecodingBar, columns
 from dist_bp.config import JobConfig
 from dist_bp.config.trust import code_of_data, code_of_model
 from dist_bp.messages import plural
@@ -59,7 +59,7 @@ class LineObserver(NoteObserver):
         self._validation = ""
         self._next = time.monotonic() + LINE_SECONDS
 
-    def images(self, done: int, total: int) -> None:
+    def decoded(self, done: int, total: int) -> None:
         self._sometimes(f"decoding files: {done:,} of {total:,}")
 
     def run(self, run_id: str, url: str | None) -> None:
@@ -84,14 +84,14 @@ class TerminalObserver(NoteObserver):
         super().__init__(console)
         self._progress = progress
         self._task = progress.add_task("starting", total=None, detail="", left="")
-        self._images = ImagesBar(progress)
+        self._decoding = DecodingBar(progress)
         self._validation = ""
 
     def phase(self, what: str) -> None:
         self._progress.update(self._task, description=what)
 
-    def images(self, done: int, total: int) -> None:
-        self._images(done, total)
+    def decoded(self, done: int, total: int) -> None:
+        self._decoding(done, total)
 
     def progress(self, progress: Standing) -> None:
         self._progress.update(

@@ -174,14 +174,14 @@ def new_files(
 ) -> "Iterator[NewFiles]":
     """How files of images or sounds are read; where standard error and `others`, which is written to meanwhile, are not
     the same terminal, it shows how far that is. Raises UserError where the model takes none and they are spoken of."""
-    from dist_bp.cli.images_display import watch_images
+    from dist_bp.cli.decoding_display import watch_decoding
     from dist_bp.data.media.new import NewFiles
     from dist_bp.errors import UserError
     from dist_bp.media.decoding import Decoding
 
     if unreadable == "skip" and saved.pipeline.decoder is None:
         raise UserError("--unreadable skip is for models of images or sounds")
-    with watch_images(sys.stderr, others) as progress:
+    with watch_decoding(sys.stderr, others) as progress:
         yield NewFiles(unreadable, Decoding(progress), note)
 
 

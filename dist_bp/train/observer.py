@@ -22,8 +22,8 @@ class Observer:
     def phase(self, what: str) -> None:
         """The job has begun something that takes a while."""
 
-    def images(self, done: int, total: int) -> None:
-        """So many of the data's image files are decoded."""
+    def decoded(self, done: int, total: int) -> None:
+        """So many of the data's files of images or sounds are decoded."""
 
     def run(self, run_id: str, url: str | None) -> None:
         """The MLflow run is open; `url` is its page, None where it has none."""

@@ -247,9 +247,9 @@ def _shown(value: object) -> str:
 def prepare_job(config: JobConfig, observer: Observer | None = None, crew: "Crew | None" = None) -> PreparedJob:
     """Prepares the data and builds all that the job consists of; raises UserError where something does not fit.
 
-    `crew` decodes images, None: processes of this machine.
+    `crew` decodes files, None: processes of this machine.
     """
-    prepared = build.prepare(config, Decoding(observer.images if observer else None, crew))
+    prepared = build.prepare(config, Decoding(observer.decoded if observer else None, crew))
     schema = prepared.schema
     model = build.build_model(config, schema)
     loss = build.build_loss(config, build.class_counts(prepared))

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import Progress as RichProgress
 
 from dist_bp.cli import display
+from dist_bp.cli.decoding_display import watch_decoding
 from dist_bp.cli.display import LineObserver, TerminalObserver, described_classes, print_facts
-from dist_bp.cli.images_display import watch_images
 from dist_bp.cli.main import COMMANDS, GROUPS
 from dist_bp.cli.sweep_display import Board, BoardObserver
 from dist_bp.sweep.job import SweepJob
@@ -67,14 +67,14 @@ def test_a_sweep_says_what_goes_on_before_there_is_a_score(make_job: JobMaker) -
 def test_decoding_of_images_is_told_until_it_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(display, "LINE_SECONDS", 0.0)
     out = StringIO()
-    LineObserver(Console(file=out)).images(1200, 5000)
+    LineObserver(Console(file=out)).decoded(1200, 5000)
     assert out.getvalue() == "decoding files: 1,200 of 5,000\n"
     with RichProgress(disable=True) as progress:
         observer = TerminalObserver(Console(file=out), progress)
-        observer.images(1200, 5000)
+        observer.decoded(1200, 5000)
         (_, images) = progress.tasks
         assert (images.description, images.completed, images.total) == ("decoding files", 1200, 5000)
-        observer.images(5000, 5000)
+        observer.decoded(5000, 5000)
         assert [task.description for task in progress.tasks] == ["starting"]
 
 
@@ -85,11 +85,11 @@ def test_decoding_of_new_images_is_shown_on_a_terminal_alone(monkeypatch: pytest
 
     monkeypatch.setenv("TERM", "xterm")
     for stream, others in ((StringIO(), None), (Terminal(), Terminal())):
-        with watch_images(stream, others) as hears:
+        with watch_decoding(stream, others) as hears:
             assert hears is None
     terminal, printed = Terminal(), StringIO()
     monkeypatch.setattr(sys, "stdout", printed)
-    with watch_images(terminal, printed) as hears:
+    with watch_decoding(terminal, printed) as hears:
         assert hears
         assert terminal.getvalue() == ""
         hears(1200, 5000)

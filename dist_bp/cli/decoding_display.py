@@ -1,4 +1,4 @@
-"""How far the decoding of image files is, as a bar on a terminal."""
+"""How far the decoding of files is, as a bar on a terminal."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TaskProgr
 from dist_bp.media.decoding import Progress as Heard
 
 
-class ImagesBar:
+class DecodingBar:
     """A line of its own, which goes once all are decoded."""
 
     def __init__(self, progress: Progress) -> None:
@@ -39,16 +39,16 @@ def columns(description: str) -> tuple[ProgressColumn, ...]:
 
 
 @contextmanager
-def watch_images(stream: IO[str], others: IO[str] | None = None) -> Iterator[Heard | None]:
+def watch_decoding(stream: IO[str], others: IO[str] | None = None) -> Iterator[Heard | None]:
     """Who hears of the decoding; None where the stream is no terminal, or `others` that is written to meanwhile is one
     too."""
     console = Console(file=stream)
     if not console.is_interactive or (others is not None and others.isatty()):
         yield None
         return
-    # It begins with the first image. Standard output is left alone: it may be a file of predictions.
+    # It begins with the first file. Standard output is left alone: it may be a file of predictions.
     progress = Progress(*columns("{task.description}"), console=console, transient=True, redirect_stdout=False)
     try:
-        yield ImagesBar(progress)
+        yield DecodingBar(progress)
     finally:
         progress.stop()
