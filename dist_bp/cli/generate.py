@@ -2,7 +2,7 @@
 
 import json
 import sys
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
@@ -11,6 +11,8 @@ from dist_bp.cli.options import AsJson, TrustCode, text_stream
 
 MOST_BYTES = 2**26
 """Of a prompt on standard input."""
+CONTROLS = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
+"""Characters that a terminal takes for orders, and what it shows in their place."""
 
 
 def generate(
@@ -41,10 +43,10 @@ def generate(
         begun = language.prompt(text)
         for line in begun.notes:
             notes(line)
-        print(begun.text, end="", file=out, flush=True)
+        _show(begun.text, out)
         for one in language.generate(begun, sampling):
             chosen.append(one)
-            print(one.text, end="", file=out, flush=True)
+            _show(one.text, out)
         print(file=out)
     if as_json:
         made = {
@@ -59,6 +61,10 @@ def generate(
             "notes": notes.lines,
         }
         print(json.dumps(made))
+
+
+def _show(text: str, out: TextIO) -> None:
+    print(text.translate(CONTROLS) if out.isatty() else text, end="", file=out, flush=True)
 
 
 def _prompt(given: str | None, file: str | None) -> str:

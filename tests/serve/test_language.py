@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
-from io import BytesIO, TextIOWrapper
+from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +190,20 @@ def test_the_command_goes_on_with_a_text(monkeypatch: pytest.MonkeyPatch) -> Non
     assert (result["prompt"], result["text"], len(result["tokens"])) == ("line ë\n", expected, 30)
     assert "".join(one["text"] for one in result["tokens"]) == expected
     assert all(0 < one["probability"] <= 1 for one in result["tokens"])
+
+
+class Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_is_given_no_orders(monkeypatch: pytest.MonkeyPatch) -> None:
+    language_model()
+    plain = run_here("generate", "run", "--prompt", "line\x1b[2J\x9b\t\n", "--tokens", "1").stdout
+    assert plain.startswith("line\x1b[2J\x9b\t\n")
+    monkeypatch.setattr("tests.commands.StringIO", Terminal)
+    shown = run_here("generate", "run", "--prompt", "line\x1b[2J\x9b\t\n", "--tokens", "1").stdout
+    assert shown == plain.replace("\x1b", "\ufffd").replace("\x9b", "\ufffd")
 
 
 def test_mistakes_of_the_command_are_a_line_each(monkeypatch: pytest.MonkeyPatch) -> None:
