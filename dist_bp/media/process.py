@@ -80,7 +80,8 @@ class Process:
 
     def end(self) -> None:
         self._process.kill()
-        self._process.wait()
+        with suppress(subprocess.TimeoutExpired):  # it waits for a disk that does not answer, and ends when that does
+            self._process.wait(END_SECONDS)
         for stream in (self._process.stdin, self._process.stdout, self._said):
             if stream:
                 with suppress(OSError):  # what it was asked and has not read
