@@ -152,7 +152,8 @@ class SavedModel:
     def evaluate(
         self, raw: Raw, targets: Any, metrics: Mapping[str, Metric] | None = None, weights: Any = None
     ) -> dict[str, float]:
-        """`loss`, by the samples' mean, and the metrics (by default the configuration's) that are numbers.
+        """`loss`, the mean over samples, or over their positions where these have targets, and the metrics (by default
+        the configuration's) that are numbers.
 
         `weights` (n,) are those of the samples, if they do not all count alike.
 

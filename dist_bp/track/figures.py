@@ -24,8 +24,9 @@ def loss_curves(
     *,
     first_epoch: int = 1,
     best_epoch: int | None = None,
+    per: str = "sample",
 ) -> Figure:
-    """Mean training and validation loss per epoch; `best_epoch` is marked."""
+    """Mean training and validation loss of each epoch, as it is for one of what `per` says; `best_epoch` is marked."""
     figure, axes = _figure(8.0, 4.5)
     _curve(axes, train, first_epoch, BLUE, "training")
     _curve(axes, validation, first_epoch, ORANGE, "validation")
@@ -33,7 +34,7 @@ def loss_curves(
         axes.axvline(best_epoch, color=GREY, linewidth=1, linestyle=":", label=f"best: epoch {best_epoch}")
     logarithmic_if_wide(axes, [*train, *validation])
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set(title="Loss", xlabel="epoch", ylabel="mean loss per sample")
+    axes.set(title="Loss", xlabel="epoch", ylabel=f"mean loss per {per}")
     axes.legend(frameon=False)
     return figure
 

@@ -187,6 +187,7 @@ def pictures_of(job: PreparedJob, outcome: Outcome, report: Report) -> dict[str,
         "train": [row["train_loss"] for row in history],
         "validation": [row["val_loss"] for row in history if "val_loss" in row],
         "best_epoch": int(best["epoch"]) if best else None,
+        "per": job.loss_per,
     }
     pictures = {LOSS_FIGURE: Picture("loss_curves", curves)}
     if "confusion_matrix" in report.arrays:

@@ -49,6 +49,8 @@ COURSE = (
 """Settings that a resumed run must share with its checkpoint."""
 WORTH = 0.05
 """So much less padding is worth telling how it is had."""
+LITTLE = 0.005
+"""Less padding is none to tell of, such as that of a long text's last sample."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,15 @@ class PreparedJob:
     def measured(self) -> str | None:
         """The split that tells in the end how good the network is; None where there is but the training split."""
         return next((name for name in ("test", "validation") if name in self.splits), None)
+
+    @property
+    def loss_per(self) -> str:
+        """Of what the mean loss is the mean, if all count alike: see `LossSum.weight`."""
+        if self.prepared.pipeline.context is not None:
+            return "token"
+        if build.of_sequences(self.config):
+            return "label"
+        return "position" if self.prepared.pipeline.targets.by_position else "sample"
 
     @property
     def steps_per_epoch(self) -> int:
@@ -111,6 +122,8 @@ class PreparedJob:
         if train.group_by_length:
             return [f"samples of similar length in each batch: {grouped:.0%} of all positions are padding"]
         plain = padding_share(order, lengths, size)
+        if plain < LITTLE:
+            return []
         remedy = f"; train.group_by_length: true makes it {grouped:.0%}"
         helps = train.shuffle and plain - grouped > WORTH
         return [f"{plain:.0%} of all positions are padding, as samples differ in length{remedy if helps else ''}"]

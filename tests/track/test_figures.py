@@ -31,6 +31,7 @@ def test_loss_curves_show_both_splits_from_the_first_epoch() -> None:
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
     assert labels == ["training", "validation", "best: epoch 6"]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("epoch", "mean loss per sample")
+    assert loss_curves([1.0], per="token").axes[0].get_ylabel() == "mean loss per token"
     assert axes.get_yscale() == "linear"
     assert len(np.unique(pixels(figure).reshape(-1, 3), axis=0)) > 10
 

@@ -85,7 +85,7 @@ def test_the_best_epoch_is_marked_though_max_steps_end_within_it(make_job: JobMa
     for row in rows:
         outcome = Outcome("", job.initial, 20, 3, int(row["step"]), Path(), 1.0, 1, rows, {}, Course())
         [picture] = pictures_of(job, outcome, Report({}, {})).values()
-        assert picture.arguments["best_epoch"] == row["epoch"]
+        assert (picture.arguments["best_epoch"], picture.arguments["per"]) == (row["epoch"], "sample")
 
 
 def test_the_best_epoch_is_given_back(make_job: JobMaker) -> None:

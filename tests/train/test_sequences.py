@@ -110,6 +110,10 @@ def test_sequences_of_labels_at_positions_that_nobody_has_told(make_job: JobMake
     assert Path("out.csv").read_text().splitlines()[1:] == [*predicted["prediction"]]
 
 
+def test_the_mean_loss_is_that_of_what_has_a_target(make_job: JobMaker) -> None:
+    assert [prepare_job(config).loss_per for config in (firsts(make_job, 12), words(make_job))] == ["position", "label"]
+
+
 def test_what_ctc_cannot_spell_or_measure_is_told(make_job: JobMaker) -> None:
     with pytest.raises(ValidationError, match="accuracy compares position by position, and ctc does not say where"):
         words(make_job, metrics=["accuracy"], checkpoint={})

@@ -48,7 +48,10 @@ def test_each_epoch_has_a_text_and_training_keeps_its_bits(make_job: JobMaker, m
     with opened_store("sqlite:///mlflow.db") as client:
         names = [one.path for one in client.list_artifacts(result.run_id, "texts")]
     assert names == [f"texts/epoch-{epoch:04}.txt" for epoch in range(1, 7)]
-    teller = teller_of(prepare_job(config))
+    job = prepare_job(config)
+    assert job.loss_per == "token"
+    assert not [line for line in job.notes if "padding" in line]
+    teller = teller_of(job)
     assert teller
     saved = SavedModel.load(Path(result.model))
     text = teller.prompt.text + saved.generate(teller.prompt.text, CONTEXT - len(teller.prompt.tokens), seed=3)

@@ -19,7 +19,7 @@ class CrossEntropy(Loss):
 
     `outputs` are (n, ..., k), the labels `targets` (n, ...) int64 in 0..k-1. `label_smoothing` moves that part of the
     target evenly to all k classes (Szegedy et al. 2016, section 7). `class_weights`, one for each class, multiply the
-    loss of a sample by the weight of its label; what is divided by stays the number of samples.
+    loss of a sample by the weight of its label; what is divided by stays the number of samples or positions.
     """
 
     name = "cross_entropy"
@@ -39,7 +39,7 @@ class CrossEntropy(Loss):
             Literal["balanced"] | Sequence[NonNegative] | None,
             Doc(
                 "A factor for each class's samples, or `balanced`: inverse to the class's frequency, 1 on average. "
-                "Losses are averaged over the samples; PyTorch divides by the sum of their weights."
+                "Losses are averaged over samples or positions; PyTorch divides by the sum of their weights."
             ),
         ] = None,
     ) -> None:
