@@ -1,7 +1,7 @@
 """Convolutions of several widths over time, and the largest output of each filter."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from dist_bp.nn.types import Backward, Views
 from dist_bp.options import Count, Doc, MinLen
 from dist_bp.signals import Field, Signal, Spec, one_field, with_lengths
 from dist_bp.types import Array
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 
 class TextCnn(Affine):
@@ -62,35 +65,28 @@ class TextCnn(Affine):
         np.multiply(values, inside[:, :positions, np.newaxis], out=padded[:, :positions])
         rows, y = as_rows(padded), ctx.buffer("y", (n, self.filters * len(self.widths)))
         for part, width in zip(self._parts(y), self.widths, strict=True):
-            products, sums, at = self._room(width, n, longest, ctx)
+            products = ctx.scratch("products", (n, longest, width * self.filters))
             np.matmul(rows, _columns(params[_weight(width)], channels), out=as_rows(products))
-            count = longest - width + 1
-            np.copyto(sums, products[:, :count, : self.filters])
-            for step in range(1, width):
-                column = step * self.filters
-                np.add(sums, products[:, step : step + count, column : column + self.filters], out=sums)
-            beyond = np.arange(count) > np.maximum(lengths - width, 0)[:, np.newaxis]
+            sums = ctx.scratch("sums", (n, longest - width + 1, self.filters))
+            _add_windows(products, sums)
+            beyond = np.arange(sums.shape[1]) > np.maximum(lengths - width, 0)[:, np.newaxis]
             np.copyto(sums, -np.inf, where=beyond[:, :, np.newaxis])
-            np.argmax(sums, axis=1, out=at)
+            np.argmax(sums, axis=1, out=self._places(width, n, ctx))
             np.maximum.reduce(sums, axis=1, out=part)
         slope = self._activate(y, params, ctx)
 
         def backward(dy: Array, grads: Gradients) -> Array | None:
             dy = self._before_activation(dy, slope, grads)
-            dx = ctx.buffer("dx", padded.shape) if ctx.needs_input_grad else None
-            for place, (part, width) in enumerate(zip(self._parts(dy), self.widths, strict=True)):
-                products, _, at = self._room(width, n, longest, ctx)
-                _scatter(part, at, products)
-                back, weight = as_rows(products), _columns(params[_weight(width)], channels)
-                np.matmul(rows.T, back, out=_columns(grads.into(_weight(width)), channels))
-                if dx is not None and not place:
-                    np.matmul(back, weight.T, out=as_rows(dx))
-                elif dx is not None:
-                    more = ctx.buffer("more", padded.shape)
-                    np.matmul(back, weight.T, out=as_rows(more))
-                    np.add(dx, more, out=dx)
+            dx: Array | None = None
+            for part, width in zip(self._parts(dy), self.widths, strict=True):
+                spread = _spread(part, self._places(width, n, ctx), width, longest)
+                np.copyto(_columns(grads.into(_weight(width)), channels), (spread @ rows).T)
+                if ctx.needs_input_grad:
+                    more = spread.T @ _columns(params[_weight(width)], channels).T
+                    dx = more if dx is None else np.add(dx, more, out=dx)
             if dx is None:
                 return None
+            dx = dx.reshape(padded.shape)
             np.multiply(dx, inside[:, :, np.newaxis], out=dx)
             return dx[:, :positions]
 
@@ -100,11 +96,9 @@ class TextCnn(Affine):
         """Those of each width."""
         return [outputs[:, start : start + self.filters] for start in range(0, outputs.shape[1], self.filters)]
 
-    def _room(self, width: int, n: int, longest: int, ctx: Context) -> tuple[Array, Array, Array]:
-        """Products of each position with each place in a window, their sums, and where these are largest."""
-        products = ctx.buffer(f"products {width}", (n, longest, width * self.filters))
-        sums = ctx.buffer(f"sums {width}", (n, longest - width + 1, self.filters))
-        return products, sums, ctx.buffer(f"at {width}", (n, self.filters), np.intp)
+    def _places(self, width: int, n: int, ctx: Context) -> Array:
+        """(n, filters): which window was the largest."""
+        return ctx.buffer(f"places {width}", (n, self.filters), np.intp)
 
 
 def _weight(width: int) -> str:
@@ -116,12 +110,24 @@ def _columns(weight: Array, channels: int) -> Array:
     return weight.reshape(channels, -1)
 
 
-def _scatter(dy: Array, at: Array, products: Array) -> None:
-    """Fills `products` (n, positions, width * filters) with the gradients of the windows that were largest."""
+def _add_windows(products: Array, sums: Array) -> None:
+    """`sums` (n, windows, filters) of `products` (n, positions, width * filters) of each position with each place in a
+    window."""
+    _, windows, filters = sums.shape
+    np.copyto(sums, products[:, :windows, :filters])
+    for place in range(1, products.shape[2] // filters):
+        column = place * filters
+        np.add(sums, products[:, place : place + windows, column : column + filters], out=sums)
+
+
+def _spread(dy: Array, places: Array, width: int, longest: int) -> "csr_array":
+    """The gradient of the products, (width * filters, n * longest): only the largest windows have any, so that dense
+    products with it would cost many times as much."""
+    from scipy.sparse import csr_array
+
     n, filters = dy.shape
-    _, positions, columns = products.shape
-    products.fill(0)
-    flat = products.reshape(-1)
-    first = (np.arange(n)[:, np.newaxis] * positions + at) * columns + np.arange(filters)
-    for step in range(columns // filters):
-        flat[first + step * (columns + filters)] = dy
+    first = places.T + np.arange(n) * longest
+    at = first + np.arange(width)[:, np.newaxis, np.newaxis]
+    values = np.broadcast_to(dy.T, at.shape)
+    starts = np.arange(width * filters + 1) * n
+    return csr_array((values.reshape(-1), at.reshape(-1), starts), shape=(width * filters, n * longest))
