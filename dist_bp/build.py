@@ -204,4 +204,11 @@ def build_batches(config: JobConfig, samples: data.SampleStore, workers: int, ra
         seed=config.seed,
         shuffle=train.shuffle,
         lengths=samples.lengths if train.group_by_length else None,
+        context=moving_context(config),
     )
+
+
+def moving_context(config: JobConfig) -> int | None:
+    """How many tokens of one long text a sample is, where samples begin elsewhere in each epoch."""
+    source = config.data.source
+    return source.context if source.type == "text" and source.shift else None

@@ -116,6 +116,10 @@ class SampleStore:
         shape = self.targets.shape[1:]
         return math.prod(shape if self.targets.dtype.kind in "iu" else shape[:-1])
 
+    def shifted(self, by: int) -> "SampleStore":
+        """As many samples that begin `by` positions later, where they are stretches of one long text."""
+        return self
+
     def amount(self, rows: Array) -> Amount:
         """Of the samples at indices `rows`."""
         if self.is_plain:
@@ -135,10 +139,13 @@ class SampleStore:
 
 
 class Gatherer:
-    """Puts samples into memory of its own, at most `largest` at a time: for one thread."""
+    """Puts `samples` into memory of its own, at most `largest` at a time: for one thread.
+
+    Others of the same kind may take their place.
+    """
 
     def __init__(self, samples: SampleStore, largest: int) -> None:
-        self._samples = samples
+        self.samples = samples
         self._largest = largest
         self._memory: dict[tuple[str, ...], Array] = {}
         self._lookups: dict[tuple[str, ...], Lookup] = {}
@@ -148,7 +155,7 @@ class Gatherer:
 
         It is valid until the next one.
         """
-        samples, weights = self._samples, None
+        samples, weights = self.samples, None
         if samples.weights is not None:
             weights = self._take(("weights",), samples.weights, rows)
         inputs = self._gather(("inputs",), samples.inputs, rows, whole)

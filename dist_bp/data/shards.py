@@ -17,6 +17,8 @@ WINDOW = 50
 """Batches that share their samples where they are of similar length."""
 ORDER_STREAM = 1
 """Separates the random numbers of the epochs' orders from those of the split."""
+SHIFT_STREAM = 2
+"""Of where the stretches of a long text begin."""
 
 
 class Part(NamedTuple):
@@ -52,6 +54,12 @@ def by_length(order: Array, lengths: Array, batch: int, seed: int, epoch: int) -
     return made
 
 
+def epoch_shift(context: int, seed: int, epoch: int) -> int:
+    """How far into a long text the first stretch of `context` tokens begins in an epoch, below `context`."""
+    sequence = np.random.SeedSequence(seed, spawn_key=(SHIFT_STREAM, epoch))
+    return int(np.random.Generator(np.random.Philox(sequence)).integers(context))
+
+
 def padding_share(order: Array, lengths: Array, batch: int) -> float:
     """The share of the positions of an epoch that are none of a sample, as each batch is padded to its longest."""
     kept = lengths[order]
@@ -76,7 +84,8 @@ class Batches:
 
     A step's global batch holds `accumulate * batch_size` samples, the last one of an epoch those that are left. The
     groups of a share are handed out in parts of at most ceil(batch_size / workers) rows, rounded up to whole groups.
-    With `lengths` (samples,) samples of a batch are of similar length, see `by_length`.
+    With `lengths` (samples,) samples of a batch are of similar length, see `by_length`. With a `context` they are
+    stretches of so many tokens of one text, which begin elsewhere in each epoch, see `epoch_shift`.
 
     Attributes: `steps_per_epoch`; `largest`, the most rows of any part; `accumulates`, whether a step can have more
     than one part.
@@ -93,6 +102,7 @@ class Batches:
         shuffle: bool = True,
         accumulate: int = 1,
         lengths: Array | None = None,
+        context: int | None = None,
     ) -> None:
         if min(samples, batch_size, group_size, workers, accumulate) < 1 or not 0 <= rank < workers:
             raise ValueError("samples, sizes and workers must be at least 1 and the rank below the workers")
@@ -101,6 +111,7 @@ class Batches:
         self._seed = seed
         self._shuffle = shuffle
         self._lengths = lengths
+        self._context = context
         self._stride = accumulate * batch_size
         self.steps_per_epoch = _ceil(samples, self._stride)
         part_groups = _ceil(_ceil(batch_size, workers), group_size)
@@ -112,6 +123,7 @@ class Batches:
         self.accumulates = any(len(plan) > 1 for plan in plans)
         self.largest = max((stop - start for plan in plans for start, stop, _ in plan), default=0)
         self._epoch = self._step = -1
+        self._shift = 0
         self._order = self._whole = np.empty(0, np.intp)
 
     def rows(self, step: int) -> int:
@@ -132,13 +144,21 @@ class Batches:
         """Indices of all samples of the global batch of `step`, in order."""
         if step != self._step:
             epoch, batch = divmod(step, self.steps_per_epoch)
-            if epoch != self._epoch:
-                self._order = self.order(epoch)
-                self._epoch = epoch
+            self._enter(epoch)
             base = batch * self._stride
             self._whole = self._order[base : base + self.rows(step)]
             self._step = step
         return self._whole
+
+    def shift(self, step: int) -> int:
+        """How far into a long text the first stretch begins in the epoch of `step`."""
+        self._enter(step // self.steps_per_epoch)
+        return self._shift
+
+    def _enter(self, epoch: int) -> None:
+        if epoch != self._epoch:
+            self._order, self._epoch = self.order(epoch), epoch
+            self._shift = 0 if self._context is None else epoch_shift(self._context, self._seed, epoch)
 
     def order(self, epoch: int) -> Array:
         """The samples of an epoch, batch by batch."""

@@ -54,16 +54,23 @@ class Gradient:
         self.batches = batches
         self._scorer = Scorer(model, loss, metrics)
         self._train = train
+        self._shift = 0
         self._gatherer = Gatherer(train, batches.largest)
 
     def whole(self, step: int) -> Amount:
         """How much the global batch of a step is."""
-        return self._train.amount(self.batches.whole(step))
+        return self._at(step).samples.amount(self.batches.whole(step))
 
     def share(self, step: int, share: int) -> Amount:
         """How much a share of it is."""
-        parts = self.batches.parts(step, share)
-        return sum((self._train.amount(part.rows) for part in parts), NOTHING)
+        samples, parts = self._at(step).samples, self.batches.parts(step, share)
+        return sum((samples.amount(part.rows) for part in parts), NOTHING)
+
+    def _at(self, step: int) -> Gatherer:
+        """Of the samples as they are cut in the epoch of a step."""
+        if (shift := self.batches.shift(step)) != self._shift:
+            self._gatherer.samples, self._shift = self._train.shifted(shift), shift
+        return self._gatherer
 
     def compute(
         self, step: int, share: int, weights: Weights, buffers: GradientBuffers, whole: Amount, metrics: MetricStates
@@ -75,9 +82,9 @@ class Gradient:
         total, amount = 0.0, NOTHING
         buffers.gradient_views.begin()
         buffers.sum_views.begin()
-        rows = self.batches.whole(step)
+        gatherer, rows = self._at(step), self.batches.whole(step)
         for part in self.batches.parts(step, share):
-            batch = self._gatherer.batch(*part, rows)
+            batch = gatherer.batch(*part, rows)
             self.context.begin(
                 training=True,
                 step=step,

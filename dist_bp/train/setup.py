@@ -248,6 +248,7 @@ def _course(config: JobConfig) -> dict[str, Any]:
     """What the course of a training depends on, by key. Layers are compared as sections and not as text, so that one
     that has gained an option since is still the same with that option's default."""
     settings = {key: attrgetter(key)(config) for key in COURSE}
+    settings["data.source.shift"] = build.moving_context(config) is not None
     return settings | {f"model.layers.{index}": layer for index, layer in enumerate(config.model.layers)}
 
 

@@ -1,10 +1,13 @@
 """One long text as the data of a language model."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dist_bp.data import Gatherer, Pipeline, Prepared, Split, prepare
 from dist_bp.data.example import read_example
@@ -70,6 +73,23 @@ def test_every_following_token_is_a_target_once() -> None:
     assert samples.targets.values.tolist() == list(range(1, 22))
     assert samples.inputs.offsets.tolist() == [0, 5, 10, 15, 20, 21]
     assert samples.amount(np.arange(5)) == (5, 21.0)
+
+
+@given(st.integers(2, 60), st.integers(1, 12), st.data())
+def test_stretches_that_are_shifted_are_as_many(tokens: int, context: int, data: st.DataObject) -> None:
+    by = data.draw(st.integers(0, context - 1))
+    samples = stretches(np.arange(tokens), context)
+    shifted = samples.shifted(by)
+    rows = [shifted.inputs.taken(np.array([row])).values.tolist() for row in range(len(shifted))]
+    assert len(rows) == len(samples)
+    assert [*itertools.chain(*rows)] == [*range(rows[0][0], tokens - 1)]
+    assert all(0 < len(row) <= context for row in rows)
+    assert {row[0] % context for row in rows[1:]} <= {by}
+    assert rows[0][0] in ((0, by) if len(rows) > 1 else (0,))
+    assert (shifted.targets.values == shifted.inputs.values + 1).all()
+    assert shifted.targets.offsets is shifted.inputs.offsets
+    assert np.shares_memory(shifted.inputs.values, samples.inputs.values)
+    assert samples.shifted(0) is samples
 
 
 def test_validation_and_test_may_be_files_of_their_own() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dist_bp.data import Batches, epoch_order, evaluation_rows, owned_groups
-from dist_bp.data.shards import by_length, padding_share
+from dist_bp.data.shards import by_length, epoch_shift, padding_share
 
 SIZES = st.fixed_dictionaries(
     {
@@ -123,11 +123,23 @@ def test_the_order_depends_on_seed_and_epoch_and_nothing_else() -> None:
 
 
 def test_steps_can_be_asked_for_in_any_order() -> None:
-    forth, back = (Batches(samples=50, batch_size=8, group_size=4) for _ in range(2))
+    forth, back = (Batches(samples=50, batch_size=8, group_size=4, context=100) for _ in range(2))
     steps = range(3 * forth.steps_per_epoch)
     rows = [forth.parts(step)[0].rows.copy() for step in steps]
+    shifts = [forth.shift(step) for step in steps]
     for step in reversed(steps):
+        assert back.shift(step) == shifts[step]
         np.testing.assert_array_equal(back.parts(step)[0].rows, rows[step])
+
+
+def test_stretches_of_a_text_are_shifted_by_less_than_one_from_epoch_to_epoch() -> None:
+    shifts = [epoch_shift(8, 7, epoch) for epoch in range(100)]
+    assert {*shifts} == {*range(8)}
+    assert shifts != [epoch_shift(8, 8, epoch) for epoch in range(100)]
+    sizes = {"samples": 50, "batch_size": 20, "group_size": 4, "seed": 7}
+    for batches in team(2, **sizes, context=8):
+        assert [batches.shift(step) for step in range(300)] == [shifts[step // 3] for step in range(300)]
+    assert {Batches(**sizes).shift(step) for step in range(9)} == {0}
 
 
 @pytest.mark.parametrize("wrong", [{"samples": 0}, {"batch_size": 0}, {"rank": 2}, {"rank": -1}])

@@ -54,6 +54,7 @@ class Problem:
     spec: Spec | None = None
     store: Callable[[], SampleStore] | None = None
     """Samples of another kind than rows of numbers, and what they are."""
+    context: int | None = None
 
     def samples_of(self) -> SampleStore:
         return self.store() if self.store else SampleStore(*self.data())
@@ -67,9 +68,8 @@ class Problem:
         return inputs, generator.integers(0, self.classes, self.samples)
 
     def batches(self, workers: int = 1, rank: int = 0) -> Batches:
-        return Batches(
-            self.samples, self.batch_size, self.group_size, workers, rank, seed=3, accumulate=self.accumulate
-        )
+        sizes = self.samples, self.batch_size, self.group_size
+        return Batches(*sizes, workers, rank, seed=3, accumulate=self.accumulate, context=self.context)
 
 
 class LocalGroup:

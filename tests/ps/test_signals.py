@@ -1,5 +1,6 @@
 """Samples of every kind give one worker's update to any number of workers, and one worker's scores."""
 
+import itertools
 from dataclasses import replace
 from typing import Any
 
@@ -7,8 +8,9 @@ import numpy as np
 import pytest
 
 from dist_bp.data.samples import Gatherer, RaggedArray, SampleStore
+from dist_bp.data.text.long import stretches
 from dist_bp.metrics.accuracy import Accuracy
-from dist_bp.nn import Field, Gradients, Layer, Model
+from dist_bp.nn import Context, Field, Gradients, Layer, Model, Views
 from dist_bp.nn.layers.batch_norm import BatchNorm
 from dist_bp.nn.layers.branches import Branches
 from dist_bp.nn.layers.conv2d import Conv2d
@@ -18,8 +20,10 @@ from dist_bp.nn.layers.embedding import Embedding
 from dist_bp.nn.layers.flatten import Flatten
 from dist_bp.nn.layers.global_average_pool import GlobalAveragePool
 from dist_bp.nn.layers.group_norm import GroupNorm
+from dist_bp.nn.layers.gru import Gru
 from dist_bp.nn.layers.layer_norm import LayerNorm
 from dist_bp.nn.layers.residual import Residual
+from dist_bp.nn.types import Backward
 from dist_bp.optim.rules.sgd import Sgd
 from dist_bp.ps.modes import Mode
 from dist_bp.types import Array
@@ -104,6 +108,13 @@ KINDS = {
         layers=lambda: [Dense(6, "tanh"), BatchNorm(), Dense(CLASSES)],
         spec=Field((4, 5)),
         store=lambda: SampleStore(POSITIONS, np.argmax(POSITIONS[..., :CLASSES], axis=-1), weights()),
+    ),
+    "stretches of a text": replace(
+        PROBLEM,
+        layers=lambda: [Embedding(4), Gru(3), Dropout(0.2), Dense(WORDS)],
+        spec=Field((), "int", True, WORDS),
+        store=lambda: stretches(np.random.default_rng(5).integers(0, WORDS, 5 * SAMPLES - 1), 5),
+        context=5,
     ),
     "several inputs": replace(
         PROBLEM,
@@ -208,7 +219,8 @@ def mean_gradient(
     problem: Problem, model: Model, parameters: Array, statistics: Array, step: int, share: int, shares: int
 ) -> tuple[Array, float]:
     """Of a share, and its weight; zeros where it has none."""
-    batches, samples = problem.batches(shares, share), problem.samples_of()
+    batches = problem.batches(shares, share)
+    samples = problem.samples_of().shifted(batches.shift(step))
     parts = batches.parts(step)
     gradient, sums = np.zeros_like(parameters), np.zeros_like(statistics)
     if not parts:
@@ -244,3 +256,34 @@ def test_evaluation_is_exact_over_all_shards(problem: Problem) -> None:
         for part in parts:
             state = accuracy.merge(state, part.metrics["accuracy"])
         assert accuracy.result(state) == pytest.approx(accuracy.result(whole.metrics["accuracy"]), rel=1e-13)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_stretches_of_a_text_begin_elsewhere_in_each_epoch(workers: int) -> None:
+    """Read from what the network sees: each token once, but for those before the first cut where they are too many."""
+    seen: list[Array] = []
+
+    class Seeing(Embedding):
+        def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
+            seen.append(x.copy())
+            return super().forward(x, params, ctx)
+
+    problem = Problem(
+        lambda: [Seeing(2), Dense(40)],
+        samples=8,
+        batch_size=4,
+        group_size=2,
+        spec=Field((), "int", True, 40),
+        store=lambda: stretches(np.arange(1, 41), 5),
+        context=5,
+    )
+    shifts = [problem.batches().shift(2 * epoch) for epoch in range(7)]
+    assert {*shifts} == {0, 1, 2, 3, 4}
+    with LocalGroup(problem, workers) as group:
+        for epoch, shift in enumerate(shifts):
+            seen.clear()
+            group.run(2 * epoch, 2 * epoch + 2)
+            rows = sorted(row[row > 0].tolist() for part in seen for row in part)
+            begun = [1] * (shift == 4) + [*range(1 + shift, 40, 5)]
+            assert [row[0] for row in rows] == begun
+            assert [*itertools.chain(*rows)] == [*range(begun[0], 40)]

@@ -5,8 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dist_bp.build import build_batches
+from dist_bp.data.shards import epoch_shift
+from dist_bp.errors import CheckpointError
 from dist_bp.train.job import run_job
-from dist_bp.train.setup import prepare_job
+from dist_bp.train.setup import PreparedJob, prepare_job
 from tests.conftest import JobMaker
 from tests.train.looking import Notes
 
@@ -53,3 +56,23 @@ def test_padding_is_told_with_what_would_make_it_less(make_job: JobMaker, source
     assert 0 < less < share < 100
     same = make_job(data=data, model={"layers": LAYERS}, train={"shuffle": False})
     assert any(line.endswith("as samples differ in length") for line in prepare_job(same).notes)
+
+
+def test_where_a_text_is_cut_belongs_to_the_course_of_a_run(make_job: JobMaker) -> None:
+    layers = [{"type": "embedding", "size": 4}, {"type": "gru", "units": 6}, {"type": "dense", "units": 16}]
+    Path("t.txt").write_text("the cat sat on the mat and the dog sat by the cat. " * 20)
+
+    def job(shift: bool) -> PreparedJob:
+        source = {"type": "text", "path": "t.txt", "context": 8, "shift": shift}
+        data = {"source": source, "preprocess": [{"type": "tokenize", "by": "characters"}]}
+        return prepare_job(make_job(data=data, model={"layers": layers}))
+
+    moving, fixed = job(shift=True), job(shift=False)
+    assert moving.prepared.digest == fixed.prepared.digest
+    for one, shifts in ((moving, [epoch_shift(8, 3, epoch) for epoch in range(9)]), (fixed, [0] * 9)):
+        batches, steps = build_batches(one.config, one.prepared.split("train"), 2, 1), one.steps_per_epoch
+        assert [batches.shift(epoch * steps + steps - 1) for epoch in range(9)] == shifts
+    checkpoint = moving.checkpoint(moving.initial, run_id="run")
+    moving.check_same_course(checkpoint)
+    with pytest.raises(CheckpointError, match=r"data.source.shift is True in the checkpoint, False in the config"):
+        fixed.check_same_course(checkpoint)

@@ -23,6 +23,7 @@ class TextSource(Source):
     context: Annotated[Count, Doc("Tokens of a sample.")] = 128
     validation_path: Annotated[File | None, Doc("A file with the validation set.")] = None
     test_path: Annotated[File | None, Doc("A file with the test set.")] = None
+    shift: Annotated[bool, Doc("Whether samples begin elsewhere in the text in each epoch.")] = True
     encoding: Encoding = "utf-8"
 
     def __post_init__(self) -> None:

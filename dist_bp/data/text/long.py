@@ -1,7 +1,7 @@
 """A long text, a part at a time, and the stretches of its tokens that a language model learns from."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -64,16 +64,38 @@ def write_tokens(path: Path, parts: Iterator[str], tokenizer: Tokenizer) -> Toke
     return counts
 
 
-def stretches(tokens: Array, context: int) -> SampleStore:
+@dataclass(frozen=True)
+class Stretches(SampleStore):
     """Samples that share one array: `context` tokens one behind the other, and as targets the tokens that follow each.
 
-    The last sample is what is left. Raises ValueError for less than two tokens.
+    The last sample is what is left.
     """
+
+    context: int = 1
+
+    def shifted(self, by: int) -> SampleStore:
+        """As many stretches, cut `by` tokens later, less than `context`: the first is what lies before the first cut.
+
+        Where that would make one more it is left out, other tokens in each epoch. A text of one stretch stays whole.
+        """
+        if not by or len(self) == 1:
+            return self
+        offsets = np.append(0, _cuts(by, len(self.inputs.values), self.context))[-len(self) - 1 :]
+        return replace(
+            self, inputs=RaggedArray(self.inputs.values, offsets), targets=RaggedArray(self.targets.values, offsets)
+        )
+
+
+def stretches(tokens: Array, context: int) -> Stretches:
+    """Of all tokens. Raises ValueError for less than two."""
     if len(tokens) < 2:
         raise ValueError("a text of less than two tokens")
-    last = len(tokens) - 1
-    offsets = np.append(np.arange(0, last, context), last)
-    return SampleStore(RaggedArray(tokens[:-1], offsets), RaggedArray(tokens[1:], offsets))
+    offsets = _cuts(0, len(tokens) - 1, context)
+    return Stretches(RaggedArray(tokens[:-1], offsets), RaggedArray(tokens[1:], offsets), context=context)
+
+
+def _cuts(first: int, last: int, context: int) -> Array:
+    return np.append(np.arange(first, last, context), last)
 
 
 def samples_in_text(name: str, counts: TokenCounts, context: int) -> int:
