@@ -2,45 +2,52 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, Literal
 
 from dist_bp.data.samples import RaggedArray
+from dist_bp.data.text.accepted import accepted
 from dist_bp.data.text.reading import whole
 from dist_bp.data.text.tokenizer import UNKNOWN, NormalForm, Tokenizer, joined
-from dist_bp.foreign import RECORD_BYTES, checked
+from dist_bp.foreign import checked, read_json
 from dist_bp.messages import first_line
 
 # The library's own threads would warn in each process that is forked later.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 AT_A_TIME = 1024
-MOST_TOKENS = 2**24
+SPARE_NUMBERS = 1000
+"""That may stand for no token, beyond as many as there are tokens."""
 
 
 class LibraryTokens(Tokenizer):
-    """What a tokenizer.json says.
+    """What a tokenizer.json says, as far as it is taken, see `accepted`.
 
-    A tokenizer without an unknown token gets one behind its own. Raises ValueError for what the library does not read.
+    A tokenizer without an unknown token gets one behind its own. Raises ValueError, also for what the library does not
+    read.
     """
 
     kind = "library"
 
-    def __init__(self, content: str) -> None:
+    def __init__(self, content: Any) -> None:
         from tokenizers import Tokenizer as Library
 
+        taken = accepted(content)
         with _told():
-            self._library = Library.from_str(content)
-            self._library.no_padding()
-            self._library.no_truncation()
+            self._library = Library.from_str(json.dumps(taken))
             known = self._library.get_vocab(with_added_tokens=True)
-        if not known or min(known.values()) < 0 or max(known.values()) >= MOST_TOKENS:
-            raise ValueError("it has no tokens, or numbers for them that are too large")
-        names = [f"<{number}>" for number in range(max(known.values()) + 1)]
+        if not known:
+            raise ValueError("it has no tokens")
+        largest, most = max(known.values()), 2 * len(known) + SPARE_NUMBERS
+        if largest > most:
+            raise ValueError(
+                f"one of its {len(known):,} tokens has the number {largest:,}, more than the {most:,} taken"
+            )
+        names = [f"<{number}>" for number in range(largest + 1)]
         for name, number in known.items():
             names[number] = name
-        found = [known[name] for name in self._unknown_names(content) if name in known]
+        found = [known[name] for name in _unknown_names(taken["model"]) if name in known]
         self._unknown: int = found[0] if found else len(names)
         self._tokens = tuple(names if found else [*names, UNKNOWN])
 
@@ -83,7 +90,7 @@ class LibraryTokens(Tokenizer):
             library.normalizer = normalizers.Sequence(changes)
         with _told():
             library.train_from_iterator(texts, trainer)
-        return cls(library.to_str())
+        return cls(json.loads(library.to_str()))
 
     @property
     def tokens(self) -> Sequence[str]:
@@ -112,32 +119,29 @@ class LibraryTokens(Tokenizer):
         """1 where the unknown token is none of the library's."""
         return int(self._library.id_to_token(self._unknown) is None)
 
-    @staticmethod
-    def _unknown_names(content: str) -> Iterator[str]:
-        """What its model calls the unknown token, and what such a token is usually called."""
-        model = json.loads(content).get("model", {})
-        named = model.get("unk_token")
-        if isinstance(named, str):
-            yield named
-        place, vocabulary = model.get("unk_id"), model.get("vocab")
-        if isinstance(place, int) and isinstance(vocabulary, list) and 0 <= place < len(vocabulary):
-            yield str(vocabulary[place][0])
-        yield from (UNKNOWN, "[UNK]")
-
     def to_dict(self) -> dict[str, Any]:
         return {"tokenizer": json.loads(self._library.to_str())}
 
     @classmethod
     def from_dict(cls, state: dict[str, Any]) -> "LibraryTokens":
         """Raises ValueError."""
-        return cls(json.dumps(checked(dict[str, Any], state["tokenizer"])))
+        return cls(checked(dict[str, Any], state["tokenizer"]))
 
 
 def read_tokenizer(path: str) -> LibraryTokens:
     """The tokenizer of a file; raises OSError, and ValueError where it holds none."""
-    from dist_bp.files import read_file
+    return LibraryTokens(read_json(path))
 
-    return LibraryTokens(read_file(path, RECORD_BYTES).decode("utf-8"))
+
+def _unknown_names(model: Mapping[str, Any]) -> Iterator[str]:
+    """What a model calls the unknown token, and what such a token is usually called."""
+    named = model.get("unk_token")
+    if isinstance(named, str):
+        yield named
+    place, vocabulary = model.get("unk_id"), model.get("vocab")
+    if isinstance(place, int) and isinstance(vocabulary, list) and 0 <= place < len(vocabulary):
+        yield str(vocabulary[place][0])
+    yield from (UNKNOWN, "[UNK]")
 
 
 @contextmanager
