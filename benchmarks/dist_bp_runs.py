@@ -94,28 +94,20 @@ def start_of(job: PreparedJob, work: Work, folder: Path) -> Snapshot:
     return replace(job.initial, parameters=vector)
 
 
-class RayRun:
-    """A run on Ray whose steps are called for; `options` are those of `job_of`.
+class JobRun:
+    """A job on Ray whose steps are called for, from `start` on.
 
     Ray is this machine's own and ends with the run, unless this process is connected to one already.
     """
 
-    def __init__(
-        self,
-        work: Work,
-        folder: Path,
-        workers: int,
-        servers: int,
-        **options: Any,
-    ) -> None:
-        job = job_of(work, folder, workers, servers, **options)
+    def __init__(self, job: PreparedJob, start: Snapshot) -> None:
         self.arena_bytes = job.layout.nbytes
-        self._start = start_of(job, work, folder)
+        self._start = start
         with ExitStack() as stack:
             warden = stack.enter_context(Warden())
             cluster = Cluster("local", object_store_bytes(job), warden)
             self._runtime = stack.enter_context(RayRuntime(plan_of(job), job.metrics, cluster))
-            self._runtime.start(self._start)
+            self._runtime.start(start)
             self._stack = stack.pop_all()
         self._done = 0
 
@@ -167,6 +159,14 @@ class RayRun:
 
     def close(self) -> None:
         self._stack.close()
+
+
+class RayRun(JobRun):
+    """One of a work, from the parameters that all contenders share; `options` are those of `job_of`."""
+
+    def __init__(self, work: Work, folder: Path, workers: int, servers: int, **options: Any) -> None:
+        job = job_of(work, folder, workers, servers, **options)
+        super().__init__(job, start_of(job, work, folder))
 
 
 def _make_late(member: Any, calls: frozenset[int], seconds: float) -> None:

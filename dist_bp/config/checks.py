@@ -35,6 +35,7 @@ def findings(get: Lookup) -> Iterator[Finding]:
         _every_worker_has_a_group,
         _batch_norm_has_samples,
         _mode_options,
+        _lazy_fits_mode,
         _top_k_fraction,
         _backups_leave_a_worker,
         _loss_fits_task,
@@ -96,6 +97,15 @@ def _mode_options(get: Lookup) -> Iterator[Finding]:
             yield path, f"belongs to mode {owner}, not {mode}: remove it, or set parameter_server.mode={owner}"
         elif value is None and mode == owner and needed:
             yield "parameter_server.mode", f"{mode} needs {option}: set {path}"
+
+
+def _lazy_fits_mode(get: Lookup) -> Iterator[Finding]:
+    if get("parameter_server.mode") == "local" and getattr(get("train.optimizer"), "lazy", False):
+        yield (
+            "train.optimizer.lazy",
+            "does nothing in mode local, whose workers update all vectors by themselves: remove it, or set "
+            "parameter_server.mode=sync",
+        )
 
 
 def _top_k_fraction(get: Lookup) -> Iterator[Finding]:

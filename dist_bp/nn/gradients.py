@@ -1,11 +1,18 @@
 """Where backward passes leave the gradients of parameters: whatever asks for one of them twice, it is added up."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from dist_bp.nn.touched import TouchedRows
 from dist_bp.nn.types import NO_VIEWS, Views
 from dist_bp.types import Array
+
+Tables = Mapping[str, Any]
+"""Which rows are written of the gradients that come by rows, nested as the views are."""
+NO_TABLES: Tables = {}
+NO_ROWS = np.empty(0, np.int64)
 
 
 class _Turn:
@@ -21,11 +28,13 @@ class Gradients:
     """The gradients of one layer's parameters, and below it those of the layers within.
 
     The root is over the views of a flat vector: `begin`, any number of backward passes, `end`. Afterwards the vector
-    holds the sums of all that was written in between, zeros where nothing was.
+    holds the sums of all that was written in between, zeros where nothing was. Of `tables` the rows that nobody has
+    written are left as they were, and noted.
     """
 
-    def __init__(self, views: Views, turn: _Turn | None = None) -> None:
+    def __init__(self, views: Views, tables: Tables = NO_TABLES, turn: _Turn | None = None) -> None:
         self._views = views
+        self._tables = tables
         self._turn = turn or _Turn()
         self._children: dict[str, Gradients] = {}
         self._seen: dict[str, int] = {}
@@ -51,7 +60,8 @@ class Gradients:
         """Those of the layer `name` below this one; without parameters it has none."""
         found = self._children.get(name)
         if found is None:
-            found = self._children[name] = Gradients(self._views.get(name, NO_VIEWS), self._turn)
+            views, tables = self._views.get(name, NO_VIEWS), self._tables.get(name, NO_TABLES)
+            found = self._children[name] = Gradients(views, tables, self._turn)
         return found
 
     def into(self, name: str) -> Array:
@@ -59,20 +69,41 @@ class Gradients:
 
         It is the parameter's place in the vector at the first use in a step, and afterwards scratch that is added.
         """
-        turn = self._turn
-        last = self._seen.get(name)
-        if last != turn.number:
-            self._seen[name] = turn.number
-            turn.used += 1
+        table: TouchedRows | None = self._tables.get(name)
+        if self._first(name):
+            if table is not None:
+                table.set_all()
             return self._views[name]  # type: ignore[no-any-return]
+        if table is not None and table.ids is not None:
+            self._views[name][table.others()] = 0
+            table.set_all()
         return self._scratch(name)
 
     def rows(self, name: str, ids: Array, dy: Array) -> None:
         """Adds `dy` (n, ...) to the rows `ids` (n,) of a gradient, in the order in which they stand there."""
-        if self._seen.get(name) != self._turn.number:
-            self.into(name).fill(0)
         touched, sums = sums_by_id(ids, dy)
-        self._views[name][touched] += sums
+        place, table = self._views[name], self._tables.get(name)
+        first = self._first(name)
+        if table is None:
+            if first:
+                place.fill(0)
+        elif first:
+            place[touched] = sums
+            table.set(touched)
+            return
+        elif table.ids is not None:
+            place[np.setdiff1d(touched, table.ids, assume_unique=True)] = 0
+            table.set(np.union1d(table.ids, touched))
+        place[touched] += sums
+
+    def _first(self, name: str) -> bool:
+        """Whether nobody has written there in this step; from now on somebody has."""
+        turn = self._turn
+        if self._seen.get(name) == turn.number:
+            return False
+        self._seen[name] = turn.number
+        turn.used += 1
+        return True
 
     def _scratch(self, name: str) -> Array:
         waits = (self, name)
@@ -94,7 +125,10 @@ class Gradients:
             if isinstance(value, dict):
                 self.child(name)._clear_unused()
             elif self._seen.get(name) != self._turn.number:
-                value.fill(0)
+                if name in self._tables:
+                    self._tables[name].set(NO_ROWS)
+                else:
+                    value.fill(0)
 
 
 def sums_by_id(ids: Array, values: Array) -> tuple[Array, Array]:
@@ -105,7 +139,9 @@ def sums_by_id(ids: Array, values: Array) -> tuple[Array, Array]:
     from scipy.sparse import csr_array
 
     order = np.argsort(ids, kind="stable")
-    touched, starts = np.unique(ids[order], return_index=True)
+    ordered = ids[order]
+    starts = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] - 1))
+    touched = ordered[starts]
     ones = np.ones(len(ids), values.dtype)
     matrix = csr_array((ones, order, np.append(starts, len(ids))), shape=(len(touched), len(ids)))
     return touched, matrix @ values

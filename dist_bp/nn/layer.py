@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from dist_bp.component import Component
+from dist_bp.errors import ShapeError
 from dist_bp.nn.context import Context
 from dist_bp.nn.initializers import Initializer
 from dist_bp.nn.types import Backward, Views
@@ -16,11 +17,20 @@ from dist_bp.types import Shape
 
 @dataclass(frozen=True)
 class Parameter:
-    """A trainable array; weight decay leaves it alone where `decay` is False (biases, gains, offsets)."""
+    """A trainable array; weight decay leaves it alone where `decay` is False (biases, gains, offsets).
+
+    `rows`: it is a table of which a step touches some rows and writes their gradients by `Gradients.rows`, so that the
+    others cost nothing. Decay would touch all: raises ShapeError with both.
+    """
 
     shape: Shape
     initializer: Initializer
     decay: bool = True
+    rows: bool = False
+
+    def __post_init__(self) -> None:
+        if self.rows and self.decay:
+            raise ShapeError("a parameter whose gradient comes by rows takes no weight decay: declare it decay=False")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -42,10 +42,36 @@ class Entry(NamedTuple):
         return self.offset + self.size
 
 
+class Table(NamedTuple):
+    """A named array of `rows` rows of `size` elements each, from element `start` of the vector, whose gradient comes by
+    rows."""
+
+    name: str
+    start: int
+    rows: int
+    size: int
+
+    @property
+    def stop(self) -> int:
+        return self.start + self.rows * self.size
+
+
+def nested(named: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """What has dotted names, nested: "2.layers.0.weight" is ["2"]["layers"]["0"]["weight"]."""
+    root: dict[str, Any] = {}
+    for name, value in named:
+        *parents, leaf = name.split(".")
+        place = root
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[leaf] = value
+    return root
+
+
 class Layout:
     """Names to places in a flat vector of `size` elements, in declaration order and without padding.
 
-    A dot in a name nests: "2.layers.0.weight" is `views["2"]["layers"]["0"]["weight"]`.
+    A dot in a name nests, see `nested`.
     """
 
     def __init__(self, shapes: Iterable[tuple[str, Shape]]) -> None:
@@ -66,14 +92,7 @@ class Layout:
         """The named arrays of `vector` (size,), sharing its memory. Raises ValueError for another size."""
         if vector.shape != (self.size,):
             raise ValueError(f"the layout describes a vector of {self.size} elements, got shape {vector.shape}")
-        views: Views = {}
-        for entry in self.entries:
-            *parents, leaf = entry.name.split(".")
-            place = views
-            for parent in parents:
-                place = place.setdefault(parent, {})
-            place[leaf] = vector[entry.offset : entry.stop].reshape(entry.shape)
-        return views
+        return nested(self.named(vector).items())
 
     def named(self, vector: Array) -> dict[str, Array]:
         """The arrays of `vector` (size,) by their full names, sharing its memory."""

@@ -1,5 +1,6 @@
 """A stack of layers bound to what it takes."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal, NamedTuple
@@ -10,7 +11,7 @@ from dist_bp.errors import ConfigError, ShapeError
 from dist_bp.nn.context import Context
 from dist_bp.nn.layer import Layer
 from dist_bp.nn.layers.sequential import Sequential
-from dist_bp.nn.layout import Layout, aligned_zeros
+from dist_bp.nn.layout import Layout, Table, aligned_zeros
 from dist_bp.nn.types import Backward, Views
 from dist_bp.signals import Field, Signal, Spec, misfit, numbers_in
 from dist_bp.types import Array, Shape
@@ -32,8 +33,8 @@ class Model:
     """Layers and where their parameters lie: immutable and without arrays, so it is shared and copied freely.
 
     `layout` places the parameters, `statistics_layout` the non-trainable state; `decayed` are the slices of the
-    parameter vector that weight decay applies to. Raises ShapeError where the layers do not fit, naming the
-    first that does not.
+    parameter vector that weight decay applies to, `tables` the parameters whose gradients come by rows. Raises
+    ShapeError where the layers do not fit, naming the first that does not.
     """
 
     def __init__(
@@ -60,6 +61,11 @@ class Model:
         self.layout = Layout((name, item.shape) for name, item in self._parameters.items())
         self.statistics_layout = Layout((name, item.shape) for name, item in self._statistics.items())
         self.decayed = self.layout.slices(lambda name: self._parameters[name].decay)
+        self.tables = tuple(
+            Table(entry.name, entry.offset, entry.shape[0], math.prod(entry.shape[1:]))
+            for entry in self.layout.entries
+            if self._parameters[entry.name].rows
+        )
 
     @property
     def statistic_momentum(self) -> Array:

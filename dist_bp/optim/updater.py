@@ -32,15 +32,27 @@ class Updater:
 
     def prepare(self, grads: Array, scale: float) -> float:
         """Scales the gradient in place and clips it by value; returns its sum of squares."""
-        if scale != 1.0:
-            grads *= scale
-        if self.clip_value is not None:
-            np.clip(grads, -self.clip_value, self.clip_value, out=grads)
+        self._condition(grads, scale)
         squares = 0.0
         for start in range(0, len(grads), DOT_ELEMENTS):
             part = grads[start : start + DOT_ELEMENTS]
             squares += float(np.dot(part, part))
         return squares
+
+    def prepare_rows(self, grads: Array, scale: float) -> Array:
+        """The same for rows (n, size) of a table; returns the sum of squares of each."""
+        self._condition(grads, scale)
+        squares = np.zeros(len(grads))
+        for start in range(0, grads.shape[1], DOT_ELEMENTS):
+            part = grads[:, start : start + DOT_ELEMENTS]
+            squares += np.vecdot(part, part)
+        return squares
+
+    def _condition(self, grads: Array, scale: float) -> None:
+        if scale != 1.0:
+            grads *= scale
+        if self.clip_value is not None:
+            np.clip(grads, -self.clip_value, self.clip_value, out=grads)
 
     def clip_factor(self, total_norm: float) -> float:
         """What scales a whole gradient of `total_norm` down to `clip_norm` (Pascanu et al. 2013)."""
@@ -74,6 +86,17 @@ class Updater:
                 old = Slice(new.params, old.state)
             else:
                 add_decay(grads, old.params, parts, decay, scratch[0])
+        self._follow(old, new, grads, step, learning_rate, scratch)
+
+    def apply_rows(
+        self, rows: Slice, grads: Array, step: int, learning_rate: float, clip_factor: float, scratch: Array
+    ) -> None:
+        """The same in place on `rows` of a table, one behind the other, which no decay concerns."""
+        if clip_factor != 1.0:
+            grads *= clip_factor
+        self._follow(rows, rows, grads, step, learning_rate, scratch)
+
+    def _follow(self, old: Slice, new: Slice, grads: Array, step: int, learning_rate: float, scratch: Array) -> None:
         self.rule.update(old, new, grads, step, learning_rate, scratch)
         if step % FLUSH_EVERY == 0:
             for array in new.state.values():

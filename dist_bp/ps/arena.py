@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dist_bp.errors import CapacityError, TrainingFailed
+from dist_bp.nn.touched import TouchedRows
 from dist_bp.ps.layout import ArenaLayout
 from dist_bp.types import Array
 
@@ -54,8 +55,17 @@ class Arena:
         self.weights = self._view("weight")[:, :, : mode.local_steps]
         self.losses = self._view("loss")[:, :, : mode.local_steps]
         self.squares = self._view("squares")
+        self._written = self._view("written")[0]
         self.gradients = [[self._view(f"gradients/{worker}/{slot}") for slot in slots] for worker in workers]
         self.sums = [[self._view(f"sums/{worker}/{slot}") for slot in slots] for worker in workers]
+        self.touched = [
+            [
+                [TouchedRows(self._view(f"touched/{worker}/{slot}/{index}")) for index in range(len(layout.by_rows))]
+                for slot in slots
+            ]
+            for worker in workers
+        ]
+        """Which rows of the gradients in a slot are written, a table of `layout.by_rows` each."""
         self.states = [{name: self._view(f"state/{worker}/{name}") for name in layout.averaged} for worker in workers]
         self.parameters = [self._view(f"parameters/{version}") for version in range(mode.versions)]
         self.statistics = [self._view(f"statistics/{version}") for version in range(mode.versions)]
@@ -84,6 +94,11 @@ class Arena:
         """The newest version that every server of the node has committed."""
         return int(min(self.committed.tolist()))
 
+    @property
+    def writes(self) -> int:
+        """How often a version has been written here, and not made by an update."""
+        return int(self._written[0])
+
     def read(self, version: int) -> tuple[Array, Array, dict[str, Array]]:
         """Copies parameters, statistics and the node's part of the state.
 
@@ -104,6 +119,7 @@ class Arena:
         np.copyto(self.statistics[version % self.layout.mode.versions], snapshot.statistics)
         for name, array in self.optimizer[version % 2].items():
             np.copyto(array, snapshot.optimizer[name][slice(*self.layout.kept(name))])
+        self._written[0] += 1
         self.begun[:] = version
         self.committed[:] = version
 

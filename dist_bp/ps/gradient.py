@@ -9,10 +9,13 @@ from dist_bp.data.samples import NOTHING, Amount, Gatherer, SampleStore
 from dist_bp.data.shards import Batches
 from dist_bp.metrics import Metric
 from dist_bp.nn import Gradients, Loss, Model, Views
-from dist_bp.nn.layout import aligned_zeros
+from dist_bp.nn.layout import Entry, aligned_zeros, nested
+from dist_bp.nn.touched import TouchedRows
 from dist_bp.ps.lease import MetricStates
 from dist_bp.scoring import Scorer
 from dist_bp.types import Array
+
+NOTHING_BY_ROWS: Mapping[str, TouchedRows] = {}
 
 
 @dataclass(frozen=True)
@@ -25,23 +28,34 @@ class Weights:
 
 @dataclass(frozen=True)
 class GradientBuffers:
-    """Where backward passes write: flat vectors, and the layers' places in them."""
+    """Where backward passes write: flat vectors, and the layers' places in them. Of gradients that come by rows,
+    `touched` says by their names which ones are written."""
 
     gradients: Array
     sums: Array
     gradient_views: Gradients
     sum_views: Gradients
+    touched: Mapping[str, TouchedRows]
 
     @classmethod
-    def over(cls, model: Model, gradients: Array, sums: Array) -> "GradientBuffers":
-        views = Gradients(model.layout.views(gradients)), Gradients(model.statistics_layout.views(sums))
-        return cls(gradients, sums, *views)
+    def over(
+        cls, model: Model, gradients: Array, sums: Array, touched: Mapping[str, TouchedRows] = NOTHING_BY_ROWS
+    ) -> "GradientBuffers":
+        gradient_views = Gradients(model.layout.views(gradients), nested(touched.items()))
+        sum_views = Gradients(model.statistics_layout.views(sums))
+        return cls(gradients, sums, gradient_views, sum_views, touched)
 
     @classmethod
     def private(cls, model: Model) -> "GradientBuffers":
         """In memory of its own."""
         gradients = aligned_zeros(model.layout.size, model.dtype)
         return cls.over(model, gradients, aligned_zeros(model.statistics_layout.size, model.dtype))
+
+    def written(self, entry: Entry) -> Array:
+        """What the last step has written of a parameter's gradient."""
+        gradient = self.gradients[entry.offset : entry.stop]
+        ids = self.touched[entry.name].ids if entry.name in self.touched else None
+        return gradient if ids is None else gradient.reshape(entry.shape)[ids]
 
 
 class Gradient:

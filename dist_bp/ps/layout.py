@@ -3,9 +3,11 @@
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
+from dist_bp.nn.layout import Table
 from dist_bp.ps.modes import SYNC, Mode
 
 CACHE_LINE = 64
@@ -35,7 +37,8 @@ class ArenaLayout:
     `parameters` and `statistics` are element counts of the model's two flat vectors, `optimizer` names the
     optimizer's state arrays. `placement` says how many workers each node has, `servers` how many servers. The
     parameters are cut into one slice a node; the servers of `node` update theirs and keep the state of that slice
-    alone, except what workers go on from by themselves in the `local` mode.
+    alone, except what workers go on from by themselves in the `local` mode. The gradients of `tables` may come by rows,
+    see `by_rows`.
 
     Nothing is changed in place: version v of the parameters and statistics lives at v % versions, that of the state at
     v % 2, and an update reads one version and writes the next.
@@ -49,6 +52,7 @@ class ArenaLayout:
     dtype: str
     mode: Mode = SYNC
     node: int = 0
+    tables: tuple[Table, ...] = ()
 
     @property
     def nodes(self) -> int:
@@ -78,15 +82,42 @@ class ArenaLayout:
         return (0, self.parameters) if name in self.averaged else self.slice(self.node)
 
     @cached_property
+    def by_rows(self) -> tuple[Table, ...]:
+        """The tables of which only the touched rows of a gradient are written and read: none in the `local` mode, whose
+        workers change all rows by themselves, and none on several nodes, which exchange whole slices."""
+        if self.nodes > 1 or self.mode.name == "local":
+            return ()
+        return tuple(table for table in self.tables if 0 < table.size <= CHUNK)
+
+    def table_at(self, element: int) -> int | None:
+        """The index in `by_rows` of the table that has this element."""
+        return next((i for i, table in enumerate(self.by_rows) if table.start <= element < table.stop), None)
+
+    def _spans(self, node: int) -> list["_Span"]:
+        """A node's slice, cut where its tables begin and end."""
+        start, stop = self.slice(node)
+        spans = []
+        for table in self.by_rows:
+            spans.append(_Span(start, table.start, CHUNK))
+            spans.append(_Span(table.start, table.stop, rows_of_chunk(table) * table.size))
+            start = table.stop
+        return [*spans, _Span(start, stop, CHUNK)]
+
+    @cached_property
     def chunks(self) -> list[tuple[int, int]]:
-        """Pieces of the parameter vector, the same whatever the number of servers of a node."""
-        return [piece for node in range(self.nodes) for piece in _pieces(*self.slice(node))]
+        """Pieces of the parameter vector, the same whatever the number of servers of a node: of whole rows in a table
+        that comes by rows."""
+        return [piece for node in range(self.nodes) for span in self._spans(node) for piece in span.pieces()]
+
+    def _count(self, node: int) -> int:
+        """The number of chunks of a node's slice."""
+        return sum(span.chunks for span in self._spans(node))
 
     def owned_chunks(self, server: int, node: int | None = None) -> list[tuple[int, int, int]]:
         """(number, start, stop) of the contiguous chunks that `server` of a node, this one unless told, updates."""
         node = self.node if node is None else node
-        before = sum(_count(*self.slice(other)) for other in range(node))
-        count = _count(*self.slice(node))
+        before = sum(self._count(other) for other in range(node))
+        count = self._count(node)
         first, last = server * count // self.servers, (server + 1) * count // self.servers
         return [(number, *self.chunks[number]) for number in range(before + first, before + last)]
 
@@ -103,12 +134,15 @@ class ArenaLayout:
             ("count", (self.workers, slots, scores), "int64"),
             ("weight", (self.workers, slots, scores), "float64"),
             ("loss", (self.workers, slots, scores), "float64"),
-            ("squares", (sum(_count(*self.slice(node)) for node in range(self.nodes)),), "float64"),
+            ("squares", (sum(self._count(node) for node in range(self.nodes)),), "float64"),
+            ("written", (1, line), "int64"),
         ]
         for worker in range(self.workers):
             for slot in range(slots):
                 wanted.append((f"gradients/{worker}/{slot}", (self.parameters,), self.dtype))
                 wanted.append((f"sums/{worker}/{slot}", (self.statistics,), self.dtype))
+                for index, table in enumerate(self.by_rows):
+                    wanted.append((f"touched/{worker}/{slot}/{index}", (1 + table.rows,), "int64"))
             wanted += [(f"state/{worker}/{name}", (self.parameters,), self.dtype) for name in self.averaged]
         for version in range(self.mode.versions):
             wanted.append((f"parameters/{version}", (self.parameters,), self.dtype))
@@ -136,13 +170,24 @@ class ArenaLayout:
         return max(_aligned(last.offset + last.nbytes), CACHE_LINE)
 
 
-def _pieces(start: int, stop: int) -> list[tuple[int, int]]:
-    return [(first, min(first + CHUNK, stop)) for first in range(start, stop, CHUNK)]
+class _Span(NamedTuple):
+    """Elements start ... stop of the parameter vector, in chunks of `step`."""
+
+    start: int
+    stop: int
+    step: int
+
+    @property
+    def chunks(self) -> int:
+        return -(-(self.stop - self.start) // self.step)
+
+    def pieces(self) -> list[tuple[int, int]]:
+        return [(first, min(first + self.step, self.stop)) for first in range(self.start, self.stop, self.step)]
 
 
-def _count(start: int, stop: int) -> int:
-    """The number of pieces."""
-    return -(-(stop - start) // CHUNK)
+def rows_of_chunk(table: Table) -> int:
+    """How many rows a chunk of it has, but the last one."""
+    return CHUNK // table.size
 
 
 def _aligned(offset: int) -> int:

@@ -14,6 +14,7 @@ from dist_bp.optim.rules.sgd import Sgd
 from dist_bp.ps.arena import Arena, Snapshot
 from dist_bp.ps.collect import Aborted, Barrier, Collector, Delegate, Follower, Leader, expect
 from dist_bp.ps.compression import Codec
+from dist_bp.ps.contribution import Contribution
 from dist_bp.ps.doorbell import ABORT, Acceptor, Doorbell, Peer, connect
 from dist_bp.ps.exchange import Exchange, PeerAborted
 from dist_bp.ps.layout import ArenaLayout
@@ -21,7 +22,7 @@ from dist_bp.ps.lease import Lease, NonFinite, ServerReport
 from dist_bp.ps.lease_log import LeaseLog, Scores
 from dist_bp.ps.mesh import Mesh
 from dist_bp.ps.modes import policy
-from dist_bp.ps.update import Contribution, SliceUpdate
+from dist_bp.ps.update import SliceUpdate
 from dist_bp.types import Array
 
 Rate = Callable[[int], float]

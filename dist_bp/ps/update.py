@@ -1,74 +1,27 @@
 """The arithmetic of one server: from the workers' gradient slots to the next version of its slice."""
 
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from itertools import groupby
 
 import numpy as np
 
-from dist_bp.data.samples import Amount
-from dist_bp.optim import Slice, Updater
+from dist_bp.optim import Updater
 from dist_bp.ps.arena import Arena
-from dist_bp.ps.layout import CHUNK, OUTER
+from dist_bp.ps.chunk import Chunk, Step, Stretch, Tools
+from dist_bp.ps.contribution import Contribution
+from dist_bp.ps.layout import CHUNK
 from dist_bp.ps.mesh import Kind, Mesh, add_up
+from dist_bp.ps.table import TablePart
 from dist_bp.types import Array
-
-
-class Contribution(NamedTuple):
-    """Whose slots make an update: local indices of this node's workers, their slot, and all nodes that have any.
-
-    `scale` turns the sum of the slots into an average by weight, `sample_scale` into one over samples. `fraction` is
-    the part of a whole update that it makes, by weight; `sample_fraction` that of the running statistics.
-    """
-
-    workers: tuple[int, ...]
-    slot: int
-    nodes: tuple[int, ...]
-    scale: float = 1.0
-    sample_scale: float = 1.0
-    fraction: float = 1.0
-    sample_fraction: float = 1.0
-
-    def of_part(self, part: Amount, whole: Amount, alone: bool) -> "Contribution":
-        """The same where the slots, divided by the weight of `whole`, are of a `part` of it.
-
-        What is missing was dropped, or makes updates of its own (`alone`).
-        """
-        if part.samples == whole.samples:
-            return self
-        by_samples = part.samples / whole.samples
-        by_weight = part.weight / whole.weight if whole.weight else by_samples
-        return self._replace(
-            scale=whole.weight / part.weight if part.weight else 0.0,
-            sample_scale=whole.samples / part.samples if part.samples else 0.0,
-            fraction=by_weight if alone else 1.0,
-            sample_fraction=by_samples if alone or not part.samples else 1.0,
-        )
-
-
-@dataclass(frozen=True)
-class _Chunk:
-    """The views of one chunk: slots by worker and slot, sums by node, parameters by version, state by half."""
-
-    number: int
-    start: int
-    size: int
-    slots: list[list[Array]]
-    sums: dict[int, Array]
-    parameters: list[Array]
-    state: list[dict[str, Array]]
-
-    def sources(self, contribution: Contribution) -> list[Array]:
-        own = [self.slots[worker][contribution.slot] for worker in contribution.workers]
-        return own + [self.sums[node] for node in contribution.nodes if node in self.sums]
 
 
 class SliceUpdate:
     """Makes version v of the slice of server `index` from version v - 1.
 
     A chunk is averaged and updated while it is in the cache. With `clip_norm` all are averaged first, since the norm
-    is that of the whole gradient. In the `local` mode the slots hold how far the workers have moved.
+    is that of the whole gradient. Tables whose gradients come by rows are `TablePart`s. In the `local` mode the slots
+    hold how far the workers have moved.
     """
 
     def __init__(
@@ -80,11 +33,9 @@ class SliceUpdate:
         self._updater = updater
         self._statistic_momentum = statistic_momentum
         self._mesh = mesh
-        self._scratch = np.empty((2, CHUNK), self._layout.dtype)
-        self._chunks = self._bind()
-        # The averages of the whole slice are kept only where clipping needs them a second time.
-        kept = sum(chunk.size for chunk in self._chunks) if updater.clip_norm is not None else CHUNK
-        self._means = np.empty(kept, self._layout.dtype)
+        self._chunks: list[Chunk] = []
+        self._tables: list[TablePart] = []
+        self._bind()
 
     def gather(self, version: int, contribution: Contribution, scores: list[float]) -> dict[int, tuple[float, ...]]:
         """Exchanges sums of slots with the other nodes; returns their scores."""
@@ -100,20 +51,23 @@ class SliceUpdate:
 
         Where that is not finite the new version is worthless. `total_norm` gives the norm over all servers.
         """
+        step = Step(version, number, rate)
+        units: Sequence[Chunk | TablePart] = self._chunks
+        if self._tables:
+            units = [*units, *(unit for table in self._tables for unit in table.units(contribution))]
         squares = 0.0
         if self._updater.clip_norm is None:
-            for chunk in self._chunks:
-                mean = self._means[: chunk.size]
-                squares += self._average(chunk, mean, contribution)
-                self._update(chunk, mean, version, number, rate, 1.0)
+            for unit in units:
+                squares += unit.average(contribution)
+                unit.update(step, 1.0)
         else:
-            for chunk in self._chunks:
-                squares += self._average(chunk, self._mean(chunk), contribution)
+            for unit in units:
+                squares += unit.average(contribution)
             if not math.isfinite(squares):
                 return squares
             clip = self._updater.clip_factor(total_norm())
-            for chunk in self._chunks:
-                self._update(chunk, self._mean(chunk), version, number, rate, clip)
+            for unit in units:
+                unit.update(step, clip)
         return squares
 
     def complete(self, version: int, contribution: Contribution) -> None:
@@ -125,23 +79,6 @@ class SliceUpdate:
         if self._mesh:
             self._mesh.exchange_slices(version, self._parameters(version))
 
-    def _mean(self, chunk: _Chunk) -> Array:
-        start = chunk.start - self._chunks[0].start
-        return self._means[start : start + chunk.size]
-
-    def _average(self, chunk: _Chunk, mean: Array, contribution: Contribution) -> float:
-        add_up(chunk.sources(contribution), mean)
-        squares = self._updater.prepare(mean, contribution.scale)
-        self._arena.squares[chunk.number] = squares
-        return squares
-
-    def _update(self, chunk: _Chunk, mean: Array, version: int, number: int, rate: float, clip: float) -> None:
-        versions = len(chunk.parameters)
-        old = Slice(chunk.parameters[(version - 1) % versions], chunk.state[(version - 1) % 2])
-        new = Slice(chunk.parameters[version % versions], chunk.state[version % 2])
-        scratch = self._scratch[:, : chunk.size]
-        self._updater.apply(old, new, mean, chunk.start, number, rate, clip, scratch)
-
     def _average_states(self, version: int, contribution: Contribution) -> None:
         for name in self._layout.averaged:
             sources = [self._arena.states[worker][name] for worker in contribution.workers]
@@ -151,7 +88,7 @@ class SliceUpdate:
                 self._mesh.exchange_sums(version, sources, contribution.nodes, (), lossy=False)
                 sums = self._mesh.incoming
             for chunk in self._chunks:
-                part = slice(chunk.start, chunk.start + chunk.size)
+                part = slice(chunk.start, chunk.start + len(chunk.mean))
                 first = self._chunks[0].start
                 others = [
                     sums[node][part.start - first : part.stop - first] for node in contribution.nodes if node in sums
@@ -189,34 +126,24 @@ class SliceUpdate:
     def _parameters(self, version: int) -> Array:
         return self._arena.parameters[version % len(self._arena.parameters)]
 
-    def _bind(self) -> list[_Chunk]:
+    def _bind(self) -> None:
         arena, layout = self._arena, self._layout
         owned = layout.owned_chunks(self._index)
-        kept = layout.slice(layout.node)[0]
+        begin, end = (owned[0][1], owned[-1][2]) if owned else (0, 0)
+        # The averages of the whole slice are kept only where clipping needs them a second time.
+        clips = self._updater.clip_norm is not None
+        means = np.empty(end - begin if clips else CHUNK, layout.dtype)
+        tools = Tools(self._updater, np.empty((2, CHUNK), layout.dtype), arena.squares)
         incoming = self._mesh.incoming if self._mesh else {}
-        return [
-            _Chunk(
-                number=number,
-                start=start,
-                size=stop - start,
-                slots=[_cut(slots, start, stop) for slots in arena.gradients],
-                sums={node: sums[start - owned[0][1] : stop - owned[0][1]] for node, sums in incoming.items()},
-                parameters=_cut(arena.parameters, start, stop),
-                state=[
-                    {name: array[start - kept : stop - kept] for name, array in half.items()}
-                    for half in self._state_halves()
-                ],
-            )
-            for number, start, stop in owned
-        ]
 
-    def _state_halves(self) -> list[dict[str, Array]]:
-        """What the rule of this update keeps: in the `local` mode it is not the workers' but its own."""
-        halves = self._arena.optimizer
-        if self._layout.mode.name != "local":
-            return halves
-        return [{"momentum": half[OUTER]} if OUTER in half else {} for half in halves]
+        def mean(start: int, stop: int) -> Array:
+            return means[start - begin : stop - begin] if clips else means[: stop - start]
 
-
-def _cut(arrays: Iterable[Array], start: int, stop: int) -> list[Array]:
-    return [array[start:stop] for array in arrays]
+        for table, pieces in groupby(owned, lambda piece: layout.table_at(piece[1])):
+            if table is not None:
+                self._tables.append(TablePart(arena, table, list(pieces), mean, tools))
+                continue
+            for number, start, stop in pieces:
+                sums = {node: array[start - begin : stop - begin] for node, array in incoming.items()}
+                views = Stretch.of(arena, start, stop)
+                self._chunks.append(Chunk(number, start, views, sums, mean(start, stop), tools))

@@ -79,8 +79,12 @@ class Worker:
             Weights(model.layout.views(parameters), model.statistics_layout.views(statistics))
             for parameters, statistics in zip(arena.parameters, arena.statistics, strict=True)
         ]
-        slots = zip(arena.gradients[self._local], arena.sums[self._local], strict=True)
-        self._slots = [GradientBuffers.over(model, gradients, sums) for gradients, sums in slots]
+        names, local = [table.name for table in self._layout.by_rows], self._local
+        slots = zip(arena.gradients[local], arena.sums[local], arena.touched[local], strict=True)
+        self._slots = [
+            GradientBuffers.over(model, gradients, sums, dict(zip(names, touched, strict=True)))
+            for gradients, sums, touched in slots
+        ]
 
     @property
     def arena(self) -> Arena:
@@ -121,7 +125,7 @@ class Worker:
         """The first parameter of which what this worker left last holds a NaN or an infinity."""
         for slot in self._slots:
             for entry in self._model.layout.entries:
-                if not np.isfinite(slot.gradients[entry.offset : entry.stop]).all():
+                if not np.isfinite(slot.written(entry)).all():
                     return entry.name
         return None
 

@@ -18,23 +18,27 @@ from dist_bp.build import (
 )
 from dist_bp.config import JobConfig
 from dist_bp.data import Prepared
-from dist_bp.errors import TrainingFailed
+from dist_bp.errors import ConfigError, TrainingFailed
 from dist_bp.nn import Model
 from dist_bp.optim import Updater
 from dist_bp.plugins import told
 from dist_bp.ps.compression import make_codec
 from dist_bp.ps.exchange import Exchange
-from dist_bp.ps.layout import OUTER, ArenaLayout
+from dist_bp.ps.layout import CHUNK, OUTER, ArenaLayout
 from dist_bp.ps.modes import Mode
 from dist_bp.ps.server import Server
 from dist_bp.ps.worker import Worker
+
+SMALL = 8 * CHUNK
+"""Elements of a table up to which a step is faster with a whole gradient of it."""
 
 
 @dataclass(frozen=True)
 class RunPlan:
     """A run before any process exists: the configuration, the prepared data and the run's secret.
 
-    `placement` are the workers of each node; unless told, all are on one.
+    `placement` are the workers of each node; unless told, all are on one. Without `by_rows` gradients of tables are
+    dense, as they are on several nodes. Raises ConfigError where the optimizer is lazy and the nodes are several.
     """
 
     config: JobConfig
@@ -42,10 +46,13 @@ class RunPlan:
     total_steps: int
     secret: bytes
     placement: tuple[int, ...] = ()
+    by_rows: bool = True
 
     def __post_init__(self) -> None:
         if not self.placement:
             object.__setattr__(self, "placement", (self.workers,))
+        if self.nodes > 1:
+            check_not_lazy(self.config)
 
     @property
     def workers(self) -> int:
@@ -82,7 +89,7 @@ def make_server(plan: RunPlan, rank: int) -> Server:
     updater = build_updater(plan.config, model)
     return Server(
         index=index,
-        layout=arena_layout(plan.config, model, updater, plan.placement, node),
+        layout=arena_layout(plan.config, model, updater, plan.placement, node, plan.by_rows),
         updater=updater,
         rate=build_rate(plan.config, plan.total_steps),
         statistic_momentum=model.statistic_momentum,
@@ -101,7 +108,7 @@ def make_worker(plan: RunPlan, rank: int) -> Worker:
     samples = {name: prepared.split(name) for name in prepared.splits}
     return Worker(
         rank=rank,
-        layout=arena_layout(config, model, updater, plan.placement, plan.node_of(rank)),
+        layout=arena_layout(config, model, updater, plan.placement, plan.node_of(rank), plan.by_rows),
         model=model,
         loss=build_loss(config, class_counts(prepared)),
         metrics=build_metrics(config, prepared.pipeline.targets),
@@ -124,10 +131,28 @@ def call(member: Server | Worker, method: str, arguments: tuple[Any, ...]) -> An
         raise TrainingFailed(f"code that the job runs ended it: {told(error)}") from error
 
 
+def check_not_lazy(config: JobConfig) -> None:
+    """Raises ConfigError where the optimizer is lazy, which needs gradients by rows: nodes exchange whole ones."""
+    if getattr(config.train.optimizer, "lazy", False):
+        raise ConfigError(
+            "train.optimizer.lazy is for workers of one node: remove it, or put all on one (scaling.placement=packed "
+            "where a node has the CPUs, or a lower scaling.num_workers)"
+        )
+
+
 def arena_layout(
-    config: JobConfig, model: Model, updater: Updater, placement: tuple[int, ...] = (), node: int = 0
+    config: JobConfig,
+    model: Model,
+    updater: Updater,
+    placement: tuple[int, ...] = (),
+    node: int = 0,
+    by_rows: bool = True,
 ) -> ArenaLayout:
-    """The arena of a node; unless told where the workers are, all are on one."""
+    """The arena of a node; unless told where the workers are, all are on one.
+
+    Gradients of tables may come `by_rows`: they do where that saves something, or the rule has to know the rows.
+    """
+    tables = [table for table in model.tables if updater.rule.lazy or table.stop - table.start > SMALL]
     return ArenaLayout(
         parameters=model.layout.size,
         statistics=model.statistics_layout.size,
@@ -137,6 +162,7 @@ def arena_layout(
         dtype=config.model.dtype,
         mode=build_mode(config),
         node=node,
+        tables=tuple(tables) if by_rows else (),
     )
 
 

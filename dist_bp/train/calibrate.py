@@ -17,7 +17,7 @@ from dist_bp.runtime.base import LeaseReport, Runtime
 from dist_bp.runtime.cluster import Cluster, this_machine
 from dist_bp.runtime.forecast import Costs, Load, check_predictable
 from dist_bp.runtime.placement import place
-from dist_bp.runtime.plan import RunPlan
+from dist_bp.runtime.plan import RunPlan, check_not_lazy
 from dist_bp.runtime.probe import measure_exchange
 from dist_bp.runtime.ray_runtime import RayRuntime
 from dist_bp.runtime.temporary import check_temporary_folder
@@ -37,6 +37,7 @@ COUNT = 2**30
 def load_of(config: JobConfig) -> Load:
     """What the job asks of a node. Raises UserError where it cannot be predicted, or not be measured here."""
     check_predictable(config.parameter_server.mode)
+    check_not_lazy(config)
     place(max(config.scaling.num_workers, 1), config.scaling.cpus_per_worker, [this_machine()])
     job, train = prepare_job(_variant(config)), config.train
     prepare_job(_variant(_halved(config)))
@@ -120,8 +121,12 @@ def _halved(config: JobConfig) -> JobConfig:
 
 
 def _run(job: PreparedJob, warden: Warden) -> tuple[list[LeaseReport], dict[str, int]]:
-    """Some leases of the job, and the largest memory that a worker and a server have for themselves."""
-    plan = RunPlan(job.config, job.prepared.directory.resolve(), job.total_steps, secrets.token_bytes(32))
+    """Some leases of the job, and the largest memory that a worker and a server have for themselves.
+
+    Gradients are whole, as they are on several nodes.
+    """
+    secret = secrets.token_bytes(32)
+    plan = RunPlan(job.config, job.prepared.directory.resolve(), job.total_steps, secret, by_rows=False)
     with RayRuntime(plan, job.metrics, Cluster("there", 0, warden)) as runtime:
         runtime.start(job.initial)
         started = time.perf_counter()

@@ -105,6 +105,8 @@ class PreparedJob:
         if self.prepared.schema.own_test and split.test and "test" in split.model_fields_set:
             notes.append("data.split.test is ignored: the source has a test set of its own")
         notes += self._padding
+        if self.updater.rule.lazy and not self.model.tables:
+            notes.append("train.optimizer.lazy does nothing: the network has no embedding")
         fitting = build.build_schedule(config, self.total_steps).warmup_steps
         if fitting != warmup:
             steps = plural(self.total_steps, "step")

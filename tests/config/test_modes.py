@@ -51,3 +51,20 @@ def test_an_option_of_another_mode_is_refused_in_one_line(file, section, problem
     assert len(caught.value.problems) == 1
     assert f"parameter_server.{problem}" in caught.value.problems[0]
     assert caught.value.problems[0].startswith("job.yaml:")
+
+
+def test_a_lazy_optimizer_is_refused_where_workers_update_by_themselves(file):
+    lazy = "    lazy: true\n"
+    assert load_config(file(BASE + lazy)).train.optimizer.lazy
+    with pytest.raises(ConfigError) as caught:
+        load_config(file(f"{BASE}{lazy}parameter_server: {{mode: local, local_steps: 2}}\n"))
+    (problem,) = caught.value.problems
+    assert "train.optimizer.lazy: does nothing in mode local" in problem
+    assert problem.endswith("remove it, or set parameter_server.mode=sync")
+
+
+def test_lazy_needs_a_rule_that_moves_what_has_no_gradient(file):
+    sgd = BASE.replace("type: adam", "type: sgd")
+    with pytest.raises(ConfigError, match="lazy: does nothing without momentum"):
+        load_config(file(f"{sgd}    lazy: true\n"))
+    assert load_config(file(f"{sgd}    lazy: true\n    momentum: 0.5\n")).train.optimizer.lazy

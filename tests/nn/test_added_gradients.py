@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from dist_bp.errors import ShapeError
 from dist_bp.nn import (
     Backward,
     Context,
@@ -16,6 +19,7 @@ from dist_bp.nn import (
     check_gradients,
 )
 from dist_bp.nn.initializers import Constant
+from dist_bp.nn.touched import TouchedRows
 from dist_bp.types import Array
 from tests.nn.helpers import normal
 
@@ -66,6 +70,58 @@ def test_rows_are_added_where_they_belong() -> None:
     np.copyto(weight.into("weight"), 100.0)
     grads.end()
     np.testing.assert_array_equal(vector[:4].reshape(2, 2), [[106, 107], [104, 106]])
+
+
+ROWS = 9
+IDS = st.lists(st.integers(0, ROWS - 1), max_size=8)
+
+
+@given(st.lists(st.lists(st.one_of(IDS, st.none()), max_size=4), min_size=1, max_size=4), st.integers(0, 2**32))
+def test_a_table_holds_what_is_written_in_the_rows_that_it_tells(
+    steps: list[list[list[int] | None]], seed: int
+) -> None:
+    """Rows (a list of them) and whole gradients (None) in any order, over several steps, beside plain sums."""
+    random = np.random.default_rng(seed)
+    vector = np.full(2 * ROWS, np.nan)
+    table = TouchedRows(np.zeros(1 + ROWS, np.int64))
+    grads = Gradients({"0": {"table": vector.reshape(ROWS, 2)}}, {"0": {"table": table}})
+    for step in steps:
+        expected, touched = np.zeros((ROWS, 2)), set()
+        grads.begin()
+        for ids in step:
+            dy = random.integers(-9, 9, (ROWS if ids is None else len(ids), 2)).astype(float)
+            if ids is None:
+                grads.child("0").into("table")[:] = dy
+            else:
+                grads.child("0").rows("table", np.array(ids, int), dy)
+            np.add.at(expected, slice(None) if ids is None else ids, dy)
+            touched |= set(range(ROWS) if ids is None else ids)
+        grads.end()
+        assert (table.ids is None) == (None in step)
+        told = np.arange(ROWS) if table.ids is None else table.ids
+        assert told.tolist() == sorted(touched)
+        np.testing.assert_array_equal(vector.reshape(ROWS, 2)[told], expected[told])
+
+
+def test_rows_that_no_sample_touches_are_not_even_read() -> None:
+    """Those of a step before stay where they are, whatever they hold."""
+    vector = np.array([1.0, np.nan, 3.0])
+    table = TouchedRows(np.zeros(4, np.int64))
+    grads = Gradients({"table": vector.reshape(3, 1)}, {"table": table})
+    grads.begin()
+    grads.rows("table", np.array([2, 2]), np.array([[5.0], [6.0]]))
+    grads.end()
+    np.testing.assert_array_equal(vector, [1.0, np.nan, 11.0])
+    grads.begin()
+    grads.end()
+    assert table.ids is not None
+    assert not len(table.ids)
+    np.testing.assert_array_equal(vector, [1.0, np.nan, 11.0])
+
+
+def test_a_table_takes_no_weight_decay() -> None:
+    with pytest.raises(ShapeError, match="declare it decay=False"):
+        Parameter((3, 2), Constant(0.0), rows=True)
 
 
 class Tied(Layer):

@@ -51,6 +51,8 @@ class Problem:
     timeout: float = 20.0
     mode: Mode = SYNC
     compression: CodecName = "none"
+    by_rows: bool = True
+    """Whether gradients of tables come by rows."""
     spec: Spec | None = None
     store: Callable[[], SampleStore] | None = None
     """Samples of another kind than rows of numbers, and what they are."""
@@ -94,6 +96,7 @@ class LocalGroup:
                 problem.dtype,
                 problem.mode,
                 node,
+                model.tables if problem.by_rows else (),
             )
             for node in range(nodes)
         ]

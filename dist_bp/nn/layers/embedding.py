@@ -38,7 +38,8 @@ class Embedding(Layer):
     """A vector of its own for each whole number: (n, ...) in 0..count-1 -> (n, ..., size), rows of a table.
 
     The data says how many numbers there are, if it knows, and which stands for what training has not seen: no step
-    changes that one's vector, which is 0. Rows that no sample touches cost nothing but the update.
+    changes that one's vector, which is 0. Rows that no sample touches cost a step nothing, but for the update by rules
+    that change them nevertheless.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class Embedding(Layer):
         if self.padding is not None and self.padding >= count:
             raise ShapeError(f"embedding: padding is {self.padding}, and the numbers lie below {count}")
         initializer = self.initializer if field.unseen is None else _Neutral(self.initializer, field.unseen)
-        table = Parameter((count, self.size), initializer, decay=False)
+        table = Parameter((count, self.size), initializer, decay=False, rows=True)
         return Declaration(field.shaped((*field.shape, self.size)), {"table": table})
 
     def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:

@@ -24,6 +24,10 @@ class Adagrad(Rule):
     def slots(self) -> tuple[str, ...]:
         return ("square",)
 
+    @property
+    def leaves_rows(self) -> bool:
+        return True
+
     def update(self, old: Slice, new: Slice, grads: Array, step: int, learning_rate: float, scratch: Array) -> None:
         square, spare = new.state["square"], scratch[0]
         np.square(grads, out=spare)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import numpy as np
 
-from dist_bp.optim.rules.base import LearningRate, Rule, Slice
+from dist_bp.optim.rules.base import Lazy, LearningRate, Rule, Slice
 from dist_bp.options import Doc, Fraction, Positive
 from dist_bp.types import Array
 
@@ -24,6 +24,7 @@ class Adam(Rule):
     beta1: Annotated[Fraction, Doc("Memory of the first moment.")] = 0.9
     beta2: Annotated[Fraction, Doc("Memory of the second moment.")] = 0.999
     epsilon: Annotated[Positive, Doc("Added to the root of the second moment.")] = 1e-8
+    lazy: Lazy = False
 
     @property
     def slots(self) -> tuple[str, ...]:

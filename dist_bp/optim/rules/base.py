@@ -28,6 +28,13 @@ class Slice(NamedTuple):
 
 
 LearningRate = Annotated[Positive, Doc("Size of the steps, before the schedule's factor.")]
+Lazy = Annotated[
+    bool,
+    Doc(
+        "true: vectors of an embedding that no sample of the batch has are left alone; their moments do not decay, "
+        "which is another rule."
+    ),
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +57,17 @@ class Rule(Component):
     @abstractmethod
     def slots(self) -> tuple[str, ...]:
         """Names of the state arrays, each as long as the parameters and zero before the first step."""
+
+    @property
+    def lazy(self) -> bool:
+        """Whether rows of a table without a gradient are left alone although the rule would change them or their
+        state."""
+        return False
+
+    @property
+    def leaves_rows(self) -> bool:
+        """Whether it leaves rows of a table without a gradient as they are, parameters and state."""
+        return self.lazy
 
     @abstractmethod
     def update(self, old: Slice, new: Slice, grads: Array, step: int, learning_rate: float, scratch: Array) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import numpy as np
 
-from dist_bp.optim.rules.base import LearningRate, Rule, Slice
+from dist_bp.optim.rules.base import Lazy, LearningRate, Rule, Slice
 from dist_bp.options import Doc, Fraction
 from dist_bp.types import Array
 
@@ -25,6 +25,7 @@ class Lion(Rule):
     beta1: Annotated[Fraction, Doc("Fraction of the average in the direction of a step.")] = 0.9
     beta2: Annotated[Fraction, Doc("Memory of the average.")] = 0.99
     decoupled: Annotated[bool, Doc("true: decay shrinks the weights themselves; false: L2.")] = True
+    lazy: Lazy = False
 
     @property
     def slots(self) -> tuple[str, ...]:

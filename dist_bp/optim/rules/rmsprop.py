@@ -6,7 +6,7 @@ from typing import Annotated
 
 import numpy as np
 
-from dist_bp.optim.rules.base import LearningRate, Rule, Slice
+from dist_bp.optim.rules.base import Lazy, LearningRate, Rule, Slice
 from dist_bp.options import Doc, Fraction, Positive
 from dist_bp.types import Array
 
@@ -25,6 +25,7 @@ class RmsProp(Rule):
     decay: Annotated[Fraction, Doc("Memory of the squared gradients.")] = 0.99
     epsilon: Annotated[Positive, Doc("Added to the root of the mean.")] = 1e-8
     momentum: Annotated[Fraction, Doc("Fraction of the last step that is kept.")] = 0.0
+    lazy: Lazy = False
 
     @property
     def slots(self) -> tuple[str, ...]:

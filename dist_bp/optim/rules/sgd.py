@@ -6,7 +6,7 @@ from typing import Annotated
 import numpy as np
 
 from dist_bp.errors import OptionError
-from dist_bp.optim.rules.base import LearningRate, Rule, Slice
+from dist_bp.optim.rules.base import Lazy, LearningRate, Rule, Slice
 from dist_bp.options import Doc, Fraction
 from dist_bp.types import Array
 
@@ -23,14 +23,21 @@ class Sgd(Rule):
     learning_rate: LearningRate = 0.01
     momentum: Annotated[Fraction, Doc("Fraction of the last step that is kept.")] = 0.0
     nesterov: Annotated[bool, Doc("Look ahead along the momentum.")] = False
+    lazy: Lazy = False
 
     def __post_init__(self) -> None:
         if self.nesterov and not self.momentum:
             raise OptionError("nesterov", "needs momentum: set momentum above 0, such as 0.9")
+        if self.lazy and not self.momentum:
+            raise OptionError("lazy", "does nothing without momentum: remove it, or set momentum above 0, such as 0.9")
 
     @property
     def slots(self) -> tuple[str, ...]:
         return ("momentum",) if self.momentum else ()
+
+    @property
+    def leaves_rows(self) -> bool:
+        return self.lazy or not self.momentum
 
     def update(self, old: Slice, new: Slice, grads: Array, step: int, learning_rate: float, scratch: Array) -> None:
         change = grads

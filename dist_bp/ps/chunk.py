@@ -1,0 +1,95 @@
+"""A chunk of a server's slice: its average, and its next version."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from dist_bp.optim import Slice, Updater
+from dist_bp.ps.arena import Arena
+from dist_bp.ps.contribution import Contribution
+from dist_bp.ps.layout import OUTER
+from dist_bp.ps.mesh import add_up
+from dist_bp.types import Array
+
+
+class Tools(NamedTuple):
+    """What all chunks of a server work with: `scratch` (2, CHUNK), and the arena's `squares` of all chunks."""
+
+    updater: Updater
+    scratch: Array
+    squares: Array
+
+
+class Step(NamedTuple):
+    """The update that makes `version`, number `number` of the training, from 1."""
+
+    version: int
+    number: int
+    rate: float
+
+
+class Stretch(NamedTuple):
+    """Views of some adjacent elements: gradients by worker and slot, parameters by version, state by half."""
+
+    slots: list[list[Array]]
+    parameters: list[Array]
+    state: list[dict[str, Array]]
+
+    @classmethod
+    def of(cls, arena: Arena, start: int, stop: int) -> "Stretch":
+        layout = arena.layout
+        kept = layout.slice(layout.node)[0]
+        return cls(
+            [_cut(slots, start, stop) for slots in arena.gradients],
+            _cut(arena.parameters, start, stop),
+            [
+                {name: array[start - kept : stop - kept] for name, array in half.items()}
+                for half in _state_halves(arena)
+            ],
+        )
+
+    def old_and_new(self, version: int) -> tuple[Slice, Slice]:
+        """The version before, and the one that is made."""
+        versions = len(self.parameters)
+        old = Slice(self.parameters[(version - 1) % versions], self.state[(version - 1) % 2])
+        return old, Slice(self.parameters[version % versions], self.state[version % 2])
+
+
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """Elements from `start` on, as many as `mean` has, where their average goes; `sums` are those of other nodes."""
+
+    number: int
+    start: int
+    views: Stretch
+    sums: dict[int, Array]
+    mean: Array
+    tools: Tools
+
+    def average(self, contribution: Contribution) -> float:
+        """Makes the average gradient; returns its sum of squares."""
+        self._add_up(contribution)
+        squares = self.tools.updater.prepare(self.mean, contribution.scale)
+        self.tools.squares[self.number] = squares
+        return squares
+
+    def _add_up(self, contribution: Contribution) -> None:
+        own = [self.views.slots[worker][contribution.slot] for worker in contribution.workers]
+        add_up(own + [self.sums[node] for node in contribution.nodes if node in self.sums], self.mean)
+
+    def update(self, step: Step, clip: float) -> None:
+        """Makes the new version from the one before and `clip` times the average, which is lost."""
+        old, new = self.views.old_and_new(step.version)
+        updater, scratch, _ = self.tools
+        updater.apply(old, new, self.mean, self.start, step.number, step.rate, clip, scratch[:, : len(self.mean)])
+
+
+def _state_halves(arena: Arena) -> list[dict[str, Array]]:
+    """What the rule of an update keeps: in the `local` mode it is not the workers' but its own."""
+    if arena.layout.mode.name != "local":
+        return arena.optimizer
+    return [{"momentum": half[OUTER]} if OUTER in half else {} for half in arena.optimizer]
+
+
+def _cut(arrays: Iterable[Array], start: int, stop: int) -> list[Array]:
+    return [array[start:stop] for array in arrays]
