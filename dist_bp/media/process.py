@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from tempfile import TemporaryFile
-from threading import Timer
+from time import monotonic
 from typing import IO, Any
 
 import numpy as np
@@ -16,13 +16,14 @@ import numpy as np
 from dist_bp.errors import DataError, DistBpError, TrainingFailed
 from dist_bp.media.crew import SECONDS, Decoded, Items, some_of
 from dist_bp.media.decoder import Decoder, Unlike, Unreadable, written
+from dist_bp.media.talk import Talk
 from dist_bp.media.worker import READY
 from dist_bp.messages import last_line
 from dist_bp.types import Shape
 
 MODULE = "dist_bp.media.worker"
 END_SECONDS = 5.0
-"""In which a process has ended that answers no more."""
+"""In which processes have ended that answer no more."""
 LAST_BYTES = 4096
 """Of its standard error, in which the last line is looked for."""
 
@@ -32,6 +33,7 @@ class Process:
 
     def __init__(self, process: "subprocess.Popen[bytes]", said: IO[bytes], decoder: Decoder) -> None:
         self._process, self._said, self._decoder = process, said, decoder
+        self._talk = Talk(process)
         self._ready = self._late = False
 
     @classmethod
@@ -45,6 +47,7 @@ class Process:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=said,
+                bufsize=0,
                 env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
                 start_new_session=True,  # Ctrl-C is for the command
             )
@@ -56,47 +59,46 @@ class Process:
 
     def decode(self, paths: Items) -> list[Decoded]:
         """Raises DataError where the process ends before it has answered, TrainingFailed where it never could."""
-        asked, answer = self._process.stdin, self._process.stdout
-        assert asked
-        assert answer
-        patience = Timer(SECONDS, self._too_late)
-        patience.daemon = True
-        patience.start()
+        until = monotonic() + SECONDS
         try:
             with suppress(OSError):  # it has ended, and so does not answer
-                asked.write(json.dumps(list(paths)).encode() + b"\n")
-                asked.flush()
-            self._ready = self._ready or answer.readline() == READY
+                self._talk.send(json.dumps(list(paths)).encode() + b"\n", until)
+            self._ready = self._ready or self._talk.line(until) == READY
             if not self._ready:
                 raise ValueError("it did not start")
             found: list[Decoded] = []
-            for one in json.loads(answer.readline()):
-                found.append(_problem(**one) if "text" in one else self._made(answer, one))
+            for one in json.loads(self._talk.line(until)):
+                found.append(_problem(**one) if "text" in one else self._made(one, until))
             return found
+        except TimeoutError as error:
+            self._late = True
+            self.stop()
+            raise self._ended(paths) from error
         except ValueError as error:
             raise self._ended(paths) from error
-        finally:
-            patience.cancel()
 
-    def end(self) -> None:
-        self._process.kill()
+    def stop(self) -> None:
+        """Ends it, whatever it is doing, and whoever waits for it no longer does."""
+        self._talk.stop()
+        if self._process.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    def end(self, until: float | None = None) -> None:
+        """Stops it and waits for its end, until then at most; nobody may be waiting for an answer."""
+        self.stop()
         with suppress(subprocess.TimeoutExpired):  # it waits for a disk that does not answer, and ends when that does
-            self._process.wait(END_SECONDS)
+            self._process.wait(END_SECONDS if until is None else max(0.0, until - monotonic()))
         for stream in (self._process.stdin, self._process.stdout, self._said):
             if stream:
-                with suppress(OSError):  # what it was asked and has not read
+                with suppress(OSError):
                     stream.close()
 
-    def _too_late(self) -> None:
-        self._late = True
-        self._process.kill()
-
-    def _made(self, stream: Any, head: Mapping[str, Any]) -> Decoded:
+    def _made(self, head: Mapping[str, Any], until: float) -> Decoded:
         if "dtype" not in head:
             return Unlike(tuple(head["shape"]))
         array = np.empty(head["shape"], head["dtype"])
-        if stream.readinto(array.reshape(-1).view(np.uint8).data) < array.nbytes:
-            raise ValueError("the answer is not complete")
+        self._talk.fill(array.reshape(-1).view(np.uint8).data, until)
         return self._decoder.unpacked(array, head["facts"])
 
     def _ended(self, paths: Items) -> DistBpError:

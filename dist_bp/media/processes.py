@@ -4,12 +4,14 @@ from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import SimpleQueue
+from time import monotonic
 from typing import Any
 
 from dist_bp.control_group import local_cpus
+from dist_bp.errors import DataError
 from dist_bp.media.crew import BLOCKS, SECONDS, Decoded, Items, decode_one, in_order
 from dist_bp.media.decoder import Decoder
-from dist_bp.media.process import Process
+from dist_bp.media.process import END_SECONDS, Process
 from dist_bp.types import Shape
 
 
@@ -43,8 +45,11 @@ class _Pool:
 
     def __exit__(self, *_: Any) -> None:
         for one in self._workers:
-            one.end()
+            one.stop()
         self._threads.shutdown(wait=True, cancel_futures=True)
+        until = monotonic() + END_SECONDS
+        for one in self._workers:
+            one.end(until)
 
     def decode(self, paths: Items, size: int) -> Iterator[list[Decoded]]:
         """The files, `size` at a time."""
@@ -52,7 +57,10 @@ class _Pool:
         yield from in_order(begun, BLOCKS * max(1, len(self._workers)) + 1, self._result)
 
     def _result(self, future: Future[list[Decoded]]) -> list[Decoded]:
-        return future.result(BLOCKS * SECONDS + SECONDS)
+        try:
+            return future.result(BLOCKS * SECONDS + SECONDS)
+        except TimeoutError:
+            raise DataError(f"the processes that decode {self._decoder.many} do not answer") from None
 
     def _some(self, paths: Items) -> list[Decoded]:
         if not self._workers:  # there was no room for another process

@@ -20,14 +20,14 @@ from dist_bp.media.crew import decode_one
 from dist_bp.media.decoder import Unlike, Unreadable, items_from_json, read
 from dist_bp.types import Array
 
-READY = b"ready\n"
+READY = b"ready"
 
 
 def main() -> None:
     decoder, listed = read(sys.argv[1]), json.loads(sys.argv[2])
     shape = None if listed is None else tuple(listed)
     out = sys.stdout.buffer
-    out.write(READY)
+    out.write(READY + b"\n")
     out.flush()
     lines: SimpleQueue[bytes] = SimpleQueue()
     Thread(target=_read, args=(lines,), daemon=True).start()

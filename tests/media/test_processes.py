@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from dist_bp.images.operations import Recoloured, Resized
 from dist_bp.media import files, process
 from dist_bp.media.decoder import Unlike, written
 from dist_bp.media.files import decode_files
-from dist_bp.media.processes import Processes
+from dist_bp.media.processes import Processes, _Pool
 from dist_bp.processes import descendants
 
 DECODER = Decoder((Recoloured(1), Resized(6, 7, "fit", "bilinear", 0)))
@@ -159,6 +160,37 @@ def test_a_process_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.Monke
             worker.decode(["second"])
     finally:
         worker.end()
+
+
+HOLDING = "import subprocess; subprocess.Popen(['sleep', '3'], start_new_session=True)"
+"""Another process has the streams of the one that decodes."""
+
+
+def test_a_process_that_ended_is_not_waited_for_though_another_holds_its_streams(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub(tmp_path, monkeypatch, f"{HOLDING}; os._exit(3)")
+    worker = process.Process.start(DECODER, None)
+    assert worker
+    started = time.monotonic()
+    with pytest.raises(DataError, match=r"ended at the file 'first': exit code 3"):
+        worker.decode(["first"])
+    worker.end()
+    assert time.monotonic() - started < 2.5
+
+
+def test_whoever_stops_listening_does_not_wait_for_who_holds_the_streams(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = tmp_path / "begun"
+    stub(tmp_path, monkeypatch, f"{HOLDING}; open({str(begun)!r}, 'w').close(); time.sleep(60)")
+    with _Pool(DECODER, None, 1) as pool:
+        future = pool._threads.submit(pool._some, ["first"])
+        while not begun.exists():
+            time.sleep(0.01)
+        started = time.monotonic()
+    assert time.monotonic() - started < 2.5
+    assert isinstance(future.exception(0), DataError)
 
 
 @pytest.mark.usefixtures("at_once")
