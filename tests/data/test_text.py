@@ -217,6 +217,21 @@ def test_tokens_of_training_alone_are_learnt() -> None:
     )
 
 
+@pytest.mark.parametrize(("by", "most"), [("wordpiece", 3), ("wordpiece", 12), ("wordpiece", 40), ("bpe", 257)])
+def test_vocabulary_is_the_most_tokens(by: Any, most: int) -> None:
+    path = written("\n".join(LINES))
+    prepared = make(LinesSource(path), Tokenize(by=by, vocabulary=most))
+    step: Any = prepared.pipeline.transforms[0]
+    tokens = step.tokenizer.tokens
+    assert 3 <= len(tokens) <= most
+    unknown = step.tokenizer.unknown in prepared.split("train").inputs.values
+    assert step.known == unknown == (most < 40)
+    if most == 12:
+        assert {"e", "##e", "##i"} < {*tokens}  # the most frequent
+    with pytest.raises(OptionError, match="must be 3 or more for wordpiece"):
+        Tokenize(by="wordpiece", vocabulary=2)
+
+
 def test_what_is_cut_unknown_or_empty_is_told() -> None:
     tokens = Tokenize(max_length=2).fitted(iter(["a b", "c"]), ("v",), "v", "")
     made, counts = tokens.encode(["a b c a", "", "d", "c b"])

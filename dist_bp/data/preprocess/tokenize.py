@@ -1,6 +1,6 @@
 """tokenize: a column of text becomes whole numbers, a token each."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal, Self
 
@@ -30,6 +30,21 @@ from dist_bp.types import Array
 
 SUBWORDS = 8000
 """Tokens of bpe and wordpiece, where nothing else is said."""
+LEAST = {
+    "bpe": (257, "all bytes and the unknown token"),
+    "wordpiece": (3, "a character at the beginning of a word, one in it, and the unknown token"),
+}
+"""The fewest tokens there can be, and which they are."""
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts that can be gone through several times."""
+
+    begin: Callable[[], Iterator[str]]
+
+    def __iter__(self) -> Iterator[str]:
+        return self.begin()
 
 
 @dataclass(frozen=True)
@@ -126,10 +141,9 @@ class Tokenize(Preprocessor):
             changed = [name for name in FITTED if getattr(self, name) != getattr(type(self), name)]
             if changed:
                 raise OptionError(changed[0], "has no effect on the tokenizer of a file: remove it, or file")
-        elif self.by == "bpe" and self.vocabulary is not None and self.vocabulary < 257:
-            raise OptionError(
-                "vocabulary", f"must be 257 or more for bpe, all bytes and the unknown token, got {self.vocabulary}"
-            )
+        elif self.vocabulary is not None and self.by in LEAST and self.vocabulary < LEAST[self.by][0]:
+            least, what = LEAST[self.by]
+            raise OptionError("vocabulary", f"must be {least} or more for {self.by}, {what}, got {self.vocabulary}")
 
     def fit(self, form: Form, blocks: Blocks) -> Tokens:
         column = column_of(form, self.column)
@@ -138,10 +152,10 @@ class Tokenize(Preprocessor):
             for block in blocks():
                 yield from texts_of(block, form.texts, column)
 
-        return self.fitted(texts(), form.texts, column, output_of(form, column))
+        return self.fitted(Texts(texts), form.texts, column, output_of(form, column))
 
-    def fitted(self, texts: Iterator[str], inputs: tuple[str, ...], column: str, output: str) -> Tokens:
-        """Fits to the texts of a training split; raises DataError."""
+    def fitted(self, texts: Iterable[str], inputs: tuple[str, ...], column: str, output: str) -> Tokens:
+        """Fits to the texts of a training split, which may be gone through more than once; raises DataError."""
         try:
             tokenizer = self._tokenizer(texts)
         except (OSError, ValueError, RecursionError) as error:
@@ -149,15 +163,16 @@ class Tokenize(Preprocessor):
             raise DataError(f"{self.label}: {what}: {error}") from error
         if len(tokenizer.tokens) < 2:
             raise DataError(f"{self.label}: the texts of the training split hold no {self.by}: lower min_count")
-        return Tokens(tokenizer, inputs, column, output, self.max_length, self._leaves_out(len(tokenizer.tokens)))
+        return Tokens(tokenizer, inputs, column, output, self.max_length, self._leaves_out(tokenizer))
 
-    def _leaves_out(self, tokens: int) -> bool:
-        """Whether texts of the training split may hold unknown tokens, where there are so many in all."""
-        if self.file is not None:
+    def _leaves_out(self, tokenizer: Tokenizer) -> bool:
+        """Whether texts of the training split may hold unknown tokens."""
+        if self.file is not None or tokenizer.limited:
             return True
-        return self.by in ("characters", "words") and (self.min_count > 1 or tokens == self.vocabulary)
+        full = len(tokenizer.tokens) == self.vocabulary
+        return self.by in ("characters", "words") and (self.min_count > 1 or full)
 
-    def _tokenizer(self, texts: Iterator[str]) -> Tokenizer:
+    def _tokenizer(self, texts: Iterable[str]) -> Tokenizer:
         if self.file is None and (self.by == "characters" or self.by == "words"):
             most = self.vocabulary
             return ListedTokens.fit(texts, self.by, most, self.min_count, self.lowercase, self.normalize)

@@ -63,8 +63,27 @@ class LibraryTokens(Tokenizer):
     ) -> "LibraryTokens":
         """Learns at most `most` tokens, the unknown one among them, of pairs that are seen `least` times.
 
-        Byte-pair encoding (Sennrich et al. 2016) is that of bytes, to which no text is unknown. Raises ValueError.
+        Byte-pair encoding (Sennrich et al. 2016) is that of bytes, to which no text is unknown. WordPiece (Schuster and
+        Nakajima 2012) has each character as a word's beginning and as its continuation; where these are too many, the
+        texts are gone through once more, for the most frequent ones alone. Raises ValueError.
         """
+        made = cls._fit(texts, by, most, least, lowercase, normalize, None)
+        if len(made.tokens) > most:
+            made = cls._fit(texts, by, most, least, lowercase, normalize, (most - 1) // 2)
+            made.limited = True
+        return made
+
+    @classmethod
+    def _fit(
+        cls,
+        texts: Iterable[str],
+        by: Literal["bpe", "wordpiece"],
+        most: int,
+        least: int,
+        lowercase: bool,
+        normalize: NormalForm | None,
+        characters: int | None,
+    ) -> "LibraryTokens":
         from tokenizers import Tokenizer as Library
         from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
@@ -74,6 +93,8 @@ class LibraryTokens(Tokenizer):
             "special_tokens": [UNKNOWN],
             "show_progress": False,
         }
+        if characters is not None:
+            options["limit_alphabet"] = characters
         if by == "bpe":
             library = Library(models.BPE())
             library.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

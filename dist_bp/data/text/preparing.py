@@ -8,7 +8,7 @@ from dist_bp.data.inputs import ONLY
 from dist_bp.data.pipeline import Pipeline
 from dist_bp.data.prepared import TOKENS
 from dist_bp.data.preprocess.base import Preprocessor
-from dist_bp.data.preprocess.tokenize import Tokenize
+from dist_bp.data.preprocess.tokenize import Texts, Tokenize
 from dist_bp.data.sources.base import Dataset
 from dist_bp.data.sources.lines import OF_TEXT, TEXT
 from dist_bp.data.split import Split
@@ -33,7 +33,7 @@ def prepare_text(directory: Path, dataset: Dataset, split: Split, steps: Sequenc
     assert isinstance(text, LongText)
     parts = _parts(text, dataset, split)
     step = _only_step(steps)
-    tokens = step.fitted(parts["train"].blocks(), (TEXT,), TEXT, ONLY)
+    tokens = step.fitted(Texts(parts["train"].blocks), (TEXT,), TEXT, ONLY)
     names = tuple(tokens.tokenizer.tokens)
     pipeline = Pipeline(
         OF_TEXT, [tokens], Targets("classification", (), dtype, names, ragged=True), dtype, context=text.context
