@@ -1,11 +1,11 @@
 """A folder of files whose names tell their classes, or which of them are the test set."""
 
 import os
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from dist_bp.data.class_folders import ClassFolder, FileKind, is_text, listing
+from dist_bp.data.patterns import Groups, matched, named_groups
 from dist_bp.errors import DataError, OptionError
 
 LABEL = "label"
@@ -16,10 +16,7 @@ def check_pattern(option: str, pattern: str | None, label: bool = False) -> None
     """Raises OptionError for what is no regular expression, or lacks the group `label` where it must have it."""
     if pattern is None:
         return
-    try:
-        groups = re.compile(pattern).groupindex
-    except (re.error, RecursionError, OverflowError) as error:
-        raise OptionError(option, f"is no regular expression: {error}") from error
+    groups = named_groups(option, pattern)
     if label and LABEL not in groups:
         raise OptionError(option, f"must have the group (?P<{LABEL}>...), has {', '.join(groups) or 'none'}")
 
@@ -35,18 +32,23 @@ def read_named(path: str, kind: FileKind, pattern: str) -> ClassFolder:
         raise DataError(f"the folder {path!r} has no {kind.many} ({', '.join(kind.suffixes)})")
     classes: dict[str, list[str]] = {}
     strange = []
-    for file in found.files:
-        match = re.fullmatch(pattern, os.path.relpath(file, path))
-        if match is None or not match[LABEL] or not is_text(match[LABEL]):
-            strange.append(f"{kind.noun} file {file!r} is not called as data.source.pattern says")
+    for file, groups in zip(found.files, _matched("pattern", pattern, path, found.files), strict=True):
+        label = groups.get(LABEL) if groups else None
+        if label and is_text(label):
+            classes.setdefault(label, []).append(file)
         else:
-            classes.setdefault(match[LABEL], []).append(file)
+            strange.append(f"{kind.noun} file {file!r} is not called as data.source.pattern says")
     if len(strange) > SHOWN:
         strange = [*strange[:SHOWN], f"{len(strange) - SHOWN:,} more files are like these"]
     if strange:
         raise DataError(strange)
     names = sorted(classes)
     return ClassFolder(path, tuple(names), tuple(tuple(classes[name]) for name in names), found.others, kind)
+
+
+def _matched(option: str, pattern: str, folder: str, files: Sequence[str]) -> list[Groups | None]:
+    names = [os.path.relpath(file, folder) for file in files]
+    return matched(f"data.source.{option}", pattern, names, lambda place: f"the file {files[place]!r}")
 
 
 def without_matches(folders: Mapping[str, ClassFolder], pattern: str) -> dict[str, ClassFolder]:
@@ -57,7 +59,8 @@ def without_matches(folders: Mapping[str, ClassFolder], pattern: str) -> dict[st
     train = folders["train"]
     if "test" in folders:
         raise DataError("data.source.test_pattern is given, and there is a test folder: give one of the two")
-    matching = {path for path in train.paths if re.fullmatch(pattern, os.path.relpath(path, train.path))}
+    found = _matched("test_pattern", pattern, train.path, train.paths)
+    matching = {path for path, groups in zip(train.paths, found, strict=True) if groups is not None}
     if len(matching) in (0, len(train.paths)):
         which = "all" if matching else "none"
         raise DataError(f"data.source.test_pattern: {which} of the {len(train.paths):,} files are so called")

@@ -1,7 +1,6 @@
 """Lines of text, a sample each."""
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -9,6 +8,7 @@ import numpy as np
 
 from dist_bp.data.files import DigestCache
 from dist_bp.data.inputs import Features
+from dist_bp.data.patterns import LABEL_AND_TEXT, Groups, matched, named_groups
 from dist_bp.data.sources.base import Dataset, Opened, Samples, Source, open_files
 from dist_bp.data.text.reading import Encoding, check_encoding, text_lines
 from dist_bp.errors import DataError, OptionError
@@ -31,16 +31,13 @@ class LinesSource(Source):
     path: Annotated[File, Doc("The file.")]
     test_path: Annotated[File | None, Doc("A file of the same form with the test set.")] = None
     pattern: Annotated[Text, Doc("A line as a regular expression of Python with the groups `label` and `text`.")] = (
-        r"(?P<label>\S+)\s+(?P<text>.*)"
+        LABEL_AND_TEXT
     )
     encoding: Encoding = "utf-8"
 
     def __post_init__(self) -> None:
         check_encoding(self.encoding)
-        try:
-            groups = re.compile(self.pattern).groupindex
-        except (re.error, RecursionError, OverflowError) as error:
-            raise OptionError("pattern", f"is no regular expression: {error}") from error
+        groups = named_groups("pattern", self.pattern)
         if {*groups} != {LABEL, TEXT}:
             found = ", ".join(groups) or "none"
             raise OptionError("pattern", f"must have the groups (?P<label>...) and (?P<text>...), has {found}")
@@ -56,10 +53,11 @@ class LinesSource(Source):
     def samples(self, path: str) -> Samples:
         """The texts and labels of a file; raises DataError, naming the first lines that are not as the pattern says."""
         texts, labels, problems = [], [], []
-        for number, line in numbered(text_lines(path, self.encoding)):
-            if found := re.fullmatch(self.pattern, line):
-                texts.append(found[TEXT])
-                labels.append(found[LABEL])
+        lines = [*numbered(text_lines(path, self.encoding))]
+        for (number, line), groups in zip(lines, self._matched(path, lines), strict=True):
+            if groups is not None and {*groups} == {LABEL, TEXT}:
+                texts.append(groups[TEXT])
+                labels.append(groups[LABEL])
             else:
                 problems.append(
                     f"data file {path!r}: line {number} is not as data.source.pattern says: {_shown(line)!r}"
@@ -72,12 +70,18 @@ class LinesSource(Source):
 
     def unlabelled(self, path: str, classes: Iterable[Any]) -> list[str]:
         """The texts of a file for a model: whole lines, or without their labels where each has one of `classes`."""
-        lines = [line for _, line in numbered(text_lines(path, self.encoding))]
-        found = [re.fullmatch(self.pattern, line) for line in lines]
+        lines = [*numbered(text_lines(path, self.encoding))]
+        found = self._matched(path, lines)
         known = {str(name) for name in classes}
-        if all(one is not None and one[LABEL] in known for one in found):
-            return [one[TEXT] for one in found if one is not None]
-        return lines
+        if all(one is not None and one.get(LABEL) in known for one in found):
+            return [one.get(TEXT, "") for one in found if one is not None]
+        return [line for _, line in lines]
+
+    def _matched(self, path: str, lines: Sequence[tuple[int, str]]) -> list[Groups | None]:
+        texts = [line for _, line in lines]
+        return matched(
+            "data.source.pattern", self.pattern, texts, lambda place: f"data file {path!r}: line {lines[place][0]}"
+        )
 
 
 def numbered(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
