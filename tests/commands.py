@@ -10,7 +10,7 @@ from dist_bp.cli.main import main
 
 
 def run_here(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Runs a command with the session's Ray, if there is one, and undoes what it changes in this process."""
+    """Runs a command with the Ray of the file's tests, if there is one, and undoes what it changes in this process."""
     out, error, code = StringIO(), StringIO(), 0
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     path = [*sys.path]

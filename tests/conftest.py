@@ -1,20 +1,22 @@
-"""One private Ray for all tests of a session that need one, and small jobs to run."""
+"""A private Ray for the tests of a file that need one, and small jobs to run."""
 
 import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 from threadpoolctl import threadpool_limits
 
 from dist_bp.config import JobConfig
+from dist_bp.imports import importing
 from dist_bp.runtime.cluster import Cluster
 from dist_bp.runtime.warden import Warden
 from tests.database import left_open
@@ -28,6 +30,13 @@ LONGEST = ("submit", "cli", "runtime", "track", "train", "serve")
 """Parts of the tests that take most of the time."""
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Imports all tests, and with them all large libraries."""
+    with importing():
+        return (yield)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest begin first, so that all who run tests beside each other end at about the same time."""
     rank = {name: place for place, name in enumerate(LONGEST)}
@@ -37,13 +46,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_configure() -> None:
     """What the process of the tests has from its parent and its libraries, and tests do not want.
 
-    A shell that starts the tests in the background has them ignore Ctrl-C, and all commands that they start.
+    A shell that starts the tests in the background has them ignore Ctrl-C, nohup a closed terminal, and so do all
+    commands that they start.
     """
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
     here = str(Path(sys.executable).parent)
     os.environ["PATH"] = os.pathsep.join([here, os.environ["PATH"]])  # `dist-bp` is called by its name
     threadpool_limits(1, user_api="blas")  # the threads of two tests at a time would wait for each other, busily
+    sys.dont_write_bytecode = False  # each process would rewrite the assertions of all tests in each run
 
 
 @pytest.fixture(autouse=True)
@@ -61,9 +73,11 @@ def databases_are_closed() -> Iterator[None]:
     assert not left_open()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ray_session() -> Iterator[Warden]:
-    """A local Ray; whatever connects to Ray in this process uses it."""
+    """A local Ray; whatever connects to Ray in this process uses it. One for all files would take more processor time:
+    each process of the tests would have one that does nothing until the end.
+    """
     with Warden() as warden:
         cluster = Cluster("local", 0, warden)
         cluster.settled()
@@ -73,7 +87,7 @@ def ray_session() -> Iterator[Warden]:
 
 @pytest.fixture
 def ray_cluster(ray_session: Warden) -> Cluster:
-    """A connection to the session's Ray, which closing does not end."""
+    """A connection to the file's Ray, which closing does not end."""
     return Cluster("local", 0, ray_session)
 
 
@@ -86,13 +100,19 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with MLflow's tables, which take seconds to create."""
-    path = tmp_path_factory.mktemp("template") / "mlflow.db"
+    """A database with MLflow's tables, which take seconds to create: one for all who run tests beside each other."""
     import dist_bp.track.figures  # noqa: F401  # jobs that find Matplotlib here start no process to draw with
     from dist_bp.track.mlflow_store import opened_store
 
-    with opened_store(f"sqlite:///{path}"):
-        return path
+    folder = tmp_path_factory.getbasetemp()
+    path = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "empty.db"
+    with FileLock(path.with_suffix(".lock")):
+        if not path.exists():
+            made = folder / "made.db"
+            with opened_store(f"sqlite:///{made}"):
+                pass
+            made.rename(path)
+    return path
 
 
 @pytest.fixture
