@@ -1,8 +1,8 @@
 """One work, all contenders: the same losses first, then blocks in turn."""
 
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -59,29 +59,50 @@ def compare(
     seconds: float,
 ) -> Comparison:
     """Measures blocks of about `seconds` each. Raises BenchmarkError where two that run the same algorithm differ."""
+    outcome, checked = Comparison(work), work.without_dropout
+    if checked != work:
+        with started(checked, measures, specs, folder / "checked") as opened:
+            agree(outcome, measures, opened)
+    with started(work, measures, specs, folder / "measured") as opened:
+        if checked == work:
+            agree(outcome, measures, opened)
+        take_turns(outcome, measures, opened, blocks, seconds)
+    return outcome
+
+
+@contextmanager
+def started(
+    work: Work, measures: Sequence[Measure], specs: dict[str, GroupSpec], folder: Path
+) -> Iterator[dict[str, Group]]:
+    """The processes of the measures by the names of their groups; `folder` is made."""
+    folder.mkdir()
     write_inputs(work, folder)
-    outcome = Comparison(work)
     with ExitStack() as stack:
         opened: dict[str, Group] = {}
         for name in dict.fromkeys(measure.group for measure in measures):
             spec = specs[name]
             arguments = {"work": work, "folder": folder, **spec.arguments}
             opened[name] = stack.enter_context(Group(spec.factory, spec.size, spec.threads, arguments, spec.variables))
-        agree(outcome, measures, opened)
-        for measure in measures:
-            outcome.steps[measure.key] = calibrate(opened[measure.group], measure, seconds)
-        outcome.threads = {name: group.threads() for name, group in opened.items()}
-        done = dict.fromkeys(outcome.steps, CHECKED_STEPS + 1)
-        for block in range(-1, blocks):  # the first one warms up
-            for measure in measures if block % 2 else reversed(measures):
-                steps = outcome.steps[measure.key]
-                time.sleep(PAUSE_SECONDS)
-                taken = opened[measure.group].timed(measure.method, done[measure.key], steps, members=measure.members)
-                done[measure.key] += steps
-                if block >= 0:
-                    rate = work.batch * measure.fraction * steps / taken
-                    outcome.rates.setdefault(measure.key, []).append(rate)
-    return outcome
+        yield opened
+
+
+def take_turns(
+    outcome: Comparison, measures: Sequence[Measure], opened: dict[str, Group], blocks: int, seconds: float
+) -> None:
+    """Adds the rates of blocks of about `seconds` each."""
+    for measure in measures:
+        outcome.steps[measure.key] = calibrate(opened[measure.group], measure, seconds)
+    outcome.threads = {name: group.threads() for name, group in opened.items()}
+    done = dict.fromkeys(outcome.steps, CHECKED_STEPS + 1)
+    for block in range(-1, blocks):  # the first one warms up
+        for measure in measures if block % 2 else reversed(measures):
+            steps = outcome.steps[measure.key]
+            time.sleep(PAUSE_SECONDS)
+            taken = opened[measure.group].timed(measure.method, done[measure.key], steps, members=measure.members)
+            done[measure.key] += steps
+            if block >= 0:
+                rate = outcome.work.batch * measure.fraction * steps / taken
+                outcome.rates.setdefault(measure.key, []).append(rate)
 
 
 def calibrate(group: Group, measure: Measure, seconds: float) -> int:

@@ -19,6 +19,7 @@ from benchmarks.processes import BenchmarkError
 from benchmarks.threads import thread_counts
 from benchmarks.works import DATA, MOMENTUM, SEED, Array, Work, read_inputs
 from dist_bp.config import JobConfig
+from dist_bp.nn import Layer
 from dist_bp.ps.arena import Snapshot
 from dist_bp.runtime.base import LeaseReport
 from dist_bp.runtime.cluster import Cluster, import_ray
@@ -44,13 +45,15 @@ def configuration(
     """The job that trains the work, as a configuration file says it."""
     momentum = {"type": "sgd", "learning_rate": work.rate, "momentum": MOMENTUM}
     adam = {"type": "adam", "learning_rate": work.rate}
-    groups = {"group_size": work.batch // workers} if work.images else {}
+    groups = {} if work.kind == "dense" else {"group_size": work.batch // workers}
+    whole = [{"type": "integers", "count": work.texts.vocabulary}] if work.texts else []
     return {
         "name": "benchmark",
         "seed": SEED,
         "data": {
             "source": {"type": "npz", "path": str(folder / DATA)},
             "split": {"validation": 0, "test": 0},
+            "preprocess": whole,
             "prepared": str(folder / f"prepared-{os.getpid()}"),
         },
         "model": {"layers": list(work.layers)},
@@ -136,7 +139,7 @@ class JobRun:
     def timed(self, count: int) -> tuple[Array, float]:
         """Makes the next `count` steps; returns their mean losses and the mean seconds of an update."""
         report = self.lease(count)
-        return report.losses / report.counts, float(report.server_seconds[:, UPDATING].max()) / count
+        return report.losses / report.weights, float(report.server_seconds[:, UPDATING].max()) / count
 
     def lease(self, count: int) -> LeaseReport:
         """Makes the next `count` steps. Raises BenchmarkError where a NaN or an infinity ends them."""
@@ -206,6 +209,12 @@ class ThreadRun:
         worker: Any = self._runtime.member(self._runtime.workers[rank])
         for step in range(first, first + count):
             worker.compute(step, {})
+
+    def layers(self, rank: int) -> dict[str, Layer]:
+        """Those of worker `rank`: once each that is repeated, under its first name."""
+        worker: Any = self._runtime.member(self._runtime.workers[rank])
+        first = {id(layer): name for name, layer in reversed(worker._model._stack.layers)}
+        return {name: layer for name, layer in worker._model._stack.layers if first[id(layer)] == name}
 
     def close(self) -> None:
         self._runtime.close()

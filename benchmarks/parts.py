@@ -1,8 +1,9 @@
 """Where a step's time and memory go: `python -m benchmarks.parts [--work W,...] [--steps N] [--results DIR]`.
 
-A worker's computing is cut by what NumPy is called for, in one process alone: matrix products, copies, and the rest.
-How long workers compute, push and wait is what they report of a lease on Ray. Memory is that of a process during steps
-above what it had before them: parameters, gradients, and all that a step works in.
+A worker's computing is cut by what NumPy is called for, in one process alone: matrix products, copies, and the rest;
+and, in turns of their own, by layers. How long workers compute, push and wait is what they report of a lease on Ray.
+Memory is that of a process during steps above what it had before them: parameters, gradients, and all that a step works
+in.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from benchmarks.works import WORKS, Work, write_inputs
 
 WARM_STEPS = 8
 TURNS = 3
+CUTS = ("parts", "layers")
 LEASE = ("computing", "pushing", "waiting")
 MEMORY = {
     "unsynchronised": "dist_bp, each worker",
@@ -35,12 +37,14 @@ MEMORY = {
 }
 
 
-def computing(work: Work, folder: Path, steps: int) -> dict[str, float]:
-    """Milliseconds of a worker's step, alone on the machine: the median of some turns."""
-    arguments = {"work": work, "folder": folder}
+def computing(work: Work, folder: Path, steps: int) -> dict[str, dict[str, float]]:
+    """Milliseconds of a worker's step, alone on the machine: the median of some turns, cut in two ways."""
+    arguments, found = {"work": work, "folder": folder}, {}
     with Group("benchmarks.contenders.in_parts:InParts", WORKERS, 1, arguments) as group:
-        turns = [group.ask("parts", 0, steps, members=(0,))[0] for _ in range(1 + TURNS)][1:]
-    return {part: 1e3 * median(turn[part] for turn in turns) / steps for part in turns[0]}
+        for cut in CUTS:
+            turns = [group.ask(cut, 0, steps, members=(0,))[0] for _ in range(1 + TURNS)][1:]
+            found[cut] = {part: 1e3 * median(turn[part] for turn in turns) / steps for part in turns[0]}
+    return found
 
 
 def lease(work: Work, folder: Path, steps: int) -> dict[str, float]:
@@ -74,7 +78,7 @@ def measure(work: Work, steps: int) -> dict[str, dict[str, float]]:
         folder = Path(name)
         write_inputs(work, folder)
         return {
-            "step_ms": computing(work, folder, steps),
+            **{f"{cut}_ms": found for cut, found in computing(work, folder, steps).items()},
             "lease_ms": lease(work, folder, steps),
             "memory_mib": memory(work, folder),
         }
@@ -92,7 +96,7 @@ def main() -> None:
         sys.exit(f"error: {error}")
     rows = [("work (global batch)", "", "ms a step, or MiB")]
     for title, parts in results.items():
-        for part, value in {**parts["step_ms"], **parts["lease_ms"]}.items():
+        for part, value in {**parts["parts_ms"], **parts["layers_ms"], **parts["lease_ms"]}.items():
             rows.append((title, part, f"{value:.1f} ms"))
             title = ""
         rows += [("", f"memory: {MEMORY[name]}", f"{value:.0f} MiB") for name, value in parts["memory_mib"].items()]

@@ -1,6 +1,6 @@
 """The networks that every contender trains, and the arrays that all of them read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from benchmarks.networks import CNN, RESNET, ImageNetwork, Layers
+from benchmarks.text_networks import KIM, LSTM, TRANSFORMER, TextNetwork, padded
 from dist_bp.data.shards import epoch_order
 from dist_bp.types import Array
 
@@ -16,8 +17,9 @@ EPOCHS = 8
 SEED = 7
 MOMENTUM = 0.9
 RATES = {"momentum": 0.01, "adam": 1e-4}
-IMAGE_RATE = 1e-3
-"""At ten times that the loss of the small CNN doubles at first, and with it what rounding has made of it."""
+SLOW_RATE = 1e-3
+"""Of networks for images and texts: at ten times that the loss of the small CNN doubles at first, and with it what
+rounding has made of it."""
 DATA = "data.npz"
 START = "start.npz"
 
@@ -26,7 +28,7 @@ START = "start.npz"
 class Work:
     """A network trained on random samples; `batch` is the global batch.
 
-    It is a dense one with rectifiers, from inputs to classes by `sizes`, or one for `images`.
+    It is a dense one with rectifiers, from inputs to classes by `sizes`, or one for `images` or `texts`.
     """
 
     key: str
@@ -34,16 +36,31 @@ class Work:
     batch: int
     optimizer: Literal["momentum", "adam"] = "momentum"
     images: ImageNetwork | None = None
+    texts: TextNetwork | None = None
 
     @property
     def title(self) -> str:
         adam = ", Adam" if self.optimizer == "adam" else ""
-        name = self.images.title if self.images else "-".join(map(str, self.sizes))
+        network = self.images or self.texts
+        name = network.title if network else "-".join(map(str, self.sizes))
         return f"{name} ({self.batch}){adam}"
 
     @property
-    def kind(self) -> Literal["dense", "images"]:
-        return "images" if self.images else "dense"
+    def kind(self) -> Literal["dense", "images", "texts"]:
+        return "images" if self.images else "texts" if self.texts else "dense"
+
+    @property
+    def without_dropout(self) -> "Work":
+        """The same work without what is random in it."""
+        if self.texts is None or all(layer["type"] != "dropout" for layer in self.texts.layers):
+            return self
+        layers = [layer for layer in self.texts.layers if layer["type"] != "dropout"]
+        return replace(self, texts=replace(self.texts, layers=layers))
+
+    @property
+    def samples(self) -> int:
+        """Whole batches of them."""
+        return SAMPLES // self.batch * self.batch
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -53,25 +70,26 @@ class Work:
     @property
     def layers(self) -> Layers:
         """As dist_bp's configuration has them."""
-        if self.images:
-            return self.images.layers
+        if network := self.images or self.texts:
+            return network.layers
         hidden = [{"type": "dense", "units": units, "activation": "relu"} for units in self.sizes[1:-1]]
         return [*hidden, {"type": "dense", "units": self.sizes[-1]}]
 
     @property
     def rate(self) -> float:
-        return IMAGE_RATE if self.images else RATES[self.optimizer]
+        return RATES[self.optimizer] if self.kind == "dense" else SLOW_RATE
 
     @property
     def parameters(self) -> int:
-        if self.images:
-            return sum(array.size for array in self.draw(np.random.default_rng(SEED)))
-        return sum((inputs + 1) * outputs for inputs, outputs in pairwise(self.sizes))
+        return sum(array.size for array in self.draw(np.random.default_rng(SEED)))
 
     def draw(self, generator: np.random.Generator) -> list[Array]:
-        """Initial parameters in the order of the layers: He's normal weights, biases of 0."""
+        """Initial parameters in the order of the layers: He's normal weights, biases of 0; those of texts as dist_bp
+        begins."""
         if self.images:
             return self.images.draw(generator)
+        if self.texts:
+            return self.texts.draw(SEED)
         arrays: list[Array] = []
         for inputs, outputs in pairwise(self.sizes):
             weight = generator.normal(0.0, np.sqrt(2 / inputs), (inputs, outputs))
@@ -88,6 +106,9 @@ WORKS = {
         Work("large-adam", (784, 1024, 1024, 10), 512, "adam"),
         Work("cnn", (28 * 28, 10), 128, images=CNN),
         Work("resnet", (32 * 32 * 3, 10), 128, images=RESNET),
+        Work("lstm", (60, 6), 64, texts=LSTM),
+        Work("transformer", (128, 65), 16, texts=TRANSFORMER),
+        Work("kim", (40, 6), 50, texts=KIM),
     )
 }
 
@@ -95,12 +116,16 @@ WORKS = {
 @dataclass(frozen=True)
 class Inputs:
     """What a contender reads: samples x (n, *shape) and classes y (n,), the rows (steps, batch) of the global batches
-    of the first epochs, and the initial parameters in the order of the layers."""
+    of the first epochs, and the initial parameters in the order of the layers.
+
+    Texts are x (n, longest) of `lengths` (n,), and y may have a class for each position.
+    """
 
     x: Array
     y: Array
     order: Array
     arrays: list[Array]
+    lengths: Array | None = None
 
     @property
     def layers(self) -> list[tuple[Array, Array]]:
@@ -114,20 +139,30 @@ class Inputs:
         return batch[rank * rows : (rank + 1) * rows]
 
 
-def write_inputs(work: Work, folder: Path, samples: int = SAMPLES) -> None:
-    """Draws the arrays of a work: normal samples with random classes, and its initial parameters."""
+def write_inputs(work: Work, folder: Path, samples: int | None = None) -> None:
+    """Draws the arrays of a work: normal samples, or texts, with random classes, and its initial parameters."""
+    samples = samples or work.samples
     generator = np.random.default_rng(SEED)
-    np.savez(
-        folder / DATA,
-        x=generator.normal(size=(samples, *work.shape)).astype(np.float32),
-        y=generator.integers(0, work.sizes[-1], samples),
-    )
+    np.savez(folder / DATA, **_drawn_data(work, generator, samples))
     arrays = {f"parameter{number:03}": array for number, array in enumerate(work.draw(generator))}
-    whole = samples // work.batch * work.batch
-    epochs = [epoch_order(samples, SEED, epoch)[:whole] for epoch in range(EPOCHS)]
+    epochs = [epoch_order(samples, SEED, epoch)[: samples // work.batch * work.batch] for epoch in range(EPOCHS)]
     np.savez(folder / START, order=np.concatenate(epochs).reshape(-1, work.batch), **arrays)
+
+
+def _drawn_data(work: Work, generator: np.random.Generator, samples: int) -> dict[str, Array]:
+    if work.texts:
+        return work.texts.texts(generator, samples)
+    return {
+        "x": generator.normal(size=(samples, *work.shape)).astype(np.float32),
+        "y": generator.integers(0, work.sizes[-1], samples),
+    }
 
 
 def read_inputs(work: Work, folder: Path) -> Inputs:
     with np.load(folder / DATA) as data, np.load(folder / START) as start:
-        return Inputs(data["x"], data["y"], start["order"], [start[name] for name in sorted(start) if name != "order"])
+        x, y, lengths = data["x"], data["y"], data.get("x_lengths")
+        if lengths is not None:
+            x = padded(x, lengths)
+            y = padded(y, lengths) if "y_lengths" in data else y
+        arrays = [start[name] for name in sorted(start) if name != "order"]
+        return Inputs(x, y, start["order"], arrays, lengths)

@@ -16,8 +16,8 @@ Trained = tuple[torch.nn.Module, torch.optim.Optimizer]
 
 class PyTorch(Contender):
     """Process `rank` of `size`. Each way to train has a network of its own, made where it is asked for: with PyTorch's
-    default optimizer, with its fused one, and with images that are kept channels last. Processes of one group find each
-    other by the file `meeting`."""
+    default optimizer, with its fused one, with images that are kept channels last, and with texts padded where others
+    pack them. Processes of one group find each other by the file `meeting`."""
 
     def __init__(self, work: Work, folder: Path, rank: int, size: int, threads: int, meeting: str = "ddp") -> None:
         torch.set_num_threads(threads)
@@ -32,6 +32,8 @@ class PyTorch(Contender):
         if work.images:  # the order of axes that PyTorch takes images in
             self._x = self._x.movedim(-1, 1).contiguous()
         self._y = torch.from_numpy(self._inputs.y)
+        lengths = self._inputs.lengths
+        self._lengths = None if lengths is None else torch.from_numpy(lengths)
         steps = range(len(self._inputs.order))
         self._rows = [torch.from_numpy(self._inputs.rows(step, rank, size)) for step in steps]
 
@@ -45,6 +47,9 @@ class PyTorch(Contender):
     def run_channels_last(self, first: int, count: int) -> Array:
         model, optimizer, x = self._channels_last
         return self._train(model, optimizer, x, first, count)
+
+    def run_padded(self, first: int, count: int) -> Array:
+        return self._train(*self._padded, self._x, first, count)
 
     def threads(self) -> dict[str, int]:
         return thread_counts() | {"torch": torch.get_num_threads()}
@@ -66,6 +71,12 @@ class PyTorch(Contender):
         model = network(self._work, self._inputs).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return *self._with_optimizer(model, fused=False), self._x.contiguous(memory_format=torch.channels_last)
 
+    @cached_property
+    def _padded(self) -> Trained:
+        model = network(self._work, self._inputs)
+        model.packed = False  # type: ignore[assignment]
+        return self._with_optimizer(model, fused=False)
+
     def _with_optimizer(self, model: torch.nn.Module, fused: bool) -> Trained:
         if self._distributed:
             model = torch.nn.parallel.DistributedDataParallel(model, gradient_as_bucket_view=True)
@@ -81,7 +92,9 @@ class PyTorch(Contender):
         for number in range(count):
             rows = self._rows[(first + number) % len(self._rows)]
             optimizer.zero_grad()
-            loss = F.cross_entropy(model(x.index_select(0, rows)), self._y.index_select(0, rows))
+            given = [tensor.index_select(0, rows) for tensor in (x, self._lengths) if tensor is not None]
+            scores, classes = model(*given), self._y.index_select(0, rows)
+            loss = F.cross_entropy(scores.flatten(0, -2), classes.flatten())
             loss.backward()
             optimizer.step()
             losses[number] = loss.detach()

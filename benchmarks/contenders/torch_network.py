@@ -6,13 +6,16 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
+from benchmarks.contenders.torch_texts import text_network
 from benchmarks.networks import Layers
 from benchmarks.works import Array, Inputs, Work
 
 M = TypeVar("M", bound=nn.Module)
 
 
-def network(work: Work, inputs: Inputs) -> nn.Sequential:
+def network(work: Work, inputs: Inputs) -> nn.Module:
+    if work.texts:
+        return text_network(work, inputs)
     channels = work.shape[-1]
     return _Builder(iter(inputs.arrays)).stack(work.layers, channels)[0]
 

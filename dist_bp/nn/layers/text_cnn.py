@@ -71,22 +71,25 @@ class TextCnn(Affine):
             _add_windows(products, sums)
             beyond = np.arange(sums.shape[1]) > np.maximum(lengths - width, 0)[:, np.newaxis]
             np.copyto(sums, -np.inf, where=beyond[:, :, np.newaxis])
-            np.argmax(sums, axis=1, out=self._places(width, n, ctx))
+            by_filter = ctx.scratch("by filter", (n, self.filters, sums.shape[1]))  # argmax would make a copy like it
+            np.copyto(by_filter, sums.swapaxes(1, 2))
+            np.argmax(by_filter, axis=2, out=self._places(width, n, ctx))
             np.maximum.reduce(sums, axis=1, out=part)
         slope = self._activate(y, params, ctx)
 
         def backward(dy: Array, grads: Gradients) -> Array | None:
             dy = self._before_activation(dy, slope, grads)
-            dx: Array | None = None
+            dx = ctx.buffer("dx", padded.shape) if ctx.needs_input_grad else None
+            if dx is not None:
+                dx.fill(0)
             for part, width in zip(self._parts(dy), self.widths, strict=True):
                 spread = _spread(part, self._places(width, n, ctx), width, longest)
                 np.copyto(_columns(grads.into(_weight(width)), channels), (spread @ rows).T)
-                if ctx.needs_input_grad:
+                if dx is not None:
                     more = spread.T @ _columns(params[_weight(width)], channels).T
-                    dx = more if dx is None else np.add(dx, more, out=dx)
+                    np.add(as_rows(dx), more, out=as_rows(dx))
             if dx is None:
                 return None
-            dx = dx.reshape(padded.shape)
             np.multiply(dx, inside[:, :, np.newaxis], out=dx)
             return dx[:, :positions]
 
