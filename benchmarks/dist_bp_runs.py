@@ -195,7 +195,6 @@ class ThreadRun:
 
     def __init__(self, work: Work, folder: Path, workers: int, servers: int) -> None:
         job = job_of(work, folder, workers, servers)
-        self.steps_per_epoch = job.steps_per_epoch
         self._runtime = ThreadRuntime(plan_of(job), job.metrics)
         self._runtime.start(start_of(job, work, folder))
         self._done = 0
