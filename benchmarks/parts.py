@@ -1,9 +1,9 @@
 """Where a step's time and memory go: `python -m benchmarks.parts [--work W,...] [--steps N] [--results DIR]`.
 
-A worker's computing is cut by what NumPy is called for, in one process alone: matrix products, copies, and the rest;
-and, in turns of their own, by layers. How long workers compute, push and wait is what they report of a lease on Ray.
-Memory is that of a process during steps above what it had before them: parameters, gradients, and all that a step works
-in.
+A worker's computing is cut by what NumPy and SciPy are called for, in one process alone: matrix products, sparse ones,
+copies, and the rest; and, in turns of their own, by layers. How long workers compute, push and wait is what they report
+of a lease on Ray. Memory is that of a process during steps above what it had before them: parameters, gradients, and
+all that a step works in.
 """
 
 import argparse

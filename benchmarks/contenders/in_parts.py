@@ -1,4 +1,4 @@
-"""A worker's computing, cut by what NumPy is called for, and by layers."""
+"""A worker's computing, cut by what NumPy and SciPy are called for, and by layers."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -7,11 +7,19 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+from scipy.sparse import csc_array, csr_array
 
 from benchmarks.contenders.unsynchronised import Unsynchronised
 from dist_bp.nn import Layer
 
-CALLED = {"products": ("matmul",), "copies": ("copyto", "take")}
+CALLED = (
+    ("products", np, "matmul"),
+    ("sparse products", csr_array, "__matmul__"),
+    ("sparse products", csc_array, "__matmul__"),
+    ("copies", np, "copyto"),
+    ("copies", np, "take"),
+)
+"""Functions by the part that they belong to, and where they are."""
 REST = "elementwise and Python"
 OUTSIDE = "batch, loss, and what is added up"
 
@@ -21,7 +29,7 @@ class InParts(Unsynchronised):
 
     def parts(self, first: int, count: int) -> dict[str, float]:
         """Seconds of each part of these steps."""
-        seconds = dict.fromkeys(CALLED, 0.0)
+        seconds = {part: 0.0 for part, _, _ in CALLED}
         started = time.perf_counter()
         with _counted(seconds):
             self.run(first, count)
@@ -64,7 +72,7 @@ def _timed(layer: Layer, name: str, seconds: dict[str, float]) -> Iterator[None]
 
 @contextmanager
 def _counted(seconds: dict[str, float]) -> Iterator[None]:
-    """Adds up the seconds within some of NumPy's functions, by part."""
+    """Adds up the seconds within the functions of `CALLED`, by part."""
 
     def timed(function: Callable[..., Any], part: str) -> Callable[..., Any]:
         def call(*arguments: Any, **options: Any) -> Any:
@@ -76,6 +84,7 @@ def _counted(seconds: dict[str, float]) -> Iterator[None]:
 
         return call
 
-    places = [(name, part) for part, names in CALLED.items() for name in names]
-    with patch.multiple(np, **{name: timed(getattr(np, name), part) for name, part in places}):
+    with ExitStack() as stack:
+        for part, owner, name in CALLED:
+            stack.enter_context(patch.object(owner, name, timed(getattr(owner, name), part)))
         yield
