@@ -94,7 +94,14 @@ def numbers_in(spec: Spec) -> int:
     """How many numbers a sample has: of a ragged one the longest, or one of `POSITIONS` where that is not known."""
     if isinstance(spec, Mapping):
         return sum(numbers_in(one) for one in spec.values())
-    return math.prod(spec.shape) * ((spec.longest or POSITIONS) if spec.ragged else 1)
+    return math.prod(spec.shape) * (longest_of(spec) if spec.ragged else 1)
+
+
+def longest_of(spec: Spec) -> int:
+    """The most positions of a ragged sample, or `POSITIONS` where that is not known."""
+    if isinstance(spec, Mapping):
+        return max((longest_of(one) for one in spec.values()), default=POSITIONS)
+    return spec.longest or POSITIONS
 
 
 def samples_in(signal: Signal) -> int:

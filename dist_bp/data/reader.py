@@ -48,7 +48,7 @@ from dist_bp.data.text.given import (
     line_rows,
     text_column,
 )
-from dist_bp.data.text.long import LongText, stretches, tokens_of
+from dist_bp.data.text.long import LongText, some_stretches
 from dist_bp.errors import ConfigError, DataError, UserError
 from dist_bp.foreign import NOT_ITS_TAG
 from dist_bp.types import Array
@@ -131,15 +131,14 @@ class Reader:
         """Whether a path is one of files with a text each, for a model that was trained on such."""
         return os.path.isdir(path) or suffix_of(path) == LINES
 
-    def stretches(self, path: str) -> SampleStore:
-        """A long text for a language model, with the tokens that follow each other; raises DataError."""
+    def stretches(self, path: str, rows: int) -> Iterator[SampleStore]:
+        """A long text for a language model, with the tokens that follow each other, `rows` samples at a time; raises
+        DataError."""
         tokenizer, context = self._pipeline.tokenizer, self._pipeline.context
         assert tokenizer
         assert context
-        tokens = tokens_of(LongText(path, self._form.encoding, context), tokenizer)
-        if len(tokens) < 2:
-            raise DataError(f"data file {path!r} holds less than two tokens")
-        return stretches(tokens, context)
+        parts = LongText(path, self._form.encoding, context).blocks()
+        return some_stretches(parts, tokenizer, context, rows)
 
     def _lists_samples(self, path: str) -> bool:
         """Whether a file for a model of images or sounds holds them as arrays, or names them; raises DataError for one

@@ -89,9 +89,7 @@ class SampleStore:
     @cached_property
     def lengths(self) -> Array | None:
         """How many positions each sample has, of the longest of its ragged inputs; None where there are none."""
-        fields = [*self.inputs.values()] if isinstance(self.inputs, Mapping) else [self.inputs]
-        found = [np.diff(field.offsets) for field in fields if isinstance(field, RaggedArray)]
-        return np.maximum.reduce(found) if found else None
+        return lengths_of(self.inputs)
 
     @cached_property
     def is_plain(self) -> bool:
@@ -130,10 +128,9 @@ class SampleStore:
         weights = self.weights[rows].astype(np.float64)
         return Amount(len(rows), float(weights.sum() * self.positions if lengths is None else weights @ lengths))
 
-    def blocks(self, start: int, stop: int, size: int) -> Iterator[Batch]:
-        """The samples from `start` to `stop`, `size` at a time: views where they are not ragged."""
-        for first in range(start, stop, size):
-            last = min(first + size, stop)
+    def blocks(self, start: int, stop: int, rows: int, positions: int | None = None) -> Iterator[Batch]:
+        """The samples from `start` to `stop`, so many at a time, see `cuts`: views where they are not ragged."""
+        for first, last in cuts(self.lengths, start, stop, rows, positions):
             weights = None if self.weights is None else self.weights[first:last]
             yield Batch(block(self.inputs, first, last), block(self.targets, first, last), weights)
 
@@ -202,6 +199,29 @@ def padded(lengths: Array) -> int:
     """To how many positions samples of these lengths are padded: the longest, rounded up."""
     longest = max(int(lengths.max(initial=0)), 1)
     return -(-longest // PADDED_TO) * PADDED_TO
+
+
+def lengths_of(inputs: Stored) -> Array | None:
+    """How many positions each sample has, of the longest of its ragged inputs; None where there are none."""
+    fields = [*inputs.values()] if isinstance(inputs, Mapping) else [inputs]
+    found = [np.diff(field.offsets) for field in fields if isinstance(field, RaggedArray)]
+    return np.maximum.reduce(found) if found else None
+
+
+def cuts(
+    lengths: Array | None, start: int, stop: int, rows: int, positions: int | None = None
+) -> Iterator[tuple[int, int]]:
+    """The samples from `start` to `stop` as blocks (first, last) of at most `rows`; where they are ragged, with these
+    `lengths` of all samples, as they are padded of at most so many `positions`, but for a sample that has more."""
+    while start < stop:
+        last = min(start + rows, stop)
+        if lengths is not None and positions is not None:
+            longest = np.maximum.accumulate(lengths[start:last])
+            padded_to = -(-np.maximum(longest, 1) // PADDED_TO) * PADDED_TO
+            fits = int(np.searchsorted(padded_to * np.arange(1, len(longest) + 1), positions, side="right"))
+            last = start + max(fits, 1)
+        yield start, last
+        start = last
 
 
 def fill(stored: RaggedArray, rows: Array, out: Array) -> Ragged:

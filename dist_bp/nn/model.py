@@ -13,11 +13,19 @@ from dist_bp.nn.layer import Layer
 from dist_bp.nn.layers.sequential import Sequential
 from dist_bp.nn.layout import Layout, Table, aligned_zeros
 from dist_bp.nn.types import Backward, Views
-from dist_bp.signals import Field, Signal, Spec, misfit, numbers_in
+from dist_bp.signals import Field, Signal, Spec, longest_of, misfit, numbers_in
 from dist_bp.types import Array, Shape
 
 SIGNAL_BYTES = 2**26
 FEWEST_ROWS, MOST_ROWS = 32, 1024
+
+
+class AtATime(NamedTuple):
+    """How much goes through a network at once where there is no step: at most so many samples, and of ragged ones, as
+    they are padded, so many positions; one sample at least."""
+
+    rows: int
+    positions: int
 
 
 class LayerSummary(NamedTuple):
@@ -76,11 +84,14 @@ class Model:
         return momentum
 
     @property
-    def rows_at_a_time(self) -> int:
-        """How many samples go through the layers at once where there is no step: so many that the largest signal
-        between layers is of some 64 MiB, from 32 to 1024. The shapes alone decide."""
-        rows = SIGNAL_BYTES // max(1, self._largest * self.dtype.itemsize)
-        return max(FEWEST_ROWS, min(MOST_ROWS, rows // FEWEST_ROWS * FEWEST_ROWS))
+    def at_a_time(self) -> AtATime:
+        """So much that the largest signal between layers is of some 64 MiB, or what 32 samples are that are no longer
+        than the specification says; at most 1024 samples. The shapes alone decide."""
+        numbers = SIGNAL_BYTES // self.dtype.itemsize
+        rows = numbers // max(1, self._largest)
+        rows = max(FEWEST_ROWS, min(MOST_ROWS, rows // FEWEST_ROWS * FEWEST_ROWS))
+        longest = longest_of(self.input_spec)
+        return AtATime(rows, max(rows * longest, numbers * longest // max(1, self._largest)))
 
     def summary(self) -> list[LayerSummary]:
         """One line a layer, in order."""

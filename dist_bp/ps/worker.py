@@ -115,7 +115,7 @@ class Worker:
         metrics = {name: metric.empty() for name, metric in self._metrics.items()}
         loss, amount = 0.0, NOTHING
         start, stop = evaluation_rows(len(samples), sum(self._layout.placement), self.rank)
-        for batch in samples.blocks(start, stop, self._model.rows_at_a_time):
+        for batch in samples.blocks(start, stop, *self._model.at_a_time):
             scored = self._scorer.score(batch, weights.parameters, context, metrics)
             loss += scored.loss
             amount += scored.amount

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dist_bp.config.component import Custom, construct
-from dist_bp.data import Reader, Samples
+from dist_bp.data import Reader, Samples, SampleStore
 from dist_bp.data.inputs import with_rows
 from dist_bp.data.media.given import FILE
 from dist_bp.data.media.new import REFUSED, NewFiles
@@ -59,8 +59,7 @@ def evaluate_file(
             "version, does not say how often each class occurs there: train it again to have it"
         )
     if saved.pipeline.context is not None:
-        samples = reader.stretches(path)
-        return len(samples), saved.evaluate_prepared(samples, saved.measured)
+        return _evaluate_text(saved, reader, path)
 
     def parts() -> Iterator[Samples]:
         nonlocal count, weighted
@@ -82,6 +81,21 @@ def evaluate_file(
         )
     for line in unseen.lines():
         note(line)
+    return count, scores
+
+
+def _evaluate_text(saved: SavedModel, reader: Reader, path: str) -> tuple[int, dict[str, float]]:
+    count = 0
+
+    def parts() -> Iterator[SampleStore]:
+        nonlocal count
+        for samples in reader.stretches(path, saved.model.at_a_time.rows):
+            count += len(samples)
+            yield samples
+
+    scores = saved.evaluate_prepared(parts(), saved.measured)
+    if not count:
+        raise DataError(f"data file {path!r} holds less than two tokens")
     return count, scores
 
 
@@ -116,21 +130,23 @@ def _predict(
     count, absent = 0, None
     unseen = Unseen()
     for rows in blocks:
-        with rows_of_file([rows]):
-            predictions = saved.predict(rows.inputs, unseen=unseen)
         named = [(FILE, rows.files), (id_column, rows.ids)]
         names = {name: one.array for name, one in named if one is not None}
-        if saved.by_position:
-            places = predictions["sample"].to_numpy()
-            names = {name: one[places] for name, one in names.items()}
-            predictions["sample"] += count
-        if id_column in predictions:
-            raise DataError(f"data.source.id_column: predictions have a column {id_column!r} of their own")
         if not names:
             absent = None if saved.pipeline.decoder or id_column == NAME else id_column
-        for place, (name, one) in enumerate(names.items()):
-            predictions.insert(place, name, one)
-        write(predictions)
+        with rows_of_file([rows]):
+            done = 0
+            for predictions in saved.predict_in_parts(rows.inputs, unseen=unseen):
+                if id_column in predictions:
+                    raise DataError(f"data.source.id_column: predictions have a column {id_column!r} of their own")
+                samples = np.arange(done, done + len(predictions))
+                if saved.by_position:
+                    samples = predictions["sample"].to_numpy()
+                    predictions["sample"] += count
+                done += len(predictions)
+                for place, (name, one) in enumerate(names.items()):
+                    predictions.insert(place, name, one[samples])
+                write(predictions)
         count += len(rows)
     for line in unseen.lines():
         note(line)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from dist_bp.config.trust import check_trusted, code_of_model
 from dist_bp.data import Batch, Pipeline, Samples, SampleStore, Schema
 from dist_bp.data.checks import check_aligned, check_counts
 from dist_bp.data.inputs import Inputs, Raw
-from dist_bp.data.samples import NOTHING, RaggedArray, block
+from dist_bp.data.samples import NOTHING, RaggedArray, block, cuts, lengths_of
 from dist_bp.data.targets import Label
 from dist_bp.data.unseen import Unseen
 from dist_bp.data.weights import weight_array
@@ -26,11 +26,24 @@ from dist_bp.nn import Context, Loss
 from dist_bp.scoring import Scorer
 from dist_bp.serve.decode import Decided, decide, decode, spelled, with_positions
 from dist_bp.serve.language import LanguageModel, Sampling
+from dist_bp.serve.texts import Judge
 from dist_bp.signals import Ragged, Signal, samples_in
 from dist_bp.types import Array
 
 if TYPE_CHECKING:
     import pandas as pd
+
+OUTPUT_BYTES = 2**26
+"""Of a network's outputs that become predictions at a time."""
+
+
+class Outputs(NamedTuple):
+    """Of so many samples, or their positions, one below the other, and how many positions each sample has (samples,),
+    None where all have as many."""
+
+    values: Array
+    lengths: Array | None
+    samples: int
 
 
 class SavedModel:
@@ -76,7 +89,12 @@ class SavedModel:
 
     @property
     def by_position(self) -> bool:
-        """Whether there is a prediction for each position of a sample."""
+        """Whether there is a prediction for each position of a sample: of a language model there is one for a text."""
+        return self._aligned and self.pipeline.context is None
+
+    @property
+    def _aligned(self) -> bool:
+        """Whether each position of a sample has a target."""
         return self.pipeline.targets.by_position and self.loss.activation != "ctc"
 
     @property
@@ -86,7 +104,6 @@ class SavedModel:
             return None
         return self.pipeline.classes[self.decision.positive], self.decision.threshold
 
-    @np.errstate(all="ignore")
     def predict(self, raw: Raw, batch_rows: int | None = None, unseen: Unseen | None = None) -> "pd.DataFrame":
         """A row for each of `raw`.
 
@@ -94,17 +111,30 @@ class SavedModel:
         once `prediction_<i>` and `probability_<i>`; for a regression `prediction`, or `prediction_<i>` where there
         are several values; for sequences of labels `prediction`, the classes with spaces between them. Where the
         network has outputs for each position of a sample, there is a row for each of them: first the columns `sample`
-        and `position`, both from 0, then these. `batch_rows` samples go through the network at a time. `unseen` takes
-        the categories that training has not seen. Raises DataError for rows that do not have the form of the training
-        data.
+        and `position`, both from 0, then these. Of a language model, for each text: `prediction`, the token that is
+        the most likely to follow it, and its `probability`; `perplexity` of the text's tokens but the first, each
+        foretold by those before it in stretches as in training, NaN where there is none; and how many `tokens` it has.
+
+        At most `batch_rows` samples go through the network at a time. `unseen` takes the categories that training has
+        not seen. Raises DataError for rows that do not have the form of the training data.
         """
+        parts = [*self.predict_in_parts(raw, batch_rows, unseen)]
+        if len(parts) == 1:
+            return parts[0]
+        import pandas as pd
+
+        return pd.concat(parts, ignore_index=True)
+
+    def predict_in_parts(
+        self, raw: Raw, batch_rows: int | None = None, unseen: Unseen | None = None
+    ) -> "Iterator[pd.DataFrame]":
+        """`predict`, of some samples after the other, so that the outputs of the network take little memory at a time,
+        whatever the samples are. There is one part at least."""
         inputs = self.pipeline.conform(raw)
-        blocks = (x for _, x in self._blocks(inputs, batch_rows or self.model.rows_at_a_time, unseen))
-        if self.loss.activation == "ctc":
-            return self._spelled(blocks)
-        outputs, lengths = self._outputs(blocks)
-        decoded = decode(outputs, self.loss.activation, self.pipeline.targets, self.decision)
-        return with_positions(decoded, len(inputs), lengths) if self.by_position else decoded
+        if self.pipeline.context is not None:
+            return self._judged(inputs, unseen)
+        blocks = (x for _, x in self._blocks(inputs, batch_rows or self.model.at_a_time.rows, unseen))
+        return iter([self._spelled(blocks)]) if self.loss.activation == "ctc" else self._decoded(blocks)
 
     @property
     def language(self) -> LanguageModel:
@@ -125,7 +155,24 @@ class SavedModel:
     @np.errstate(all="ignore")
     def decide(self, blocks: Iterable[Signal]) -> Decided:
         """The classes of samples that are preprocessed, where each has one."""
-        return decide(self._outputs(blocks)[0], self.loss.activation, self.decision)
+        found = [part.values for part in self._outputs(blocks)]
+        return decide(np.concatenate(found), self.loss.activation, self.decision)
+
+    def _judged(self, inputs: Inputs, unseen: Unseen | None) -> "Iterator[pd.DataFrame]":
+        """Of texts for a language model."""
+        tokenizer, context, memory = self.pipeline.tokenizer, self.pipeline.context, self._context()
+        assert tokenizer
+        assert context
+
+        def scores(x: Ragged) -> Array:
+            found: Array = self.model.forward(x, self._parameters, memory)[0].values
+            return found
+
+        rows = self.model.at_a_time.rows
+        judge = Judge(scores, tokenizer, context, rows)
+        for start in range(0, max(len(inputs), 1), rows):
+            some = np.arange(start, min(start + rows, len(inputs)))
+            yield judge(self.pipeline.apply(inputs, some, unseen=unseen))
 
     def _spelled(self, blocks: Iterable[Signal]) -> "pd.DataFrame":
         context, paths = self._context(), []
@@ -133,21 +180,40 @@ class SavedModel:
             paths.append(best_path(self.model.forward(x, self._parameters, context)[0]))
         return spelled(paths, self.pipeline.targets)
 
-    def _outputs(self, blocks: Iterable[Signal]) -> tuple[Array, Array | None]:
-        """Those of all samples, or positions, one below the other, and how many positions each sample has, None where
-        all have as many."""
-        found: list[Array] = []
+    def _decoded(self, blocks: Iterable[Signal]) -> "Iterator[pd.DataFrame]":
+        """Predictions as people read them, for each sample or each of its positions."""
+        samples = 0
+        for outputs in self._outputs(blocks):
+            with np.errstate(all="ignore"):
+                decoded = decode(outputs.values, self.loss.activation, self.pipeline.targets, self.decision)
+            if self.by_position:
+                decoded = with_positions(decoded, outputs.samples, outputs.lengths)
+                decoded["sample"] += samples
+            samples += outputs.samples
+            yield decoded
+
+    def _outputs(self, blocks: Iterable[Signal]) -> Iterator[Outputs]:
+        """Those of the samples, or their positions, in parts of `OUTPUT_BYTES`; one at least."""
+        context, shape = self._context(), self.model.output.shape
+        found = [np.empty((0, *shape), self.model.dtype)]
         lengths: list[Array] = []
-        context = self._context()
+        samples = told = held = 0
         for x in blocks:
-            y = self.model.forward(x, self._parameters, context)[0]
+            with np.errstate(all="ignore"):
+                y = self.model.forward(x, self._parameters, context)[0]
+            samples += samples_in(x)
             if isinstance(y, Ragged):
-                found += [values[:length] for values, length in zip(y.values.copy(), y.lengths, strict=True)]
+                found.append(y.values[np.arange(y.values.shape[1]) < y.lengths[:, np.newaxis]])
                 lengths.append(np.array(y.lengths))
             else:
                 found.append(y.copy())
-        empty = np.empty((0, *self.model.output.shape), self.model.dtype)
-        return np.concatenate([empty, *found]), np.concatenate(lengths) if lengths else None
+            held += found[-1].nbytes
+            if held >= OUTPUT_BYTES:
+                yield Outputs(np.concatenate(found), np.concatenate(lengths) if lengths else None, samples)
+                del found[1:], lengths[:]
+                samples, told, held = 0, told + samples, 0
+        if samples or not told:
+            yield Outputs(np.concatenate(found), np.concatenate(lengths) if lengths else None, samples)
 
     def evaluate(
         self, raw: Raw, targets: Any, metrics: Mapping[str, Metric] | None = None, weights: Any = None
@@ -174,20 +240,21 @@ class SavedModel:
         inputs = self.pipeline.conform(samples.inputs)
         wanted = self.pipeline.encode_targets(samples.targets)
         check_counts(len(inputs), wanted)
-        if self.by_position and isinstance(wanted, RaggedArray):
+        if self._aligned and isinstance(wanted, RaggedArray):
             check_aligned(inputs, wanted)
         weights = None
         if samples.weights is not None:
             weights = weight_array(samples.weights, len(inputs), self.pipeline.dtype)
-        for start, x in self._blocks(inputs, self.model.rows_at_a_time, unseen):
+        for start, x in self._blocks(inputs, self.model.at_a_time.rows, unseen):
             stop = start + samples_in(x)
             yield Batch(x, block(wanted, start, stop), None if weights is None else weights[start:stop])
 
     def evaluate_prepared(
-        self, samples: SampleStore, loss: Loss | None, metrics: Mapping[str, Metric] | None = None
+        self, parts: Iterable[SampleStore], loss: Loss | None, metrics: Mapping[str, Metric] | None = None
     ) -> dict[str, float]:
-        """As `evaluate`, of samples that are preprocessed, with encoded targets."""
-        return self._scores(samples.blocks(0, len(samples), self.model.rows_at_a_time), metrics, loss)
+        """As `evaluate`, of samples that are preprocessed, in parts, with encoded targets."""
+        batches = (batch for samples in parts for batch in samples.blocks(0, len(samples), *self.model.at_a_time))
+        return self._scores(batches, metrics, loss)
 
     @np.errstate(all="ignore")
     def _scores(
@@ -210,9 +277,10 @@ class SavedModel:
     def _blocks(self, inputs: Inputs, rows: int, unseen: Unseen | None) -> Iterator[tuple[int, Signal]]:
         """(first row, preprocessed block)."""
         for start in range(0, len(inputs), rows):
-            stop = min(start + rows, len(inputs))
-            made = self.pipeline.apply(inputs, np.arange(start, stop), unseen=unseen)
-            yield start, block(made, 0, stop - start)
+            count = min(rows, len(inputs) - start)
+            made = self.pipeline.apply(inputs, np.arange(start, start + count), unseen=unseen)
+            for first, last in cuts(lengths_of(made), 0, count, rows, self.model.at_a_time.positions):
+                yield start + first, block(made, first, last)
 
     def _context(self) -> Context:
         """A workspace of its own for each call: calls may overlap."""

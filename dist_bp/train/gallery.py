@@ -11,8 +11,7 @@ from threadpoolctl import threadpool_limits
 from dist_bp.checkpoint import Checkpoint
 from dist_bp.data import Prepared, SampleStore
 from dist_bp.data.images.shown import shown_images
-from dist_bp.data.inputs import chunks
-from dist_bp.data.samples import Gatherer
+from dist_bp.data.samples import Gatherer, cuts
 from dist_bp.data.sounds.shown import has_spectrograms, spectrograms
 from dist_bp.nn.model import LayerSummary, Model
 from dist_bp.serve.saved_model import SavedModel
@@ -174,7 +173,7 @@ def _among(found: Predictions, samples: int, split: str) -> str:
 
 def _predicted(model: SavedModel, prepared: Prepared, split: str, show: Show) -> dict[str, Picture]:
     store = prepared.split(split)
-    found = _predictions(model, store, model.model.rows_at_a_time)
+    found = _predictions(model, store)
     if found is None:
         return {}
     shown, worst = found.taken(evenly(len(found.rows), SAMPLES)), found.worst(MISTAKES)
@@ -201,11 +200,13 @@ def _arguments(some: Predictions, names: Sequence[str], title: str, images: Arra
     }
 
 
-def _predictions(model: SavedModel, store: SampleStore, at_a_time: int) -> Predictions | None:
+def _predictions(model: SavedModel, store: SampleStore) -> Predictions | None:
     """Of samples from all over the split, fewer where the network is large; None where outputs are no probabilities."""
     rows = evenly(len(store), samples_for(model.model.summary()))
+    lengths = None if store.lengths is None else store.lengths[rows]
+    blocks = (rows[first:last] for first, last in cuts(lengths, 0, len(rows), *model.model.at_a_time))
     with threadpool_limits(1, user_api="blas"):  # for blocks this small several take longer
-        classes, probabilities = model.decide(_gathered(store, some) for some in chunks(rows, at_a_time))
+        classes, probabilities = model.decide(_gathered(store, some) for some in blocks)
     if probabilities.shape[1] != len(model.pipeline.classes or ()):
         return None
     every, truth = np.arange(len(rows)), np.asarray(store.targets[rows])

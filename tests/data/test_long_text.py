@@ -15,7 +15,7 @@ from dist_bp.data.preprocess.standardize import Standardize
 from dist_bp.data.preprocess.tokenize import Tokenize
 from dist_bp.data.samples import RaggedArray
 from dist_bp.data.sources.text import TextSource
-from dist_bp.data.text.long import stretches
+from dist_bp.data.text.long import some_stretches, stretches
 from dist_bp.errors import DataError
 from dist_bp.signals import Field
 
@@ -90,6 +90,21 @@ def test_stretches_that_are_shifted_are_as_many(tokens: int, context: int, data:
     assert shifted.targets.offsets is shifted.inputs.offsets
     assert np.shares_memory(shifted.inputs.values, samples.inputs.values)
     assert samples.shifted(0) is samples
+
+
+@pytest.mark.parametrize("rows", [1, 3, 1000])
+def test_a_text_in_parts_has_the_same_stretches(rows: int) -> None:
+    tokenizer = CHARACTERS.fitted(iter([TEXT]), ("text",), "text", "x").tokenizer
+    whole = stretches(tokenizer.encode([TEXT]).values, 16)
+    parts = [TEXT[:1], TEXT[1:70], "", TEXT[70:200], TEXT[200:]]
+    found = [*some_stretches(iter(parts), tokenizer, 16, rows)]
+    assert [len(one) for one in found[:-1]] == [rows] * (len(found) - 1)
+    for which in ("inputs", "targets"):
+        of_parts = [getattr(one, which) for one in found]
+        np.testing.assert_array_equal(np.concatenate([one.values for one in of_parts]), getattr(whole, which).values)
+        lengths = np.concatenate([np.diff(one.offsets) for one in of_parts])
+        np.testing.assert_array_equal(lengths, np.diff(getattr(whole, which).offsets))
+    assert [*some_stretches(iter(["", TEXT[:1]]), tokenizer, 16, rows)] == []
 
 
 def test_validation_and_test_may_be_files_of_their_own() -> None:

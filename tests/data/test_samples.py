@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dist_bp.data import Amount, Batches, Gatherer, RaggedArray, SampleStore
+from dist_bp.data.samples import cuts
 from dist_bp.groups import Group
 from dist_bp.signals import Ragged
 from dist_bp.types import Array
@@ -76,6 +77,16 @@ def test_blocks_cover_the_samples() -> None:
     assert [np.asarray(block.weights).tolist() for block in blocks] == [[1, 2], [3, 4], [5]]
     for row, block in ((1, blocks[0]), (3, blocks[1]), (5, blocks[2])):
         np.testing.assert_array_equal(block.inputs["text"].values[0, : LENGTHS[row]], sample(store.inputs["text"], row))
+
+
+def test_a_long_sample_goes_by_itself() -> None:
+    assert [*cuts(LENGTHS, 0, 6, 4)] == [*cuts(LENGTHS, 0, 6, 4, 96)] == [(0, 4), (4, 6)]
+    assert [*cuts(LENGTHS, 0, 6, 4, 48)] == [(0, 3), (3, 5), (5, 6)]
+    assert [*cuts(LENGTHS, 1, 6, 4, 16)] == [(1, 2), (2, 3), (3, 4), (4, 6)]
+    assert [*cuts(LENGTHS, 0, 6, 9, 8)] == [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 6)]
+    assert [*cuts(None, 0, 6, 4, 1)] == [(0, 4), (4, 6)]
+    store = SampleStore(ragged(), ragged())
+    assert [len(block) for block in store.blocks(0, 6, 4, 48)] == [3, 2, 1]
 
 
 def test_nothing_is_allocated_after_the_largest() -> None:

@@ -21,7 +21,7 @@ from dist_bp.data.sources.csv import CsvSource
 from dist_bp.data.sources.json_lines import JsonLinesSource
 from dist_bp.data.sources.lines import LinesSource
 from dist_bp.data.sources.parquet import ParquetSource
-from dist_bp.data.text.reading import read_text, text_lines
+from dist_bp.data.text.reading import read_text, text_blocks, text_lines
 from dist_bp.data.text.tokenizer import ListedTokens
 from dist_bp.data.unseen import Unseen
 from dist_bp.errors import DataError, OptionError
@@ -80,6 +80,22 @@ def test_ends_of_lines_and_characters_may_lie_between_two_blocks(monkeypatch: py
     Path("t.txt").write_bytes(b"a\r\nb\rc\r\n\xff")
     with pytest.raises(DataError, match=r"'t.txt' is not written in utf-8: line 4 holds the byte 0xff"):
         read_text("t.txt", "utf-8")
+
+
+@pytest.mark.parametrize("by", ["characters", "words", "bpe"])
+@pytest.mark.parametrize("end", [" ", "\r\n"])
+def test_a_long_line_comes_in_parts_with_the_same_tokens(by: Any, end: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = end.join(f"  some naïve  words {row}, " for row in range(400))
+    path, whole = written(text, encoding="utf-8"), text.replace("\r\n", "\n")
+    monkeypatch.setattr("dist_bp.data.text.reading.BLOCK_BYTES", 100)
+    parts = [*text_blocks(path, "utf-8")]
+    assert "".join(parts) == whole
+    assert len(parts) > 50
+    assert max(map(len, parts)) < 300
+    tokenizer = Tokenize(by=by).fitted(iter([whole]), ("text",), "text", "x").tokenizer
+    np.testing.assert_array_equal(tokenizer.encode(parts).values, tokenizer.encode([whole]).values)
+    written("x" * 1000, encoding="utf-8")
+    assert "".join(text_blocks(path, "utf-8")) == "x" * 1000
 
 
 def test_a_byte_that_does_not_decode_is_told_with_its_line() -> None:

@@ -13,6 +13,7 @@ from dist_bp.nn.layers.flatten import Flatten
 from dist_bp.nn.layers.layer_norm import LayerNorm
 from dist_bp.nn.layers.max_pool import MaxPool
 from dist_bp.nn.layers.residual import Residual
+from dist_bp.signals import POSITIONS
 from dist_bp.types import Shape
 from tests.nn.helpers import Net, normal
 
@@ -109,7 +110,14 @@ def test_summary() -> None:
 def test_fewer_samples_of_large_signals_go_through_the_layers_at_a_time(
     layers: list[Layer], shape: Shape, rows: int
 ) -> None:
-    assert Model(layers, shape).rows_at_a_time == rows
+    assert Model(layers, shape).at_a_time.rows == rows
+
+
+def test_positions_at_a_time_are_those_of_samples_as_long_as_the_specification_says() -> None:
+    for longest, rows in ((None, 256), (1024, 64), (2**20, 32)):
+        model = Model([Dense(256)], Field((256,), ragged=True, longest=longest))
+        assert model.at_a_time == (rows, rows * (longest or POSITIONS))
+    assert Model([Dense(8)], Field((8,), ragged=True)).at_a_time == (1024, 2**26 // (4 * 8))
 
 
 def test_initialization_depends_on_seed_and_name_alone() -> None:

@@ -117,7 +117,7 @@ def check(source: dict[str, Any], path: str, truth: list[str], labels: str | Non
     for name in prepared.splits:
         split = prepared.split(name)
         total += len(split)
-        right += len(split) * model.evaluate_prepared(split, model.loss)["accuracy"]
+        right += len(split) * model.evaluate_prepared([split], model.loss)["accuracy"]
     assert 0 < right < total
     samples, metrics = evaluate_file(model, path, labels)
     assert samples == total

@@ -18,7 +18,7 @@ from dist_bp.components import metric
 from dist_bp.data import Pipeline, Prepared
 from dist_bp.errors import CheckpointError, DataError
 from dist_bp.serve import SavedModel
-from dist_bp.serve.files import evaluate_file
+from dist_bp.serve.files import evaluate_file, predict_files
 from tests.serve.samples import configuration, save
 
 IRIS = {"type": "sklearn", "name": "iris"}
@@ -92,6 +92,30 @@ def test_rows_of_another_form_are_refused(iris: Path) -> None:
     frame.iloc[149, 0] = np.nan
     with pytest.raises(DataError, match=r"row 149 .* is missing"):
         model.predict(frame, batch_rows=10)
+
+
+@pytest.mark.parametrize("most", [1, 3000])
+def test_predictions_in_parts_are_those_of_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    draw = np.random.default_rng(0)
+    lengths = draw.integers(1, 9, 60)
+    x, y = draw.normal(size=(lengths.sum(), 3)), draw.integers(0, 3, lengths.sum())
+    np.savez("d.npz", x=x, y=y, x_lengths=lengths, y_lengths=lengths)
+    model = SavedModel.load(save(configuration(tmp_path, {"type": "npz", "path": "d.npz"}, 3)))
+    samples = np.split(x, np.cumsum(lengths)[:-1])
+    whole = model.predict(samples)
+    monkeypatch.setattr("dist_bp.serve.saved_model.OUTPUT_BYTES", most)
+    parts = [*model.predict_in_parts(samples, batch_rows=7)]
+    assert len(parts) == (9 if most == 1 else 2)
+    pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), whole, rtol=1e-5)
+    pd.testing.assert_frame_equal(model.predict(samples), whole, rtol=1e-5)
+    written: list[pd.DataFrame] = []
+    assert predict_files(model, ["d.npz"], written.append) == (60, None)
+    pd.testing.assert_frame_equal(pd.concat(written, ignore_index=True), whole, rtol=1e-5)
+    monkeypatch.setattr("dist_bp.nn.model.SIGNAL_BYTES", 8 * 8 * 5 * 4)  # 8 samples, as they are padded
+    pd.testing.assert_frame_equal(model.predict(samples), whole, rtol=1e-5)
 
 
 def test_statistics_are_the_running_ones(tmp_path: Path) -> None:

@@ -129,18 +129,24 @@ def test_a_language_model_is_measured_on_a_text(workplace: Path) -> None:
     told = "3 texts; 1 unknown token (20 %); 1 without a token, taken for one unknown token each"
     assert (done.returncode, done.stderr) == (0, f"note: text: {told}\n")
     frame = pd.read_csv(StringIO(done.stdout), keep_default_na=False)
-    assert frame[["sample", "position"]].to_numpy().tolist() == [[0, 0], [0, 1], [0, 2], [0, 3], [1, 0], [2, 0]]
+    assert [*frame.columns] == ["text", "prediction", "probability", "perplexity", "tokens"]
+    assert frame["text"].tolist() == ["line", "", "?"]
     assert model.predict([""])["prediction"].tolist() == model.predict(["?"])["prediction"].tolist()
+    logged_predicts_the_same(workplace, model)
 
 
 def test_the_logged_model_takes_a_table_with_the_text(workplace: Path) -> None:
+    Path("train.txt").write_text("\n".join(LINES))
+    steps = [{"type": "bag_of_words"}]
+    model = saved(workplace, {"type": "lines", "path": "train.txt"}, steps, DENSE)
+    logged_predicts_the_same(workplace, model)
+
+
+def logged_predicts_the_same(workplace: Path, model: SavedModel) -> None:
     import mlflow.pyfunc
 
     from dist_bp.track.mlflow_packing import pack
 
-    Path("train.txt").write_text("\n".join(LINES))
-    steps = [{"type": "bag_of_words"}]
-    model = saved(workplace, {"type": "lines", "path": "train.txt"}, steps, DENSE)
     config = load_config(workplace / "job.yaml")
     exported = export_model(workplace / "run" / "model", load(Path("runs/run/checkpoints/step-000000001")))
     package = Packager(config, build.prepare(config), exported.parent).package(exported)

@@ -127,7 +127,7 @@ def test_a_run_on_images_shows_samples_mistakes_and_filters_and_one_on_a_table_d
 def test_fewer_samples_are_predicted_by_a_large_network(make_job: JobMaker, monkeypatch: pytest.MonkeyPatch) -> None:
     job = prepare_job(make_job(model=IMAGES))
     checkpoint, store = job.checkpoint(job.initial), job.prepared.split("test")
-    right = round(80 * SavedModel(job.config, checkpoint).evaluate_prepared(store, job.loss)["accuracy"])
+    right = round(80 * SavedModel(job.config, checkpoint).evaluate_prepared([store], job.loss)["accuracy"])
     pictures = gallery_of(job, checkpoint)
     samples, mistakes = (pictures[f"figures/{name}.png"].arguments for name in ("samples", "worst_mistakes"))
     assert samples["title"] == f"{right} right among 80 test samples"

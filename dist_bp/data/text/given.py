@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 
@@ -41,10 +42,15 @@ def line_rows(pipeline: Pipeline, source: Source | None, path: str, encoding: st
     column = text_column(pipeline)
     assert column
     if isinstance(source, LinesSource):
-        texts = source.unlabelled(path, pipeline.classes or ())
-    else:
-        texts = [line for _, line in numbered(text_lines(path, encoding))]
-    return _rows(column, texts, None)
+        return _rows(column, source.unlabelled(path, pipeline.classes or ()), None)
+    return _in_parts(column, (line for _, line in numbered(text_lines(path, encoding))))
+
+
+def _in_parts(column: str, texts: Iterator[str]) -> Iterator[Rows]:
+    first = 0
+    while some := [*islice(texts, AT_A_TIME)]:
+        yield from _rows(column, some, None, first=first)
+        first += len(some)
 
 
 def labelled_line_rows(pipeline: Pipeline, source: LinesSource, path: str) -> Iterator[Rows]:

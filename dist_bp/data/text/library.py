@@ -127,7 +127,7 @@ class LibraryTokens(Tokenizer):
             for start in range(0, len(texts), AT_A_TIME):
                 some = [whole(text) for text in texts[start : start + AT_A_TIME]]
                 rows += [one.ids for one in self._library.encode_batch_fast(some, add_special_tokens=False)]
-        return joined(rows)
+        return joined(rows, int)
 
     def decode(self, numbers: Sequence[int]) -> str:
         with _told():

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -98,15 +97,27 @@ def _cuts(first: int, last: int, context: int) -> Array:
     return np.append(np.arange(first, last, context), last)
 
 
+def some_stretches(parts: Iterator[str], tokenizer: Tokenizer, context: int, rows: int) -> Iterator[SampleStore]:
+    """The `stretches` of a text that comes in parts, `rows` at a time: memory for them, and for a part of the text."""
+    held: list[Array] = []
+    count, whole = 0, rows * context
+    for part in parts:
+        held.append(tokenizer.encode([part]).values)
+        count += len(held[-1])
+        if count <= whole:
+            continue
+        tokens = np.concatenate(held)
+        start = 0
+        while count - start > whole:
+            yield stretches(tokens[start : start + whole + 1], context)
+            start += whole
+        held, count = [tokens[start:].copy()], count - start
+    if count > 1:
+        yield stretches(np.concatenate(held), context)
+
+
 def samples_in_text(name: str, counts: TokenCounts, context: int) -> int:
     """How many stretches there are. Raises DataError where there are none."""
     if counts.tokens < 2:
         raise DataError(f"the {name} split of the text has less than two tokens: give a longer one (data.split)")
     return -(-(counts.tokens - 1) // context)
-
-
-def tokens_of(text: LongText, tokenizer: Tokenizer) -> Array:
-    """All tokens of a text; raises DataError."""
-    parts: list[Any] = [tokenizer.encode([part]).values for part in text.blocks()]
-    tokens: Array = np.concatenate([np.empty(0, np.int64), *parts])
-    return tokens

@@ -25,7 +25,8 @@ def check_encoding(name: str) -> None:
 
 
 def text_blocks(path: str, encoding: str) -> Iterator[str]:
-    """A text file, packed (.gz, .bz2, .xz, .zip) or not, in parts of whole lines, whose ends are \\n.
+    """A text file, packed (.gz, .bz2, .xz, .zip) or not, in parts of whole lines, whose ends are \\n. Lines of more
+    than `BLOCK_BYTES` come in parts, too, cut before a blank where there is one.
 
     A byte order mark is passed over. Raises DataError, naming the line, for bytes that do not decode.
     """
@@ -34,8 +35,9 @@ def text_blocks(path: str, encoding: str) -> Iterator[str]:
     with reading(path, "text file"), unpacked(path) as file:
         decode = codecs.getincrementaldecoder(decoder(encoding))()
         ended = held = False
+        rest = ""
         while not ended:
-            data = file.read(BLOCK_BYTES) + file.readline()
+            data = file.read(BLOCK_BYTES) + file.readline(BLOCK_BYTES)
             ended = not data
             try:
                 text = decode.decode(data, final=ended)
@@ -48,8 +50,17 @@ def text_blocks(path: str, encoding: str) -> Iterator[str]:
                 text, held = text[:-1], True
             text = text.replace("\r\n", "\n").replace("\r", "\n")
             done += text.count("\n")
+            text, rest = rest + text, ""
+            if not (ended or text.endswith("\n")):
+                text, rest = _cut(text)
             if text:
                 yield text
+
+
+def _cut(text: str) -> tuple[str, str]:
+    """A part of a long line, and what is left of it for the next: from its last blank, as tokens may begin with one."""
+    place = text.rfind(" ")
+    return (text[:place], text[place:]) if place > 0 else (text, "")
 
 
 def read_text(path: str, encoding: str) -> str:

@@ -4,11 +4,11 @@ import re
 import unicodedata
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from dist_bp.data.samples import RaggedArray
 from dist_bp.foreign import checked
 from dist_bp.types import Array
 
+T = TypeVar("T")
 UNKNOWN = "<unk>"
 """What an unknown token is called."""
 WORD = re.compile(r"\w+|[^\w\s]")
@@ -103,7 +104,7 @@ class ListedTokens(Tokenizer):
 
     def encode(self, texts: Sequence[str]) -> RaggedArray:
         numbers = self._numbers
-        return joined([[numbers.get(token, 0) for token in self._cut(text)] for text in texts])
+        return joined([self._cut(text) for text in texts], lambda token: numbers.get(token, 0))
 
     def decode(self, numbers: Sequence[int]) -> str:
         tokens = self.tokens
@@ -138,9 +139,9 @@ def cut(text: str, by: Literal["characters", "words"], lowercase: bool, normaliz
     return text if by == "characters" else WORD.findall(text)
 
 
-def joined(rows: Sequence[Sequence[int]]) -> RaggedArray:
-    """Tokens of several texts, one behind the other."""
+def joined(rows: Sequence[Sequence[T]], number: Callable[[T], int]) -> RaggedArray:
+    """The number of each token of several texts, one behind the other."""
     lengths = np.fromiter(map(len, rows), np.int64, len(rows))
     offsets = np.concatenate([[0], np.cumsum(lengths)])
-    values: Array = np.fromiter(chain.from_iterable(rows), np.int64, int(offsets[-1]))
+    values: Array = np.fromiter(map(number, chain.from_iterable(rows)), np.int64, int(offsets[-1]))
     return RaggedArray(values, offsets)
