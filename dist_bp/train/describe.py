@@ -46,10 +46,10 @@ def describe_begin(job: PreparedJob, course: Course, texts: Mapping[int, str] | 
     return page([_title(job), _facts(job, course), *told_page(texts or {})])
 
 
-def describe_end(job: PreparedJob, course: Course, run_id: str, status: str, why: str) -> str:
-    """Why a run ended before its time, and how to go on."""
-    ended = f"**{status.capitalize()}**: {why}"
-    return page([_title(job), ended, _facts(job, course), _going_on(job, run_id, status), _configuration(job)])
+def describe_end(job: PreparedJob, course: Course, texts: Mapping[int, str], run_id: str, status: str, why: str) -> str:
+    """Why a run ended before its time, how to go on, and the texts that it has told."""
+    ended, on = f"**{status.capitalize()}**: {why}", _going_on(job, run_id, status)
+    return page([_title(job), ended, _facts(job, course), on, *told_page(texts), _configuration(job)])
 
 
 def _going_on(job: PreparedJob, run_id: str, status: str) -> str:

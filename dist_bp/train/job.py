@@ -132,6 +132,7 @@ def _run(
     drawing: Drawing | None,
     forget: Callable[[str], bool] | None,
 ) -> Result:
+    texts: dict[int, str] = {}
     with (
         steering.interrupt if steering else Interrupt() as interrupt,
         Warden() as warden,
@@ -142,7 +143,7 @@ def _run(
             job.config.tracking.tracking_uri,
             observer,
             interrupt,
-            partial(describe_end, job, course),
+            partial(describe_end, job, course, texts),
         ) as get_tracker,
     ):
         observer.phase("starting the processes")
@@ -172,7 +173,7 @@ def _run(
                 if before := name_run(folder.parent, tracker.run_id, tracker.run_name or ""):
                     observer.note(f"{tracker.run_name} is the name of this run from now on, not of {before}")
                 observer.run(tracker.run_id, tracker.run_url)
-            trainer = Trainer(job, runtime, tracker, store, models, observer, interrupt, trace, steering)
+            trainer = Trainer(job, runtime, tracker, store, models, observer, interrupt, trace, steering, texts)
             if found:
                 trainer.restore(found, course)
             with trainer.telling_how_to_go_on():

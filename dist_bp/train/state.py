@@ -1,7 +1,7 @@
 """What the loop of a run keeps in a checkpoint beside arrays, and whether a checkpoint has it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dist_bp.checkpoint import Checkpoint
 from dist_bp.errors import CheckpointError
@@ -39,13 +39,14 @@ class Window:
 
 @dataclass(frozen=True)
 class LoopState:
-    """Times in seconds, samples trained on."""
+    """Times in seconds, samples trained on, and texts that a language model has told, by epoch."""
 
     stopping: Watched
     plateau: Reduced | None
     seconds: float
     samples: int
     window: Window = Window(0.0, 0)
+    texts: dict[int, str] = field(default_factory=dict)
 
 
 def loop_state(checkpoint: Checkpoint, metrics: Mapping[str, Metric]) -> LoopState:

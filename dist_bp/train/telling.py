@@ -14,7 +14,9 @@ BEGUN, FOLLOW = 16, 120
 WORK = 10**9
 """About how many multiplications one text may take: a fraction of a second."""
 SHOWN = 4
-"""Texts on a run's page."""
+"""Texts on a run's page, beside the last."""
+KEPT = 32
+"""Texts that a checkpoint has for the pages of a run that goes on from there."""
 
 
 class Teller:
@@ -54,10 +56,15 @@ def told_line(epoch: int, prompt: str, text: str) -> str:
 
 
 def told_page(texts: Mapping[int, str]) -> list[str]:
-    """Paragraphs of markdown with some of the texts, by epoch: the first, the last and those in between."""
+    """Paragraphs of markdown with some of the texts, by epoch."""
+    return [f"After epoch {epoch}:\n\n{_fenced(text)}" for epoch, text in some(texts, SHOWN).items()]
+
+
+def some(texts: Mapping[int, str], most: int) -> dict[int, str]:
+    """By epoch so many of the texts, the first and those in between, and the last."""
     epochs = sorted(texts)
-    shown = {epochs[place] for place in evenly(len(epochs), SHOWN).tolist()} | {*epochs[-1:]}
-    return [f"After epoch {epoch}:\n\n{_fenced(texts[epoch])}" for epoch in sorted(shown)]
+    chosen = {epochs[place] for place in evenly(len(epochs), most).tolist()} | {*epochs[-1:]}
+    return {epoch: texts[epoch] for epoch in sorted(chosen)}
 
 
 def _fenced(text: str) -> str:

@@ -1,7 +1,7 @@
 """The loop of a run: leases of about a second, epochs, evaluation, stopping rules, checkpoints."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -27,14 +27,15 @@ from dist_bp.train.setup import PreparedJob
 from dist_bp.train.state import loop_state
 from dist_bp.train.steering import Steering
 from dist_bp.train.straggler import StragglerWatch
-from dist_bp.train.telling import teller_of, told_line
+from dist_bp.train.telling import KEPT, some, teller_of, told_line
 from dist_bp.train.trace import TraceFile
 
 
 class Trainer:
     """Drives a runtime from a committed version to the end of training.
 
-    Everything that a later resume needs is in `checkpoint()`; `restore()` takes it back.
+    Everything that a later resume needs is in `checkpoint()`; `restore()` takes it back. `texts` takes what a language
+    model tells, by epoch.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Trainer:
         interrupt: Interrupt,
         trace: TraceFile | None = None,
         steering: Steering | None = None,
+        texts: dict[int, str] | None = None,
     ) -> None:
         self._job = job
         self._runtime = runtime
@@ -74,7 +76,7 @@ class Trainer:
         self._saved_at: int | None = None
         self._course = Course()
         self._teller = teller_of(job)
-        self._texts: dict[int, str] = {}
+        self._texts = {} if texts is None else texts
 
     def run(self) -> Outcome:
         """Trains to the end. Raises Interrupted after a checkpoint, TrainingFailed when it cannot go on."""
@@ -229,10 +231,16 @@ class Trainer:
         except DataError as error:
             self._observer.note(f"epoch {epoch}: no text: {error}")
             return
-        self._texts[epoch] = prompt + text
-        self._tracker.log_text(f"texts/epoch-{epoch:04}.txt", prompt + text)
-        self._tracker.log_tags({DESCRIPTION: describe_begin(self._job, self._course, self._texts)})
+        self._show({epoch: prompt + text})
         self._observer.note(told_line(epoch, prompt, text))
+
+    def _show(self, texts: Mapping[int, str]) -> None:
+        """Puts them beside those that the run's page has already."""
+        for epoch, text in texts.items():
+            self._texts[epoch] = text
+            self._tracker.log_text(f"texts/epoch-{epoch:04}.txt", text)
+        if texts:
+            self._tracker.log_tags({DESCRIPTION: describe_begin(self._job, self._course, self._texts)})
 
     def _verdict(self) -> str | None:
         job, stop = self._job, self._job.config.train.stop
@@ -272,6 +280,7 @@ class Trainer:
                 "samples": self._samples,
                 "window": self._log.state(),
                 "course": self._course.state(),
+                "texts": some(self._texts, KEPT),
             },
         )
         self._saver.save(checkpoint, values.get(job.config.checkpoint.monitor))
@@ -301,6 +310,7 @@ class Trainer:
         for row in self._history:
             self._tracker.log(int(row["step"]), curves(_metrics(row)))
         self._tracker.log(self._kept_step, self._kept)
+        self._show(state.texts)
 
     def _outcome(self, reason: str) -> Outcome:
         snapshot = self._runtime.read()

@@ -1,5 +1,6 @@
 """What a language model tells after each epoch."""
 
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -8,17 +9,17 @@ import pytest
 
 from dist_bp.cli.display import next_commands
 from dist_bp.config import JobConfig
-from dist_bp.errors import ConfigError
+from dist_bp.errors import ConfigError, Interrupted
 from dist_bp.serve import SavedModel
 from dist_bp.track.mlflow_store import opened_store
-from dist_bp.track.port import SWEEP
+from dist_bp.track.port import DESCRIPTION, SWEEP
 from dist_bp.train import trainer
 from dist_bp.train.job import run_job
 from dist_bp.train.setup import prepare_job
-from dist_bp.train.telling import teller_of, told_page
+from dist_bp.train.telling import KEPT, some, teller_of, told_page
 from tests.commands import run_here
 from tests.conftest import JobMaker
-from tests.train.looking import Notes, page
+from tests.train.looking import Notes, StopAfter, page
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -62,6 +63,29 @@ def test_each_epoch_has_a_text_and_training_keeps_its_bits(make_job: JobMaker, m
     silent = run_job(config)
     assert silent.parameters_sha256 == result.parameters_sha256
     assert "After epoch" not in page(silent)
+
+
+def test_a_run_that_goes_on_has_the_texts_of_before(make_job: JobMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = language_job(make_job)
+    whole = run_job(config)
+    with pytest.raises(Interrupted):
+        run_job(config, observer=StopAfter(2, monkeypatch))
+    with opened_store("sqlite:///mlflow.db") as client:
+        [stopped] = client.search_runs(["1"], "attributes.status = 'KILLED'")
+    assert re.findall(r"After epoch (\d)", stopped.data.tags[DESCRIPTION]) == ["1", "2"]
+    resumed = run_job(config, resume="auto")
+    assert resumed.run_id == stopped.info.run_id
+    parts = [page(result)[page(result).index("After epoch 1") :] for result in (resumed, whole)]
+    assert parts[0] == parts[1]
+    assert parts[0].count("After epoch") == 5
+
+
+def test_a_checkpoint_has_some_of_many_texts() -> None:
+    texts = {epoch: str(epoch) for epoch in range(1, 1001)}
+    kept = some(texts, KEPT)
+    assert (min(kept), max(kept)) == (1, 1000)
+    assert len(kept) == KEPT + 1
+    assert some({2: "b", 1: "a"}, KEPT) == {1: "a", 2: "b"}
 
 
 def test_a_page_shows_some_of_many_texts_whatever_is_in_them() -> None:
