@@ -23,6 +23,7 @@ from dist_bp.data.samples import SampleStore
 from dist_bp.data.sources.arrays import read_npy
 from dist_bp.data.sources.base import Samples, Source
 from dist_bp.data.sources.csv import CsvSource
+from dist_bp.data.sources.function import WEIGHTS
 from dist_bp.data.sources.idx import IdxSource, read_idx, read_labels
 from dist_bp.data.sources.json_lines import JsonLinesSource
 from dist_bp.data.sources.lines import LinesSource
@@ -85,7 +86,7 @@ class Reader:
         self._pipeline, self._new = pipeline, new
         self._source = source
         self._form = _form(source, csv)
-        self.weights = source.weights if isinstance(source, NpzSource | TableSource) else None
+        self.weights = _weights_of(pipeline, source)
         table = source if isinstance(source, TableSource) else None
         self._listed_by = table.listed if table else None
         self._beside = table_in(pipeline.features)
@@ -225,7 +226,7 @@ class Reader:
         if isinstance(self._source, NpzSource):
             return self._source
         names = {name: name for name in by_name(self._pipeline.features)}
-        return NpzSource(path) if ONLY in names else NpzSource(path, names)
+        return NpzSource(path, "x" if ONLY in names else names, weights=self.weights)
 
     def _tables(self, path: str, kind: str, target: str | None) -> Iterator[Rows]:
         file: TableFile
@@ -303,6 +304,14 @@ class Reader:
                 ]
             )
         return columns
+
+
+def _weights_of(pipeline: Pipeline, source: Source | None) -> str | None:
+    """The column or array of the samples' weights: where a function gave them, the one of the key it gave them by."""
+    if isinstance(source, NpzSource | TableSource):
+        return source.weights
+    taken = {name for one in by_name(pipeline.features).values() for name in one.names or ()}
+    return WEIGHTS if pipeline.targets.weighted and WEIGHTS not in taken else None
 
 
 def _labels(path: str | None) -> Array | None:

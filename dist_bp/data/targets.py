@@ -33,7 +33,8 @@ class Targets:
     `shape` is that of one target: positions, and k. The first axis of positions is not in it where it is `ragged`.
     `values` are the raw labels where they differ from the names in `classes`; `column` is the target's column in a
     table; `threshold` is the one between two classes that training chose, and `counts` are how often each class occurs
-    in the training split, by the samples' weights, where the loss goes by them.
+    in the training split, by the samples' weights, where the loss goes by them. `weighted` says that the samples of
+    that split did not all count alike.
     """
 
     task: Task
@@ -46,6 +47,7 @@ class Targets:
     threshold: float | None = None
     counts: tuple[float, ...] | None = None
     ragged: bool = False
+    weighted: bool = False
 
     @property
     def by_position(self) -> bool:
@@ -144,6 +146,7 @@ class Targets:
             "transform": self.transform.to_dict() if self.transform else None,
             "threshold": self.threshold,
             "ragged": self.ragged,
+            "weighted": self.weighted,
         }
 
     @classmethod

@@ -13,6 +13,7 @@ from dist_bp.data import Reader, Samples, SampleStore
 from dist_bp.data.inputs import with_rows
 from dist_bp.data.media.given import FILE
 from dist_bp.data.media.new import REFUSED, NewFiles
+from dist_bp.data.sources.function import WEIGHTS
 from dist_bp.data.tables.rows import Rows
 from dist_bp.data.text.given import NAME, given_texts
 from dist_bp.data.unseen import Unseen
@@ -74,11 +75,12 @@ def evaluate_file(
         scores = saved.evaluate_blocks(parts(), unseen=unseen)
     if not count:
         raise DataError(f"data file {path!r} has no rows")
-    if reader.weights is not None and not weighted:
-        note(
-            f"{path!r} has no weights, which training took from {reader.weights!r} (data.source.weights): all samples "
-            "count alike"
-        )
+    if (reader.weights is not None or saved.pipeline.targets.weighted) and not weighted:
+        source = saved.config.data.source
+        origin = f"{reader.weights!r} (data.source.weights)"
+        if isinstance(source, Custom):
+            origin = f"{source.type} (in a file they are called {WEIGHTS!r})"
+        note(f"{path!r} has no weights, which training took from {origin}: all samples count alike")
     for line in unseen.lines():
         note(line)
     return count, scores

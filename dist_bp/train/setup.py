@@ -162,10 +162,12 @@ class PreparedJob:
 
     @cached_property
     def _pipeline(self) -> Pipeline:
-        """With the classes' counts, where the loss goes by them: whoever has the model measures it as training did."""
-        pipeline, loss = self.prepared.pipeline, construct(self.config.loss)
+        """With the classes' counts, where the loss goes by them, and whether samples have weights, so that whoever has
+        the model measures it as training did."""
+        loss = construct(self.config.loss)
         counts = build.class_counts(self.prepared) if loss.needs_class_counts else None
-        return pipeline.with_targets(counts=tuple(counts)) if counts else pipeline
+        weighted = self.prepared.split("train").weights is not None
+        return self.prepared.pipeline.with_targets(counts=counts and tuple(counts), weighted=weighted)
 
     def stopping(self) -> Stopping:
         stop = self.config.train.stop

@@ -8,8 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dist_bp.checkpoint import export_model
 from dist_bp.data import reader
+from dist_bp.serve import SavedModel
+from dist_bp.train.setup import prepare_job
 from tests.commands import run_here
+from tests.conftest import JobMaker
 from tests.serve.samples import configuration, save
 
 TOWNS = pd.DataFrame(
@@ -79,6 +83,36 @@ def test_arrays_without_weights_are_told_of_as_tables_are() -> None:
     for arguments in (["other.npz"], ["x.npy", "--targets", "y.npy"]):
         (line,) = done("evaluate", "run", *arguments)[1]
         assert f"{arguments[0]!r} has no weights, which training took from 'weight'" in line
+
+
+WEIGHING = """import numpy as np
+
+def rows():
+    draw = np.random.default_rng(0)
+    return {"inputs": draw.normal(size=(60, 2)), "targets": np.arange(60) % 3, "weights": 1 + np.arange(60) % 2}
+"""
+
+
+def test_weights_of_a_function_are_those_of_other_files(make_job: JobMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("weighing.py").write_text(WEIGHING)
+    monkeypatch.syspath_prepend(".")
+    layers = [{"type": "dense", "units": 3}]
+    job = prepare_job(make_job(data={"source": {"type": "weighing:rows"}}, model={"layers": layers}))
+    export_model(Path("m"), job.checkpoint(job.initial))
+    found = {"x": job.prepared.split("train").inputs[:9], "y": np.arange(9) % 3}
+    weights = np.arange(9.0)
+    np.savez("weighted.npz", **found, weights=weights)
+    np.savez("other.npz", **found)
+    model = SavedModel.load("m")
+    expected = model.evaluate(found["x"], found["y"], weights=weights)["loss"]
+    assert expected != pytest.approx(model.evaluate(found["x"], found["y"])["loss"], rel=1e-3)
+    out, _ = done("evaluate", "m", "weighted.npz", "--json")
+    assert (json.loads(out)["metrics"]["loss"], json.loads(out)["notes"]) == (pytest.approx(expected), [])
+    assert done("evaluate", "m", "other.npz")[1] == [
+        "note: 'other.npz' has no weights, which training took from weighing:rows (in a file they are called "
+        "'weights'): all samples count alike"
+    ]
+    assert done("predict", "m", "weighted.npz")[1] == []
 
 
 @pytest.mark.usefixtures("workplace")

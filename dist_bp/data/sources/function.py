@@ -15,7 +15,8 @@ from dist_bp.data.tables.notation import Notation
 from dist_bp.errors import DataError
 from dist_bp.plugins import import_function, told
 
-KEYS = ("inputs", "targets", "weights", "test_inputs", "test_targets", "test_weights", "feature_names", "classes")
+WEIGHTS = "weights"
+KEYS = ("inputs", "targets", WEIGHTS, "test_inputs", "test_targets", "test_weights", "feature_names", "classes")
 
 
 @dataclass(frozen=True)
