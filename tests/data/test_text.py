@@ -85,7 +85,7 @@ def test_ends_of_lines_and_characters_may_lie_between_two_blocks(monkeypatch: py
 @pytest.mark.parametrize("by", ["characters", "words", "bpe"])
 @pytest.mark.parametrize("end", [" ", "\r\n"])
 def test_a_long_line_comes_in_parts_with_the_same_tokens(by: Any, end: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = end.join(f"  some naïve  words {row}, " for row in range(400))
+    text = end.join(f"some naïve   words {row}," for row in range(400))
     path, whole = written(text, encoding="utf-8"), text.replace("\r\n", "\n")
     monkeypatch.setattr("dist_bp.data.text.reading.BLOCK_BYTES", 100)
     parts = [*text_blocks(path, "utf-8")]

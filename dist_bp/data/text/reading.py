@@ -58,8 +58,11 @@ def text_blocks(path: str, encoding: str) -> Iterator[str]:
 
 
 def _cut(text: str) -> tuple[str, str]:
-    """A part of a long line, and what is left of it for the next: from its last blank, as tokens may begin with one."""
-    place = text.rfind(" ")
+    """A part of a long line, and what is left of it for the next: from its last blank, as tokens may begin with one, or
+    all blanks that it ends in, of which there may be more."""
+    place = len(text.rstrip(" "))
+    if place == len(text):
+        place = text.rfind(" ")
     return (text[:place], text[place:]) if place > 0 else (text, "")
 
 
