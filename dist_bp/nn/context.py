@@ -177,6 +177,14 @@ class Context:
         return frame.equal_groups
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of the memory of this context and those below it, of a root's with what the layers share."""
+        scratch = self._frame.scratch
+        own = sum(array.nbytes for array in self._memory.values())
+        below = sum(child.nbytes for child in self._children.values())
+        return own + below + (scratch.nbytes if scratch and not self._path and self is not scratch else 0)
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         return self._frame.dtype
 

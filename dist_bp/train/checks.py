@@ -4,14 +4,18 @@ from pathlib import Path
 
 import psutil
 
+from dist_bp.build import build_batches
 from dist_bp.checkpoint import CheckpointStore
 from dist_bp.config import JobConfig
 from dist_bp.control_group import memory_left
+from dist_bp.data.samples import padded
 from dist_bp.errors import CapacityError
+from dist_bp.messages import plural
 from dist_bp.runtime.cluster import OBJECT_STORE_BYTES, check_address, cluster_address, this_machine
 from dist_bp.runtime.placement import place
 from dist_bp.runtime.temporary import check_temporary_folder
 from dist_bp.track.store import check_store, resolve_uri
+from dist_bp.train.footprint import step_bytes
 from dist_bp.train.setup import PreparedJob
 
 
@@ -26,10 +30,12 @@ def check_job(job: PreparedJob) -> list[str]:
     scaling, here = config.scaling, cluster_address(config.ray.address) == "local"
     if scaling.num_workers == 0:
         check_memory(job.layout.nbytes)
+        check_step(job)
     elif here:
         place(scaling.num_workers, scaling.cpus_per_worker, [this_machine()])
         notes = check_temporary_folder()
         check_memory(job.layout.nbytes + object_store_bytes(job))
+        check_step(job)
     else:
         check_address(cluster_address(config.ray.address))
     check_checkpoints(job)
@@ -60,9 +66,35 @@ def object_store_bytes(job: PreparedJob) -> int:
     return 4 * (1 + slots) * job.layout.parameters * job.model.dtype.itemsize + OBJECT_STORE_BYTES
 
 
+def check_step(job: PreparedJob) -> None:
+    """Raises CapacityError where the signals of a step of all workers cannot fit into the memory of this machine."""
+    workers, train = max(job.config.scaling.num_workers, 1), job.prepared.split("train")
+    rows = build_batches(job.config, train, workers, 0).largest
+    available = _available()
+    longest = 0 if train.lengths is None else padded(train.lengths)
+    needed = workers * step_bytes(job.model, rows, longest, available / workers)
+    if needed <= available:
+        return
+    padding, cut = "", ""
+    if train.lengths is not None:
+        padding = f", which are padded to the longest of them, {int(train.lengths.max()):,} positions,"
+        cut = "cut long samples, such as texts with max_length of tokenize, or "
+    where = f" in each of {workers} workers" if workers > 1 else ""
+    raise CapacityError(
+        f"a step of {plural(rows, 'sample')}{where}{padding} needs at least {needed / 2**30:.1f} GiB of memory, "
+        f"{available / 2**30:.1f} GiB are free: {cut}lower train.batch_size and, as a worker takes whole groups, "
+        "train.group_size (train.accumulate then keeps as many samples in an update)"
+    )
+
+
+def _available() -> float:
+    """Bytes of memory."""
+    return min(float(psutil.virtual_memory().available), memory_left())
+
+
 def check_memory(needed: int) -> None:
     """The arena, and what a snapshot of it takes on its way through Ray."""
-    available = min(psutil.virtual_memory().available, memory_left())
+    available = _available()
     if needed > available:
         raise CapacityError(
             f"parameters, gradients and optimizer state need {needed / 2**20:.0f} MiB of shared memory, "
