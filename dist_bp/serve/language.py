@@ -161,6 +161,7 @@ class LanguageModel:
         following = _Following(self._model, self._parameters, self._statistics, self.context)
         pieces, names = Pieces(self._tokenizer, prompt.tokens), self._tokenizer.tokens
         draw, new = np.random.default_rng(sampling.seed), prompt.tokens
+        ends = prompt.text[-1:].isspace() and not self._tokenizer.decode(prompt.tokens)[-1:].isspace()
         for _ in range(sampling.tokens):
             with self._threads.limit(limits=1, user_api="blas"):  # for one sample several take longer
                 scores = following(new)
@@ -171,7 +172,10 @@ class LanguageModel:
             allowed = scores.copy()
             allowed[self._tokenizer.unknown] = -np.inf  # there is no text for it
             token = sampling.choose(allowed, draw)
-            yield Generated(token, names[token], math.exp(scores[token] - logarithm), pieces(token))
+            text = pieces(token)
+            if ends and text:  # the blank between the last word and this one is there
+                text, ends = text.removeprefix(" "), False
+            yield Generated(token, names[token], math.exp(scores[token] - logarithm), text)
             new = [token]
 
 

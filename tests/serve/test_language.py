@@ -153,6 +153,14 @@ def test_words_in_pieces_are_joined_as_in_the_whole(by: Any) -> None:
     assert tokenizer.decode(tokens[:2]) + "".join(map(pieces, tokens[2:])) == tokenizer.decode(tokens)
 
 
+def test_a_prompt_that_ends_in_a_blank_has_no_second_one() -> None:
+    saved = language_model(by="words")
+    assert saved.generate("line", 5, seed=2) == " " + saved.generate("line ", 5, seed=2)
+    assert saved.generate("line", 5, seed=2).split() == saved.generate("line\n", 5, seed=2).split()
+    of_characters = language_model()
+    assert len(of_characters.generate("line ", 9)) == 9
+
+
 def test_prompts_that_are_not_as_one_would_have_them() -> None:
     language = language_model().language
     known = language.prompt("line 7")

@@ -21,6 +21,8 @@ UNKNOWN = "<unk>"
 """What an unknown token is called."""
 WORD = re.compile(r"\w+|[^\w\s]")
 """A word, a number, or a sign."""
+TO_THE_LAST, TO_THE_NEXT = {*".,;:!?)]}%'\u2019\u2026-"}, {*"([{$#@'\u2019-"}
+"""Signs that have no blank before, or after them."""
 NormalForm = Literal["NFC", "NFD", "NFKC", "NFKD"]
 
 
@@ -107,8 +109,8 @@ class ListedTokens(Tokenizer):
         return joined([self._cut(text) for text in texts], lambda token: numbers.get(token, 0))
 
     def decode(self, numbers: Sequence[int]) -> str:
-        tokens = self.tokens
-        return ("" if self.by == "characters" else " ").join(tokens[number] for number in numbers)
+        tokens = [self.tokens[number] for number in numbers]
+        return "".join(tokens) if self.by == "characters" else _spaced(tokens)
 
     def unknown_in(self, text: str) -> list[str]:
         return [token for token in dict.fromkeys(self._cut(text)) if token not in self._numbers]
@@ -137,6 +139,14 @@ def cut(text: str, by: Literal["characters", "words"], lowercase: bool, normaliz
     if lowercase:
         text = text.lower()
     return text if by == "characters" else WORD.findall(text)
+
+
+def _spaced(words: Sequence[str]) -> str:
+    """Words with blanks between them as they are mostly written: none before a full stop, or beside an apostrophe."""
+    parts: list[str] = []
+    for before, word in zip(["", *words], words, strict=False):
+        parts += ["" if not before or before in TO_THE_NEXT or word in TO_THE_LAST else " ", word]
+    return "".join(parts)
 
 
 def joined(rows: Sequence[Sequence[T]], number: Callable[[T], int]) -> RaggedArray:
