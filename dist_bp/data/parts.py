@@ -11,6 +11,8 @@ from dist_bp.data.pipeline import Pipeline
 from dist_bp.data.prepared import INPUTS, TARGETS, WEIGHTS
 from dist_bp.data.samples import RaggedArray
 from dist_bp.data.storing import write_fields
+from dist_bp.data.text.given import text_column
+from dist_bp.data.text.shown import write_shown
 from dist_bp.data.unseen import Unseen
 from dist_bp.errors import CapacityError
 from dist_bp.types import Array
@@ -61,6 +63,8 @@ def write_parts(directory: Path, parts: Parts, pipeline: Pipeline) -> list[str]:
         write_fields(folder / TARGETS, [part.targets])
         if part.weights is not None:
             write_fields(folder / WEIGHTS, [part.weights])
+        if text_column(pipeline):
+            write_shown(folder, part.inputs, part.rows)
         notes += unseen.lines(f"of the {name} split ")
     return notes
 

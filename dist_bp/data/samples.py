@@ -201,6 +201,12 @@ def padded(lengths: Array) -> int:
     return -(-longest // PADDED_TO) * PADDED_TO
 
 
+def evenly(count: int, most: int) -> Array:
+    """At most `most` of the indices below `count`, in ascending order and equally far apart."""
+    taken = min(count, most)
+    return np.arange(taken) * count // max(taken, 1)
+
+
 def lengths_of(inputs: Stored) -> Array | None:
     """How many positions each sample has, of the longest of its ragged inputs; None where there are none."""
     fields = [*inputs.values()] if isinstance(inputs, Mapping) else [inputs]

@@ -1,7 +1,7 @@
 """A run's description in markdown, as its page in MLflow shows it."""
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
@@ -65,8 +65,16 @@ def _going_on(job: PreparedJob, run_id: str, status: str) -> str:
     return f"{command} goes on from its last checkpoint, if it has one."
 
 
-def describe_result(job: PreparedJob, run_id: str, outcome: Outcome, report: Report, pictures: Iterable[str]) -> str:
-    """What came out: metrics, how training went, the pictures of these names, how to repeat it."""
+def describe_result(
+    job: PreparedJob,
+    run_id: str,
+    outcome: Outcome,
+    report: Report,
+    pictures: Iterable[str],
+    told: Sequence[str] = (),
+) -> str:
+    """What came out: metrics, how training went, the pictures of these names, what is `told` of samples, how to repeat
+    it."""
     best = outcome.snapshot.step
     kept = f", the parameters of step {best:,} kept as the best" if best != outcome.step else ""
     training = (
@@ -83,6 +91,7 @@ def describe_result(job: PreparedJob, run_id: str, outcome: Outcome, report: Rep
             *remark,
             facts,
             *figures,
+            *told,
             *told_page(outcome.texts),
             _repeat(job, outcome),
         ]

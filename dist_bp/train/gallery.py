@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from dist_bp.checkpoint import Checkpoint
 from dist_bp.data import Prepared, SampleStore
 from dist_bp.data.images.shown import shown_images
-from dist_bp.data.samples import Gatherer, cuts
+from dist_bp.data.samples import Gatherer, cuts, evenly
 from dist_bp.data.sounds.shown import has_spectrograms, spectrograms
 from dist_bp.nn.model import LayerSummary, Model
 from dist_bp.serve.saved_model import SavedModel
@@ -67,10 +67,8 @@ class Predictions:
 def gallery_of(job: PreparedJob, checkpoint: Checkpoint) -> dict[str, Picture]:
     """Pictures of a network that tells the classes of images or sounds, by the name of the artifact; of others, and of
     a sweep's trials, none."""
-    schema, split = job.prepared.schema, job.measured
-    single = schema.classes is not None and schema.target_shape == () and not schema.ragged
-    shown = shown_by(job.prepared, job.model)
-    if shown is None or not single or SWEEP in job.config.tracking.tags:
+    split, shown = job.measured, shown_by(job.prepared, job.model)
+    if shown is None or not tells_classes(job):
         return {}
     pictures: dict[str, Picture] = {}
     if split:
@@ -81,6 +79,13 @@ def gallery_of(job: PreparedJob, checkpoint: Checkpoint) -> dict[str, Picture]:
         arguments = {"weights": filters[..., :FILTERS].tolist(), "title": filters_title(count)}
         pictures[FILTERS_FIGURE] = Picture("filters", arguments)
     return pictures
+
+
+def tells_classes(job: PreparedJob) -> bool:
+    """Whether each sample has one class, and the job is no trial of a sweep."""
+    schema = job.prepared.schema
+    single = schema.classes is not None and schema.target_shape == () and not schema.ragged
+    return single and SWEEP not in job.config.tracking.tags
 
 
 def shown_by(prepared: Prepared, model: Model) -> Show | None:
@@ -111,12 +116,6 @@ def first_filters(layers: Sequence[LayerSummary], parameters: Mapping[str, Array
         return None
     kernel = parameters[f"{first.name}.weight"]
     return kernel if kernel.shape[2] in (1, 3) and kernel[..., 0, 0].size > 1 else None
-
-
-def evenly(count: int, most: int) -> Array:
-    """At most `most` of the indices below `count`, in ascending order and equally far apart."""
-    taken = min(count, most)
-    return np.arange(taken) * count // max(taken, 1)
 
 
 def images_of(prepared: Prepared, split: str, rows: Array, shape: Shape) -> Array:
@@ -173,7 +172,7 @@ def _among(found: Predictions, samples: int, split: str) -> str:
 
 def _predicted(model: SavedModel, prepared: Prepared, split: str, show: Show) -> dict[str, Picture]:
     store = prepared.split(split)
-    found = _predictions(model, store)
+    found = predictions_of(model, store, np.arange(len(store)))
     if found is None:
         return {}
     shown, worst = found.taken(evenly(len(found.rows), SAMPLES)), found.worst(MISTAKES)
@@ -200,9 +199,10 @@ def _arguments(some: Predictions, names: Sequence[str], title: str, images: Arra
     }
 
 
-def _predictions(model: SavedModel, store: SampleStore) -> Predictions | None:
-    """Of samples from all over the split, fewer where the network is large; None where outputs are no probabilities."""
-    rows = evenly(len(store), samples_for(model.model.summary()))
+def predictions_of(model: SavedModel, store: SampleStore, among: Array) -> Predictions | None:
+    """Of samples from all over those at indices `among`, fewer where the network is large; None where outputs are no
+    probabilities."""
+    rows = among[evenly(len(among), samples_for(model.model.summary()))]
     lengths = None if store.lengths is None else store.lengths[rows]
     blocks = (rows[first:last] for first, last in cuts(lengths, 0, len(rows), *model.model.at_a_time))
     with threadpool_limits(1, user_api="blas"):  # for blocks this small several take longer

@@ -32,6 +32,7 @@ from dist_bp.train.observer import Observer
 from dist_bp.train.outcome import Outcome
 from dist_bp.train.result import Result
 from dist_bp.train.setup import PreparedJob
+from dist_bp.train.text_gallery import text_gallery
 from dist_bp.train.view import runs_view
 from dist_bp.types import Array
 
@@ -134,7 +135,8 @@ def publish(
     checkpoint = job.checkpoint(outcome.snapshot, threshold=threshold, run_id=tracker.run_id, metrics=report.metrics)
     pictures = pictures_of(job, outcome, report) | gallery_of(job, checkpoint)
     drawn = drawing.begin(pictures)
-    tracker.log_tags({DESCRIPTION: describe_result(job, tracker.run_id or "", outcome, report, pictures)})
+    told = text_gallery(job, checkpoint)
+    tracker.log_tags({DESCRIPTION: describe_result(job, tracker.run_id or "", outcome, report, pictures, told)})
     folder = run_folder / "model"
     export_model(folder, checkpoint)
     digest = hashlib.sha256(outcome.snapshot.parameters.tobytes()).hexdigest()

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Mapping
 
+from dist_bp.data.samples import evenly
 from dist_bp.ps.arena import Snapshot
 from dist_bp.serve.language import LanguageModel, Prompt, Sampling, keeps
 from dist_bp.track.port import SWEEP
-from dist_bp.train.gallery import evenly
 from dist_bp.train.setup import PreparedJob
 
 BEGUN, FOLLOW = 16, 120

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
+from dist_bp.data.samples import evenly
 from dist_bp.nn import Model
 from dist_bp.nn.layers.conv2d import Conv2d
 from dist_bp.nn.layers.dense import Dense
@@ -19,7 +20,6 @@ from dist_bp.train import gallery
 from dist_bp.train.gallery import (
     Predictions,
     as_bytes,
-    evenly,
     first_filters,
     gallery_of,
     image_shape,
