@@ -15,6 +15,7 @@ from dist_bp.types import Array
 BLUE, ORANGE, GREY, GREEN, RED = "#1f5fa8", "#d9730d", "#6b7280", "#15803d", "#c81e1e"
 LOG_RANGE = 20.0  # a curve that spans more than this factor is drawn on a logarithmic axis
 MAX_LABELLED_CLASSES = 25
+LETTERS_PER_INCH = 6  # of names beside each other, with room between them
 TILE, CAPTION, GAP, HEADING = 96, 32, 26, 40  # pixels
 
 
@@ -63,7 +64,7 @@ def confusion_matrix(counts: ArrayLike, classes: Sequence[str], title: str = "")
     axes.set(xlabel="predicted class", ylabel="true class")
     ticks = list(range(0, size, -(-size // MAX_LABELLED_CLASSES)))
     names = [_shortened(classes[tick]) for tick in ticks]
-    upright = max(map(len, names), default=0) <= 3
+    upright = sum(map(len, names)) <= LETTERS_PER_INCH * side or max(map(len, names), default=0) <= 3
     axes.set_xticks(ticks, names, rotation=0 if upright else 45, ha="center" if upright else "right")
     axes.set_yticks(ticks, names)
     axes.spines[:].set_visible(False)

@@ -9,6 +9,7 @@ from dist_bp.checkpoint import Checkpoint
 from dist_bp.data.samples import evenly
 from dist_bp.data.text.shown import shown_texts
 from dist_bp.serve.saved_model import SavedModel
+from dist_bp.train.describe import SPACE
 from dist_bp.train.gallery import Predictions, mistakes_title, predictions_of, samples_title, tells_classes
 from dist_bp.train.setup import PreparedJob
 
@@ -42,13 +43,14 @@ def text_gallery(job: PreparedJob, checkpoint: Checkpoint) -> list[str]:
 
 
 def _table(found: Predictions, names: Sequence[str], texts: Sequence[str]) -> str:
-    rows = [["text", "true", "predicted", "probability"], ["---", "---", "---", "---:"]]
+    rows = [["text", "true", "predicted", "probability"]]
     for text, truth, predicted, probability, good in zip(
         texts, found.truth, found.predicted, found.probability, found.right, strict=True
     ):
         told = plain(names[predicted])
         rows.append([plain(text), plain(names[truth]), told if good else f"**{told}**", f"{probability:.3f}"])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    first, *others = (f"| {f' | {SPACE}'.join(row)} |" for row in rows)
+    return "\n".join([first, "| --- | --- | --- | ---: |", *others])
 
 
 def plain(text: str) -> str:

@@ -10,6 +10,7 @@ from dist_bp.data.samples import evenly
 from dist_bp.data.text import shown
 from dist_bp.serve import SavedModel
 from dist_bp.track.port import SWEEP
+from dist_bp.train.describe import SPACE
 from dist_bp.train.setup import PreparedJob, prepare_job
 from dist_bp.train.text_gallery import plain, text_gallery
 from tests.conftest import JobMaker
@@ -30,7 +31,7 @@ def job(make_job: JobMaker, step: str = "words", **more: Any) -> PreparedJob:
 
 
 def rows_of(table: str) -> list[list[str]]:
-    return [line.strip("| ").split(" | ") for line in table.splitlines()[4:]]
+    return [line.strip("| ").split(f" | {SPACE}") for line in table.splitlines()[4:]]
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -45,7 +46,7 @@ def test_texts_are_shown_with_what_is_predicted_whatever_was_made_of_them(make_j
     assert [("no", "yes")[int(text.split()[3]) % 2] for text in texts] == truth
     predicted = SavedModel(made.config, checkpoint).predict(texts)
     wrong = int((predicted["prediction"] != truth).sum())
-    assert samples.startswith(f"{50 - wrong} right among 50 test samples:\n\n| text | true | predicted |")
+    assert samples.startswith(f"{50 - wrong} right among 50 test samples:\n\n| text | {SPACE}true |")
     for place, row in zip(evenly(50, 8), rows_of(samples), strict=True):
         told = predicted["prediction"][place]
         odds = predicted[f"probability_{told}"][place]
