@@ -69,41 +69,39 @@ class Gradients:
 
         It is the parameter's place in the vector at the first use in a step, and afterwards scratch that is added.
         """
-        table: TouchedRows | None = self._tables.get(name)
-        if self._first(name):
-            if table is not None:
-                table.set_all()
+        turn = self._turn
+        if self._seen.get(name) != turn.number:
+            self._seen[name] = turn.number
+            turn.used += 1
+            if name in self._tables:
+                self._tables[name].set_all()
             return self._views[name]  # type: ignore[no-any-return]
-        if table is not None and table.ids is not None:
-            self._views[name][table.others()] = 0
-            table.set_all()
+        if name in self._tables:
+            self._complete(name)
         return self._scratch(name)
 
     def rows(self, name: str, ids: Array, dy: Array) -> None:
         """Adds `dy` (n, ...) to the rows `ids` (n,) of a gradient, in the order in which they stand there."""
         touched, sums = sums_by_id(ids, dy)
         place, table = self._views[name], self._tables.get(name)
-        first = self._first(name)
-        if table is None:
-            if first:
-                place.fill(0)
-        elif first:
-            place[touched] = sums
-            table.set(touched)
-            return
-        elif table.ids is not None:
+        if self._seen.get(name) != self._turn.number:
+            self.into(name)
+            if table is not None:
+                place[touched] = sums
+                table.set(touched)
+                return
+            place.fill(0)
+        elif table is not None and table.ids is not None:
             place[np.setdiff1d(touched, table.ids, assume_unique=True)] = 0
             table.set(np.union1d(table.ids, touched))
         place[touched] += sums
 
-    def _first(self, name: str) -> bool:
-        """Whether nobody has written there in this step; from now on somebody has."""
-        turn = self._turn
-        if self._seen.get(name) == turn.number:
-            return False
-        self._seen[name] = turn.number
-        turn.used += 1
-        return True
+    def _complete(self, name: str) -> None:
+        """Makes a gradient of all rows of one of some."""
+        table: TouchedRows = self._tables[name]
+        if table.ids is not None:
+            self._views[name][table.others()] = 0
+            table.set_all()
 
     def _scratch(self, name: str) -> Array:
         waits = (self, name)
