@@ -44,3 +44,11 @@ def test_every_shipped_configuration_can_be_tried_for_an_epoch(path, workplace):
     schedule = build_schedule(config, 16)
     assert max(schedule(step, 16) for step in range(16)) == 1.0
     assert load_config(path, ["train.stop.max_steps=3"]).train.stop.max_steps == 3
+
+
+@pytest.mark.parametrize("lazy", [True, False])
+def test_a_lazy_optimizer_without_an_embedding_is_told_of(lazy, workplace):
+    digits = next(path for path in CONFIGS if path.stem == "digits")
+    job = prepare_job(load_config(digits, [f"train.optimizer.lazy={str(lazy).lower()}", "scaling.num_workers=0"]))
+    told = "train.optimizer.lazy does nothing: the network has no embedding"
+    assert (told in job.notes) == lazy
