@@ -63,7 +63,7 @@ def write_parts(directory: Path, parts: Parts, pipeline: Pipeline) -> list[str]:
         write_fields(folder / TARGETS, [part.targets])
         if part.weights is not None:
             write_fields(folder / WEIGHTS, [part.weights])
-        if text_column(pipeline):
+        if name != "train" and text_column(pipeline):
             write_shown(folder, part.inputs, part.rows)
         notes += unseen.lines(f"of the {name} split ")
     return notes

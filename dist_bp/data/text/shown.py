@@ -1,4 +1,4 @@
-"""Some texts of each split as people wrote them, kept beside the prepared data, whatever was made of them."""
+"""Some texts of the splits that a run is measured on, as people wrote them: kept beside what was made of them."""
 
 import json
 from pathlib import Path
