@@ -279,7 +279,7 @@ class Pipeline:
             context = checked(int | None, state.get("context"))
             made = cls(features, transforms, targets, checked(DType, state["dtype"]), decoder, context)
             made._try_on_nothing()
-        except (LookupError, TypeError, ValueError, AttributeError, MemoryError) as error:
+        except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, MemoryError) as error:
             raise DataError(f"the pipeline is not what this version writes: {one_line(error)}") from error
         return made
 

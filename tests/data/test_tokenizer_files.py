@@ -9,6 +9,7 @@ import pytest
 
 from dist_bp.data.text.library import LibraryTokens, read_tokenizer
 from dist_bp.data.text.state import tokenizer_from_json
+from dist_bp.errors import DataError
 
 VOCABULARY = {"<unk>": 0, "a": 1, "b": 2, "ab": 3, "▁": 4, "▁a": 5, "Ġ": 6, "##b": 7}
 GROWING = {"type": "Replace", "pattern": {"String": "a"}, "content": "a" * 16}
@@ -128,3 +129,8 @@ def test_what_is_put_around_a_text_is_left_out() -> None:
     template = {"type": "TemplateProcessing", "single": [here] * 3, "pair": [here, there], "special_tokens": {}}
     found = LibraryTokens(tokenizer(post_processor=template))
     assert found.encode(["ab"]).values.tolist() == [3]
+
+
+def test_a_failure_at_a_text_is_told() -> None:
+    with pytest.raises(DataError, match=r"^the tokenizer fails: WordPiece error: Missing \[UNK\] token"):
+        LibraryTokens(tokenizer(model={"unk_token": "x"})).encode(["c"])

@@ -11,6 +11,7 @@ from dist_bp.data.samples import RaggedArray
 from dist_bp.data.text.accepted import accepted
 from dist_bp.data.text.reading import whole
 from dist_bp.data.text.tokenizer import UNKNOWN, NormalForm, Tokenizer, joined
+from dist_bp.errors import DataError, DistBpError
 from dist_bp.foreign import checked, read_json
 from dist_bp.messages import first_line
 
@@ -25,7 +26,7 @@ class LibraryTokens(Tokenizer):
     """What a tokenizer.json says, as far as it is taken, see `accepted`.
 
     A tokenizer without an unknown token gets one behind its own. Raises ValueError, also for what the library does not
-    read.
+    read; encoding and decoding raise DataError where it fails at a text.
     """
 
     kind = "library"
@@ -123,14 +124,14 @@ class LibraryTokens(Tokenizer):
 
     def encode(self, texts: Sequence[str]) -> RaggedArray:
         rows: list[list[int]] = []
-        with _told():
+        with _told(DataError, "the tokenizer fails: "):
             for start in range(0, len(texts), AT_A_TIME):
                 some = [whole(text) for text in texts[start : start + AT_A_TIME]]
                 rows += [one.ids for one in self._library.encode_batch_fast(some, add_special_tokens=False)]
         return joined(rows, int)
 
     def decode(self, numbers: Sequence[int]) -> str:
-        with _told():
+        with _told(DataError, "the tokenizer fails: "):
             known = [number for number in map(int, numbers) if number != len(self._tokens) - self._is_added]
             text: str = self._library.decode(known, skip_special_tokens=False)
         return text
@@ -166,15 +167,11 @@ def _unknown_names(model: Mapping[str, Any]) -> Iterator[str]:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """What the library raises, also where it gives up, as ValueError."""
+def _told(kind: type[Exception] = ValueError, what: str = "") -> Iterator[None]:
+    """What the library raises, also where it gives up, as another kind of error."""
     try:
         yield
-    except (KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError):
+    except (KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError, DistBpError):
         raise
     except BaseException as error:
-        from dist_bp.errors import DistBpError
-
-        if isinstance(error, DistBpError):
-            raise
-        raise ValueError(first_line(error)) from error
+        raise kind(f"{what}{first_line(error)}") from error
