@@ -118,6 +118,9 @@ def predict(
     text: Annotated[
         list[str] | None, typer.Option(metavar="TEXT", help="A text itself, for a model of text; may be repeated.")
     ] = None,
+    labelled: Annotated[
+        bool, typer.Option("--labelled", help="Lines of text begin with labels, as in training: leave them out.")
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="csv, parquet, or npy with predictions alone; not given: printed."),
@@ -137,6 +140,8 @@ def predict(
         raise UserError("there is nothing to predict: name a file after the model, or with --input")
     if names and text:
         raise UserError(f"both --text and the file {names[0]!r} are given: give one")
+    if text and labelled:
+        raise UserError("--labelled is for files: a --text is taken as it is")
     if unreadable == "skip" and output and output.suffix == ".npy":
         raise UserError(
             f"output {output} has predictions alone, and would not say which files --unreadable skip has left out: "
@@ -150,7 +155,7 @@ def predict(
             if text:
                 rows = predict_texts(saved, text, write, notes)
             else:
-                rows, absent = predict_files(saved, names, write, csv or (), notes, new)
+                rows, absent = predict_files(saved, names, write, csv or (), notes, new, labelled)
     told = f"; {', '.join(names)} has no column {absent!r}" if absent else ""
     if output or absent:
         where = f"{plural(rows, 'prediction')} written to {output}" if output else plural(rows, "prediction")

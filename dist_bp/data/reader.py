@@ -26,7 +26,7 @@ from dist_bp.data.sources.csv import CsvSource
 from dist_bp.data.sources.function import WEIGHTS
 from dist_bp.data.sources.idx import IdxSource, read_idx, read_labels
 from dist_bp.data.sources.json_lines import JsonLinesSource
-from dist_bp.data.sources.lines import LinesSource
+from dist_bp.data.sources.lines import LinesSource, shown
 from dist_bp.data.sources.media_folder import MediaFolderSource
 from dist_bp.data.sources.npy import NpySource
 from dist_bp.data.sources.npz import NpzSource
@@ -77,14 +77,23 @@ class Reader:
     The suffix of a file tells its format, and where it tells none it is that of the source. `csv` are options of a
     text file that is written otherwise than the source, such as "decimal=,". Raises UserError where there is no such
     option. `new` says how files of images and sounds are read. `weights` is the column or array that the source takes
-    them from, `id_column` that which names rows.
+    them from, `id_column` that which names rows. `labelled`: lines begin with labels that are no part of the text;
+    `notes` are on what was read.
     """
 
     def __init__(
-        self, pipeline: Pipeline, source: Source | None = None, csv: Sequence[str] = (), new: NewFiles = REFUSED
+        self,
+        pipeline: Pipeline,
+        source: Source | None = None,
+        csv: Sequence[str] = (),
+        new: NewFiles = REFUSED,
+        labelled: bool = False,
     ) -> None:
+        if labelled and not isinstance(source, LinesSource):
+            raise UserError("--labelled is for models that were trained on lines with labels")
         self._pipeline, self._new = pipeline, new
-        self._source = source
+        self._source, self._labelled = source, labelled
+        self.notes: list[str] = []
         self._form = _form(source, csv)
         self.weights = _weights_of(pipeline, source)
         table = source if isinstance(source, TableSource) else None
@@ -203,9 +212,18 @@ class Reader:
         return text_column(self._pipeline) is not None and not of_table
 
     def _lines(self, path: str, scored: bool) -> Iterator[Rows]:
-        if scored and isinstance(self._source, LinesSource):
-            return labelled_line_rows(self._pipeline, self._source, path)
-        return line_rows(self._pipeline, self._source, path, self._form.encoding)
+        if not isinstance(self._source, LinesSource):
+            return line_rows(self._pipeline, path, self._form.encoding)
+        source = replace(self._source, encoding=self._form.encoding)
+        if scored or self._labelled:
+            labelled = labelled_line_rows(self._pipeline, source, path)
+            return labelled if scored else (replace(rows, targets=None) for rows in labelled)
+        if first := source.labelled(path, self._pipeline.classes or ()):
+            self.notes.append(
+                f"all lines of {path!r} begin with a class, such as {shown(first)!r}, which is taken for a part of the "
+                "text: --labelled leaves it out"
+            )
+        return line_rows(self._pipeline, path, self._form.encoding)
 
     def _arrays(self, path: str, kind: str) -> Iterator[Rows]:
         if kind == "npz":

@@ -32,10 +32,10 @@ def silently(line: str) -> None:
     """For who is told nothing beside the figures."""
 
 
-def reader_of(saved: SavedModel, csv: Sequence[str] = (), new: NewFiles = REFUSED) -> Reader:
+def reader_of(saved: SavedModel, csv: Sequence[str] = (), new: NewFiles = REFUSED, labelled: bool = False) -> Reader:
     """Reads files as the model's own data was read, but for the options of `csv`; raises UserError for a wrong one."""
     source = saved.config.data.source
-    return Reader(saved.pipeline, None if isinstance(source, Custom) else construct(source), csv, new)
+    return Reader(saved.pipeline, None if isinstance(source, Custom) else construct(source), csv, new, labelled)
 
 
 def evaluate_file(
@@ -108,14 +108,18 @@ def predict_files(
     csv: Sequence[str] = (),
     note: Note = silently,
     new: NewFiles = REFUSED,
+    labelled: bool = False,
 ) -> tuple[int, str | None]:
     """The number of rows predicted, and the name of the column that names them, where a file has none of it.
 
-    `note` hears a line on categories that training has not seen. Raises DataError for a file that does not have the
-    form of the training data.
+    `labelled`: lines of text begin with labels, which are left out. `note` hears a line on categories that training has
+    not seen, and on what looks like such labels. Raises DataError for a file that does not have the form of the
+    training data.
     """
-    reader = reader_of(saved, csv, new)
+    reader = reader_of(saved, csv, new, labelled)
     count, absent = _predict(saved, reader.rows(*paths), reader.id_column, write, note)
+    for line in reader.notes:
+        note(line)
     if not count:
         raise DataError(f"data file {paths[0]!r} has no rows")
     return count, absent

@@ -35,7 +35,7 @@ def test_one_that_takes_too_long_is_told_with_the_line(tmp_path: Path, monkeypat
     path.write_text("a b\n\naa b\n" + "a" * 100 + "\n")
     source = LinesSource(str(path), pattern=ENDLESS)
     before, started = descendants(os.getpid()), time.monotonic()
-    for use in (source.samples, lambda path: source.unlabelled(path, ["a"])):
+    for use in (source.samples, lambda path: source.labelled(path, ["a"])):
         with pytest.raises(DataError) as caught:
             use(str(path))
         assert str(caught.value) == (

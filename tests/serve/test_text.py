@@ -68,9 +68,30 @@ def test_predict_texts_and_files_of_lines(model: SavedModel) -> None:
 
 def test_labels_of_lines_are_no_part_of_the_text(model: SavedModel) -> None:
     Path("labelled.txt").write_text("ham see you\nspam win\n")
-    assert predicted("labelled.txt")["text"].tolist() == ["see you", "win"]
+    frame = predicted("labelled.txt", "--labelled")
+    assert frame["text"].tolist() == ["see you", "win"]
+    expected = model.predict(["see you", "win"])["probability_spam"]
+    np.testing.assert_allclose(frame["probability_spam"], expected, rtol=1e-5)
     Path("mixed.txt").write_text("ham see you\nwin\n")
     assert predicted("mixed.txt")["text"].tolist() == ["ham see you", "win"]
+    done = run_here("predict", "run", "mixed.txt", "--labelled")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "line 2 is not as data.source.pattern says: 'win'" in done.stderr
+
+
+def test_no_word_is_left_out_unless_it_is_said_to_be_a_label(model: SavedModel) -> None:
+    Path("plain.txt").write_text("ham is what I ate for breakfast\n\n")
+    done = run_here("predict", "run", "plain.txt")
+    assert done.stderr == (
+        "note: all lines of 'plain.txt' begin with a class, such as 'ham is what I ate for breakfast', which is taken "
+        "for a part of the text: --labelled leaves it out\n"
+    )
+    found = pd.read_csv(StringIO(done.stdout))
+    assert found["text"].tolist() == ["ham is what I ate for breakfast"]
+    expected = model.predict(["ham is what I ate for breakfast"])["probability_spam"]
+    np.testing.assert_allclose(found["probability_spam"], expected, rtol=1e-5)
+    refused = run_here("predict", "run", "--text", "ham", "--labelled")
+    assert refused.stderr == "error: --labelled is for files: a --text is taken as it is\n"
 
 
 def test_tables_have_the_texts_in_a_column(model: SavedModel) -> None:

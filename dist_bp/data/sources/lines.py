@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Annotated, Any
 
 import numpy as np
@@ -19,6 +20,8 @@ TEXT, LABEL = "text", "label"
 OF_TEXT = Features((1,), (TEXT,), text=(TEXT,))
 """Samples that are a text and nothing else."""
 MOST_PROBLEMS = 5
+LOOKED_AT = 1000
+"""Lines of a file that may have labels or not."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class LinesSource(Source):
                 labels.append(groups[LABEL])
             else:
                 problems.append(
-                    f"data file {path!r}: line {number} is not as data.source.pattern says: {_shown(line)!r}"
+                    f"data file {path!r}: line {number} is not as data.source.pattern says: {shown(line)!r}"
                 )
         if len(problems) > MOST_PROBLEMS:
             problems = [*problems[:MOST_PROBLEMS], f"{len(problems) - MOST_PROBLEMS:,} more lines are like these"]
@@ -68,14 +71,13 @@ class LinesSource(Source):
             raise DataError(problems)
         return Samples(table_of(texts), np.array(labels, object))
 
-    def unlabelled(self, path: str, classes: Iterable[Any]) -> list[str]:
-        """The texts of a file for a model: whole lines, or without their labels where each has one of `classes`."""
-        lines = [*numbered(text_lines(path, self.encoding))]
-        found = self._matched(path, lines)
-        known = {str(name) for name in classes}
-        if all(one is not None and one.get(LABEL) in known for one in found):
-            return [one.get(TEXT, "") for one in found if one is not None]
-        return [line for _, line in lines]
+    def labelled(self, path: str, classes: Iterable[Any]) -> str | None:
+        """The first line of a file where it and those after it, as far as it is looked, have one of `classes` as their
+        label; raises DataError."""
+        lines = [*islice(numbered(text_lines(path, self.encoding)), LOOKED_AT)]
+        found, known = self._matched(path, lines), {str(name) for name in classes}
+        looks_so = all(one is not None and one.get(LABEL) in known for one in found)
+        return lines[0][1] if lines and looks_so else None
 
     def _matched(self, path: str, lines: Sequence[tuple[int, str]]) -> list[Groups | None]:
         texts = [line for _, line in lines]
@@ -96,5 +98,5 @@ def table_of(texts: Iterable[str]) -> Any:
     return pd.DataFrame({TEXT: pd.Series(list(texts), dtype=object)})
 
 
-def _shown(line: str) -> str:
+def shown(line: str) -> str:
     return line if len(line) <= 60 else f"{line[:60]}..."

@@ -10,7 +10,6 @@ from dist_bp.data.checks import Problems
 from dist_bp.data.class_folders import listing, read_classes, split_folders
 from dist_bp.data.inputs import chunks
 from dist_bp.data.pipeline import Pipeline
-from dist_bp.data.sources.base import Source
 from dist_bp.data.sources.lines import LinesSource, numbered
 from dist_bp.data.sources.text_folder import TEXTS, TextFolderSource
 from dist_bp.data.tables.rows import Rows
@@ -37,17 +36,11 @@ def given_texts(pipeline: Pipeline, texts: Sequence[str]) -> Iterator[Rows]:
     return _rows(column, texts, None)
 
 
-def line_rows(pipeline: Pipeline, source: Source | None, path: str, encoding: str) -> Iterator[Rows]:
-    """The lines of a file, a text each; labels as of a source of lines are passed over. Raises DataError."""
+def line_rows(pipeline: Pipeline, path: str, encoding: str) -> Iterator[Rows]:
+    """The lines of a file, a text each; raises DataError."""
     column = text_column(pipeline)
     assert column
-    if isinstance(source, LinesSource):
-        return _rows(column, source.unlabelled(path, pipeline.classes or ()), None)
-    return _in_parts(column, (line for _, line in numbered(text_lines(path, encoding))))
-
-
-def _in_parts(column: str, texts: Iterator[str]) -> Iterator[Rows]:
-    first = 0
+    texts, first = (line for _, line in numbered(text_lines(path, encoding))), 0
     while some := [*islice(texts, AT_A_TIME)]:
         yield from _rows(column, some, None, first=first)
         first += len(some)
