@@ -9,8 +9,10 @@ import typer
 from dist_bp.cli.models import JobFile, ModelName, Notes, opened
 from dist_bp.cli.options import AsJson, TrustCode, text_stream
 
+MOST_CHARACTERS = 2**20
+"""Of a prompt in a file or on standard input: the last ones, of which a model sees some hundred tokens."""
 MOST_BYTES = 2**26
-"""Of a prompt on standard input."""
+"""Of standard input."""
 CONTROLS = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
 """Characters that a terminal takes for orders, and what it shows in their place."""
 
@@ -68,7 +70,7 @@ def _show(text: str, out: TextIO) -> None:
 
 
 def _prompt(given: str | None, file: str | None) -> str:
-    from dist_bp.data.text.reading import read_text
+    from dist_bp.data.text.reading import end_of_text
     from dist_bp.errors import UserError
 
     if given is not None and file is not None:
@@ -78,11 +80,11 @@ def _prompt(given: str | None, file: str | None) -> str:
     if file is None:
         raise UserError("there is nothing to go on with: give --prompt TEXT, or a file with --input")
     if file != "-":
-        return read_text(file, "utf-8")
+        return end_of_text(file, "utf-8", MOST_CHARACTERS)
     data = sys.stdin.buffer.read(MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
         raise UserError(f"standard input has more than {MOST_BYTES:,} bytes: give the end of the text alone")
     try:
-        return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")[-MOST_CHARACTERS:]
     except UnicodeDecodeError as error:
         raise UserError(f"standard input is not written in utf-8: byte {error.start + 1:,} does not decode") from None

@@ -1,5 +1,6 @@
 """Text: files of it, tokens, and models that take it."""
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from dist_bp.data.sources.csv import CsvSource
 from dist_bp.data.sources.json_lines import JsonLinesSource
 from dist_bp.data.sources.lines import LinesSource
 from dist_bp.data.sources.parquet import ParquetSource
-from dist_bp.data.text.reading import read_text, text_blocks, text_lines
+from dist_bp.data.text.reading import end_of_text, read_text, text_blocks, text_lines
 from dist_bp.data.text.tokenizer import ListedTokens
 from dist_bp.data.unseen import Unseen
 from dist_bp.errors import DataError, OptionError
@@ -96,6 +97,21 @@ def test_a_long_line_comes_in_parts_with_the_same_tokens(by: Any, end: str, monk
     np.testing.assert_array_equal(tokenizer.encode(parts).values, tokenizer.encode([whole]).values)
     written("x" * 1000, encoding="utf-8")
     assert "".join(text_blocks(path, "utf-8")) == "x" * 1000
+
+
+def test_a_text_that_is_no_sample_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dist_bp.data.text.reading.LARGEST_TEXT", 100)
+    monkeypatch.setattr("dist_bp.data.text.reading.BLOCK_BYTES", 16)
+    path = written("a\n" + "b" * 100 + "\nc")
+    assert [*map(len, text_lines(path, "utf-8"))] == [1, 100, 1]
+    many = "has more than 100 characters"
+    with gzip.open("t.txt.gz", "wb") as file:
+        file.write(b"a\n" + b"b" * 101 + b"\n")
+    with pytest.raises(DataError, match=rf"^data file 't\.txt\.gz': line 2 {many}, which is too much for a sample"):
+        list(text_lines("t.txt.gz", "utf-8"))
+    with pytest.raises(DataError, match=rf"^text file 't\.txt' {many}"):
+        read_text(path, "utf-8")
+    assert end_of_text(path, "utf-8", 4) == "bb\nc"
 
 
 def test_a_byte_that_does_not_decode_is_told_with_its_line() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from dist_bp.data.samples import RaggedArray, SampleStore
 from dist_bp.data.storing import ArrayFile
 from dist_bp.data.text.counts import TokenCounts
-from dist_bp.data.text.reading import text_blocks, text_lines
+from dist_bp.data.text.reading import text_blocks
 from dist_bp.data.text.tokenizer import Tokenizer
 from dist_bp.errors import DataError
 from dist_bp.types import Array
@@ -39,8 +39,8 @@ class LongText:
         return sum(map(len, self.blocks()))
 
     def first_lines(self, count: int, tokenizer: Tokenizer) -> list[str]:
-        """Lines with something in them, each as far as a sample has tokens."""
-        lines = (line for line in text_lines(self.path, self.encoding) if line.strip())
+        """Lines with something in them, or parts of very long ones, each as far as a sample has tokens."""
+        lines = (line for block in self.blocks() for line in block.split("\n") if line.strip())
         return [_beginning(line, tokenizer, self.context) for line in islice(lines, count)]
 
 

@@ -10,6 +10,8 @@ from dist_bp.errors import DataError, OptionError
 from dist_bp.options import Doc, Text
 
 Encoding = Annotated[Text, Doc("The encoding of the text, such as latin-1.")]
+LARGEST_TEXT = 2**24
+"""Characters of a text that is a sample, and of a line: a few bytes of a packed file can stand for any number."""
 BLOCK_BYTES = 2**20
 """What is decoded at a time, to the end of its last line."""
 
@@ -67,18 +69,46 @@ def _cut(text: str) -> tuple[str, str]:
 
 
 def read_text(path: str, encoding: str) -> str:
-    """A text file as a whole, see `text_blocks`."""
-    return "".join(text_blocks(path, encoding))
+    """A text file as a whole, see `text_blocks`; raises DataError for more than `LARGEST_TEXT`."""
+    parts, size = [], 0
+    for text in text_blocks(path, encoding):
+        parts.append(text)
+        size += len(text)
+        _check_size(size, f"text file {path!r}")
+    return "".join(parts)
+
+
+def end_of_text(path: str, encoding: str, most: int) -> str:
+    """The last characters of a text file, so many at most, see `text_blocks`."""
+    end = ""
+    for text in text_blocks(path, encoding):
+        end = (end + text)[-most:]
+    return end
 
 
 def text_lines(path: str, encoding: str) -> Iterator[str]:
-    """The lines of a text file without their ends, see `text_blocks`; only \\n, \\r\\n and \\r end a line."""
-    rest = ""
+    """The lines of a text file without their ends, see `text_blocks`; only \\n, \\r\\n and \\r end a line.
+
+    Raises DataError for a line of more than `LARGEST_TEXT`.
+    """
+    rest, number = "", 1
     for text in text_blocks(path, encoding):
-        *lines, rest = (rest + text).split("\n")
+        lines = (rest + text).split("\n")
+        longest = max(lines, key=len)
+        _check_size(len(longest), f"data file {path!r}: line {number + lines.index(longest)}")
+        *lines, rest = lines
         yield from lines
+        number += len(lines)
     if rest:
         yield rest
+
+
+def _check_size(characters: int, what: str) -> None:
+    if characters > LARGEST_TEXT:
+        raise DataError(
+            f"{what} has more than {LARGEST_TEXT:,} characters, which is too much for a sample: give shorter texts, or "
+            "learn a long one with data.source {type: text}"
+        )
 
 
 def whole(text: str) -> str:
