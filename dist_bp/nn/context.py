@@ -142,11 +142,13 @@ class Context:
         before = (slice(None),) * axis
         kept = self._memory.get(name)
         rest = (*new.shape[:axis], *new.shape[axis + 1 :])
-        if past and (kept is None or (*kept.shape[:axis], *kept.shape[axis + 1 :]) != rest or kept.shape[axis] < past):
+        if kept is not None and (*kept.shape[:axis], *kept.shape[axis + 1 :]) != rest:
+            kept = None
+        if past and (kept is None or kept.shape[axis] < past):
             raise ValueError(f"{'/'.join(self._path)}: the {past} positions before have not been there")
-        if kept is None or not past or kept.shape[axis] < stop:
+        if kept is None or kept.shape[axis] < stop:
             longer = np.empty((*new.shape[:axis], 2 * stop, *new.shape[axis + 1 :]), new.dtype)
-            if kept is not None and past:
+            if kept is not None:
                 longer[*before, :past] = kept[*before, :past]
             kept = self._memory[name] = longer
         kept[*before, past:stop] = new

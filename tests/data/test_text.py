@@ -246,6 +246,12 @@ def test_words_stand_as_they_are_mostly_written() -> None:
     assert words.decode([]) == ""
 
 
+def test_the_list_of_tokens_is_made_once() -> None:
+    tokens = ListedTokens("words", ("a", "b"))
+    assert tokens.tokens is tokens.tokens
+    assert tokens == ListedTokens("words", ("a", "b"))
+
+
 def test_tokens_of_training_alone_are_learnt() -> None:
     written("\n".join(LINES))
     written("ham brandnew words\n" * 3, "test.txt")

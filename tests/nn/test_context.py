@@ -118,12 +118,14 @@ def test_scratch_is_the_same_memory_for_all_layers() -> None:
 
 def test_what_came_before_is_continued() -> None:
     ctx = Context.root("float64")
-    whole, found = np.arange(24.0).reshape(2, 6, 2), []
-    for _ in range(2):  # anew from the beginning
+    whole, found = np.arange(24.0).reshape(2, 6, 2), np.empty(0)
+    for again in range(2):  # anew from the beginning
+        before = found
         for start, stop in ((0, 1), (1, 2), (2, 6)):
             ctx.begin(training=False, past=start)
             found = ctx.continued("keys", whole[:, start:stop], axis=1)
             np.testing.assert_array_equal(found, whole[:, :stop])
+            assert not again or np.shares_memory(found, before)
     for name, past, rows in (("other", 4, 2), ("keys", 4, 1), ("keys", 40, 2)):
         ctx.begin(training=False, past=past)
         with pytest.raises(ValueError, match=f"the {past} positions before have not been there"):

@@ -73,7 +73,7 @@ class ListedTokens(Tokenizer):
     lowercase: bool = False
     normalize: NormalForm | None = None
 
-    @property
+    @cached_property
     def tokens(self) -> Sequence[str]:
         return (UNKNOWN, *self.listed)
 
