@@ -100,11 +100,6 @@ MISFITS = {
             "to layers that take each position by itself"
         ],
     ),
-    "samples of different lengths into a norm over positions": (
-        "ragged",
-        "[{type: group_norm, groups: 1}, {type: dense, units: 3}]",
-        ["layer 0: group_norm takes samples of one length, its input is any x 3"],
-    ),
     "a class for each where a class is wanted": (
         "ragged",
         "[{type: dense, units: 3}]",

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from dist_bp.errors import ShapeError
-from dist_bp.nn import Layer, Model, check_gradients
+from dist_bp.nn import Gradients, Group, Layer, Model, Ragged, check_gradients
+from dist_bp.nn.gradient_check import spec_of
 from dist_bp.nn.layers.average_pool import AveragePool
 from dist_bp.nn.layers.global_average_pool import GlobalAveragePool
 from dist_bp.nn.layers.group_norm import GroupNorm
@@ -85,6 +86,38 @@ def test_group_norm(shape: tuple[int, ...], groups: int) -> None:
     np.testing.assert_allclose(net.step(x).outputs, expected * own["gain"] + own["offset"], rtol=1e-10, atol=1e-12)
     assert check_gradients([GroupNorm(groups, 1e-3)], x) < 1e-6
     assert not net.step(x[:0]).grads.any()
+
+
+@pytest.mark.parametrize(("shape", "groups"), [((6,), 2), ((2, 4), 1)])
+def test_group_norm_of_samples_of_different_lengths_is_that_of_each(shape: tuple[int, ...], groups: int) -> None:
+    lengths = np.array([3, 0, 7, 1])
+    values = normal((4, 7, *shape))
+    vector = normal((2 * shape[-1],))
+
+    def step(x: Any, dy: Array) -> tuple[Array, Array, Array]:
+        """Outputs, and the gradients of input and parameters."""
+        model, gradient = Model([GroupNorm(groups, 1e-3)], spec_of(x), "float64"), np.full_like(vector, np.nan)
+        ctx, grads = model.context(0, needs_input_grad=True), Gradients(model.layout.views(gradient))
+        grads.begin()
+        ctx.begin(training=True, groups=[Group(0, 0, len(dy))])
+        y, backward = model.forward(x, model.layout.views(vector), ctx)
+        y, dx = (y.values if isinstance(y, Ragged) else y).copy(), backward(dy.copy(), grads)
+        grads.end()
+        return y, dx, gradient
+
+    dy = normal(values.shape)
+    for row, length in zip(dy, lengths, strict=True):
+        row[length:] = 0
+    y, dx, gradient = step(Ragged(values, lengths), dy)
+    total = np.zeros_like(vector)
+    for row, length in enumerate(lengths):
+        assert not dx[row, length:].any()
+        if length:
+            own = step(values[row : row + 1, :length], dy[row : row + 1, :length])
+            np.testing.assert_allclose(y[row, :length], own[0][0], rtol=1e-12, atol=1e-12)
+            np.testing.assert_allclose(dx[row, :length], own[1][0], rtol=1e-11, atol=1e-12)
+            total += own[2]
+    np.testing.assert_allclose(gradient, total, rtol=1e-11)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ class LayerNorm(Normalizing):
     def _averages(self, shape: Shape) -> Shape:
         return *shape[:-1], 1
 
-    def _average(self, values: Array, out: Array, ctx: Context) -> None:
+    def _average(self, values: Array, lengths: Array | None, out: Array, ctx: Context) -> None:
         np.add.reduce(values, axis=-1, keepdims=True, out=out)
         np.divide(out, values.shape[-1], out=out)
 

@@ -11,6 +11,7 @@ from dist_bp.nn.gradients import Gradients
 from dist_bp.nn.initializers import Constant
 from dist_bp.nn.layer import Layer, Parameter
 from dist_bp.nn.types import Backward, Views
+from dist_bp.signals import Ragged, Signal
 from dist_bp.types import Array, Shape
 
 
@@ -74,18 +75,32 @@ def inverse_root(variance: Array, epsilon: float, out: Array) -> None:
 
 
 class Normalizing(Layer):
-    """Normalises each sample by itself: y = gain * (x - mean) / sqrt(variance + epsilon) + offset."""
+    """Normalises each sample by itself: y = gain * (x - mean) / sqrt(variance + epsilon) + offset.
+
+    Of ragged samples, if `declare` lets them in, the positions count that they have.
+    """
 
     def __init__(self, epsilon: float) -> None:
         self.epsilon = epsilon
 
-    def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
+    def forward(self, x: Signal, params: Views, ctx: Context) -> tuple[Signal, Backward]:
+        if not isinstance(x, Ragged):
+            return self._forward(x, None, params, ctx)
+        own = ctx.buffer("own", x.values.shape)
+        np.copyto(own, x.values)
+        _clear(own, x.lengths)
+        y, backward = self._forward(own, x.lengths, params, ctx)
+        return Ragged(y, x.lengths), backward
+
+    def _forward(self, x: Array, lengths: Array | None, params: Views, ctx: Context) -> tuple[Array, Backward]:
+        """Of ragged samples the values beyond their `lengths` are 0."""
         normal, y = ctx.buffer("normal", x.shape), ctx.buffer("y", x.shape)
         mean, inverse = (ctx.buffer(name, self._averages(x.shape)) for name in ("mean", "inverse"))
-        self._average(x, mean, ctx)
+        self._average(x, lengths, mean, ctx)
         self._each(np.subtract, x, mean, normal, ctx)
+        _clear(normal, lengths)
         np.multiply(normal, normal, out=y)
-        self._average(y, inverse, ctx)
+        self._average(y, lengths, inverse, ctx)
         inverse_root(inverse, self.epsilon, out=inverse)
         self._each(np.multiply, normal, inverse, normal, ctx)
         scaled(normal, params, y, ctx)
@@ -96,13 +111,14 @@ class Normalizing(Layer):
                 return None
             scratch = ctx.scratch("scratch", x.shape)
             np.multiply(in_rows(dy), along_rows(params["gain"], x, ctx), out=in_rows(dy))
-            self._average(dy, mean, ctx)
+            self._average(dy, lengths, mean, ctx)
             self._each(np.subtract, dy, mean, dy, ctx)
             np.multiply(dy, normal, out=scratch)
-            self._average(scratch, mean, ctx)
+            self._average(scratch, lengths, mean, ctx)
             self._each(np.multiply, normal, mean, scratch, ctx)
             np.subtract(dy, scratch, out=dy)
             self._each(np.multiply, dy, inverse, dy, ctx)
+            _clear(dy, lengths)
             return dy
 
         return y, backward
@@ -112,9 +128,17 @@ class Normalizing(Layer):
         """The shape of the averages of samples `x` of a shape, with the rows."""
 
     @abstractmethod
-    def _average(self, values: Array, out: Array, ctx: Context) -> None:
-        """Fills `out` with the averages over what is normalised together."""
+    def _average(self, values: Array, lengths: Array | None, out: Array, ctx: Context) -> None:
+        """Fills `out` with the averages over what is normalised together; beyond the `lengths` of ragged samples values
+        are 0, and none."""
 
     @abstractmethod
     def _each(self, operation: np.ufunc, x: Array, averages: Array, out: Array, ctx: Context) -> None:
         """`out` = `operation` of each element of `x` and the average that it belongs to."""
+
+
+def _clear(values: Array, lengths: Array | None) -> None:
+    """Makes values beyond the lengths of ragged samples 0."""
+    if lengths is not None:
+        for sample, length in zip(values, lengths.tolist(), strict=True):
+            sample[length:] = 0
