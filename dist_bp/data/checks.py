@@ -8,7 +8,7 @@ import numpy as np
 
 from dist_bp.data.arrays import values_of
 from dist_bp.data.conform import conform
-from dist_bp.data.inputs import Described, Inputs, absent, chunks, row_at, rows_per_block
+from dist_bp.data.inputs import Described, Inputs, absent, row_at, rows_per_block
 from dist_bp.data.label_sequences import are_texts, labels_of
 from dist_bp.data.media.names import names_files
 from dist_bp.data.preprocess.form import Form, Part
@@ -139,14 +139,15 @@ def _check_finite(array: Array | RaggedArray, name: str, form: Part, allow_missi
     values = values_of(array)
     if values.dtype.kind != "f" or values.size == 0:
         return
-    for rows in chunks(np.arange(len(values)), rows_per_block(values[0].size)):
-        block = values[rows[0] : rows[-1] + 1]
+    size = rows_per_block(values[0].size)
+    for start in range(0, len(values), size):
+        block = values[start : start + size]
         bad = np.isinf(block) if allow_missing else ~np.isfinite(block)
         if bad.any():
             first, *position = map(int, np.argwhere(bad)[0])
             value = float(block[first, *position])
             remedy = "mend the data, or add {type: impute} to data.preprocess" if np.isnan(value) else "mend the data"
-            row = int(rows[0]) + first
+            row = start + first
             if isinstance(array, RaggedArray):
                 row = int(np.searchsorted(array.offsets, row, "right")) - 1
             where = form.name_at(tuple(position)) + (f" of the input {name!r}" if name else "")

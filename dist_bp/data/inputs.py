@@ -1,5 +1,6 @@
 """Raw inputs in the one form that all later stages know: arrays by the input's name beside an array of categories."""
 
+import math
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +22,8 @@ NUMBERS = "numbers"
 """What a network calls the numbers of a table that has other inputs, too."""
 BLOCK_BYTES = 16 * 2**20
 """Size of a block of float64 numbers: with its source and its result about 64 MB are in memory at a time."""
+MOST_NUMBERS = 2 * BLOCK_BYTES // 8
+"""Of a block whose samples are longer than others: more than its share, as blocks are so many samples."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +177,22 @@ class Inputs:
 
     def blocks(self, rows: Array, rows_per_block: int) -> Iterator[Block]:
         """The samples at ascending indices `rows`, some at a time."""
-        return (self.block(some) for some in chunks(rows, rows_per_block))
+        return (self.block(some) for some in self.chunks(rows, rows_per_block))
+
+    def chunks(self, rows: Array, rows_per_block: int) -> Iterator[Array]:
+        """Some of the rows at a time: so many, but no more numbers of ragged inputs than `MOST_NUMBERS`, if not one
+        sample has more."""
+        ragged = [one for one in self.arrays.values() if isinstance(one, RaggedArray)]
+        sizes = np.zeros(len(rows), np.int64)
+        for one in ragged:
+            sizes += one.lengths(rows) * math.prod(one.values.shape[1:])
+        held = np.cumsum(sizes)
+        start = 0
+        while start < len(rows):
+            full = int(np.searchsorted(held, held[start] - sizes[start] + MOST_NUMBERS, "right"))
+            stop = min(start + rows_per_block, max(full, start + 1))
+            yield rows[start:stop]
+            start = stop
 
 
 def chunks(rows: Array, size: int) -> Iterator[Array]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dist_bp.data.checks import Checked
-from dist_bp.data.inputs import ONLY, Inputs, chunks, rows_per_block
+from dist_bp.data.inputs import ONLY, Inputs, rows_per_block
 from dist_bp.data.pipeline import Pipeline
 from dist_bp.data.prepared import INPUTS, TARGETS, WEIGHTS
 from dist_bp.data.samples import RaggedArray
@@ -19,7 +19,7 @@ from dist_bp.types import Array
 
 OFFSET_BYTES = 8
 FIRST = 64
-"""So many samples tell how large the others are about."""
+"""Samples that tell how large the others are about, at most."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,11 @@ class Part:
     def of(cls, samples: Checked, rows: Array, coded: Array | RaggedArray) -> "Part":
         weights = None if samples.weights is None else samples.weights[rows]
         return cls(samples.inputs, rows, taken(coded, rows), weights)
+
+    @property
+    def first(self) -> Array:
+        """Rows that tell how large the others are about."""
+        return next(self.inputs.chunks(self.rows, FIRST), self.rows)
 
 
 Parts = dict[str, Part]
@@ -57,7 +62,8 @@ def write_parts(directory: Path, parts: Parts, pipeline: Pipeline) -> list[str]:
         folder.mkdir()
         at_a_time = rows_per_block(max(part.inputs.width + 8 * part.inputs.texts.shape[1], _width(part, pipeline)))
         blocks = (
-            pipeline.apply(part.inputs, some, as_bytes=True, unseen=unseen) for some in chunks(part.rows, at_a_time)
+            pipeline.apply(part.inputs, some, as_bytes=True, unseen=unseen)
+            for some in part.inputs.chunks(part.rows, at_a_time)
         )
         write_fields(folder / INPUTS, blocks)
         write_fields(folder / TARGETS, [part.targets])
@@ -71,7 +77,7 @@ def write_parts(directory: Path, parts: Parts, pipeline: Pipeline) -> list[str]:
 
 def _width(part: Part, pipeline: Pipeline) -> int:
     """Numbers of a finished sample, those of ragged inputs at their average length."""
-    made = pipeline.apply(part.inputs, part.rows[:FIRST])
+    made = pipeline.apply(part.inputs, part.first)
     fields = [*made.values()] if isinstance(made, dict) else [made]
     sizes = [(one.values if isinstance(one, RaggedArray) else one).size / max(len(one), 1) for one in fields]
     return part.inputs.width + math.ceil(sum(sizes))
@@ -79,7 +85,7 @@ def _width(part: Part, pipeline: Pipeline) -> int:
 
 def _bytes(part: Part, pipeline: Pipeline) -> int:
     """What a split needs on the disk, but for the heads of its files."""
-    made = pipeline.apply(part.inputs, part.rows[:FIRST], as_bytes=True)
+    made = pipeline.apply(part.inputs, part.first, as_bytes=True)
     needed = _stored_bytes(part.targets) + (0 if part.weights is None else part.weights.nbytes)
     for name, one in made.items() if isinstance(made, dict) else [(ONLY, made)]:
         if not isinstance(one, RaggedArray):

@@ -65,10 +65,10 @@ class RaggedArray:
 
     def taken(self, rows: Array) -> "RaggedArray":
         """A copy of the samples at indices `rows`."""
-        lengths = self.lengths(rows)
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
-        places = np.repeat(self.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
-        return RaggedArray(self.values[places], offsets)
+        breaks = np.flatnonzero(np.diff(rows) != 1) + 1
+        runs = [run for run in np.split(rows, breaks) if len(run)]
+        parts = [self.values[self.offsets[run[0]] : self.offsets[run[-1] + 1]] for run in runs]
+        return RaggedArray(np.concatenate([self.values[:0], *parts]), np.cumsum([0, *self.lengths(rows)]))
 
 
 Stored = Any

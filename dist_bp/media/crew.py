@@ -1,12 +1,11 @@
 """Who decodes many files at a time: processes of this machine, or a cluster. They all answer in the order of files."""
 
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future
-from typing import Any, TypeVar
+from collections.abc import Callable, Generator, Sequence
+from typing import Any
 
 from dist_bp.errors import DataError
 from dist_bp.media.decoder import Clip, Decoder, Item, Unlike, path_of
+from dist_bp.media.decoding import BLOCK_BYTES
 from dist_bp.types import Shape
 
 SECONDS = 600.0
@@ -20,8 +19,6 @@ Items = Sequence[str | Clip]
 Crew = Callable[[Decoder, Items, int, Shape | None], Generator[list[Decoded]]]
 """Decodes files, about so many at a time, of one shape, None: of any; what it has started ends with the iterator."""
 
-T = TypeVar("T")
-
 
 def decode_one(decoder: Decoder, item: Item, name: str = "", shape: Shape | None = None) -> Decoded:
     """An item whose array is to have the shape, None: any."""
@@ -32,15 +29,27 @@ def decode_one(decoder: Decoder, item: Item, name: str = "", shape: Shape | None
     return one if shape is None or decoder.packed(one)[0].shape == shape else Unlike(decoder.packed(one)[0].shape)
 
 
-def in_order(begun: Iterable[Future[T]], ahead: int, result: Callable[[Future[T]], T]) -> Iterator[T]:
-    """The results of futures in their order, of which `ahead` at most are begun and not taken yet."""
-    waiting: deque[Future[T]] = deque()
-    for future in begun:
-        waiting.append(future)
-        if len(waiting) >= ahead:
-            yield result(waiting.popleft())
-    while waiting:
-        yield result(waiting.popleft())
+def decode_some(decoder: Decoder, items: Items, shape: Shape | None = None) -> list[Decoded]:
+    """As many of the items, from the first on, as hold `BLOCK_BYTES` together, or all.
+
+    Where all arrays must have one shape and `shape` is None, it is that of the first.
+    """
+    found: list[Decoded] = []
+    held = 0
+    for item in items:
+        one = decode_one(decoder, item, shape=shape)
+        found.append(one)
+        held += bytes_of(decoder, one)
+        if held >= BLOCK_BYTES:
+            break
+        if held and shape is None and decoder.one_shape:
+            shape = decoder.packed(one)[0].shape
+    return found
+
+
+def bytes_of(decoder: Decoder, one: Decoded) -> int:
+    """0 of what is none, or not kept."""
+    return 0 if isinstance(one, DataError | Unlike) else max(1, decoder.packed(one)[0].nbytes)
 
 
 def some_of(items: Items) -> str:

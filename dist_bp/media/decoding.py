@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 FILES = 32
 """At a time, at most."""
 BLOCK_BYTES = 2**24
-"""Of what becomes of the files at a time, about: several blocks are ready at once."""
+"""Of what becomes of the files at a time: no more are decoded once there are as many, whatever the next ones hold."""
 Progress = Callable[[int, int], None]
 """Hears how many files are done, and of how many."""
 

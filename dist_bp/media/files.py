@@ -3,9 +3,8 @@
 import time
 from collections.abc import Generator
 
-from dist_bp.errors import DataError
-from dist_bp.media.crew import Crew, Decoded, Items, decode_one
-from dist_bp.media.decoder import Decoder, Unlike
+from dist_bp.media.crew import Crew, Decoded, Items, bytes_of, decode_some
+from dist_bp.media.decoder import Decoder
 from dist_bp.media.decoding import BLOCK_BYTES, FILES, Progress
 from dist_bp.media.processes import Processes
 from dist_bp.types import Shape
@@ -20,17 +19,16 @@ def decode_files(
     """The files, some at a time and in their order; by the crew (None: processes of this machine, one a processor)
     once it takes longer. The crew ends with the iterator, and raises where it cannot go on.
 
-    The first are decoded by this process, and others are held to be as large. Where all must have one shape, it is that
-    of the first sound one; of those that have another their shape alone is kept.
+    The first are decoded by this process, and tell about how many make a block. Where all must have one shape, it is
+    that of the first sound one; of those that have another their shape alone is kept.
     """
-    done, size, shape, began = 0, 0, None, time.monotonic()
+    done, size, began = 0, 0, time.monotonic()
+    shape: Shape | None = None
     while done < len(paths) and (not size or time.monotonic() - began < ALONE_SECONDS):
-        if size:
-            some = [decode_one(decoder, path, shape=shape) for path in paths[done : done + size]]
-        else:
-            some, shape = _first(decoder, paths[done : done + FILES])
-            largest = max(_bytes(decoder, one) for one in some)
-            size = max(1, min(FILES, BLOCK_BYTES // largest)) if largest else 0
+        some = decode_some(decoder, paths[done : done + (size or FILES)], shape)
+        if not size and (largest := max(bytes_of(decoder, one) for one in some)):
+            size = max(1, min(FILES, BLOCK_BYTES // largest))
+            shape = _shape_of_all(decoder, some)
         done += len(some)
         _tell(progress, done, len(paths))
         yield some
@@ -47,21 +45,8 @@ def _tell(progress: Progress | None, done: int, total: int) -> None:
         progress(done, total)
 
 
-def _first(decoder: Decoder, paths: Items) -> tuple[list[Decoded], Shape | None]:
-    """As many of the files as are enough at a time, and the shape of all, once it is known."""
-    found: list[Decoded] = []
-    shape, held = None, 0
-    for path in paths:
-        one = decode_one(decoder, path, shape=shape)
-        found.append(one)
-        held += _bytes(decoder, one)
-        if held and shape is None and decoder.one_shape:
-            shape = decoder.packed(one)[0].shape
-        if held >= BLOCK_BYTES:
-            break
-    return found, shape
-
-
-def _bytes(decoder: Decoder, one: Decoded) -> int:
-    """0 of what is none, or not kept."""
-    return 0 if isinstance(one, DataError | Unlike) else max(1, decoder.packed(one)[0].nbytes)
+def _shape_of_all(decoder: Decoder, some: list[Decoded]) -> Shape | None:
+    """That of the first sound one, where all must have it."""
+    if not decoder.one_shape:
+        return None
+    return next(decoder.packed(one)[0].shape for one in some if bytes_of(decoder, one))

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from tempfile import TemporaryFile
 from time import monotonic
@@ -16,7 +16,7 @@ import numpy as np
 from dist_bp.errors import DataError, DistBpError, TrainingFailed
 from dist_bp.media.crew import SECONDS, Decoded, Items, some_of
 from dist_bp.media.decoder import Decoder, Unlike, Unreadable, written
-from dist_bp.media.talk import Talk
+from dist_bp.media.talk import Ended, Talk
 from dist_bp.media.worker import READY
 from dist_bp.messages import last_line
 from dist_bp.types import Shape
@@ -29,7 +29,7 @@ LAST_BYTES = 4096
 
 
 class Process:
-    """Decodes some files at a time."""
+    """Decodes files in the order in which it is asked for them."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", said: IO[bytes], decoder: Decoder) -> None:
         self._process, self._said, self._decoder = process, said, decoder
@@ -57,18 +57,34 @@ class Process:
             return None
         return cls(process, said, decoder)
 
-    def decode(self, paths: Items) -> list[Decoded]:
-        """Raises DataError where the process ends before it has answered, TrainingFailed where it never could."""
+    def ask(self, paths: Items) -> None:
+        """For these files, before or after it has answered for others."""
+        with suppress(OSError, Ended):  # it does not answer
+            self._talk.send(json.dumps(list(paths)).encode() + b"\n", monotonic() + SECONDS)
+
+    def answers(self, paths: Items) -> Iterator[list[Decoded]]:
+        """A block at a time, for the files that it was asked for first.
+
+        Raises DataError where the process ends before it has answered, TrainingFailed where it never could.
+        """
+        left = len(paths)
+        while left:
+            found = self._answer(paths[-left:])
+            left -= len(found)
+            yield found
+            del found  # they may be large
+
+    def _answer(self, paths: Items) -> list[Decoded]:
         until = monotonic() + SECONDS
         try:
-            with suppress(OSError):  # it has ended, and so does not answer
-                self._talk.send(json.dumps(list(paths)).encode() + b"\n", until)
             self._ready = self._ready or self._talk.line(until) == READY
             if not self._ready:
                 raise ValueError("it did not start")
             found: list[Decoded] = []
             for one in json.loads(self._talk.line(until)):
                 found.append(_problem(**one) if "text" in one else self._made(one, until))
+            if not 0 < len(found) <= len(paths):
+                raise ValueError("the answer is for other files")
             return found
         except TimeoutError as error:
             self._late = True

@@ -1,23 +1,25 @@
 """A process that decodes files.
 
 Its arguments are the decoder and the shape that all arrays are to have, or null. It says that it is ready. Each line of
-standard input is a list of items, in JSON. It answers with a line that holds, for each, the form of what became of it,
-or what is wrong with it, and then the arrays of all, but for those of another shape. It ends with its input, in
-the midst of its work too: whoever asked is gone.
+standard input is a list of items, in JSON. It answers, a block at a time, with a line that holds, for each item, the
+form of what became of it, or what is wrong with it, and then the arrays of all, but for those of another shape. It
+decodes no more before that is taken, and ends with its input, in the midst of its work too: whoever asked is gone.
 """
 
 import json
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from queue import SimpleQueue
 from threading import Thread
+from typing import IO
 
 import numpy as np
 
 from dist_bp.errors import DataError
-from dist_bp.media.crew import decode_one
-from dist_bp.media.decoder import Unlike, Unreadable, items_from_json, read
+from dist_bp.media.crew import Decoded, decode_some
+from dist_bp.media.decoder import Decoder, Unlike, Unreadable, items_from_json, read
 from dist_bp.types import Array
 
 READY = b"ready"
@@ -32,22 +34,29 @@ def main() -> None:
     lines: SimpleQueue[bytes] = SimpleQueue()
     Thread(target=_read, args=(lines,), daemon=True).start()
     while True:
-        answer, arrays = [], []
-        for item in items_from_json(json.loads(lines.get())):
-            one = decode_one(decoder, item, shape=shape)
-            if isinstance(one, DataError):
-                answer.append({"text": str(one), "unreadable": isinstance(one, Unreadable)})
-                continue
-            if isinstance(one, Unlike):
-                answer.append({"shape": one.shape})
-                continue
-            array, facts = decoder.packed(one)
-            answer.append({"shape": array.shape, "dtype": array.dtype.str, "facts": facts})
-            arrays.append(np.ascontiguousarray(array))
-        out.write(json.dumps(answer).encode() + b"\n")
-        for array in arrays:
-            out.write(_bytes(array))
-        out.flush()
+        items = items_from_json(json.loads(lines.get()))
+        while items:
+            items = items[_answer(out, decoder, decode_some(decoder, items, shape)) :]
+
+
+def _answer(out: IO[bytes], decoder: Decoder, found: Sequence[Decoded]) -> int:
+    """For how many items."""
+    answer, arrays = [], []
+    for one in found:
+        if isinstance(one, DataError):
+            answer.append({"text": str(one), "unreadable": isinstance(one, Unreadable)})
+            continue
+        if isinstance(one, Unlike):
+            answer.append({"shape": one.shape})
+            continue
+        array, facts = decoder.packed(one)
+        answer.append({"shape": array.shape, "dtype": array.dtype.str, "facts": facts})
+        arrays.append(np.ascontiguousarray(array))
+    out.write(json.dumps(answer).encode() + b"\n")
+    for array in arrays:
+        out.write(_bytes(array))
+    out.flush()
+    return len(found)
 
 
 def _read(lines: SimpleQueue[bytes]) -> None:

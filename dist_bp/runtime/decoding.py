@@ -1,6 +1,7 @@
 """A crew that decodes files on the cluster that a job joins."""
 
 import re
+from collections import deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import closing, suppress
@@ -23,6 +24,8 @@ RETRIES = 2
 """Of a task whose process or node is lost."""
 HELD_BYTES = 2**30
 """Of what waits here for its turn, at most, about."""
+GROWS = 4.0
+"""As many bytes are held to become of one in a file, before it is seen to be more."""
 
 
 def crew_of(config: JobConfig) -> "Crew | None":
@@ -48,14 +51,22 @@ def decode_on(
 
     Raises DataError where processes end at the same files again and again, TrainingFailed where nobody decodes.
     """
-    from dist_bp.media.crew import in_order
     from dist_bp.media.parcels import parcels
 
     tasks = _Tasks(cluster, decoder, shape)
     try:
-        yield from in_order(map(tasks.begin, parcels(paths, size)), tasks.most, tasks.result)
+        for parcel in parcels(paths, size):
+            while tasks.are_enough(parcel):
+                yield tasks.first_result()
+            tasks.begin(parcel)
+        while tasks.begun:
+            yield tasks.first_result()
     finally:
         tasks.end()
+
+
+def _size(parcel: "Parcel") -> int:
+    return sum(map(len, parcel[1]))
 
 
 def _cpus(cluster: Cluster) -> int:
@@ -70,11 +81,32 @@ class _Tasks:
         from dist_bp.media.decoding import BLOCK_BYTES
 
         self._cluster, self._decoder, self._shape = cluster, decoder, shape
+        self.begun: deque[tuple[Future[list[Decoded]], int]] = deque()
+        """In the order of the files, with the bytes that these hold."""
         self._running: dict[Future[list[Decoded]], tuple[Any, Items]] = {}
         """Ray's reference to each, and the files that it decodes."""
-        self.most = min(BLOCKS * _cpus(cluster), max(BLOCKS, HELD_BYTES // BLOCK_BYTES))
+        self._most = min(BLOCKS * _cpus(cluster), max(BLOCKS, HELD_BYTES // BLOCK_BYTES))
+        self._grows = GROWS
+        """How many bytes become of one, at most, in what has been decoded."""
 
-    def begin(self, parcel: "Parcel") -> "Future[list[Decoded]]":
+    def are_enough(self, parcel: "Parcel") -> bool:
+        """Whether one is to be taken before the parcel is sent: of what has become of others it may be large."""
+        sent = sum(size for _, size in self.begun) + _size(parcel)
+        return len(self.begun) >= self._most or (len(self.begun) > 0 and sent * self._grows > HELD_BYTES)
+
+    def first_result(self) -> "list[Decoded]":
+        from dist_bp.media.crew import bytes_of
+
+        future, size = self.begun.popleft()
+        found = self._result(future)
+        if size:
+            self._grows = max(self._grows, sum(bytes_of(self._decoder, one) for one in found) / size)
+        return found
+
+    def begin(self, parcel: "Parcel") -> None:
+        self.begun.append((self._started(parcel), _size(parcel)))
+
+    def _started(self, parcel: "Parcel") -> "Future[list[Decoded]]":
         from dist_bp.media.crew import SECONDS
         from dist_bp.media.parcels import decode_parcel
 
@@ -96,7 +128,7 @@ class _Tasks:
         self._running[future] = reference, paths
         return future
 
-    def result(self, future: "Future[list[Decoded]]") -> "list[Decoded]":
+    def _result(self, future: "Future[list[Decoded]]") -> "list[Decoded]":
         from dist_bp.media.crew import SECONDS, some_of
 
         _, paths = self._running.get(future, (None, ()))

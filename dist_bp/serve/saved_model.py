@@ -276,11 +276,10 @@ class SavedModel:
 
     def _blocks(self, inputs: Inputs, rows: int, unseen: Unseen | None) -> Iterator[tuple[int, Signal]]:
         """(first row, preprocessed block)."""
-        for start in range(0, len(inputs), rows):
-            count = min(rows, len(inputs) - start)
-            made = self.pipeline.apply(inputs, np.arange(start, start + count), unseen=unseen)
-            for first, last in cuts(lengths_of(made), 0, count, rows, self.model.at_a_time.positions):
-                yield start + first, block(made, first, last)
+        for some in inputs.chunks(np.arange(len(inputs)), rows):
+            made = self.pipeline.apply(inputs, some, unseen=unseen)
+            for first, last in cuts(lengths_of(made), 0, len(some), rows, self.model.at_a_time.positions):
+                yield int(some[first]), block(made, first, last)
 
     def _context(self) -> Context:
         """A workspace of its own for each call: calls may overlap."""

@@ -11,7 +11,7 @@ import numpy as np
 from dist_bp.errors import DataError
 from dist_bp.files import open_file
 from dist_bp.media.decoder import Clip, Item, Unreadable
-from dist_bp.media.faults import LARGEST_BYTES, not_read, too_little_memory
+from dist_bp.media.faults import not_read, too_little_memory
 from dist_bp.sounds.limits import HIGHEST_RATE, LOWEST_RATE, MOST_VALUES
 from dist_bp.sounds.sound import Sound
 from dist_bp.types import Array
@@ -55,7 +55,7 @@ class _NotASound(Exception):
 
 def _opened(source: Any, start: float, end: float | None, name: str) -> Sound:
     if isinstance(source, str | Path):
-        with open_file(source, LARGEST_BYTES) as file:
+        with open_file(source) as file:  # of any size: the part that is read has a limit
             return _audible(_decoded(file, start, end))
     if isinstance(source, bytes | bytearray | memoryview):
         return _audible(_decoded(io.BytesIO(source), start, end))

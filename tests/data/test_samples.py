@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dist_bp.data import Amount, Batches, Gatherer, RaggedArray, SampleStore
+from dist_bp.data import Amount, Batches, Gatherer, RaggedArray, SampleStore, inputs
 from dist_bp.data.samples import cuts
 from dist_bp.groups import Group
 from dist_bp.signals import Ragged
@@ -67,6 +67,27 @@ def test_the_amount_is_what_a_loss_is_divided_by(weights: Array | None) -> None:
     for targets in (fixed, numbers):
         assert SampleStore(flat, targets, weights).amount(rows) == Amount(3, 7 * factor[rows].sum())
     assert SampleStore(flat, ragged(), weights).amount(rows) == Amount(3, (factor * LENGTHS)[rows].sum())
+
+
+@pytest.mark.parametrize("rows", [[], [0], [2], [1, 2, 3], [0, 2, 4, 5], [5, 0, 0, 1]])
+def test_samples_of_different_lengths_are_taken(rows: list[int]) -> None:
+    stored = ragged(2)
+    taken = stored.taken(np.array(rows, np.int64))
+    assert len(taken) == len(rows)
+    for place, row in enumerate(rows):
+        np.testing.assert_array_equal(sample(taken, place), sample(stored, row))
+
+
+def test_raw_blocks_of_long_samples_hold_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inputs, "MOST_NUMBERS", 2 * 20)
+    found = inputs.Inputs({inputs.ONLY: ragged(2)}, np.empty((6, 0), object))
+    every = np.arange(6)
+    assert [rows.tolist() for rows in found.chunks(every, 4)] == [[0, 1, 2], [3, 4], [5]]
+    assert [rows.tolist() for rows in found.chunks(every, 1)] == [[row] for row in every]
+    assert [rows.tolist() for rows in found.chunks(every[::3], 4)] == [[0, 3]]
+    assert not [*found.chunks(every[:0], 4)]
+    monkeypatch.setattr(inputs, "MOST_NUMBERS", 1)
+    assert [len(rows) for rows in found.chunks(every, 4)] == [1] * 6
 
 
 def test_blocks_cover_the_samples() -> None:

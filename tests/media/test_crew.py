@@ -1,30 +1,48 @@
-"""What a crew answers is in the order of what it was given, and it is given little at a time."""
+"""What is decoded at a time is bounded by what becomes of the files, not by their number."""
 
-from collections.abc import Iterator
-from concurrent.futures import Future
+from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import pytest
 
-from dist_bp.media.crew import in_order, some_of
+from dist_bp.errors import DataError
+from dist_bp.media import crew
+from dist_bp.media.crew import decode_some, some_of
+from dist_bp.media.decoder import Decoder, Item
+from dist_bp.types import Array
 
 
-@pytest.mark.parametrize(("number", "ahead"), [(0, 3), (2, 3), (3, 3), (10, 3), (10, 1)])
-def test_no_more_is_begun_than_may_wait(number: int, ahead: int) -> None:
-    begun: list[int] = []
+class Zeros(Decoder):
+    """As many bytes as an item says."""
 
-    def futures() -> Iterator[Future[int]]:
-        for index in range(number):
-            begun.append(index)
-            future: Future[int] = Future()
-            future.set_result(index)
-            yield future
+    many = "images"
 
-    taken = 0
-    for index in in_order(futures(), ahead, lambda future: future.result()):
-        assert index == taken
-        assert len(begun) == min(number, taken + ahead)
-        taken += 1
-    assert taken == number
+    def open(self, item: Item, name: str = "") -> Array:
+        if not int(item):
+            raise DataError("nothing")
+        return np.zeros(int(item), np.uint8)
+
+    def name_of(self, item: Item) -> str:
+        return str(item)
+
+    def to_json(self) -> Any:
+        return {}
+
+    @classmethod
+    def from_json(cls, state: Any) -> "Zeros":
+        return cls()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [([1] * 9, 9), ([1, 2, 100, 1], 3), ([100, 1], 1), ([4, 5, 1, 1], 3), ([0, 0, 0, 10, 1], 4)],
+)
+def test_large_ones_are_few_at_a_time_wherever_they_stand(
+    sizes: Sequence[int], expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crew, "BLOCK_BYTES", 10)
+    assert len(decode_some(Zeros(), [*map(str, sizes)])) == expected
 
 
 def test_files_are_named_by_the_first_and_the_last() -> None:

@@ -16,7 +16,7 @@ from dist_bp.errors import DataError, TrainingFailed
 from dist_bp.images.decoder import Decoder
 from dist_bp.images.opening import Unreadable
 from dist_bp.images.operations import Recoloured, Resized
-from dist_bp.media import files, process
+from dist_bp.media import crew, files, process
 from dist_bp.media.decoder import Unlike, written
 from dist_bp.media.files import decode_files
 from dist_bp.media.processes import Processes, _Pool
@@ -70,6 +70,7 @@ def test_processes_give_the_same_as_this_one(paths: list[str]) -> None:
 def test_large_images_are_few_at_a_time(paths: list[str], monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     for limit, expected in ((5 * 6 * 7, [6, 5, 5, 4]), (30, [2] + [1] * 18)):  # the first file is no image
         monkeypatch.setattr(files, "BLOCK_BYTES", limit)
+        monkeypatch.setattr(crew, "BLOCK_BYTES", limit)
         assert [len(some) for some in decode_files(DECODER, paths[:20], crew=Processes(count))] == expected
 
 
@@ -119,11 +120,26 @@ def test_of_other_shapes_than_the_first_nothing_but_the_shape_is_kept(tmp_path: 
 def stub(folder: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     """A process that runs the code in place of decoding."""
     (folder / "stub.py").write_text(
-        "import os, signal, sys, time\nfrom dist_bp.media import worker\n"
-        f"def decode_one(*_, **__):\n    {code}\nworker.decode_one = decode_one\nworker.main()\n"
+        "import os, signal, sys, time\n"
+        "from dist_bp.errors import DataError\n"
+        "from dist_bp.media import crew, worker\n"
+        "DECODE = crew.decode_one\n"
+        f"def decode_one(*_, **__):\n    {code}\ncrew.decode_one = decode_one\nworker.main()\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(folder))
     monkeypatch.setattr(process, "MODULE", "stub")
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_process_hands_over_what_fills_a_block(
+    paths: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = [one for some in decode_files(DECODER, paths, crew=Processes(0)) for one in some]
+    stub(tmp_path, monkeypatch, "crew.BLOCK_BYTES = 100; return DECODE(*_, **__)")
+    found = [*decode_files(DECODER, paths, crew=Processes(2))]
+    assert max(len(some) for some in found[1:]) == 4  # of 42 bytes, and one that is none
+    for mine, theirs in zip(expected, [one for some in found for one in some], strict=True):
+        assert str(theirs) == str(mine) if isinstance(mine, DataError) else np.array_equal(theirs, mine)
 
 
 @pytest.mark.usefixtures("at_once")
@@ -149,15 +165,17 @@ def test_a_process_that_ends_by_itself_says_why(
 
 def test_a_process_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "SECONDS", 60.0)
-    stub(tmp_path, monkeypatch, "return worker.DataError('no') if _[1] == 'first' else time.sleep(600)")
+    stub(tmp_path, monkeypatch, "return DataError('no') if _[1] == 'first' else time.sleep(600)")
     worker = process.Process.start(DECODER, None)
     assert worker
     try:
-        (one,) = worker.decode(["first"])
+        worker.ask(["first"])
+        ((one,),) = worker.answers(["first"])
         assert str(one) == "no"
         monkeypatch.setattr(process, "SECONDS", 0.1)
+        worker.ask(["second"])
         with pytest.raises(DataError, match=r"ended at the file 'second': it took more than 0 s"):
-            worker.decode(["second"])
+            next(worker.answers(["second"]))
     finally:
         worker.end()
 
@@ -173,8 +191,9 @@ def test_a_process_that_ended_is_not_waited_for_though_another_holds_its_streams
     worker = process.Process.start(DECODER, None)
     assert worker
     started = time.monotonic()
+    worker.ask(["first"])
     with pytest.raises(DataError, match=r"ended at the file 'first': exit code 3"):
-        worker.decode(["first"])
+        next(worker.answers(["first"]))
     worker.end()
     assert time.monotonic() - started < 2.5
 
@@ -185,12 +204,11 @@ def test_whoever_stops_listening_does_not_wait_for_who_holds_the_streams(
     begun = tmp_path / "begun"
     stub(tmp_path, monkeypatch, f"{HOLDING}; open({str(begun)!r}, 'w').close(); time.sleep(60)")
     with _Pool(DECODER, None, 1) as pool:
-        future = pool._threads.submit(pool._some, ["first"])
+        pool._workers[0].ask(["first"])
         while not begun.exists():
             time.sleep(0.01)
         started = time.monotonic()
     assert time.monotonic() - started < 2.5
-    assert isinstance(future.exception(0), DataError)
 
 
 @pytest.mark.usefixtures("at_once")

@@ -11,6 +11,7 @@ import pytest
 from dist_bp import build
 from dist_bp.checkpoint import export_model, load
 from dist_bp.config import load_config
+from dist_bp.data.media import new
 from dist_bp.data.media.new import NewFiles
 from dist_bp.errors import DataError
 from dist_bp.serve import SavedModel
@@ -54,6 +55,17 @@ def test_files_folders_and_arrays_are_predicted_alike(model: SavedModel) -> None
     ]
     given = model.predict([(tone(250, 0.3), 8000), Path("new/a.wav").read_bytes(), "hums/low/0.wav"])
     np.testing.assert_allclose(given.iloc[1:, 1:], found.iloc[[0, 2], 2:], atol=1e-6)
+
+
+def test_long_sounds_are_few_at_a_time(model: SavedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [f"hums/low/{number}.wav" for number in range(6)]
+    whole: list[pd.DataFrame] = []
+    predict_files(model, paths, whole.append)
+    blocks: list[pd.DataFrame] = []
+    monkeypatch.setattr(new, "BLOCK_BYTES", 700)
+    predict_files(model, paths, blocks.append)
+    assert [len(block) for block in blocks] == [3, 2, 1]
+    pd.testing.assert_frame_equal(pd.concat(blocks, ignore_index=True), whole[0])
 
 
 @pytest.mark.usefixtures("model")

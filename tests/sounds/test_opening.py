@@ -1,5 +1,6 @@
 """Sound files of several kinds are opened alike, and what is no whole sound is refused with a reason."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,20 @@ def test_a_part_of_a_file(tmp_path: Path) -> None:
             open_sound(Clip(path, start, end))
     with pytest.raises(Unreadable, match="must begin at 0 s or later, and end after that"):
         open_sound(Clip(path, 0.2, 0.1))
+
+
+def test_a_part_of_a_file_of_any_size(tmp_path: Path) -> None:
+    """Four hours, of which nothing but the part is read."""
+    path, size, first = tmp_path / "long.wav", 2 * 8000 * 3600 * 4, 2 * 8000 * 3600 * 3
+    form = b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 8000, 16000, 2, 16)
+    head = b"RIFF" + struct.pack("<I", 36 + size) + form + b"data" + struct.pack("<I", size)
+    with path.open("wb") as file:
+        file.write(head)
+        file.seek(len(head) + first)
+        file.write((tone(300) * 2**15).astype("<i2").tobytes())
+        file.truncate(len(head) + size)
+    found = open_sound(Clip(str(path), 3 * 3600.0, 3 * 3600 + 0.5))
+    np.testing.assert_allclose(found.values[:, 0], tone(300), atol=1e-4)
 
 
 WAV, FLAC, MP3, OGG = (content(tone(300, 2.0), format=name) for name in ("WAV", "FLAC", "MP3", "OGG"))

@@ -1,6 +1,5 @@
 """New files for a model, decoded: those that cannot be read are refused, or left out."""
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -38,7 +37,8 @@ REFUSED = NewFiles()
 def decoded_rows(
     pipeline: Pipeline, listed: Sequence[Rows], new: NewFiles, problems: Sequence[str] = ()
 ) -> Iterator[Rows]:
-    """Rows of files as rows of their arrays, a block at a time. What is skipped has no row.
+    """Rows of files as rows of their arrays, a block at a time, of few files where these hold much. What is skipped has
+    no row.
 
     Raises DataError, with `problems`, for all files that cannot be read or are not as in training, once it has looked
     at them all; from the first of them on there are no more rows.
@@ -47,22 +47,25 @@ def decoded_rows(
     assert decoder
     medium, (_, features) = medium_of(decoder.many), array_in(pipeline.features)
     findings = medium.findings(new.unreadable == "skip", OPTION, decoder)
-    size = max(1, min(FILES, BLOCK_BYTES // max(1, math.prod(features.shape))))
     files = [media_files(rows.inputs) or () for rows in listed]
     items = [item for some in files for item in some]
     with closing(new.decoding.decode(decoder, items)) as blocks:
         found = chain.from_iterable(blocks)
         for rows, some in zip(listed, files, strict=True):
-            for start in range(0, len(rows), size):
-                arrays: list[Array] = []
-                kept: list[int] = []
-                for place, item in enumerate(some[start : start + size]):
-                    one = alike(next(found), decoder, features, decoder.name_of(item))
-                    if findings.take(named(item), one) and not isinstance(one, Unlike):
-                        arrays.append(decoder.packed(one)[0])
-                        kept.append(start + place)
-                if kept and findings.good and not problems:
+            arrays: list[Array] = []
+            kept: list[int] = []
+            for place, item in enumerate(some):
+                one = alike(next(found), decoder, features, decoder.name_of(item))
+                if findings.take(named(item), one) and not isinstance(one, Unlike):
+                    arrays.append(decoder.packed(one)[0])
+                    kept.append(place)
+                if problems or not findings.good:
+                    arrays, kept = [], []
+                elif len(kept) == FILES or sum(array.nbytes for array in arrays) >= BLOCK_BYTES:
                     yield _chosen(rows, np.array(kept), Ready(medium.joined(arrays, features)))
+                    arrays, kept = [], []
+            if kept:
+                yield _chosen(rows, np.array(kept), Ready(medium.joined(arrays, features)))
     if wrong := [*problems, *findings.problems()]:
         raise DataError(wrong)
     for line in findings.notes:
