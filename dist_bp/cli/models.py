@@ -44,6 +44,14 @@ UnreadableFiles = Annotated[
         help="Files of images or sounds that cannot be read: refuse them all, or leave them out and say so.",
     ),
 ]
+SoundRate = Annotated[
+    int | None,
+    typer.Option(
+        "--rate",
+        min=1,
+        help="Samples a second of sounds that are arrays (.npy, .npz); not given: as data.source.rate said.",
+    ),
+]
 
 
 def evaluate(
@@ -64,6 +72,7 @@ def evaluate(
     csv: CsvOptions = None,
     split: Annotated[str, typer.Option(help="Without --data: this split of the job's own data.")] = "test",
     unreadable: UnreadableFiles = "error",
+    rate: SoundRate = None,
     config: JobFile = None,
     trust_code: TrustCode = False,
     as_json: AsJson = False,
@@ -78,7 +87,7 @@ def evaluate(
     data, notes = data or folder, Notes()
     if data is None and unreadable == "skip":
         raise UserError("--unreadable skip is for --data: a split has the files that training had")
-    with opened(model, config, trust_code) as (saved, moved), new_files(saved, unreadable, notes) as new:
+    with opened(model, config, trust_code) as (saved, moved), new_files(saved, unreadable, notes, rate) as new:
         if data is None:
             what = f"{split} split"
             samples, scores = evaluate_split(saved, split, moved, trust_code, new.decoding)
@@ -127,6 +136,7 @@ def predict(
     ] = None,
     csv: CsvOptions = None,
     unreadable: UnreadableFiles = "error",
+    rate: SoundRate = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the output file if it exists.")] = False,
     config: JobFile = None,
     trust_code: TrustCode = False,
@@ -148,7 +158,7 @@ def predict(
             "name a .csv or .parquet file"
         )
     notes, others = Notes(), None if output else sys.stdout
-    with opened(model, config, trust_code) as (saved, _), new_files(saved, unreadable, notes, others) as new:
+    with opened(model, config, trust_code) as (saved, _), new_files(saved, unreadable, notes, rate, others) as new:
         ids = reader_of(saved).id_column
         place = prediction_file(output, force, saved.pipeline.classes, ids) if output else printed_predictions()
         with place as write:
@@ -175,7 +185,11 @@ class Notes:
 
 @contextmanager
 def new_files(
-    saved: "SavedModel", unreadable: Literal["error", "skip"], note: Notes, others: TextIO | None = None
+    saved: "SavedModel",
+    unreadable: Literal["error", "skip"],
+    note: Notes,
+    rate: int | None = None,
+    others: TextIO | None = None,
 ) -> "Iterator[NewFiles]":
     """How files of images or sounds are read; where standard error and `others`, which is written to meanwhile, are not
     the same terminal, it shows how far that is. Raises UserError where the model takes none and they are spoken of."""
@@ -186,8 +200,10 @@ def new_files(
 
     if unreadable == "skip" and saved.pipeline.decoder is None:
         raise UserError("--unreadable skip is for models of images or sounds")
+    if rate is not None and (saved.pipeline.decoder is None or saved.pipeline.decoder.many != "sounds"):
+        raise UserError("--rate is for models of sounds")
     with watch_decoding(sys.stderr, others) as progress:
-        yield NewFiles(unreadable, Decoding(progress), note)
+        yield NewFiles(unreadable, Decoding(progress), note, rate)
 
 
 @contextmanager

@@ -14,14 +14,14 @@ import yaml
 from dist_bp.data.class_folders import read_classes
 from dist_bp.data.formats import ARRAYS, SUFFIXES, TABLES, format_of
 from dist_bp.data.inputs import ONLY, by_name, part_of, row_at, samples_of, table_in
-from dist_bp.data.media.files import SOUNDS
+from dist_bp.data.media.files import SOUNDS, recordings
 from dist_bp.data.media.given import FILE, kind_of, labelled_rows
 from dist_bp.data.media.given import file_rows as media_rows
 from dist_bp.data.media.new import REFUSED, NewFiles, decoded_rows
 from dist_bp.data.pipeline import Pipeline
 from dist_bp.data.samples import SampleStore
 from dist_bp.data.sources.arrays import read_npy
-from dist_bp.data.sources.base import Samples, Source
+from dist_bp.data.sources.base import Samples, Source, described
 from dist_bp.data.sources.csv import CsvSource
 from dist_bp.data.sources.function import WEIGHTS
 from dist_bp.data.sources.idx import IdxSource, read_idx, read_labels
@@ -94,6 +94,7 @@ class Reader:
         self._pipeline, self._new = pipeline, new
         self._source, self._labelled = source, labelled
         self.notes: list[str] = []
+        self._rate = new.rate or (source.rate if isinstance(source, NpySource | NpzSource) else None)
         self._form = _form(source, csv)
         self.weights = _weights_of(pipeline, source)
         table = source if isinstance(source, TableSource) else None
@@ -160,16 +161,32 @@ class Reader:
                 f"beside the {kind_of(self._pipeline).many}: give a csv or Parquet file with these and "
                 f"{self._listed_by}"
             )
-        if kind in ARRAYS and kind_of(self._pipeline) == SOUNDS:
-            raise DataError(f"data file {path!r} holds arrays, which do not say their rate: give files of sounds")
+        if kind in ARRAYS and kind_of(self._pipeline) == SOUNDS and self._rate is None:
+            raise DataError(
+                f"data file {path!r} holds arrays, which do not say their rate: give it with --rate, or files of sounds"
+            )
         return kind in ARRAYS or (kind in TABLES and self._listed_by is not None)
 
     def _blocks(self, path: str, labels: str | None, scored: bool, target: str | None) -> Iterator[Rows]:
         kind = self._kind(path)
         blocks = self._raw(path, kind, labels, scored, target)
-        if self._listed_by is None or kind not in TABLES:
+        signals = kind in ARRAYS and self._pipeline.decoder is not None and kind_of(self._pipeline) == SOUNDS
+        if not signals and (self._listed_by is None or kind not in TABLES):
             return blocks
+        if signals:
+            blocks = self._sounds(path, blocks)
         return decoded_rows(self._pipeline, list(blocks), self._new)
+
+    def _sounds(self, path: str, blocks: Iterator[Rows]) -> Iterator[Rows]:
+        """The rows of arrays as sounds, each called by its row."""
+        import pandas as pd
+
+        for rows in blocks:
+            assert self._rate is not None
+            signals, _ = described(rows.inputs, f"data file {path!r}")
+            files = pd.Series([f"{path}[{rows.row_of(row)}]" for row in range(len(signals))], dtype="string")
+            found = recordings(signals, self._rate, path, rows.row_of(0) if len(signals) else 0)
+            yield replace(rows, inputs=found, files=files)
 
     def _raw(self, path: str, kind: str, labels: str | None, scored: bool, target: str | None) -> Iterator[Rows]:
         """As the file has them: of images or sounds, where they are."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from dist_bp.errors import DataError
-from dist_bp.media.decoder import Clip, Decoder, Item, Unlike, path_of
+from dist_bp.media.decoder import Decoder, Item, Unlike, path_of
 from dist_bp.media.decoding import BLOCK_BYTES
 from dist_bp.types import Shape
 
@@ -15,7 +15,8 @@ BLOCKS = 2
 
 Decoded = Any
 """What became of a file, an `Unlike`, or the DataError that says what is wrong with it."""
-Items = Sequence[str | Clip]
+Items = Sequence[Any]
+"""Paths, or clips of what they name; or recordings, which stay in the process that has them."""
 Crew = Callable[[Decoder, Items, int, Shape | None], Generator[list[Decoded]]]
 """Decodes files, about so many at a time, of one shape, None: of any; what it has started ends with the iterator."""
 

@@ -33,8 +33,16 @@ class Clip(NamedTuple):
     end: float | None
 
 
+class Recording(NamedTuple):
+    """An array of samples, `rate` of them a second, which messages call `name`."""
+
+    values: Any
+    rate: int
+    name: str
+
+
 Item = Any
-"""The path of a file, or a `Clip` of one; from Python whatever else a decoder takes."""
+"""The path of a file, or a `Clip` of one, or a `Recording`; from Python whatever else a decoder takes."""
 
 
 class Decoder(ABC):

@@ -25,9 +25,12 @@ class Decoding:
 
     def decode(self, decoder: "Decoder", paths: "Items") -> "Generator[list[Decoded]]":
         """See `decode_files`."""
+        from dist_bp.media.decoder import Recording
         from dist_bp.media.files import decode_files
+        from dist_bp.media.processes import Processes
 
-        return decode_files(decoder, paths, self.progress, self.crew)
+        here = any(isinstance(one, Recording) for one in paths[:1])  # what is in memory is not sent elsewhere
+        return decode_files(decoder, paths, self.progress, Processes(0) if here else self.crew)
 
 
 HERE = Decoding()

@@ -15,6 +15,7 @@ from dist_bp.config.trust import check_trusted, code_of_model
 from dist_bp.data import Batch, Pipeline, Samples, SampleStore, Schema
 from dist_bp.data.checks import check_aligned, check_counts
 from dist_bp.data.inputs import Inputs, Raw
+from dist_bp.data.media.raw import with_rate
 from dist_bp.data.samples import NOTHING, RaggedArray, block, cuts, lengths_of
 from dist_bp.data.targets import Label
 from dist_bp.data.unseen import Unseen
@@ -104,7 +105,9 @@ class SavedModel:
             return None
         return self.pipeline.classes[self.decision.positive], self.decision.threshold
 
-    def predict(self, raw: Raw, batch_rows: int | None = None, unseen: Unseen | None = None) -> "pd.DataFrame":
+    def predict(
+        self, raw: Raw, batch_rows: int | None = None, unseen: Unseen | None = None, rate: int | None = None
+    ) -> "pd.DataFrame":
         """A row for each of `raw`.
 
         For classes the columns are `prediction`, a class, and `probability_<class>` of each; for several labels at
@@ -116,8 +119,10 @@ class SavedModel:
         foretold by those before it in stretches as in training, NaN where there is none; and how many `tokens` it has.
 
         At most `batch_rows` samples go through the network at a time. `unseen` takes the categories that training has
-        not seen. Raises DataError for rows that do not have the form of the training data.
+        not seen. Sounds that are arrays of samples have `rate` of them a second. Raises DataError for rows that do not
+        have the form of the training data.
         """
+        raw = raw if rate is None else with_rate(raw, rate, self.pipeline.decoder)
         parts = [*self.predict_in_parts(raw, batch_rows, unseen)]
         if len(parts) == 1:
             return parts[0]

@@ -10,7 +10,7 @@ import numpy as np
 
 from dist_bp.errors import DataError
 from dist_bp.files import open_file
-from dist_bp.media.decoder import Clip, Item, Unreadable
+from dist_bp.media.decoder import Clip, Item, Recording, Unreadable
 from dist_bp.media.faults import not_read, too_little_memory
 from dist_bp.sounds.limits import HIGHEST_RATE, LOWEST_RATE, MOST_VALUES
 from dist_bp.sounds.sound import Sound
@@ -18,6 +18,8 @@ from dist_bp.types import Array
 
 FORMATS = ("WAV", "WAVEX", "RF64", "FLAC", "OGG", "MP3", "MPEG")
 """What libsndfile calls them."""
+LOUDEST = 16.0
+"""Of samples that are no whole numbers: decoders and filters give more than 1, but little more."""
 UNKNOWN_BYTES = 0x7FFF0000
 """A WAV file whose header announces as many was written before its length was known."""
 SHORT = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)
@@ -26,7 +28,8 @@ SHORT = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)
 def open_sound(item: Item, name: str = "") -> Sound:
     """The samples of a path, the bytes of a file, a pair (array, rate), or a `Clip` of one of them.
 
-    Whole numbers of an array are those of PCM: int16 is divided by 2**15, uint8 is 0 at 128. Raises Unreadable, with
+    Whole numbers of an array are those of PCM: int16 is divided by 2**15, uint8 is 0 at 128; others lie from -1 to 1.
+    Raises Unreadable, with
     `name` or the path, for what is no whole sound, is empty or silent, or holds numbers that are not finite, and
     another DataError where not the file is the reason: too little memory, a disk that fails.
     """
@@ -43,6 +46,8 @@ def open_sound(item: Item, name: str = "") -> Sound:
 
 def name_of(item: Item) -> str:
     """A sound, for messages."""
+    if isinstance(item, Recording):
+        return item.name
     if isinstance(item, Clip):
         end = "its end" if item.end is None else f"{item.end:g} s"
         return f"{name_of(item.file)}, from {item.start:g} s to {end},"
@@ -59,6 +64,8 @@ def _opened(source: Any, start: float, end: float | None, name: str) -> Sound:
             return _audible(_decoded(file, start, end))
     if isinstance(source, bytes | bytearray | memoryview):
         return _audible(_decoded(io.BytesIO(source), start, end))
+    if isinstance(source, Recording):
+        source = source[:2]
     if isinstance(source, tuple | list) and len(source) == 2 and isinstance(source[1], int | float | np.number):
         sound = _of_array(np.asarray(source[0]), source[1])
         first, last = _range(start, end, sound.rate, len(sound.values))
@@ -134,6 +141,14 @@ def _of_array(array: Array, rate: Any) -> Sound:
     values = array[:, np.newaxis] if array.ndim == 1 else array
     if values.shape[1] > len(values) > 0:
         raise _NotASound(f"an array must be (samples, channels), this one is {array.shape}: it lies on its side")
+    if values.dtype in (np.int64, np.uint64):
+        raise _NotASound(f"{values.dtype} is no type of samples: make it int16, or numbers from -1 to 1")
+    loudest = np.abs(values).max(initial=0) if values.dtype.kind == "f" else 0
+    if LOUDEST < loudest < np.inf:
+        raise _NotASound(
+            f"it holds numbers up to {loudest:,.0f}, and samples in {values.dtype} lie from -1 to 1: divide them by "
+            "what stands for 1, such as 32,768, or make them int16"
+        )
     if values.dtype.kind in "iu":
         bits = 8 * values.dtype.itemsize - 1
         zero = 0 if values.dtype.kind == "i" else 2**bits

@@ -20,6 +20,8 @@ from dist_bp.data.sounds import shown
 from dist_bp.data.sounds.shown import has_spectrograms, spectrograms
 from dist_bp.data.sources.base import Source
 from dist_bp.data.sources.csv import CsvSource
+from dist_bp.data.sources.npy import NpySource
+from dist_bp.data.sources.npz import NpzSource
 from dist_bp.data.sources.sound_folder import SoundFolderSource
 from dist_bp.errors import ConfigError, DataError
 from dist_bp.signals import Field
@@ -163,6 +165,62 @@ def test_another_rate_is_converted_and_said_once() -> None:
     assert str(told[0].message).endswith("training had 8,000 samples a second, 1 channel")
     middle = slice(5, 40)
     np.testing.assert_allclose(found.values[middle, 2], same.values[middle, 2], atol=0.2)
+
+
+def signals(count: int = 12) -> tuple[list[Any], Any]:
+    """Tones of two classes and several lengths."""
+    return [tone((200, 900)[row % 2], 0.1 + row / 100) for row in range(count)], np.arange(count) % 2
+
+
+def test_arrays_with_a_rate_are_sounds() -> None:
+    arrays, labels = signals()
+    for row, samples in enumerate(arrays):
+        write(f"files/{'ab'[labels[row]]}/{row:02}.wav", samples, subtype="FLOAT")
+    lengths = [*map(len, arrays)]
+    np.savez("a.npz", x=np.concatenate(arrays).astype(np.float32), x_lengths=lengths, y=labels)
+    whole = np.rint(np.concatenate(arrays) * 2**15).astype(np.int16)
+    np.savez("b.npz", x=whole, x_lengths=lengths, y=labels)
+    everything = Split(0.0, 0.0)
+    steps = LogMel(bands=10), Deltas()
+    found = make(NpzSource("a.npz", rate=8000), *steps, split=everything)
+    assert (found.pipeline.decoder.rate, found.pipeline.decoder.channels) == (8000, 1)  # type: ignore[union-attr]
+    files = make(SoundFolderSource("files"), *steps, split=everything).split("train").inputs
+    order = np.argsort(labels, kind="stable")
+    mine = found.split("train").inputs
+    np.testing.assert_array_equal(mine.taken(order).values, files.values)
+    assert make(NpzSource("b.npz", rate=8000), *steps, split=everything).splits == found.splits
+    stored = make(NpzSource("b.npz", rate=8000), split=everything).split("train").inputs
+    np.testing.assert_allclose(stored.values[:, 0], np.concatenate(arrays), atol=2**-15)
+    np.save("x.npy", np.stack([samples[:800] for samples in arrays]))
+    np.save("y.npy", labels)
+    assert make(NpySource("x.npy", "y.npy", rate=8000)).schema.inputs == Field((1,), "float", True)
+    with pytest.raises(ConfigError, match="rate: is for one array of sounds"):
+        NpzSource("a.npz", {"a": "x"}, rate=8000)
+    with pytest.raises(ConfigError, match="unreadable: is for sounds"):
+        NpzSource("a.npz", unreadable="skip")
+    with pytest.raises(ConfigError, match="unreadable: is for sounds"):
+        NpySource("x.npy", "y.npy", unreadable="skip")
+
+
+def test_arrays_that_are_no_sounds_are_named_all_at_once() -> None:
+    arrays = np.stack([tone(200, 0.1)] * 5)
+    arrays[1, 3], arrays[2], arrays[4] = np.nan, 0.0, arrays[4] * 2**15
+    np.save("x.npy", arrays)
+    np.save("y.npy", [0, 1, 0, 1, 0])
+    assert problems(NpySource("x.npy", "y.npy", rate=8000)) == [
+        "the sound in row 1 (counted from 0) of 'x.npy' cannot be read: it holds values that are not finite",
+        "the sound in row 2 (counted from 0) of 'x.npy' cannot be read: it is silent from beginning to end",
+        "the sound in row 4 (counted from 0) of 'x.npy' cannot be read: it holds numbers up to 16,384, and samples in "
+        "float64 lie from -1 to 1: divide them by what stands for 1, such as 32,768, or make them int16",
+        "3 of 5 sounds cannot be read: remove them, or pass them over with data.source.unreadable: skip",
+    ]
+    assert (
+        sum(make(NpySource("x.npy", "y.npy", rate=8000, unreadable="skip"), split=Split(0.0, 0.0)).splits.values()) == 2
+    )
+    np.save("x.npy", arrays[:1].astype(np.int64).repeat(5, axis=0))
+    assert "int64 is no type of samples: make it int16" in problems(NpySource("x.npy", "y.npy", rate=8000))[0]
+    np.save("x.npy", arrays[0, :5])
+    assert "has one sample in each row" in problems(NpySource("x.npy", "y.npy", rate=8000))[0]
 
 
 def test_steps_in_an_order_that_makes_no_sense() -> None:

@@ -78,11 +78,28 @@ def test_commands() -> None:
     assert [*pd.read_csv(StringIO(done.stdout))["file"]] == ["new/a.wav", "new/b.wav"]
     assert done.stderr.count("note: ") == 2
     assert "12 samples" in run_here("evaluate", "run", "hums").stdout
-    np.save("new.npy", np.zeros((2, 80)))
-    assert (
-        "'new.npy' holds arrays, which do not say their rate: give files"
-        in run_here("predict", "run", "new.npy").stderr
-    )
+    np.save("new.npy", np.stack([tone(250, 0.3, rate=16000), tone(800, 0.3, rate=16000)]))
+    refused = run_here("predict", "run", "new.npy")
+    assert "'new.npy' holds arrays, which do not say their rate: give it with --rate" in refused.stderr
+    done = run_here("predict", "run", "new.npy", "--rate", "16000")
+    assert [*pd.read_csv(StringIO(done.stdout))["file"]] == ["new.npy[0]", "new.npy[1]"]
+    assert done.stderr.count("note: 2 of 2 sounds were converted") == 1
+
+
+def test_arrays_with_their_rate_are_predicted_as_files(model: SavedModel) -> None:
+    fast = tone(250, 0.3, rate=16000)
+    files: list[pd.DataFrame] = []
+    predict_files(model, ["new/a.wav"], files.append)
+    same = model.predict([tone(250, 0.3), tone(250, 0.3)], rate=8000)
+    np.testing.assert_allclose(same.iloc[:1, 1:], files[0].iloc[:, 2:], atol=1e-3)
+    pd.testing.assert_frame_equal(model.predict(np.stack([tone(250, 0.3)] * 2), rate=8000), same)
+    with pytest.warns(UserWarning, match="2 of 2 sounds were converted") as told:
+        model.predict([fast, np.stack([fast, fast], axis=1)], rate=16000)
+    assert len(told) == 1
+    with pytest.raises(DataError, match="a rate is for several sounds in arrays"):
+        model.predict(fast, rate=16000)
+    np.savez("new.npz", x=np.stack([tone(200, 0.3), tone(900, 0.3)]), y=["low", "high"])
+    assert evaluate_file(model, "new.npz", new=NewFiles(rate=8000))[0] == 2
 
 
 def test_a_folder_is_measured_with_the_classes_of_its_names(workplace: Path) -> None:

@@ -28,6 +28,8 @@ class NewFiles:
     unreadable: IfUnreadable = "error"
     decoding: Decoding = HERE
     note: Callable[[str], object] = lambda line: None
+    rate: int | None = None
+    """Of sounds in arrays; None: that of the source that was trained on."""
 
 
 REFUSED = NewFiles()

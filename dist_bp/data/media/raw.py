@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from dist_bp.data.conform import rows_with
 from dist_bp.data.inputs import ONLY, Described, Features, Raw, array_in, is_named, is_table, table_in
 from dist_bp.data.media.files import media_files
@@ -47,6 +49,17 @@ def decode_raw(raw: Raw, decoder: "Decoder", features: Described) -> Raw:
         raw = rows_with(raw, (name, *(table.names or ())))
         raw = {ONLY: raw, name: raw[name]}
     return {ONLY: raw[ONLY], name: _arrays(raw[name], decoder, medium, one)}
+
+
+def with_rate(raw: Raw, rate: int, decoder: "Decoder | None") -> list[Any]:
+    """Arrays of samples, a sound each, as pairs of an array and its rate; raises DataError."""
+    if decoder is None or decoder.many != "sounds":
+        raise DataError("a rate is for models of sounds")
+    if isinstance(raw, RaggedArray):
+        raw = np.split(raw.values, raw.offsets[1:-1])
+    if not isinstance(raw, list | tuple | np.ndarray) or not all(isinstance(one, list | np.ndarray) for one in raw):
+        raise DataError("a rate is for several sounds in arrays: give a list of them, or an array with one in each row")
+    return [(np.asarray(one), rate) for one in raw]
 
 
 def alike(one: "Decoded", decoder: "Decoder", features: Features, name: str) -> "Decoded":

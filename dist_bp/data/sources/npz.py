@@ -6,10 +6,21 @@ from typing import Annotated, Any
 
 from dist_bp.data.arrays import ragged_of
 from dist_bp.data.files import DigestCache
+from dist_bp.data.media.files import IfUnreadable
 from dist_bp.data.sources.arrays import names_in_npz, read_npz
-from dist_bp.data.sources.base import Dataset, Opened, Samples, Source, dataset_of_arrays, open_files
+from dist_bp.data.sources.base import (
+    Dataset,
+    Opened,
+    Samples,
+    Source,
+    check_rate,
+    dataset_of_arrays,
+    dataset_of_signals,
+    open_files,
+)
 from dist_bp.errors import OptionError
 from dist_bp.options import Doc, File, Text
+from dist_bp.sounds.limits import Rate
 
 LENGTHS = "_lengths"
 """Behind the name of an array whose samples differ in length: the name of the array of their lengths."""
@@ -30,18 +41,31 @@ class NpzSource(Source):
     targets: Annotated[Text, Doc("Name of the array of targets.")] = "y"
     weights: Annotated[Text | None, Doc("Name of the array of the samples' weights; null: all count alike.")] = None
     test_path: Annotated[File | None, Doc("A file of the same form with the test set.")] = None
+    rate: Annotated[
+        Rate | None,
+        Doc("Samples a second, where each row is a sound: it is learnt as one of a file; null: rows are numbers."),
+    ] = None
+    unreadable: Annotated[
+        IfUnreadable, Doc("Sounds that are silent, empty or not finite: refuse them, or skip them and say how many.")
+    ] = "error"
 
     def __post_init__(self) -> None:
         if not self.inputs or (isinstance(self.inputs, Mapping) and "" in self.inputs):
             raise OptionError("inputs", "must name each input")
+        check_rate(self.rate, self.unreadable)
+        if self.rate is not None and not isinstance(self.inputs, str):
+            raise OptionError("rate", "is for one array of sounds: name it in inputs")
 
     def open(self, cache: DigestCache) -> Opened:
         inputs = self.inputs if isinstance(self.inputs, str) else [*self.inputs.items()]
-        names = {"inputs": inputs, "targets": self.targets, "weights": self.weights}
+        names: dict[str, Any] = {"inputs": inputs, "targets": self.targets, "weights": self.weights}
+        names |= {} if self.rate is None else {"rate": self.rate, "unreadable": self.unreadable}
         return open_files("npz", (self.path, self.test_path), names, cache, self.load)
 
     def load(self) -> Dataset:
         test = None if self.test_path is None else self.read(self.test_path)
+        if self.rate is not None:
+            return dataset_of_signals(self.read(self.path), test, self.rate, self.path, self.test_path, self.unreadable)
         return dataset_of_arrays(self.read(self.path), test, repr(self.path))
 
     def read(self, path: str, whole: bool = True) -> Samples:
