@@ -90,6 +90,17 @@ def one_field(spec: Spec, who: str, kind: str = "float", ragged: bool = True) ->
     return spec
 
 
+def one_sequence(spec: Spec, who: str) -> Field:
+    """As `one_field`, of a layer that works on positions of some channels each; raises ShapeError for other samples."""
+    found = one_field(spec, who)
+    if len(found.shape) + found.ragged != 2:
+        raise ShapeError(
+            f"{who} takes samples of shape (positions, channels), its input is {found}: bring them there with "
+            "{type: reshape}"
+        )
+    return found
+
+
 def numbers_in(spec: Spec) -> int:
     """How many numbers a sample has: of a ragged one the longest, or one of `POSITIONS` where that is not known."""
     if isinstance(spec, Mapping):

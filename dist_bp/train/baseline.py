@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from dist_bp.nn import Context
+from dist_bp.signals import Field
 from dist_bp.train.setup import PreparedJob
 from dist_bp.types import Array
 
@@ -68,7 +69,9 @@ def _nothing(job: PreparedJob) -> str:
     steps = {step.type for step in job.config.data.preprocess}
     scaled = bool(steps & {"standardize", "min_max"})
     remedy = "train longer, or with a lower train.optimizer.learning_rate"
-    return remedy if scaled else f"{remedy}, or add {{type: standardize}} to data.preprocess"
+    inputs = job.prepared.schema.inputs
+    numbers = any(one.kind == "float" for one in ([inputs] if isinstance(inputs, Field) else inputs.values()))
+    return remedy if scaled or not numbers else f"{remedy}, or add {{type: standardize}} to data.preprocess"
 
 
 def _by_heart(job: PreparedJob) -> str:

@@ -66,6 +66,17 @@ def test_the_remedy_tells_nothing_learnt_from_learnt_by_heart(make_job: JobMaker
     assert "by heart: set train.stop.patience, or use a smaller one" in by_heart
 
 
+def test_texts_are_not_to_be_standardized(make_job: JobMaker) -> None:
+    Path("texts.csv").write_text("text,label\n" + "\n".join(f"word{row % 3} word,{row % 2}" for row in range(99)))
+    source = {"type": "csv", "path": "texts.csv", "target": "label", "text": ["text"]}
+    layers = [{"type": "embedding", "size": 2}, {"type": "mean_over_time"}, {"type": "dense", "units": 2}]
+    data = {"source": source, "preprocess": [{"type": "tokenize"}]}
+    prepared = prepare_job(make_job(data=data, model={"layers": layers}))
+    told = remark(prepared, {"train_loss": 5.0, "val_loss": 5.0})
+    assert told is not None
+    assert told.endswith("train longer, or with a lower train.optimizer.learning_rate")
+
+
 def test_the_closing_table_has_it(make_job: JobMaker, database: Path) -> None:
     train = {"epochs": 1, "optimizer": {"type": "sgd", "learning_rate": 1e4}}
     result = run_job(make_job(train=train, model={"layers": [{"type": "dense", "units": 4}]}))

@@ -17,7 +17,7 @@ from dist_bp.nn.layers.heads import join, project, split
 from dist_bp.nn.layers.rotary import rotate
 from dist_bp.nn.types import Backward, Views
 from dist_bp.options import Count, Doc, Text
-from dist_bp.signals import Field, Ragged, Signal, Spec, one_field
+from dist_bp.signals import Field, Ragged, Signal, Spec, one_sequence
 from dist_bp.types import Array
 
 Heads = Annotated[Count, Doc("How many attentions side by side, each over its own part of the channels.")]
@@ -87,11 +87,11 @@ class Attention(Layer):
 
     def _fields(self, spec: Spec) -> list[Field]:
         if self.names is None:
-            return [sequence(one_field(spec, self.kind), self.kind)]
+            return [one_sequence(spec, self.kind)]
         if not isinstance(spec, Mapping) or {*spec} != {*self.names}:
             found = f"one, {spec}" if isinstance(spec, Field) else ", ".join(spec)
             raise ShapeError(f"{self.kind} takes the two inputs {' and '.join(self.names)}, here is {found}")
-        return [sequence(one_field(spec[name], f"{self.kind}: {name}"), self.kind) for name in self.names]
+        return [one_sequence(spec[name], f"{self.kind}: {name}") for name in self.names]
 
     def _share(self, width: int) -> int:
         if width % self.heads:
@@ -149,16 +149,6 @@ class Attention(Layer):
             return {name: by_name[name] for name in x}
 
         return Ragged(y, asking.lengths) if isinstance(asking, Ragged) else y, backward
-
-
-def sequence(field: Field, who: str) -> Field:
-    """The field itself. Raises ShapeError where its samples are not positions of some channels each."""
-    if len(field.shape) + field.ragged != 2:
-        raise ShapeError(
-            f"{who} takes samples of shape (positions, channels), its input is {field}: bring them there with "
-            "{type: reshape}"
-        )
-    return field
 
 
 def _initializer(choice: str | Initializer | None) -> Initializer:

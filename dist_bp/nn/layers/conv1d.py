@@ -8,12 +8,11 @@ from dist_bp.nn.context import Context
 from dist_bp.nn.gradients import Gradients
 from dist_bp.nn.layer import Declaration
 from dist_bp.nn.layers.affine import Activation, Bias, Start
-from dist_bp.nn.layers.attention import sequence
 from dist_bp.nn.layers.convolving import Convolving
 from dist_bp.nn.layers.margins import Margins
 from dist_bp.nn.types import Backward, Views
 from dist_bp.options import Count, Doc, Whole
-from dist_bp.signals import Field, Ragged, Signal, Spec, one_field
+from dist_bp.signals import Field, Ragged, Signal, Spec, one_field, one_sequence
 from dist_bp.types import Array
 
 
@@ -50,7 +49,7 @@ class Conv1d(Convolving):
         field = one_field(spec, self.kind)
         if not field.ragged:
             return super().declare(spec)
-        window = super().declare(Field((self._margins.reach, *sequence(field, self.kind).shape)))
+        window = super().declare(Field((self._margins.reach, *one_sequence(field, self.kind).shape)))
         return replace(window, output=self._margins.left_of(field.shaped((self.filters,))))
 
     def forward(self, x: Signal, params: Views, ctx: Context) -> tuple[Signal, Backward]:

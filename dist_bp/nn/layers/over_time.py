@@ -5,9 +5,8 @@ from abc import abstractmethod
 from dist_bp.nn.context import Context
 from dist_bp.nn.gradients import Gradients
 from dist_bp.nn.layer import Declaration, Layer
-from dist_bp.nn.layers.attention import sequence
 from dist_bp.nn.types import Backward, Views
-from dist_bp.signals import Field, Signal, Spec, one_field, with_lengths
+from dist_bp.signals import Field, Signal, Spec, one_sequence, with_lengths
 from dist_bp.types import Array
 
 
@@ -17,7 +16,7 @@ class OverTime(Layer):
     positionwise = False
 
     def declare(self, spec: Spec) -> Declaration:
-        return Declaration(Field(sequence(one_field(spec, self.kind), self.kind).shape[-1:]))
+        return Declaration(Field(one_sequence(spec, self.kind).shape[-1:]))
 
     def forward(self, x: Signal, params: Views, ctx: Context) -> tuple[Array, Backward]:
         values, lengths = with_lengths(x)

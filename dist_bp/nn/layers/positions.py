@@ -10,10 +10,9 @@ from dist_bp.nn.context import Context
 from dist_bp.nn.gradients import Gradients
 from dist_bp.nn.initializers import Normal
 from dist_bp.nn.layer import Declaration, Layer, Parameter
-from dist_bp.nn.layers.attention import sequence
 from dist_bp.nn.types import Backward, Views
 from dist_bp.options import Count, Doc
-from dist_bp.signals import Ragged, Signal, Spec, one_field
+from dist_bp.signals import Ragged, Signal, Spec, one_sequence
 from dist_bp.types import Array
 
 ROWS = 128
@@ -45,7 +44,7 @@ class Positions(Layer):
         self.longest = longest
 
     def declare(self, spec: Spec) -> Declaration:
-        field = sequence(one_field(spec, self.kind), self.kind)
+        field = one_sequence(spec, self.kind)
         if self.form == "sinusoidal":
             return Declaration(field)
         known = field.longest if field.ragged else field.shape[0]

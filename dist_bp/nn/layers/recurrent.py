@@ -13,11 +13,10 @@ from dist_bp.nn.gradients import Gradients
 from dist_bp.nn.initializers import Constant, Initializer, InitializerName, initializer
 from dist_bp.nn.layer import Declaration, Layer, Parameter
 from dist_bp.nn.layers.affine import as_rows
-from dist_bp.nn.layers.attention import sequence
 from dist_bp.nn.layers.packing import Packing
 from dist_bp.nn.types import Backward, Views
 from dist_bp.options import Count, Doc
-from dist_bp.signals import Field, Ragged, Signal, Spec, one_field, with_lengths
+from dist_bp.signals import Field, Ragged, Signal, Spec, one_sequence, with_lengths
 from dist_bp.types import Array, Shape
 
 Units = Annotated[Count, Doc("Numbers in a state, of each direction.")]
@@ -94,7 +93,7 @@ class Recurrent(Layer):
         return [*[below] * (self.layers - 1), top]
 
     def declare(self, spec: Spec) -> Declaration:
-        field = sequence(one_field(spec, self.kind), self.kind)
+        field = one_sequence(spec, self.kind)
         own = self._declared(field.shape[-1])
         if self.bidirectional:
             own = {f"{way}.{name}": item for way in WAYS for name, item in own.items()}

@@ -11,10 +11,9 @@ from dist_bp.nn.gradients import Gradients
 from dist_bp.nn.initializers import Constant
 from dist_bp.nn.layer import Declaration, Parameter
 from dist_bp.nn.layers.affine import Activation, Affine, Bias, Start, as_rows
-from dist_bp.nn.layers.attention import sequence
 from dist_bp.nn.types import Backward, Views
 from dist_bp.options import Count, Doc, MinLen
-from dist_bp.signals import Field, Signal, Spec, one_field, with_lengths
+from dist_bp.signals import Field, Signal, Spec, one_sequence, with_lengths
 from dist_bp.types import Array
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ class TextCnn(Affine):
         self.widths = tuple(widths)
 
     def declare(self, spec: Spec) -> Declaration:
-        field = sequence(one_field(spec, self.kind), self.kind)
+        field = one_sequence(spec, self.kind)
         channels, outputs = field.shape[-1], self.filters * len(self.widths)
         parameters = {
             _weight(width): Parameter((channels * width, self.filters), self.initializer) for width in self.widths

@@ -7,7 +7,7 @@ from dist_bp.nn.activations.gelu import Gelu
 from dist_bp.nn.context import Context
 from dist_bp.nn.initializers import Initializer, InitializerName
 from dist_bp.nn.layer import Declaration, Layer
-from dist_bp.nn.layers.attention import Attention, Causal, Heads, Rotary, sequence
+from dist_bp.nn.layers.attention import Attention, Causal, Heads, Rotary
 from dist_bp.nn.layers.dense import Dense
 from dist_bp.nn.layers.dropout import Dropout
 from dist_bp.nn.layers.gated import Gated
@@ -16,7 +16,7 @@ from dist_bp.nn.layers.residual import Residual
 from dist_bp.nn.layers.sequential import Sequential
 from dist_bp.nn.types import Backward, Views
 from dist_bp.options import Count, Doc, Fraction
-from dist_bp.signals import Signal, Spec, one_field
+from dist_bp.signals import Signal, Spec, one_sequence
 
 GATED_TO = 8
 """The width between the two weights of a gated half is rounded up to a multiple of so many channels."""
@@ -68,7 +68,7 @@ class TransformerBlock(Layer):
         return self.attention.continues
 
     def declare(self, spec: Spec) -> Declaration:
-        field = sequence(one_field(spec, self.kind), self.kind)
+        field = one_sequence(spec, self.kind)
         return self._within(field.shape[-1]).declare(field)
 
     def forward(self, x: Signal, params: Views, ctx: Context) -> tuple[Signal, Backward]:

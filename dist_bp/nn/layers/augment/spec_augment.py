@@ -8,10 +8,9 @@ from dist_bp.errors import ShapeError
 from dist_bp.nn.context import Context
 from dist_bp.nn.gradients import Gradients
 from dist_bp.nn.layer import Declaration, Layer
-from dist_bp.nn.layers.attention import sequence
 from dist_bp.nn.types import Backward, Views
 from dist_bp.options import Doc, Ratio, Whole
-from dist_bp.signals import Ragged, Signal, Spec, one_field, with_lengths
+from dist_bp.signals import Ragged, Signal, Spec, one_sequence, with_lengths
 from dist_bp.types import Array
 
 
@@ -39,7 +38,7 @@ class SpecAugment(Layer):
         self.frequency_width = frequency_width
 
     def declare(self, spec: Spec) -> Declaration:
-        field = sequence(one_field(spec, self.kind), self.kind)
+        field = one_sequence(spec, self.kind)
         if self.frequency_masks and self.frequency_width >= field.shape[-1]:
             raise ShapeError(
                 f"{self.kind}: frequency_width is {self.frequency_width}, which leaves nothing of {field}: set it "
