@@ -140,6 +140,10 @@ class Model:
             raise ShapeError("samples cannot come a part at a time: the layers have weights for whole ones")
         return model
 
+    def computing_in(self, dtype: Literal["float32", "float64"]) -> "Model":
+        """The same layers for the same samples."""
+        return Model([layer for _, layer in self._stack.layers], self.input_spec, dtype)
+
     def context(self, seed: int, needs_input_grad: bool = False) -> Context:
         """A root context with its own workspace: one for each thread or process that runs the model."""
         return Context.root(self.dtype, seed, needs_input_grad)

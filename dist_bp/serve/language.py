@@ -14,7 +14,7 @@ from dist_bp.data.text.reading import whole
 from dist_bp.errors import DataError, ShapeError, UserError
 from dist_bp.messages import plural
 from dist_bp.nn import Decoder, Loss, Model, Views
-from dist_bp.signals import Field, Ragged
+from dist_bp.signals import Ragged
 from dist_bp.types import Array
 
 SHOWN = 5
@@ -89,30 +89,6 @@ def keeps(model: Model) -> bool:
     except ShapeError:
         return False
     return True
-
-
-LOOKED_AT = 16
-"""Tokens that tell whether a network looks ahead."""
-
-
-@np.errstate(all="ignore")
-def looks_ahead(model: Model, seed: int, context: int) -> bool:
-    """Whether what the network makes of a token depends on tokens that follow, which a language model is to tell."""
-    field, size = model.input_spec, min(context, LOOKED_AT)
-    assert isinstance(field, Field)
-    assert field.count
-    vectors = model.initialize(seed)
-    parameters, statistics = model.layout.views(vectors[0]), model.statistics_layout.views(vectors[1])
-    memory = model.context(seed)
-    memory.begin(training=False, statistics=statistics)
-    x = np.random.default_rng(seed).integers(0, field.count, (1, size))
-    found = []
-    for last in (0, field.count - 1):
-        x[0, -1] = last
-        y = model.forward(Ragged(x, np.array([size])), parameters, memory)[0].values
-        found.append(y[0, : size - 1].copy())
-    one, other = found
-    return not np.allclose(one, other, rtol=0, atol=1e-4 * float(np.abs(one).max(initial=0)))
 
 
 class LanguageModel:

@@ -21,11 +21,11 @@ from dist_bp.messages import at_most, plural
 from dist_bp.metrics import Metric
 from dist_bp.metrics.best_threshold import THRESHOLD
 from dist_bp.nn import Loss, Model
+from dist_bp.nn.lookahead import looks_ahead
 from dist_bp.optim import Plateau, Updater
 from dist_bp.ps.arena import Snapshot
 from dist_bp.ps.layout import ArenaLayout
 from dist_bp.runtime.plan import arena_layout, state_names
-from dist_bp.serve.language import looks_ahead
 from dist_bp.train.observer import Observer
 from dist_bp.train.state import loop_state
 from dist_bp.train.stopping import Stopping
