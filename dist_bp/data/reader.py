@@ -109,7 +109,7 @@ class Reader:
 
     def rows(self, *paths: str) -> Iterator[Rows]:
         """Raw inputs of files of any size, a block at a time, of images and sounds those that are found; raises
-        DataError."""
+        DataError, also where the rows of one file have other names than those of another."""
         if self._pipeline.decoder:
             listing = [path for path in paths if self._lists_samples(path)]
             if not listing:
@@ -119,7 +119,28 @@ class Reader:
                 raise DataError(f"{one}, and {other!r} does not: predict them one after the other")
         if isinstance(self._source, TextFolderSource) and all(self._is_of_texts(path) for path in paths):
             return file_rows(self._pipeline, self._source, paths)
+        self._check_named_alike(paths)
         return chain.from_iterable(self._blocks(path, None, False, None) for path in paths)
+
+    def _check_named_alike(self, paths: Sequence[str]) -> None:
+        """Raises DataError where the predictions of several files would have other columns: one table has one set."""
+        if len(paths) < 2:
+            return
+        first = self._naming(paths[0])
+        for path in paths[1:]:
+            if (columns := self._naming(path)) != first:
+                told = [f"of {one!r} {_named_by(names)}" for one, names in ((paths[0], first), (path, columns))]
+                raise DataError(f"the rows {told[0]}, and those {told[1]}: predict them one after the other")
+
+    def _naming(self, path: str) -> list[str]:
+        """The columns of predictions that name the rows of a file."""
+        kind = self._kind(path)
+        if kind == "lines":
+            return [NAME]
+        if kind not in TABLES:
+            return []
+        ids = [self._ids] if self._ids in self._table(path, kind).names else []
+        return [FILE, *ids] if self._listed_by is not None else ids
 
     def scored(self, path: str, labels: str | None = None, target: str | None = None) -> Iterator[Rows]:
         """As `rows`, with their targets, and weights where source and file have them; rows with a missing value are
@@ -264,11 +285,7 @@ class Reader:
         return NpzSource(path, "x" if ONLY in names else names, weights=self.weights)
 
     def _tables(self, path: str, kind: str, target: str | None) -> Iterator[Rows]:
-        file: TableFile
-        if kind == "csv":
-            file = CsvFile(path, self._form, command=True)
-        else:
-            file = ParquetFile(path) if kind == "parquet" else JsonLinesFile(path)
+        file = self._table(path, kind)
         features = self._features(file, target)
         wanted = [*features, *([target] if target else [])]
         file.require([("", name) for name in features], self._without_targets(file, target))
@@ -282,6 +299,11 @@ class Reader:
             columns = self._without_gaps(columns, target)
             kinds = self._kinds(features, target) | ({weights: "number"} if weights else {})
             yield replace(rows_of(columns, kinds, target, ids, weights), row_of=columns[0].row)
+
+    def _table(self, path: str, kind: str) -> TableFile:
+        if kind == "csv":
+            return CsvFile(path, self._form, command=True)
+        return ParquetFile(path) if kind == "parquet" else JsonLinesFile(path)
 
     def _without_targets(self, file: TableFile, target: str | None) -> list[str]:
         """What is wrong with the column of the targets, if they are wanted."""
@@ -347,6 +369,10 @@ def _weights_of(pipeline: Pipeline, source: Source | None) -> str | None:
         return source.weights
     taken = {name for one in by_name(pipeline.features).values() for name in one.names or ()}
     return WEIGHTS if pipeline.targets.weighted and WEIGHTS not in taken else None
+
+
+def _named_by(columns: Sequence[str]) -> str:
+    return f"are named by {' and '.join(map(repr, columns))}" if columns else "have no names"
 
 
 def _labels(path: str | None) -> Array | None:

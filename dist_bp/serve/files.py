@@ -136,15 +136,15 @@ def _predict(
     count, absent = 0, None
     unseen = Unseen()
     for rows in blocks:
-        named = [(FILE, rows.files), (id_column, rows.ids)]
-        names = {name: one.array for name, one in named if one is not None}
+        names = {} if rows.files is None else {FILE: rows.files.array}
+        names |= {} if rows.ids is None else {rows.ids.name: rows.ids.array}
         if not names:
             absent = None if saved.pipeline.decoder or id_column == NAME else id_column
         with rows_of_file([rows]):
             done = 0
             for predictions in saved.predict_in_parts(rows.inputs, unseen=unseen):
-                if id_column in predictions:
-                    raise DataError(f"data.source.id_column: predictions have a column {id_column!r} of their own")
+                if own := next((name for name in names if name in predictions), None):
+                    raise DataError(f"data.source.id_column: predictions have a column {own!r} of their own")
                 samples = np.arange(done, done + len(predictions))
                 if saved.by_position:
                     samples = predictions["sample"].to_numpy()
@@ -221,6 +221,12 @@ def _write_parquet(path: Path, classes: Any, id_column: str | None) -> Iterator[
         nonlocal writer
         table = pyarrow.Table.from_pandas(frame, preserve_index=False)
         writer = writer or parquet.ParquetWriter(path, table.schema)
+        pairs = zip(table.schema, writer.schema, strict=True)
+        if other := [repr(one.name) for one, was in pairs if one.type != was.type]:
+            shown = ", ".join(other)
+            raise DataError(
+                f"the files do not hold the same kind of values in {shown}: predict them one after the other"
+            )
         writer.write_table(table)
 
     try:

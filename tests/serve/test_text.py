@@ -176,3 +176,42 @@ def logged_predicts_the_same(workplace: Path, model: SavedModel) -> None:
     logged = mlflow.pyfunc.load_model(str(workplace / "packed"))
     table = pd.DataFrame({"text": ["see you", "", "win"]})
     pd.testing.assert_frame_equal(logged.predict(table), model.predict(table))
+
+
+@pytest.fixture
+def of_table(workplace: Path) -> SavedModel:
+    """Of the text in a column of a csv file, whose rows have names."""
+    labels, texts = zip(*(line.split(" ", 1) for line in LINES), strict=True)
+    pd.DataFrame({"label": labels, "said": texts, "id": range(30)}).to_csv("train.csv", index=False)
+    Path("new.txt").write_text("see a prize\nwin\n")
+    pd.DataFrame({"said": ["see you", "win"], "id": [7, 8]}).to_csv("new.csv", index=False)
+    pd.DataFrame({"said": ["win"]}).to_csv("nameless.csv", index=False)
+    pd.DataFrame({"said": ["win"], "id": [9]}).to_parquet("named.parquet")
+    source = {"type": "csv", "path": "train.csv", "target": "label", "text": ["said"], "id_column": "id"}
+    return saved(workplace, source, WORDS, DENSE)
+
+
+def test_lines_for_a_model_of_a_table_are_named_by_their_text(of_table: SavedModel) -> None:
+    assert predicted("new.txt", "new.txt")["text"].tolist() == ["see a prize", "win"] * 2
+    assert predicted("new.csv", "new.csv")["id"].tolist() == [7, 8, 7, 8]
+
+
+@pytest.mark.parametrize("output", ["mix.csv", "mix.parquet", None])
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        ("new.txt", "the rows of 'new.csv' are named by 'id', and those of 'new.txt' are named by 'text'"),
+        ("nameless.csv", "the rows of 'new.csv' are named by 'id', and those of 'nameless.csv' have no names"),
+        ("named.parquet", "the files do not hold the same kind of values in 'id'"),
+    ],
+)
+def test_files_whose_predictions_would_have_other_columns_are_refused(
+    of_table: SavedModel, other: str, reason: str, output: str | None
+) -> None:
+    done = run_here("predict", "run", "new.csv", "new.csv", other, *(("--output", output) if output else ()))
+    if other == "named.parquet" and output != "mix.parquet":
+        assert done.returncode == 0  # text has one form for both
+        return
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"error: {reason}: predict them one after the other\n"
+    assert not [*Path().glob("*mix*")]

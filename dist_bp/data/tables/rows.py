@@ -14,7 +14,8 @@ from dist_bp.errors import DataError
 
 @dataclass(frozen=True)
 class Rows:
-    """Raw inputs, see `Raw`; targets (n, ...), weights (n,) and names (n,) where there are any.
+    """Raw inputs, see `Raw`; targets (n, ...), weights (n,) and names (n,) where there are any: a
+    Series with the name of their column.
 
     `row_of` gives the row of the file that is the i-th here. `files` (n,) name those that the samples are read from,
     where each has one of its own.
@@ -47,7 +48,7 @@ def rows_of(
     targets = ids = weights = None
     for column in columns:
         if column.name == id_column:
-            ids = column.names()
+            ids = column.names().rename(column.name)
             continue
         try:
             values = _values(column, kinds[column.name])

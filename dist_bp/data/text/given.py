@@ -9,6 +9,7 @@ import numpy as np
 from dist_bp.data.checks import Problems
 from dist_bp.data.class_folders import listing, read_classes, split_folders
 from dist_bp.data.inputs import chunks
+from dist_bp.data.media.given import FILE
 from dist_bp.data.pipeline import Pipeline
 from dist_bp.data.sources.lines import LinesSource, numbered
 from dist_bp.data.sources.text_folder import TEXTS, TextFolderSource
@@ -102,6 +103,7 @@ def _rows(
     for rows in chunks(np.arange(len(texts)), AT_A_TIME):
         start, stop = int(rows[0]), int(rows[-1]) + 1
         some = pd.Series(list(texts[start:stop]), dtype=object)
-        ids = pd.Series([whole(name) for name in (names or texts)[start:stop]], dtype="string")
+        called = [whole(name) for name in (names or texts)[start:stop]]
+        ids = pd.Series(called, dtype="string", name=FILE if names else NAME)
         labels = None if targets is None else targets[start:stop]
         yield Rows(pd.DataFrame({column: some}), labels, ids, (first + start).__add__)
