@@ -323,6 +323,58 @@ def test_a_given_tokenizer_is_taken_as_it_is() -> None:
     )
 
 
+def bpe(**options: Any) -> Any:
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.Whitespace()
+    made.train_from_iterator(["good bad"] * 3, trainers.BpeTrainer(vocab_size=20, show_progress=False, **options))
+    return made
+
+
+def with_added(library: Any, *tokens: str) -> Any:
+    library.add_special_tokens([*tokens])
+    return library
+
+
+def other(kind: str, *arguments: Any) -> Any:
+    from tokenizers import Tokenizer, models
+
+    return Tokenizer(getattr(models, kind)(*arguments))
+
+
+@pytest.mark.parametrize(
+    "library",
+    [
+        bpe(),
+        bpe(special_tokens=["[UNK]"]),
+        other("WordLevel", {"good": 0, "bad": 1}),
+        other("WordPiece", {"good": 0, "bad": 1}),
+        with_added(bpe(), "<a>", "<b>"),
+        with_added(other("WordLevel", {"good": 0, "bad": 1, "[UNK]": 2}), "<a>", "<b>"),
+        with_added(other("WordPiece", {"good": 0, "bad": 1}), "<a>", "[UNK]", "<b>"),
+        other("Unigram", [(one, -1.0) for one in "godba"]),
+    ],
+    ids=["bpe", "bpe with a token", "words", "wordpiece", "bpe +", "words +", "wordpiece +", "unigram"],
+)
+def test_what_a_tokenizer_does_not_know_is_an_unknown_token(library: Any) -> None:
+    library.save("tokenizer.json")
+    path = written("\n".join(f"{row % 2} {'good' if row % 2 else 'bad'}" for row in range(18)) + "\n0 ü\n1 ü\n")
+    step = Tokenize(file="tokenizer.json")
+    tokens = make(LinesSource(path), step).pipeline.transforms[0]
+    made, counts = tokens.encode(["good", "ü"])  # type: ignore[attr-defined]
+    assert counts.unknown == 1
+    tokenizer = tokens.tokenizer  # type: ignore[attr-defined]
+    assert made.values[-1] == tokenizer.unknown < len(tokenizer.tokens)
+    for name, number in library.get_vocab(with_added_tokens=True).items():
+        assert tokenizer.tokens[number] == name
+    again = Pipeline.from_dict(json.loads(json.dumps(make(LinesSource(path), step).pipeline.to_dict())))
+    assert again.tokenizer
+    assert again.tokenizer.tokens == tokenizer.tokens
+    assert again.tokenizer.encode(["good", "ü"]).values.tolist() == made.values.tolist()
+    assert tokenizer.decode(made.values[:-1].tolist()).replace(" ", "") == "good"
+
+
 def test_a_saved_tokenizer_that_is_none_is_refused() -> None:
     state = make(LinesSource(written("\n".join(LINES))), Tokenize()).pipeline.to_dict()
     for broken in ({"kind": "x"}, {"listed": ["a", "a"]}, {"listed": [5]}, {"kind": "library", "tokenizer": {"a": 1}}):

@@ -2,15 +2,15 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 from typing import Any, Literal
 
 from dist_bp.data.samples import RaggedArray
 from dist_bp.data.text.accepted import accepted
 from dist_bp.data.text.reading import whole
 from dist_bp.data.text.tokenizer import UNKNOWN, NormalForm, Tokenizer, joined
+from dist_bp.data.text.unknown import with_unknown
 from dist_bp.errors import DataError, DistBpError
 from dist_bp.foreign import checked, read_json
 from dist_bp.messages import first_line
@@ -45,12 +45,15 @@ class LibraryTokens(Tokenizer):
             raise ValueError(
                 f"one of its {len(known):,} tokens has the number {largest:,}, more than the {most:,} taken"
             )
-        names = [f"<{number}>" for number in range(largest + 1)]
+        model, self._unknown = with_unknown(taken["model"], known)
+        if model != taken["model"]:
+            with _told():
+                self._library = Library.from_str(json.dumps(taken | {"model": model}))
+                known = self._library.get_vocab(with_added_tokens=True)
+        names = [f"<{number}>" for number in range(max(known.values()) + 1)]
         for name, number in known.items():
             names[number] = name
-        found = [known[name] for name in _unknown_names(taken["model"]) if name in known]
-        self._unknown: int = found[0] if found else len(names)
-        self._tokens = tuple(names if found else [*names, UNKNOWN])
+        self._tokens = tuple(names)
 
     @classmethod
     def fit(
@@ -123,6 +126,7 @@ class LibraryTokens(Tokenizer):
         return self._unknown
 
     def encode(self, texts: Sequence[str]) -> RaggedArray:
+        """Raises DataError."""
         rows: list[list[int]] = []
         with _told(DataError, "the tokenizer fails: "):
             for start in range(0, len(texts), AT_A_TIME):
@@ -132,14 +136,8 @@ class LibraryTokens(Tokenizer):
 
     def decode(self, numbers: Sequence[int]) -> str:
         with _told(DataError, "the tokenizer fails: "):
-            known = [number for number in map(int, numbers) if number != len(self._tokens) - self._is_added]
-            text: str = self._library.decode(known, skip_special_tokens=False)
+            text: str = self._library.decode([*map(int, numbers)], skip_special_tokens=False)
         return text
-
-    @cached_property
-    def _is_added(self) -> int:
-        """1 where the unknown token is none of the library's."""
-        return int(self._library.id_to_token(self._unknown) is None)
 
     def to_dict(self) -> dict[str, Any]:
         return {"tokenizer": json.loads(self._library.to_str())}
@@ -153,17 +151,6 @@ class LibraryTokens(Tokenizer):
 def read_tokenizer(path: str) -> LibraryTokens:
     """The tokenizer of a file; raises OSError, and ValueError where it holds none."""
     return LibraryTokens(read_json(path))
-
-
-def _unknown_names(model: Mapping[str, Any]) -> Iterator[str]:
-    """What a model calls the unknown token, and what such a token is usually called."""
-    named = model.get("unk_token")
-    if isinstance(named, str):
-        yield named
-    place, vocabulary = model.get("unk_id"), model.get("vocab")
-    if isinstance(place, int) and isinstance(vocabulary, list) and 0 <= place < len(vocabulary):
-        yield str(vocabulary[place][0])
-    yield from (UNKNOWN, "[UNK]")
 
 
 @contextmanager
