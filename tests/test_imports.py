@@ -20,7 +20,7 @@ LAYERS = [
     ["train"],
     ["runtime", "track", "serve"],
     ["ps", "build"],
-    ["scoring"],
+    ["scoring", "spelling"],
     ["config"],
     ["components"],
     ["data", "nn", "optim", "metrics", "tuning", "checkpoint"],

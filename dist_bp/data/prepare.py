@@ -19,7 +19,7 @@ from dist_bp.data.media.files import media_files
 from dist_bp.data.media.raw import example_files
 from dist_bp.data.parts import Part, Parts, taken, write_parts
 from dist_bp.data.pipeline import Pipeline
-from dist_bp.data.prepared import FORMAT, Prepared, write_records
+from dist_bp.data.prepared import FORMAT, Prepared, write_names, write_records
 from dist_bp.data.preprocess.base import Preprocessor
 from dist_bp.data.preprocess.impute import Impute
 from dist_bp.data.sources.base import Dataset, Opened, Source
@@ -141,6 +141,9 @@ class _Asked:
             with decoded(dataset, self.steps, scratch, self.decoding) as (dataset, decoder, steps):
                 parts, pipeline = self.fit(dataset, steps, decoder)
                 notes = [*dataset.notes, *write_parts(aside, parts, pipeline)]
+                if self.labels == "sequence":
+                    for name, part in parts.items():
+                        write_names(aside / name, part.rows, dataset.own.get(name, dataset.samples).names)
                 if decoder and media_files(raw) is not None:
                     raw = example_files(raw, decoder, ROWS)
             made = Made(pipeline, {name: len(part.rows) for name, part in parts.items()}, notes)

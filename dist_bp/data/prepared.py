@@ -9,18 +9,19 @@ import numpy as np
 
 from dist_bp.data.example import read_example
 from dist_bp.data.files import DigestCache
-from dist_bp.data.inputs import Raw
+from dist_bp.data.inputs import Raw, row_at
 from dist_bp.data.pipeline import Pipeline
 from dist_bp.data.samples import SampleStore, Stored
 from dist_bp.data.storing import mapped, open_fields
 from dist_bp.data.text.long import stretches
 from dist_bp.errors import DataError
 from dist_bp.signals import Field, Spec
-from dist_bp.types import DType, Shape, Task
+from dist_bp.types import Array, DType, Shape, Task
 
 FORMAT = 6
 SCHEMA, PIPELINE = "schema.json", "pipeline.json"
 INPUTS, TARGETS, WEIGHTS = "inputs", "targets", "weights"
+NAMES = "names.json"
 TOKENS = "tokens.npy"
 """All of a split of one long text."""
 
@@ -133,6 +134,12 @@ class Prepared:
             np.array(mapped(weights)) if weights.exists() else None,
         )
 
+    def names(self, split: str, places: Array) -> list[str]:
+        """What messages call samples of a split: their files, or their rows in the data, where these were kept."""
+        path = self.directory / split / NAMES
+        kept = json.loads(path.read_text()) if path.exists() else None
+        return [kept[place] if kept else f"sample {place} of the split" for place in places.tolist()]
+
     def example(self) -> Raw:
         """The first raw rows of the source, an array or a DataFrame. Raises DataError where they are lost."""
         try:
@@ -148,6 +155,12 @@ def measured(field: Field, stores: Sequence[Stored]) -> Field:
     if not field.ragged:
         return field
     return replace(field, longest=max(int(np.diff(stored.offsets).max(initial=0)) for stored in stores))
+
+
+def write_names(folder: Path, rows: Array, files: Sequence[str] | None) -> None:
+    """Keeps in the folder of a split which rows of the data its samples are, or which of the `files`."""
+    found = [row_at(row) if files is None else files[row] for row in rows.tolist()]
+    (folder / NAMES).write_text(json.dumps(found))
 
 
 def write_records(

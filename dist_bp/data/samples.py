@@ -77,11 +77,15 @@ Stored = Any
 
 @dataclass(frozen=True)
 class SampleStore:
-    """The inputs and targets of a split, perhaps memory-mapped, and the samples' weights (n,), None where all are 1."""
+    """The inputs and targets of a split, perhaps memory-mapped, and the samples' weights (n,), None where all are 1.
+
+    `counted` (n,) says which samples the loss takes, None: all. The others weigh nothing in it.
+    """
 
     inputs: Stored
     targets: Stored
     weights: Array | None = None
+    counted: Array | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -94,7 +98,15 @@ class SampleStore:
     @cached_property
     def is_plain(self) -> bool:
         """Whether all samples count alike."""
-        return self.weights is None and not isinstance(self.targets, RaggedArray)
+        return self._factors is None and not isinstance(self.targets, RaggedArray)
+
+    @cached_property
+    def _factors(self) -> Array | None:
+        """By what each sample weighs in the loss, beside its positions; None where that is 1."""
+        weights = None if self.weights is None else self.weights.astype(np.float64)
+        if self.counted is None:
+            return weights
+        return self.counted.astype(np.float64) if weights is None else weights * self.counted
 
     @property
     def flat_targets(self) -> tuple[Array, Array | None]:
@@ -123,10 +135,10 @@ class SampleStore:
         if self.is_plain:
             return Amount(len(rows), float(len(rows) * self.positions))
         lengths = self.targets.lengths(rows) if isinstance(self.targets, RaggedArray) else None
-        if self.weights is None:
+        if self._factors is None:
             return Amount(len(rows), float(lengths.sum()) if lengths is not None else 0.0)
-        weights = self.weights[rows].astype(np.float64)
-        return Amount(len(rows), float(weights.sum() * self.positions if lengths is None else weights @ lengths))
+        factors = self._factors[rows]
+        return Amount(len(rows), float(factors.sum() * self.positions if lengths is None else factors @ lengths))
 
     def blocks(self, start: int, stop: int, rows: int, positions: int | None = None) -> Iterator[Batch]:
         """The samples from `start` to `stop`, so many at a time, see `cuts`: views where they are not ragged."""

@@ -140,6 +140,12 @@ class Model:
             raise ShapeError("samples cannot come a part at a time: the layers have weights for whole ones")
         return model
 
+    def output_of(self, spec: Spec) -> Field:
+        """What comes out for samples as `spec` describes them, such as those of another length. Raises ShapeError."""
+        output = self._stack.declare(spec).output
+        assert isinstance(output, Field)
+        return output
+
     def computing_in(self, dtype: Literal["float32", "float64"]) -> "Model":
         """The same layers for the same samples."""
         return Model([layer for _, layer in self._stack.layers], self.input_spec, dtype)

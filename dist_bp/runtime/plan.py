@@ -28,6 +28,7 @@ from dist_bp.ps.layout import CHUNK, OUTER, ArenaLayout
 from dist_bp.ps.modes import Mode
 from dist_bp.ps.server import Server
 from dist_bp.ps.worker import Worker
+from dist_bp.spelling import counted
 
 SMALL = 8 * CHUNK
 """Elements of a table up to which a step is faster with a whole gradient of it."""
@@ -105,12 +106,13 @@ def make_worker(plan: RunPlan, rank: int) -> Worker:
     config = plan.config
     model = build_model(config, prepared.schema)
     updater = build_updater(config, model)
-    samples = {name: prepared.split(name) for name in prepared.splits}
+    loss = build_loss(config, class_counts(prepared))
+    samples = {name: counted(model, loss, prepared.split(name)) for name in prepared.splits}
     return Worker(
         rank=rank,
         layout=arena_layout(config, model, updater, plan.placement, plan.node_of(rank), plan.by_rows),
         model=model,
-        loss=build_loss(config, class_counts(prepared)),
+        loss=loss,
         metrics=build_metrics(config, prepared.pipeline.targets),
         data=samples,
         batches=build_batches(config, samples["train"], plan.workers, rank),

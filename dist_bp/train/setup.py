@@ -29,6 +29,7 @@ from dist_bp.runtime.plan import arena_layout, state_names
 from dist_bp.train.observer import Observer
 from dist_bp.train.state import loop_state
 from dist_bp.train.stopping import Stopping
+from dist_bp.train.unspelled import unspelled
 from dist_bp.types import Array
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ class PreparedJob:
         if self.prepared.schema.own_test and split.test and "test" in split.model_fields_set:
             notes.append("data.split.test is ignored: the source has a test set of its own")
         notes += self._padding
+        notes += unspelled(self.prepared, self.model, self.loss)[1]
         if self.updater.rule.lazy and not self.model.tables:
             notes.append("train.optimizer.lazy does nothing: the network has no embedding")
         fitting = build.build_schedule(config, self.total_steps).warmup_steps
@@ -282,6 +284,8 @@ def prepare_job(config: JobConfig, observer: Observer | None = None, crew: "Crew
     if problems:
         raise ConfigError(problems)
     _check_looks_back(job)
+    if cannot := unspelled(prepared, model, loss)[0]:
+        raise ConfigError(cannot)
     return job
 
 

@@ -261,3 +261,18 @@ def test_a_column_that_names_sounds_is_told_from_categories() -> None:
         "column 'file' holds names of sound files: name it in data.source.sounds to learn from the sounds themselves, "
         "or leave it out (data.source.exclude)"
     ]
+
+
+def test_sequences_of_labels_are_called_by_their_files() -> None:
+    lengths = {f"{number}.wav": 0.2 + number / 10 for number in range(8)}
+    for name, seconds in lengths.items():
+        write(name, tone(200, seconds))
+    Path("none.wav").touch()
+    names = ["0.wav", "none.wav", *[*lengths][1:]]
+    Path("list.csv").write_text("\n".join(["file,said", *(f"{name},a b" for name in names)]))
+    source = CsvSource("list.csv", "said", sounds="file", unreadable="skip")
+    prepared = prepare(source, SPLIT, [], 1, "float32", "prepared", task="classification", labels="sequence")
+    for split in prepared.splits:
+        sizes = np.diff(prepared.split(split).inputs.offsets)
+        called = prepared.names(split, np.arange(len(sizes)))
+        np.testing.assert_allclose([lengths[name.strip("'")] for name in called], sizes / 8000)

@@ -136,6 +136,7 @@ def test_more_labels_than_positions() -> None:
     skipped = call(outputs, labels, loss=Ctc(too_long="skip"))
     others = Ragged(outputs.values[[0, 2]], outputs.lengths[[0, 2]]), Ragged(labels.values[[0, 2]], np.array([1, 1]))
     assert skipped.total == pytest.approx(call(*others).total, rel=1e-12)
+    assert skipped.weight == 2
     assert not skipped.gradient[1].any()
     np.testing.assert_allclose(skipped.gradient[[0, 2]], call(*others).gradient)
 

@@ -1,5 +1,6 @@
 """Jobs on sequences with attention, from the source to predictions."""
 
+import re
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ from pydantic import ValidationError
 
 from dist_bp.checkpoint import load
 from dist_bp.config import JobConfig
+from dist_bp.data.samples import Gatherer
 from dist_bp.errors import ConfigError, ShapeError
 from dist_bp.serve import SavedModel, evaluate_split
+from dist_bp.spelling import counted
 from dist_bp.train.job import run_job
 from dist_bp.train.setup import prepare_job
 from tests.commands import run_here
@@ -112,6 +115,60 @@ def test_sequences_of_labels_at_positions_that_nobody_has_told(make_job: JobMake
 
 def test_the_mean_loss_is_that_of_what_has_a_target(make_job: JobMaker) -> None:
     assert [prepare_job(config).loss_per for config in (firsts(make_job, 12), words(make_job))] == ["position", "label"]
+
+
+def too_short(make_job: JobMaker, **loss: str) -> JobConfig:
+    """Two samples of four whose labels need more positions than they have: one repeats."""
+    heard, said = [[0, 0, 4], [1, 1], [0, 1, 4], [2]], [[0, 1], [1, 1], [0, 1], [2, 3]]
+    arrays = {"x": np.concatenate(heard), "x_lengths": [len(one) for one in heard]}
+    labels = np.array(["a", "b", "c", "d"])[[label for one in said for label in one]]
+    np.savez("short.npz", **arrays, y=labels, y_lengths=[len(one) for one in said])
+    source = {"type": "npz", "path": "short.npz"}
+    return words(
+        make_job,
+        data={"source": source, "preprocess": [{"type": "integers"}], "split": {"validation": 0, "test": 0}},
+        loss={"type": "ctc", **loss},
+        train={"epochs": 1, "batch_size": 4, "group_size": 4, "stop": {"monitor": "train_loss"}},
+        checkpoint={"monitor": "train_loss"},
+    )
+
+
+def test_what_ctc_cannot_spell_is_told_before_training(make_job: JobMaker) -> None:
+    told = (
+        r"2 of the 4 samples of the train split, as their labels need more positions than the last layer gives: "
+        r"row 1 \(counted from 0\) \(2 labels, 1 of them like the one before, need 3, and 2 positions\); "
+        r"row 3 \(counted from 0\) \(2 labels, and 1 position\)"
+    )
+    with pytest.raises(ConfigError, match=rf"ctc cannot spell {told}; let the layers give more"):
+        prepare_job(too_short(make_job))
+    job = prepare_job(too_short(make_job, too_long="skip"))
+    assert any(re.fullmatch(f"loss.too_long: skip leaves out {told}", note) for note in job.notes)
+    store = counted(job.model, job.loss, job.prepared.split("train"))
+    assert store.amount(np.arange(4)) == (4, 4.0)
+    for rows in ([1], [0, 3], [1, 3]):
+        batch = Gatherer(store, 4).batch(np.array(rows), (), np.arange(4))
+        context = job.model.context(0)
+        context.begin(training=False)
+        parameters = job.model.layout.views(job.initial.parameters)
+        outputs = job.model.forward(batch.inputs, parameters, context)[0]
+        assert job.loss(outputs, batch.targets, context).weight == store.amount(np.array(rows)).weight
+    assert np.isfinite(run_job(too_short(make_job, too_long="skip")).metrics["train_loss"])
+
+
+def test_strides_leave_labels_too_few_positions(make_job: JobMaker) -> None:
+    layers = [
+        {"type": "embedding", "size": 8},
+        {"type": "conv1d", "filters": 8, "kernel": 3, "stride": 4},
+        {"type": "dense", "units": 5},
+    ]
+    with pytest.raises(ConfigError) as caught:
+        prepare_job(words(make_job, model={"layers": layers}))
+    assert [problem.split(" split, as")[0].split(" of the ")[-1] for problem in caught.value.problems] == [
+        "train",
+        "validation",
+        "test",
+    ]
+    assert all(problem.count("counted from 0") == 5 for problem in caught.value.problems)
 
 
 def test_what_ctc_cannot_spell_or_measure_is_told(make_job: JobMaker) -> None:

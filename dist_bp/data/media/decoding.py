@@ -130,6 +130,7 @@ def _laid_down(
 ) -> Samples:
     """The samples with the arrays of those files that are samples, in the file `path`."""
     kept: list[bool] = []
+    names: list[str] = []
     lengths: list[int] = []
     like: Array | None = None
     with path.open("wb") as file:
@@ -138,6 +139,7 @@ def _laid_down(
             if not kept[-1] or isinstance(one, Unlike):
                 continue
             array, _ = decoder.packed(one)
+            names.append(name)
             if like is None:
                 like = array[:0]
                 if not medium.ragged:
@@ -152,7 +154,7 @@ def _laid_down(
     weights = None if samples.weights is None else np.asarray(samples.weights)[mask]
     targets = target_array(samples.targets)
     targets = targets.taken(np.flatnonzero(mask)) if isinstance(targets, RaggedArray) else targets[mask]
-    return Samples(inputs, targets, weights)
+    return Samples(inputs, targets, weights, names)
 
 
 def _mapped(path: Path, lengths: Sequence[int], like: Array | None, medium: Medium) -> Array | RaggedArray:

@@ -1,7 +1,7 @@
 """What every source gives."""
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,11 +19,12 @@ from dist_bp.errors import DataError, OptionError
 @dataclass(frozen=True)
 class Samples:
     """Raw inputs, see `Raw`, raw targets (n, ...) or ragged, None where there are none, and weights (n,), None where
-    all samples count alike."""
+    all samples count alike. `names` (n,) are those of samples that are read from a file each."""
 
     inputs: Raw
     targets: Any
     weights: Any = None
+    names: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ class Ctc(Loss):
 
     -log of the probability of all ways to spell the labels by the outputs: a unit for each class and a last one, the
     blank; repeated ones count once, blanks not (Graves et al. 2006). The mean is that per label: the sum over the
-    samples is divided by how many labels there are.
+    samples is divided by how many labels there are, but for those of samples that are skipped.
     """
 
     name = "ctc"
@@ -30,7 +30,7 @@ class Ctc(Loss):
         self,
         too_long: Annotated[
             Literal["error", "skip"],
-            Doc("What is done about a sample with more labels than its positions can spell; `skip`: it counts 0."),
+            Doc("What is done about a sample with more labels than its positions can spell; `skip`: it is left out."),
         ] = "error",
     ) -> None:
         self.too_long = too_long
@@ -64,8 +64,7 @@ class Ctc(Loss):
         np.multiply(gradient, (there * factors[:, np.newaxis])[:, :, np.newaxis], out=gradient)
         own = ctx.buffer("loss.gradient", values.shape)
         np.copyto(own, gradient, casting="same_kind")
-        counted = labels.counts if weights is None else labels.counts * weights.astype(np.float64)
-        return LossSum(float(-np.dot(total[spelled], factors[spelled])), float(counted.sum()), own)
+        return LossSum(float(-np.dot(total[spelled], factors[spelled])), float((labels.counts * factors).sum()), own)
 
 
 def _log_softmax(values: Array, scores: Array, probabilities: Array, ctx: Context) -> None:
