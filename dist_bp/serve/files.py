@@ -15,7 +15,9 @@ from dist_bp.data.media.given import FILE
 from dist_bp.data.media.new import REFUSED, NewFiles
 from dist_bp.data.sources.function import WEIGHTS
 from dist_bp.data.tables.rows import Rows
+from dist_bp.data.text.counts import TokenCounts
 from dist_bp.data.text.given import NAME, given_texts
+from dist_bp.data.text.long import counts_of
 from dist_bp.data.unseen import Unseen
 from dist_bp.errors import DataError, UserError
 from dist_bp.serve.saved_model import SavedModel
@@ -60,7 +62,7 @@ def evaluate_file(
             "version, does not say how often each class occurs there: train it again to have it"
         )
     if saved.pipeline.context is not None:
-        return _evaluate_text(saved, reader, path)
+        return _evaluate_text(saved, reader, path, note)
 
     def parts() -> Iterator[Samples]:
         nonlocal count, weighted
@@ -86,18 +88,22 @@ def evaluate_file(
     return count, scores
 
 
-def _evaluate_text(saved: SavedModel, reader: Reader, path: str) -> tuple[int, dict[str, float]]:
-    count = 0
+def _evaluate_text(saved: SavedModel, reader: Reader, path: str, note: Note) -> tuple[int, dict[str, float]]:
+    count, tokens, tokenizer = 0, TokenCounts(), saved.pipeline.tokenizer
+    assert tokenizer
 
     def parts() -> Iterator[SampleStore]:
         nonlocal count
         for samples in reader.stretches(path, saved.model.at_a_time.rows):
             count += len(samples)
+            tokens.__iadd__(counts_of(samples, tokenizer))
             yield samples
 
     scores = saved.evaluate_prepared(parts(), saved.measured)
     if not count:
         raise DataError(f"data file {path!r} holds less than two tokens")
+    if tokens.parts:
+        note(f"{path!r}: {'; '.join(tokens.parts)}")
     return count, scores
 
 

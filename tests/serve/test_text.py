@@ -1,5 +1,6 @@
 """Texts from the shell to predictions, and from whatever loads the logged model."""
 
+import json
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -146,6 +147,11 @@ def test_a_language_model_is_measured_on_a_text(workplace: Path) -> None:
     model = saved(workplace, source, [{"type": "tokenize", "by": "characters"}], layers)
     length = len(Path("t.txt").read_text())
     assert f"t.txt, {-(-(length - 1) // 16)} samples" in scores("t.txt")
+    Path("strange.txt").write_text("line ABC?")
+    strange = run_here("evaluate", "run", "strange.txt", "--json")
+    assert json.loads(strange.stdout)["notes"] == ["'strange.txt': 4 unknown tokens (50 %)"]
+    assert strange.stderr.startswith("note: 'strange.txt': 4 unknown tokens (50 %)\n")
+    assert run_here("evaluate", "run", "t.txt").stderr == ""
     done = run_here("predict", "run", "--text", "line", "--text", "", "--text", "?")
     told = "3 texts; 1 unknown token (20 %); 1 without a token, taken for one unknown token each"
     assert (done.returncode, done.stderr) == (0, f"note: text: {told}\n")

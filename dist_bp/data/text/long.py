@@ -116,6 +116,12 @@ def some_stretches(parts: Iterator[str], tokenizer: Tokenizer, context: int, row
         yield stretches(np.concatenate(held), context)
 
 
+def counts_of(samples: SampleStore, tokenizer: Tokenizer) -> TokenCounts:
+    """Of the tokens that a language model is to tell."""
+    tokens = samples.targets.values
+    return TokenCounts(tokens=len(tokens), unknown=int((tokens == tokenizer.unknown).sum()))
+
+
 def samples_in_text(name: str, counts: TokenCounts, context: int) -> int:
     """How many stretches there are. Raises DataError where there are none."""
     if counts.tokens < 2:
