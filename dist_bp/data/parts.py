@@ -45,9 +45,8 @@ class Part:
 Parts = dict[str, Part]
 
 
-def write_parts(directory: Path, parts: Parts, pipeline: Pipeline) -> list[str]:
-    """Writes the arrays of all splits, a block of rows at a time; a line for each with categories that training has
-    not seen."""
+def write_parts(directory: Path, parts: Parts, pipeline: Pipeline) -> dict[str, Unseen]:
+    """Writes the arrays of all splits, a block of rows at a time; what each has that training has not seen."""
     needed = sum(_bytes(part, pipeline) for part in parts.values())
     free = shutil.disk_usage(directory).free
     if needed > free:
@@ -55,9 +54,9 @@ def write_parts(directory: Path, parts: Parts, pipeline: Pipeline) -> list[str]:
             f"data.prepared: the prepared data needs {needed / 2**30:.1f} GiB, {str(directory.parent)!r} has "
             f"{free / 2**30:.1f} GiB free: give another folder"
         )
-    notes = []
+    found = {}
     for name, part in parts.items():
-        unseen = Unseen()
+        unseen = found[name] = Unseen()
         folder = directory / name
         folder.mkdir()
         at_a_time = rows_per_block(max(part.inputs.width + 8 * part.inputs.texts.shape[1], _width(part, pipeline)))
@@ -71,8 +70,7 @@ def write_parts(directory: Path, parts: Parts, pipeline: Pipeline) -> list[str]:
             write_fields(folder / WEIGHTS, [part.weights])
         if name != "train" and text_column(pipeline):
             write_shown(folder, part.inputs, part.rows)
-        notes += unseen.lines(f"of the {name} split ")
-    return notes
+    return found
 
 
 def _width(part: Part, pipeline: Pipeline) -> int:

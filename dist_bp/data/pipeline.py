@@ -130,6 +130,11 @@ class Pipeline:
         targets = replace(self.targets, **learnt)
         return Pipeline(self.features, self.transforms, targets, self.dtype, self.decoder, self.context)
 
+    def knowing(self, training: Unseen) -> "Pipeline":
+        """The same for a training split of whose texts that became."""
+        transforms = [one.knowing(training) for one in self.transforms]
+        return Pipeline(self.features, transforms, self.targets, self.dtype, self.decoder, self.context)
+
     @property
     def only(self) -> Features | None:
         """What the one input of a sample is made of; None where there are several."""

@@ -140,7 +140,11 @@ class _Asked:
             scratch = aside.with_suffix(".pixels")
             with decoded(dataset, self.steps, scratch, self.decoding) as (dataset, decoder, steps):
                 parts, pipeline = self.fit(dataset, steps, decoder)
-                notes = [*dataset.notes, *write_parts(aside, parts, pipeline)]
+                found = write_parts(aside, parts, pipeline)
+                pipeline = pipeline.knowing(found["train"])
+                notes = [*dataset.notes]
+                for name, unseen in found.items():
+                    notes += unseen.lines(f"of the {name} split ")
                 if self.labels == "sequence":
                     for name, part in parts.items():
                         write_names(aside / name, part.rows, dataset.own.get(name, dataset.samples).names)

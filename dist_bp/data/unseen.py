@@ -29,6 +29,10 @@ class Unseen:
         """Adds those of some rows of a column of text."""
         self._texts.setdefault(name, TokenCounts()).__iadd__(counts)
 
+    def texts(self, name: str) -> TokenCounts:
+        """What became of the texts of a column."""
+        return self._texts.get(name, TokenCounts())
+
     def lines(self, where: str = "") -> list[str]:
         """A line with the number of each column and the most frequent ones, if there are any; `where` they are. A line
         for each column of text, which is left out where there is nothing to say but how long they are and no `where`.

@@ -22,6 +22,7 @@ from dist_bp.data.sources.csv import CsvSource
 from dist_bp.data.sources.json_lines import JsonLinesSource
 from dist_bp.data.sources.lines import LinesSource
 from dist_bp.data.sources.parquet import ParquetSource
+from dist_bp.data.sources.text import TextSource
 from dist_bp.data.text.reading import end_of_text, read_text, text_blocks, text_lines
 from dist_bp.data.text.tokenizer import ListedTokens
 from dist_bp.data.unseen import Unseen
@@ -301,6 +302,21 @@ def test_unknown_tokens_are_learnt_where_training_has_them() -> None:
     path = written("\n".join(LINES))
     assert make(LinesSource(path), Tokenize(vocabulary=4)).schema.inputs.unseen is None  # type: ignore[union-attr]
     assert make(LinesSource(path), Tokenize()).schema.inputs.unseen == 0  # type: ignore[union-attr]
+    Path("t.csv").write_text("label,text\n" + "\n".join(f"{row % 2},good movie {row % 3}" for row in range(30)))
+    source = CsvSource("t.csv", "label", text=["text"])
+    assert make(source, Tokenize(min_count=2)).schema.inputs.unseen == 0  # type: ignore[union-attr]
+    Path("t.csv").write_text("label,text\n" + "\n".join(f"{row % 2},{'good' * (row % 3)}" for row in range(30)))
+    for step in (Tokenize(), Tokenize(by="bpe")):
+        prepared = make(source, step)
+        assert prepared.schema.inputs.unseen is None  # type: ignore[union-attr]
+        assert Prepared.open(prepared.directory).pipeline.inputs == prepared.schema.inputs
+
+
+def test_unknown_tokens_of_a_long_text_are_learnt_where_training_has_them() -> None:
+    source = TextSource(written("ab" * 50 + "c" + "x" * 50), context=8)
+    split = Split(0.3, 0.0)
+    for step, unseen in ((Tokenize(by="characters"), 0), (Tokenize(by="characters", min_count=10), None)):
+        assert make(source, step, split=split).schema.inputs.unseen == unseen  # type: ignore[union-attr]
 
 
 def test_a_given_tokenizer_is_taken_as_it_is() -> None:

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 
@@ -40,6 +40,10 @@ class Transform(ABC):
     def observed(self, block: Block, unseen: Unseen) -> Block:
         """As `transform`; `unseen` takes what training has not seen, and what became of texts."""
         return self.transform(block)
+
+    def knowing(self, training: Unseen) -> Self:
+        """The same, where it must know what became of the training split's texts."""
+        return self
 
     def after(self, form: Form) -> Form:
         """The form of the samples it makes from those of `form`. Raises ValueError where it was fitted to others."""

@@ -1,7 +1,7 @@
 """tokenize: a column of text becomes whole numbers, a token each."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -51,8 +51,8 @@ class Texts:
 class Tokens(Transform):
     """Makes of the text in `column`, one of `inputs`, the input `output`: its first tokens, at most `longest`.
 
-    A text without any token becomes one unknown token, so that every sample has a position. `known` says that training
-    has seen unknown tokens, so that there is something to be learnt of them.
+    A text without any token becomes one unknown token, so that every sample has a position. `known` says that samples
+    of the training split have unknown tokens, so that there is something to be learnt of them.
     """
 
     kind = "tokenize"
@@ -93,6 +93,10 @@ class Tokens(Transform):
         unseen = None if self.known else self.tokenizer.unknown
         part = Part((), ragged=True, count=len(self.tokenizer.tokens), unseen=unseen, longest=self.longest)
         return form.without((self.column,)).given(self.output, part)
+
+    def knowing(self, training: Unseen) -> Self:
+        found = training.texts(self.column)
+        return replace(self, known=found.unknown + found.empty > 0)
 
     def to_dict(self) -> dict[str, Any]:
         facts = {name: getattr(self, name) for name in ("column", "output", "longest", "known")}
@@ -163,14 +167,7 @@ class Tokenize(Preprocessor):
             raise DataError(f"{self.label}: {what}: {error}") from error
         if len(tokenizer.tokens) < 2:
             raise DataError(f"{self.label}: the texts of the training split hold no {self.by}: lower min_count")
-        return Tokens(tokenizer, inputs, column, output, self.max_length, self._leaves_out(tokenizer))
-
-    def _leaves_out(self, tokenizer: Tokenizer) -> bool:
-        """Whether texts of the training split may hold unknown tokens."""
-        if self.file is not None or tokenizer.limited:
-            return True
-        full = len(tokenizer.tokens) == self.vocabulary
-        return self.by in ("characters", "words") and (self.min_count > 1 or full)
+        return Tokens(tokenizer, inputs, column, output, self.max_length)
 
     def _tokenizer(self, texts: Iterable[str]) -> Tokenizer:
         if self.file is None and (self.by == "characters" or self.by == "words"):

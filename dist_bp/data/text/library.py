@@ -74,7 +74,6 @@ class LibraryTokens(Tokenizer):
         made = cls._fit(texts, by, most, least, lowercase, normalize, None)
         if len(made.tokens) > most:
             made = cls._fit(texts, by, most, least, lowercase, normalize, (most - 1) // 2)
-            made.limited = True
         return made
 
     @classmethod

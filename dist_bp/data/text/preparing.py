@@ -14,6 +14,7 @@ from dist_bp.data.sources.lines import OF_TEXT, TEXT
 from dist_bp.data.split import Split
 from dist_bp.data.targets import Targets
 from dist_bp.data.text.long import LongText, samples_in_text, write_tokens
+from dist_bp.data.unseen import Unseen
 from dist_bp.errors import DataError
 from dist_bp.messages import plural
 from dist_bp.types import DType
@@ -38,15 +39,18 @@ def prepare_text(directory: Path, dataset: Dataset, split: Split, steps: Sequenc
     pipeline = Pipeline(
         OF_TEXT, [tokens], Targets("classification", (), dtype, names, ragged=True), dtype, context=text.context
     )
+    training = Unseen()
     splits, notes = {}, [f"{plural(len(names), 'token')}, the unknown one among them"]
     for name, part in parts.items():
         folder = directory / name
         folder.mkdir(parents=True)
         counts = write_tokens(folder / TOKENS, part.blocks(), tokens.tokenizer)
+        if name == "train":
+            training.take_texts(TEXT, counts)
         splits[name] = samples_in_text(name, counts, text.context)
         told = "; ".join([f"{counts.tokens:,} tokens in the {name} split", *counts.parts])
         notes.append(f"{told}; {plural(splits[name], 'sample')} of {text.context}")
-    return Made(pipeline, splits, notes)
+    return Made(pipeline.knowing(training), splits, notes)
 
 
 class Stretch(NamedTuple):

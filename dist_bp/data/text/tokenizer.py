@@ -32,8 +32,6 @@ class Tokenizer(ABC):
     kind: ClassVar[str]
     whole: ClassVar[bool] = False
     """Whether no token is a part of a character."""
-    limited: bool = False
-    """Whether it was fitted with the most frequent characters alone."""
 
     @property
     @abstractmethod
