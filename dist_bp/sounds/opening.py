@@ -22,6 +22,8 @@ LOUDEST = 16.0
 """Of samples that are no whole numbers: decoders and filters give more than 1, but little more."""
 UNKNOWN_BYTES = 0x7FFF0000
 """A WAV file whose header announces as many was written before its length was known."""
+LARGEST_WHOLE = 2**53
+"""Up to which a float is each whole number."""
 SHORT = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)
 
 
@@ -123,9 +125,9 @@ def _truncated(announced: str, there: str) -> str:
 
 def _range(start: float, end: float | None, rate: int, samples: int) -> tuple[int, int]:
     """The first sample of a part, and the one behind its last."""
-    if not (math.isfinite(start) and start >= 0) or (end is not None and not end > start):
+    if not (math.isfinite(start) and start >= 0) or (end is not None and not (math.isfinite(end) and end > start)):
         raise _NotASound("a part must begin at 0 s or later, and end after that")
-    first, last = round(start * rate), samples if end is None else round(end * rate)
+    first, last = (samples if at is None else round(min(at * rate, samples + 1)) for at in (start, end))
     if first >= samples > 0 or last > samples:
         raise _NotASound(f"the sound ends at {samples / rate:g} s")
     return first, last
@@ -136,7 +138,7 @@ def _of_array(array: Array, rate: Any) -> Sound:
         raise _NotASound(
             f"an array must hold numbers (samples,) or (samples, channels), this one is {array.dtype} {array.shape}"
         )
-    if not rate > 0 or rate != int(rate):
+    if not 0 < rate < LARGEST_WHOLE or rate != int(rate):
         raise _NotASound(f"the rate must be a whole number of samples a second, not {rate}")
     values = array[:, np.newaxis] if array.ndim == 1 else array
     if values.shape[1] > len(values) > 0:
