@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 
 from dist_bp.data.samples import evenly
+from dist_bp.data.text.pieces import BROKEN
+from dist_bp.data.text.tokenizer import Tokenizer
 from dist_bp.ps.arena import Snapshot
 from dist_bp.serve.language import LanguageModel, Prompt, Sampling, keeps
 from dist_bp.track.port import SWEEP
@@ -28,7 +30,7 @@ class Teller:
         tokenizer, context = pipeline.tokenizer, pipeline.context
         assert tokenizer
         assert context
-        tokens = store.inputs.values[: min(BEGUN, -(-context // 2))].tolist()
+        tokens = _whole(store.inputs.values[: min(BEGUN, -(-context // 2))].tolist(), tokenizer)
         self.prompt = Prompt(tokenizer.decode(tokens), tokens, [])
         work = job.model.layout.size * (1 if keeps(job.model) else context)
         follow = max(min(context - len(tokens), FOLLOW, WORK // work), 1)
@@ -41,6 +43,12 @@ class Teller:
         statistics = job.model.statistics_layout.views(snapshot.statistics)
         language = LanguageModel(job.model, parameters, statistics, job.prepared.pipeline, job.loss)
         return "".join(one.text for one in language.generate(self.prompt, self._sampling))
+
+
+def _whole(tokens: list[int], tokenizer: Tokenizer) -> list[int]:
+    """As many of them as end with a character: tokens of bytes may end within one."""
+    ends = (stop for stop in range(len(tokens), 0, -1) if not tokenizer.decode(tokens[:stop]).endswith(BROKEN))
+    return tokens[: next(ends, len(tokens))]
 
 
 def teller_of(job: PreparedJob) -> Teller | None:

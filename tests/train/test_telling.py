@@ -26,13 +26,19 @@ pytestmark = pytest.mark.usefixtures("database")
 CONTEXT = 24
 
 
-def language_job(make_job: JobMaker, layer: Any = None, **more: object) -> JobConfig:
+def language_job(
+    make_job: JobMaker, layer: Any = None, steps: Any = None, layers: Any = None, **more: object
+) -> JobConfig:
     Path("t.txt").write_text("and so on, " * 200)
-    layers = [{"type": "embedding", "size": 16}, layer or {"type": "gru", "units": 32}, {"type": "dense", "units": 8}]
+    layers = layers or [
+        {"type": "embedding", "size": 16},
+        layer or {"type": "gru", "units": 32},
+        {"type": "dense", "units": 8},
+    ]
     return make_job(
         data={
             "source": {"type": "text", "path": "t.txt", "context": CONTEXT},
-            "preprocess": [{"type": "tokenize", "by": "characters"}],
+            "preprocess": steps or [{"type": "tokenize", "by": "characters"}],
         },
         model={"layers": layers},
         train={"epochs": 6, "batch_size": 8, "group_size": 8, "optimizer": {"type": "adam", "learning_rate": 0.03}},
@@ -86,6 +92,16 @@ def test_a_checkpoint_has_some_of_many_texts() -> None:
     assert (min(kept), max(kept)) == (1, 1000)
     assert len(kept) == KEPT + 1
     assert some({2: "b", 1: "a"}, KEPT) == {1: "a", 2: "b"}
+
+
+def test_a_text_begins_with_whole_characters(make_job: JobMaker) -> None:
+    layers = [{"type": "embedding", "size": 4}, {"type": "dense", "units": 257}]
+    config = language_job(make_job, steps=[{"type": "tokenize", "by": "bpe", "vocabulary": 257}], layers=layers)
+    Path("t.txt").write_text("aスト" * 300, encoding="utf-8")
+    teller = teller_of(prepare_job(config))
+    assert teller
+    assert len(teller.prompt.tokens) < CONTEXT // 2
+    assert teller.prompt.text == "aストaス"
 
 
 def test_a_page_shows_some_of_many_texts_whatever_is_in_them() -> None:
