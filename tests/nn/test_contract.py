@@ -13,7 +13,19 @@ from dist_bp.component import options
 from dist_bp.components import LAYERS
 from dist_bp.config.component import Of, construct
 from dist_bp.errors import ShapeError
-from dist_bp.nn import ACTIVATIONS, Context, Gradients, Group, Layer, Model, Ragged, Sequential, check_gradients
+from dist_bp.nn import (
+    ACTIVATIONS,
+    Context,
+    Decoder,
+    Gradients,
+    Group,
+    Layer,
+    Model,
+    Ragged,
+    Sequential,
+    Views,
+    check_gradients,
+)
 from dist_bp.nn.gradient_check import spec_of
 from dist_bp.nn.layers.attention import Attention
 from dist_bp.nn.layers.embedding import Embedding
@@ -114,14 +126,17 @@ ROWS: dict[str, list[tuple[dict[str, Any], Signal]]] = {
     "rnn": [
         ({"units": 3, "activation": "softplus", "states": "last", "initializer": "he_normal"}, numbers(5, 2)),
         ({"units": 1, "layers": 2, "bidirectional": True, "recurrent_initializer": "lecun_normal"}, numbers(5, 1)),
+        ({"units": 2, "layers": 2}, numbers(5, 2)),
     ],
     "gru": [
         ({"units": 2, "states": "last", "initializer": "he_normal"}, numbers(5, 2)),
         ({"units": 1, "layers": 2, "bidirectional": True, "recurrent_initializer": "lecun_normal"}, numbers(5, 1)),
+        ({"units": 2, "layers": 2}, numbers(5, 2)),
     ],
     "lstm": [
         ({"units": 2, "states": "last", "initializer": "he_normal"}, numbers(5, 2)),
         ({"units": 1, "layers": 2, "bidirectional": True, "recurrent_initializer": "lecun_normal"}, numbers(5, 1)),
+        ({"units": 2, "layers": 2}, numbers(5, 2)),
     ],
     "last": [({}, numbers(5, 2))],
     "mean_over_time": [({}, numbers(5, 2))],
@@ -195,6 +210,33 @@ def test_samples_of_different_lengths_have_right_gradients_or_are_refused(
 
 
 @EVERY
+def test_what_continues_makes_of_parts_what_it_makes_of_the_whole(name: str, given: dict[str, Any], x: Signal) -> None:
+    if isinstance(x, dict):
+        return
+    layer, values = made(name, given), x if name in SEQUENCES else ragged(x).values
+    whole = Ragged(values, np.full(SAMPLES, values.shape[1]))
+    if why_not(layer, spec_of(whole)):
+        return
+    steps = Steps(layer, whole)
+    parameters, statistics = steps.views
+    if not layer.continues:
+        with pytest.raises(ShapeError, match="samples cannot come a part at a time"):
+            Decoder(steps.model, parameters, statistics)
+        return
+    context = steps.model.context(0)
+    context.begin(training=False, statistics=statistics)
+    expected = steps.model.forward(whole, parameters, context)[0].values
+    decoder = Decoder(steps.model, parameters, statistics)
+    found = [decoder(values[:, start:stop]).copy() for start, stop in ((0, 2), (2, 3), (3, 5))]
+    np.testing.assert_allclose(np.concatenate(found, axis=1), expected, rtol=1e-12, atol=1e-13)
+
+
+def test_layers_that_continue_have_a_row_that_does() -> None:
+    able = {name for name, rows in ROWS.items() for given, _ in rows if made(name, given).continues}
+    assert able >= {"attention", "transformer_block", "rnn", "gru", "lstm", "residual", "repeat", "dense"}
+
+
+@EVERY
 def test_shares_add_up(name: str, given: dict[str, Any], x: Signal) -> None:
     assert_shares_add_up(made(name, given), x)
 
@@ -248,6 +290,10 @@ class Steps:
         self.model = Model([layer], spec_of(x), dtype)
         self.vector, self.running = self.model.initialize(3)
         self.vector += (0.1 * np.random.default_rng(4).normal(size=self.vector.shape)).astype(dtype)
+
+    @property
+    def views(self) -> tuple[Views, Views]:
+        return self.model.layout.views(self.vector), self.model.statistics_layout.views(self.running)
 
     def step(self, x: Signal, groups: list[Group]) -> list[Array]:
         """Copies of gradients, sums for statistics, outputs and the gradients of the inputs."""
