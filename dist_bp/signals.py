@@ -67,7 +67,10 @@ POSITIONS = 256
 
 WANTED = {
     "float": ("numbers", "put {type: embedding} before it"),
-    "int": ("whole numbers", "make some with {type: categories} or {type: integers} in data.preprocess"),
+    "int": (
+        "whole numbers",
+        "make some with {type: categories} or {type: integers}, of a text with {type: tokenize}, in data.preprocess",
+    ),
 }
 """What a layer takes of a kind, and what to do where it is of the other."""
 

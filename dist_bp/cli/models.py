@@ -63,7 +63,8 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="FILE",
-            help="csv, parquet, npy, npz or idx, with targets; images or sounds in a folder of each class.",
+            help="csv, parquet, jsonl, npy, npz or idx, with targets; lines of a label and a text, or a text for a "
+            "language model; texts, images or sounds in a folder of each class.",
         ),
     ] = None,
     targets: Annotated[
@@ -118,8 +119,8 @@ def predict(
         list[str] | None,
         typer.Argument(
             metavar="[FILE...]",
-            help="csv, parquet, jsonl, npy, npz or idx; lines of text (.txt); images or sounds, folders of them, or "
-            "patterns in quotes.",
+            help="csv, parquet, jsonl, npy, npz or idx; lines of text (.txt); texts, images, sounds, folders of them, "
+            "or patterns in quotes.",
             show_default=False,
         ),
     ] = None,
@@ -141,7 +142,7 @@ def predict(
     config: JobFile = None,
     trust_code: TrustCode = False,
 ) -> None:
-    """Predict files of raw rows, images or sounds, block by block."""
+    """Predict files of raw rows, texts, images or sounds, block by block."""
     from dist_bp.errors import UserError
     from dist_bp.serve.files import predict_files, predict_texts, prediction_file, printed_predictions, reader_of
 

@@ -30,6 +30,8 @@ def check_files(*paths: str | None) -> None:
             continue
         if not os.path.exists(path):
             problems.append(f"data file {path!r} not found (looked in {Path.cwd()})")
+        elif os.path.isdir(path):
+            problems.append(f"data file {path!r} is not a file but a folder: name a file in it")
         elif not os.path.isfile(path):
             problems.append(f"data file {path!r} is not a file")
         elif not os.access(path, os.R_OK):

@@ -26,7 +26,7 @@ from dist_bp.data.sources.csv import CsvSource
 from dist_bp.data.sources.function import WEIGHTS
 from dist_bp.data.sources.idx import IdxSource, read_idx, read_labels
 from dist_bp.data.sources.json_lines import JsonLinesSource
-from dist_bp.data.sources.lines import LinesSource, shown
+from dist_bp.data.sources.lines import LABEL, LinesSource, shown
 from dist_bp.data.sources.media_folder import MediaFolderSource
 from dist_bp.data.sources.npy import NpySource
 from dist_bp.data.sources.npz import NpzSource
@@ -225,10 +225,16 @@ class Reader:
             targets = rows.targets if given is None else given[first : first + len(rows)]
             first += len(rows)
             if scored and targets is None:
-                raise DataError(f"data file {path!r} has no targets: name their file with --targets")
+                raise DataError(f"data file {path!r} {self._no_targets(kind)}name their file with --targets")
             yield replace(rows, targets=targets)
         if given is not None and len(given) != first:
             raise DataError(f"data file {path!r} has {first} rows, but {labels!r} has {len(given)} targets")
+
+    def _no_targets(self, kind: str) -> str:
+        if kind != "lines":
+            return "has no targets: "
+        columns = f"{text_column(self._pipeline)!r} and {(self._pipeline.targets.column or LABEL)!r}"
+        return f"holds a text in each line, and no targets: give a table with the columns {columns}, or "
 
     def _rows(self) -> int:
         width = sum(int(np.prod(one.shape)) for one in by_name(self._pipeline.features).values())

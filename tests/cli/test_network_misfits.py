@@ -105,7 +105,8 @@ MISFITS = {
         "[{type: dense, units: 3}]",
         [
             "cross_entropy: the last layer gives any x 3, an output for each position of samples of different lengths, "
-            "and a target is for a whole sample: give a target for each position"
+            "and a target is for a whole sample: put {type: mean_over_time}, {type: max_over_time} or {type: last} "
+            "before the last layer, or give a target for each position"
         ],
     ),
     "several inputs into a layer of one": (

@@ -263,6 +263,12 @@ def test_a_column_that_names_sounds_is_told_from_categories() -> None:
     ]
 
 
+def test_what_is_wrong_with_all_sounds_is_told_once() -> None:
+    (line,) = problems(hums(), LogMel(bands=300))
+    assert line.startswith("sound file 'hums/high/0.wav' has 8,000 samples a second, of which a window of ")
+    assert line.endswith(": take fewer bands, or a longer window (7 more sounds like it)")
+
+
 def test_sequences_of_labels_are_called_by_their_files() -> None:
     lengths = {f"{number}.wav": 0.2 + number / 10 for number in range(8)}
     for name, seconds in lengths.items():

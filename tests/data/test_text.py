@@ -312,6 +312,12 @@ def test_unknown_tokens_are_learnt_where_training_has_them() -> None:
         assert Prepared.open(prepared.directory).pipeline.inputs == prepared.schema.inputs
 
 
+@pytest.mark.parametrize(("by", "least"), [("characters", 2), ("words", 2), ("wordpiece", 3), ("bpe", 257)])
+def test_a_vocabulary_has_more_than_the_unknown_token(by: Any, least: int) -> None:
+    with pytest.raises(OptionError, match=f"vocabulary: must be {least} or more for {by}"):
+        Tokenize(by=by, vocabulary=least - 1)
+
+
 def test_unknown_tokens_of_a_long_text_are_learnt_where_training_has_them() -> None:
     source = TextSource(written("ab" * 50 + "c" + "x" * 50), context=8)
     split = Split(0.3, 0.0)

@@ -202,6 +202,20 @@ def test_lines_for_a_model_of_a_table_are_named_by_their_text(of_table: SavedMod
     assert predicted("new.csv", "new.csv")["id"].tolist() == [7, 8, 7, 8]
 
 
+def test_what_has_no_targets_is_told_with_the_remedy(of_table: SavedModel) -> None:
+    Path("folder").mkdir()
+    for name, reason in (
+        (
+            "new.txt",
+            "data file 'new.txt' holds a text in each line, and no targets: give a table with the columns 'said' and "
+            "'label', or name their file with --targets",
+        ),
+        ("folder", "data file 'folder' is not a file but a folder: name a file in it"),
+    ):
+        done = run_here("evaluate", "run", name)
+        assert (done.returncode, done.stderr) == (2, f"error: {reason}\n")
+
+
 @pytest.mark.parametrize("output", ["mix.csv", "mix.parquet", None])
 @pytest.mark.parametrize(
     ("other", "reason"),

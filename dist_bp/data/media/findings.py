@@ -27,13 +27,21 @@ class Findings(ABC):
         """How many there are of each form."""
         self.examples: dict[Any, str] = {}
         self._unreadable: list[str] = []
-        self._unfit: list[str] = []
+        self._unfit: dict[str, str] = {}
+        """The first of those with a reason."""
+        self._alike: Counter[str] = Counter()
+        """How many there are with it."""
 
     def take(self, name: str, one: Decoded) -> bool:
         """Whether the file called `name` is a sample."""
         self.count += 1
         if isinstance(one, DataError):
-            (self._unreadable if isinstance(one, Unreadable) else self._unfit).append(str(one))
+            if isinstance(one, Unreadable):
+                self._unreadable.append(str(one))
+            else:
+                reason = str(one).rpartition(name)[2]
+                self._unfit.setdefault(reason, str(one))
+                self._alike[reason] += 1
             return False
         form = self.form(one)
         self.forms[form] += 1
@@ -75,10 +83,14 @@ class Findings(ABC):
         if self._unreadable and not (self.skips and self.forms):
             remedy = "" if self.skips else f": remove them, or pass them over with {self.option}"
             problems = [*self._unreadable[:SHOWN], self._count + remedy]
-        problems += first_of(self._unfit, self.kind)
+        problems += first_of([self._with_others(reason) for reason in self._unfit], self.kind)
         if len(self.forms) > 1:
             problems.append(self._unlike())
         return problems
+
+    def _with_others(self, reason: str) -> str:
+        first, more = self._unfit[reason], self._alike[reason] - 1
+        return f"{first} ({plural(more, f'more {self.kind.noun}')} like it)" if more else first
 
     @property
     def _count(self) -> str:

@@ -31,6 +31,8 @@ from dist_bp.types import Array
 SUBWORDS = 8000
 """Tokens of bpe and wordpiece, where nothing else is said."""
 LEAST = {
+    "characters": (2, "a character and the unknown token"),
+    "words": (2, "a word and the unknown token"),
     "bpe": (257, "all bytes and the unknown token"),
     "wordpiece": (3, "a character at the beginning of a word, one in it, and the unknown token"),
 }
@@ -145,7 +147,7 @@ class Tokenize(Preprocessor):
             changed = [name for name in FITTED if getattr(self, name) != getattr(type(self), name)]
             if changed:
                 raise OptionError(changed[0], "has no effect on the tokenizer of a file: remove it, or file")
-        elif self.vocabulary is not None and self.by in LEAST and self.vocabulary < LEAST[self.by][0]:
+        elif self.vocabulary is not None and self.vocabulary < LEAST[self.by][0]:
             least, what = LEAST[self.by]
             raise OptionError("vocabulary", f"must be {least} or more for {self.by}, {what}, got {self.vocabulary}")
 
@@ -166,7 +168,8 @@ class Tokenize(Preprocessor):
             what = f"the tokenizer {self.file!r} cannot be used" if self.file else f"no {self.by} can be made"
             raise DataError(f"{self.label}: {what}: {error}") from error
         if len(tokenizer.tokens) < 2:
-            raise DataError(f"{self.label}: the texts of the training split hold no {self.by}: lower min_count")
+            remedy = ": lower min_count" if self.min_count > 1 else ""
+            raise DataError(f"{self.label}: the texts of the training split hold no {self.by}{remedy}")
         return Tokens(tokenizer, inputs, column, output, self.max_length)
 
     def _tokenizer(self, texts: Iterable[str]) -> Tokenizer:

@@ -81,7 +81,8 @@ def check_lengths(loss: str, output: Field, target: Field) -> None:
     if output.ragged and not target.ragged:
         raise ShapeError(
             f"{loss}: the last layer gives {output}, an output for each position of samples of different lengths, and "
-            "a target is for a whole sample: give a target for each position"
+            "a target is for a whole sample: put {type: mean_over_time}, {type: max_over_time} or {type: last} before "
+            "the last layer, or give a target for each position"
         )
     if target.ragged and not output.ragged:
         raise ShapeError(
