@@ -23,6 +23,7 @@ from dist_bp.data.sources.json_lines import JsonLinesSource
 from dist_bp.data.sources.lines import LinesSource
 from dist_bp.data.sources.parquet import ParquetSource
 from dist_bp.data.sources.text import TextSource
+from dist_bp.data.text.library import LibraryTokens
 from dist_bp.data.text.reading import end_of_text, read_text, text_blocks, text_lines
 from dist_bp.data.text.tokenizer import ListedTokens
 from dist_bp.data.unseen import Unseen
@@ -276,6 +277,19 @@ def test_vocabulary_is_the_most_tokens(by: Any, most: int) -> None:
         assert {"e", "##e", "##i"} < {*tokens}  # the most frequent
     with pytest.raises(OptionError, match="must be 3 or more for wordpiece"):
         Tokenize(by="wordpiece", vocabulary=2)
+
+
+@pytest.mark.parametrize("most", [40, 200])
+def test_wordpiece_is_the_same_in_every_process(most: int) -> None:
+    texts = [" ".join(f"{a}{b}{c}{b}" for a in "kvzbdm" for b in "aeiou" for c in "rstlnp")]
+    fits = [LibraryTokens.fit(texts, "wordpiece", most, 2, False, None).tokens for _ in range(4)]
+    assert len({*fits}) == 1
+    tokens = fits[0]
+    continuing = [token for token in tokens if len(token) == 3 and token.startswith("##")]
+    characters = [token for token in tokens if len(token) == 1]
+    assert tokens[: 1 + len(characters) + len(continuing)] == ("<unk>", *sorted(characters), *sorted(continuing))
+    assert len(tokens) <= most
+    assert "##a" in continuing
 
 
 def test_what_is_cut_unknown_or_empty_is_told() -> None:

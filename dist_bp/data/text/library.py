@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -18,6 +19,8 @@ from dist_bp.messages import first_line
 # The library's own threads would warn in each process that is forked later.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 AT_A_TIME = 1024
+CONTINUES = "##"
+"""What WordPiece puts before a token that is not the beginning of a word."""
 SPARE_NUMBERS = 1000
 """That may stand for no token, beyond as many as there are tokens."""
 
@@ -68,53 +71,39 @@ class LibraryTokens(Tokenizer):
         """Learns at most `most` tokens, the unknown one among them, of pairs that are seen `least` times.
 
         Byte-pair encoding (Sennrich et al. 2016) is that of bytes, to which no text is unknown. WordPiece (Schuster and
-        Nakajima 2012) has each character as a word's beginning and as its continuation; where these are too many, the
-        texts are gone through once more, for the most frequent ones alone. Raises ValueError.
+        Nakajima 2012) begins with the characters, the most frequent ones where there are too many: `texts` are gone
+        through twice. Raises ValueError.
         """
-        made = cls._fit(texts, by, most, least, lowercase, normalize, None)
-        if len(made.tokens) > most:
-            made = cls._fit(texts, by, most, least, lowercase, normalize, (most - 1) // 2)
-        return made
-
-    @classmethod
-    def _fit(
-        cls,
-        texts: Iterable[str],
-        by: Literal["bpe", "wordpiece"],
-        most: int,
-        least: int,
-        lowercase: bool,
-        normalize: NormalForm | None,
-        characters: int | None,
-    ) -> "LibraryTokens":
         from tokenizers import Tokenizer as Library
         from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
-        options: dict[str, Any] = {
-            "vocab_size": most,
-            "min_frequency": least,
-            "special_tokens": [UNKNOWN],
-            "show_progress": False,
-        }
-        if characters is not None:
-            options["limit_alphabet"] = characters
-        if by == "bpe":
-            library = Library(models.BPE())
-            library.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-            library.decoder = decoders.ByteLevel()
-            trainer: Any = trainers.BpeTrainer(initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), **options)
-        else:
-            library = Library(models.WordPiece(unk_token=UNKNOWN))
-            library.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-            library.decoder = decoders.WordPiece()
-            trainer = trainers.WordPieceTrainer(**options)
+        library = Library(models.BPE() if by == "bpe" else models.WordPiece(unk_token=UNKNOWN))
         changes = [getattr(normalizers, normalize)()] if normalize else []
         changes += [normalizers.Lowercase()] if lowercase else []
         if changes:
             library.normalizer = normalizers.Sequence(changes)
+        options: dict[str, Any] = {"vocab_size": most, "min_frequency": least, "show_progress": False}
+        if by == "bpe":
+            library.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+            library.decoder = decoders.ByteLevel()
+            alphabet = pre_tokenizers.ByteLevel.alphabet()
+            trainer: Any = trainers.BpeTrainer(initial_alphabet=alphabet, special_tokens=[UNKNOWN], **options)
+        else:
+            library.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+            library.decoder = decoders.WordPiece()
+            with _told():
+                begin = frequent_characters(_words(library, texts), most - 1)
+            # The library would number them in the order of a hash table, another one in each process: as special tokens
+            # they are numbered as they stand here.
+            named = sorted(begin) + [CONTINUES + character for character in sorted(begin) if begin[character]]
+            trainer = trainers.WordPieceTrainer(
+                initial_alphabet=[*begin], limit_alphabet=len(begin), special_tokens=[UNKNOWN, *named], **options
+            )
         with _told():
             library.train_from_iterator(texts, trainer)
-        return cls(json.loads(library.to_str()))
+        content = json.loads(library.to_str())
+        content["added_tokens"] = [token for token in content["added_tokens"] if token["content"] == UNKNOWN]
+        return cls(content)
 
     @property
     def tokens(self) -> Sequence[str]:
@@ -150,6 +139,31 @@ class LibraryTokens(Tokenizer):
 def read_tokenizer(path: str) -> LibraryTokens:
     """The tokenizer of a file; raises OSError, and ValueError where it holds none."""
     return LibraryTokens(read_json(path))
+
+
+def frequent_characters(words: Iterable[str], most: int) -> dict[str, bool]:
+    """The most frequent characters of `words`, and whether each is also found behind a word's beginning.
+
+    They are as many as make at most `most` tokens, one for the beginning of words and one for what continues them.
+    """
+    first: Counter[str] = Counter()
+    later: Counter[str] = Counter()
+    for word in words:
+        first[word[0]] += 1
+        later.update(word[1:])
+    kept: dict[str, bool] = {}
+    for character, _ in sorted((first + later).items(), key=lambda item: (-item[1], item[0])):
+        most -= 1 + (character in later)
+        if most < 0:
+            break
+        kept[character] = character in later
+    return kept
+
+
+def _words(library: Any, texts: Iterable[str]) -> Iterator[str]:
+    for text in texts:
+        changed = library.normalizer.normalize_str(text) if library.normalizer else text
+        yield from (word for word, _ in library.pre_tokenizer.pre_tokenize_str(changed) if word)
 
 
 @contextmanager
