@@ -1,5 +1,6 @@
 """A `dist-bp train` in a process of its own, for tests in which it does not come to its end."""
 
+import os
 import subprocess
 import sys
 import time
@@ -31,7 +32,18 @@ train:
 scaling: {num_workers: 2, servers_per_node: 2}
 tracking: {system_metrics: false}
 """
-ENDLESS = ["train.epochs=1000000", "checkpoint.every_epochs=50", "tracking.every_steps=100000"]
+ONE_OF_EACH = ("scaling.num_workers=1", "scaling.servers_per_node=1")
+"""Where their number does not matter: each process of Ray's takes seconds to start."""
+ENDLESS = [
+    *("train.epochs=1000000", "checkpoint.every_epochs=5", "tracking.every_steps=100000"),
+    "model.layers.0={type: 'tests.runtime.layers:Slow', seconds: 0.01}",
+]
+"""Training that goes on while a test waits, and leaves the processors to others."""
+
+
+def with_tests() -> dict[str, str]:
+    """An environment in which commands find the layers of the tests."""
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 
 
 def status_of(run_id: str) -> str:
@@ -48,6 +60,7 @@ class Running:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            env=with_tests(),
         )
         self.children: list[psutil.Process] = []
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from dist_bp.processes import patience
-from tests.cli.running import COMMAND, CONFIG, Running, status_of
+from tests.cli.running import COMMAND, CONFIG, ONE_OF_EACH, Running, status_of
 from tests.commands import run_here
 from tests.conftest import shared_memory_files
 from tests.database import rows
@@ -38,7 +38,7 @@ def ray_folder(raylet: psutil.Process) -> Path:
 @pytest.mark.parametrize("program", NAMES)
 def test_in_training(program: str, number: int) -> None:
     memory = shared_memory_files()
-    with Running("tracking.log_model=false") as running:
+    with Running("tracking.log_model=false", *ONE_OF_EACH) as running:
         own = {child.name(): child for child in running.children if child.name() in NAMES}
         guarded = ray_folder(own["raylet"])
         assert guarded.stat().st_mode & 0o777 == 0o700
@@ -71,7 +71,7 @@ def test_in_the_last_evaluation(number: int, monkeypatch: pytest.MonkeyPatch) ->
     killed = number == signal.SIGKILL
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     layer = "{type: 'tests.runtime.layers:Orphaned', signal: %d, seconds: %d}"
-    job = ["train", "job.yaml", "tracking.log_model=false", "data.split.validation=0", "scaling.num_workers=1"]
+    job = ["train", "job.yaml", "tracking.log_model=false", "data.split.validation=0", *ONE_OF_EACH]
     job += [f"model.layers=[{layer % (number, 20 * killed)}, {{type: dense, units: 3}}]"]
     ended = subprocess.run([*COMMAND, *job], stderr=subprocess.PIPE, text=True, timeout=patience(60), check=False)
     (run_id,) = (path.name for path in Path("runs").iterdir() if not path.is_symlink())

@@ -20,7 +20,7 @@ from dist_bp.runtime.warden import Warden
 from dist_bp.sweep.job import SweepJob
 from dist_bp.sweep.journal import sweep_folder
 from dist_bp.sweep.resume import read_record
-from tests.cli.test_train import COMMAND, CONFIG
+from tests.cli.running import COMMAND, CONFIG, with_tests
 from tests.commands import run_here
 from tests.database import rows
 
@@ -136,7 +136,7 @@ def course(result: dict[str, Any]) -> list[tuple[int, str, int, float]]:
 
 
 def test_a_killed_sweep_goes_on_and_can_be_extended(folder: Path, ray_session: Warden) -> None:
-    settings = (*PLAIN, "sweep.max_concurrent=1", "sweep.num_samples=3")
+    settings = (*PLAIN, "train.epochs=4", "sweep.max_concurrent=1", "sweep.num_samples=3")
     kill_after(3, *settings, "--name", "cut")
     resumed = run_here("sweep", "job.yaml", *settings, "--resume", "cut", "--json")
     assert resumed.returncode == 0, resumed.stderr
@@ -192,7 +192,8 @@ def pages(of: str) -> list[str]:
 
 def test_a_failed_trial_is_shown_with_its_cause_and_too_many_end_the_sweep(folder: Path, ray_session: Warden) -> None:
     sgd = "train.optimizer={type: sgd, learning_rate: 0.1}"
-    settings = (*PLAIN, GRID, sgd, "sweep.search=grid", "sweep.scheduler=none", "sweep.num_samples=null")
+    settings = (*PLAIN, "train.epochs=2", GRID, sgd, "sweep.search=grid", "sweep.scheduler=none")
+    settings += ("sweep.num_samples=null",)
     ended = run_here("sweep", "job.yaml", *settings, "--json")
     assert ended.returncode == 0, ended.stderr
     last = json.loads(ended.stdout)["trials"][-1]
@@ -280,11 +281,6 @@ def test_interrupted_within_an_epoch_it_saves_what_it_has(folder: Path) -> None:
     trial = open_store(next(Path("runs").glob("*/checkpoints"))).latest()
     assert trial
     assert 0 < trial.checkpoint.step_in_epoch < 45
-
-
-def with_tests() -> dict[str, str]:
-    """An environment in which commands find the layers of the tests."""
-    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,13 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.cli.running import COMMAND, CONFIG, ENDLESS, Running, status_of
+from tests.cli.running import COMMAND, CONFIG, ENDLESS, ONE_OF_EACH, Running, status_of
 from tests.commands import run_here
 from tests.conftest import shared_memory_files
 from tests.database import rows
@@ -79,7 +79,7 @@ def test_a_killed_process_ends_the_command_with_its_name(folder: Path, memory_be
 
 
 def test_a_killed_driver_leaves_nothing_and_a_failed_run(folder: Path, memory_before: set[str]) -> None:
-    with Running() as running:
+    with Running(*ONE_OF_EACH) as running:
         running.process.kill()
         code, errors, _ = running.end()
         assert code == -signal.SIGKILL
@@ -172,11 +172,13 @@ def test_a_flipped_bit_in_the_checkpoint_is_found(folder: Path) -> None:
     assert run_here("evaluate", str(checkpoint)).returncode == 2
 
 
-@pytest.mark.parametrize(("number", "workers"), [(signal.SIGINT, 0), (signal.SIGTERM, 2)])
+@pytest.mark.parametrize(
+    ("number", "scaling"), [(signal.SIGINT, ["scaling.num_workers=0"]), (signal.SIGTERM, ONE_OF_EACH)]
+)
 def test_an_interrupt_saves_a_checkpoint_first(
-    folder: Path, memory_before: set[str], number: int, workers: int
+    folder: Path, memory_before: set[str], number: int, scaling: Sequence[str]
 ) -> None:
-    with Running(f"scaling.num_workers={workers}") as running:
+    with Running(*scaling) as running:
         running.process.send_signal(number)
         code, errors, seconds = running.end()
         assert code == 130
