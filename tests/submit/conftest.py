@@ -1,4 +1,4 @@
-"""One local head with a token for all tests of submission."""
+"""A local head with a token for the tests of a file."""
 
 import shutil
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ def ray_imported() -> None:
     import_ray(own=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[Place]:
     """Where a head is up, with digits.yaml in the folder; afterwards nothing of it is left."""
     base = tmp_path_factory.mktemp("submit")

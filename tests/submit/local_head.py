@@ -18,9 +18,14 @@ from tests.commands import run_here
 from tests.database import rows
 
 COMMAND = [sys.executable, "-m", "dist_bp"]
-DIGITS = Path(__file__).parent.parent.parent / "configs" / "digits.yaml"
+ROOT = Path(__file__).parents[2]
+DIGITS = ROOT / "configs" / "digits.yaml"
 LONG = ["train.stop.patience=1000000", "tracking.every_steps=100000", "tracking.log_model=false"]
-ENDLESS = [*LONG, "train.epochs=1000000", "checkpoint.every_epochs=50"]
+ENDLESS = [
+    *(*LONG, "train.epochs=1000000", "checkpoint.every_epochs=2"),
+    "model.layers.0={type: 'tests.runtime.layers:Slow', seconds: 0.01}",
+]
+"""Training that goes on while a test waits, and leaves the processors to others."""
 
 
 @dataclass
@@ -32,9 +37,9 @@ class Place:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Without the variables of this process's own Ray."""
+        """Without the variables of this process's own Ray; jobs find the layers of the tests."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-        return clean | {"XDG_STATE_HOME": str(self.state)}
+        return clean | {"XDG_STATE_HOME": str(self.state), "PYTHONPATH": str(ROOT)}
 
     def run(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         """A command in this process, whose own Ray it does not see."""

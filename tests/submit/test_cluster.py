@@ -65,7 +65,7 @@ def test_a_head_from_up_to_down(tmp_path: Path, database: Path) -> None:
 def lose_its_gcs(place: Place) -> None:
     """A training on the head tells that, and saves a checkpoint."""
     shutil.copy(DIGITS, place.folder)
-    training = place.start("train", "digits.yaml", *ENDLESS, "ray.address=auto")
+    training = place.start("train", "digits.yaml", *ENDLESS, "scaling.num_workers=1", "ray.address=auto")
     try:
         wait_for(place.runs_with_checkpoints)
         (gcs,) = (process for process in processes_of(place.head()["folder"]) if process.name() == "gcs_server")

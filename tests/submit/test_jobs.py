@@ -21,7 +21,7 @@ from dist_bp.submit.head import offer_head
 from tests.submit.local_head import ENDLESS, LONG, Place, driver_of, wait_for
 
 JOBS = Path(__file__).parent.parent.parent / "jobs"
-EPOCHS = [*LONG, "train.epochs=100", "checkpoint.every_epochs=5"]
+EPOCHS = [*LONG, "train.epochs=100", "checkpoint.every_epochs=5", "scaling.num_workers=1"]
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +155,7 @@ def test_entry_points_run_as_plain_ray_jobs(place: Place) -> None:
     """As `ray job submit -- python jobs/train.py CONFIG` does."""
     head = place.head()
     client = JobsClient(Dashboard(head["address"], Path(head["token_path"]).read_text()))
-    settings = "train.epochs=3 tracking.log_model=false tracking.tracking_uri=sqlite:///mlflow.db"
+    settings = "train.epochs=3 scaling.num_workers=1 tracking.log_model=false tracking.tracking_uri=sqlite:///mlflow.db"
     entry = f"cd {place.folder} && python {JOBS}/train.py digits.yaml {settings}"
     name = client.submit({"entrypoint": entry, "submission_id": "plain"})
     wait_for(lambda: client.job(name)["status"] in ENDED)
