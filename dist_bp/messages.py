@@ -17,6 +17,8 @@ OTHER_NAMES = {
 SPLITS = ("train_", "val_", "test_")
 MASK = "***"
 """What stands for a password."""
+LETTERS = 30
+"""Of a name that is quoted."""
 _USER = r"""((?:postgres|mysql|mariadb|mssql|oracle)[\w+]*://[^/\s:]*|://[^/\s:\[]*(?=:(?!\d+(?:[/?#\s]|$))))"""
 """A URI up to its user. A number after that is a port, but for SQLAlchemy also the beginning of a password."""
 _QUERY = r"([?&][\w.-]*(?:password|passwd|pwd|secret|token|odbc_connect)[\w.-]*=)"
@@ -61,6 +63,11 @@ def plural(number: int, noun: str) -> str:
     """The number, with commas, and the noun: 1 step, 1,200 steps, 3 classes."""
     ending = "" if number == 1 else "es" if noun.endswith("s") else "s"
     return f"{number:,} {noun}{ending}"
+
+
+def quoted(text: str) -> str:
+    """What data calls something, between quotes, the first 30 letters of it."""
+    return repr(text if len(text) <= LETTERS else f"{text[:LETTERS]}...")
 
 
 def at_most(number: int) -> str:

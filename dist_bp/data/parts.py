@@ -46,7 +46,10 @@ Parts = dict[str, Part]
 
 
 def write_parts(directory: Path, parts: Parts, pipeline: Pipeline) -> dict[str, Unseen]:
-    """Writes the arrays of all splits, a block of rows at a time; what each has that training has not seen."""
+    """Writes the arrays of all splits, a block of rows at a time; what each has that training has not seen.
+
+    Raises CapacityError where they do not fit the disk, DataError for texts of which training would know no token.
+    """
     needed = sum(_bytes(part, pipeline) for part in parts.values())
     free = shutil.disk_usage(directory).free
     if needed > free:
@@ -68,7 +71,9 @@ def write_parts(directory: Path, parts: Parts, pipeline: Pipeline) -> dict[str, 
         write_fields(folder / TARGETS, [part.targets])
         if part.weights is not None:
             write_fields(folder / WEIGHTS, [part.weights])
-        if name != "train" and text_column(pipeline):
+        if name == "train":
+            unseen.check_texts()
+        elif text_column(pipeline):
             write_shown(folder, part.inputs, part.rows)
     return found
 

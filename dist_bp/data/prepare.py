@@ -22,6 +22,7 @@ from dist_bp.data.pipeline import Pipeline
 from dist_bp.data.prepared import FORMAT, Prepared, write_names, write_records
 from dist_bp.data.preprocess.base import Preprocessor
 from dist_bp.data.preprocess.impute import Impute
+from dist_bp.data.rare import rare_classes
 from dist_bp.data.sources.base import Dataset, Opened, Source
 from dist_bp.data.sources.lines import table_of
 from dist_bp.data.split import Split, split_indices
@@ -142,7 +143,7 @@ class _Asked:
                 parts, pipeline = self.fit(dataset, steps, decoder)
                 found = write_parts(aside, parts, pipeline)
                 pipeline = pipeline.knowing(found["train"])
-                notes = [*dataset.notes]
+                notes = [*dataset.notes, *rare_classes(parts, pipeline.targets.classes)]
                 for name, unseen in found.items():
                     notes += unseen.lines(f"of the {name} split ")
                 if self.labels == "sequence":

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 
 from dist_bp.data.tables.report import listed
 from dist_bp.data.text.counts import TokenCounts
+from dist_bp.errors import DataError
+from dist_bp.messages import quoted
 
 SHOWN = 3
 """Of those of a column."""
-LETTERS = 30
-"""Of a category that is shown."""
 
 
 class Unseen:
@@ -33,6 +33,11 @@ class Unseen:
         """What became of the texts of a column."""
         return self._texts.get(name, TokenCounts())
 
+    def check_texts(self) -> None:
+        """Raises DataError for each column of text of which no token is known."""
+        if problems := [line for name, counts in self._texts.items() if (line := counts.problem(name))]:
+            raise DataError(problems)
+
     def lines(self, where: str = "") -> list[str]:
         """A line with the number of each column and the most frequent ones, if there are any; `where` they are. A line
         for each column of text, which is left out where there is nothing to say but how long they are and no `where`.
@@ -43,5 +48,5 @@ class Unseen:
 
 
 def _shown(counts: Counter[str]) -> str:
-    shown = [repr(text if len(text) <= LETTERS else f"{text[:LETTERS]}...") for text, _ in counts.most_common(SHOWN)]
+    shown = [quoted(text) for text, _ in counts.most_common(SHOWN)]
     return ", ".join([*shown, *(["..."] if len(counts) > SHOWN else [])])

@@ -51,7 +51,10 @@ def test_a_validation_folder_is_the_validation_set() -> None:
     prepared = make(split=Split(0.25, 0.25))
     assert samples(prepared, "validation") == {"dog": {picture(9).tobytes()}}
     assert prepared.splits == {"train": 12, "validation": 1, "test": 4}
-    assert prepared.notes == ("'pets/val' is the validation set: data.split.validation has no effect",)
+    assert prepared.notes == (
+        "'pets/val' is the validation set: data.split.validation has no effect",
+        "rare classes: 1 never in the validation split ('cat')",
+    )
 
 
 def test_another_folder_is_the_test_set() -> None:

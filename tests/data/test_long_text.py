@@ -18,6 +18,7 @@ from dist_bp.data.sources.text import TextSource
 from dist_bp.data.text.long import some_stretches, stretches
 from dist_bp.errors import DataError
 from dist_bp.signals import Field
+from tests.data.tokenizers import letter
 
 TEXT = "".join(f"line {row} of a text: naïve\r\n" for row in range(40))
 CHARACTERS = Tokenize(by="characters", normalize=None)
@@ -160,3 +161,11 @@ def test_the_network_knows_how_long_samples_are() -> None:
     for spec in (prepared.schema.inputs, Pipeline.from_dict(prepared.pipeline.to_dict()).inputs):
         assert isinstance(spec, Field)
         assert spec.longest == 7
+
+
+def test_a_tokenizer_that_knows_nothing_of_the_text_is_refused() -> None:
+    Path("t.txt").write_text("0 1 2 3 4\n" * 40)
+    with pytest.raises(
+        DataError, match=r"^the tokenizer knows none of the tokens of the training split's texts \(text"
+    ):
+        make(TextSource("t.txt", 16), Tokenize(file=letter("tokenizer.json")))

@@ -36,6 +36,16 @@ class TokenCounts:
             told.append(f"{self.empty:,} without a token, taken for one unknown token each")
         return told
 
+    def problem(self, name: str) -> str | None:
+        """Why nothing can be learnt of the training split's texts `name`, if there is no token but unknown ones."""
+        if self.unknown < self.tokens:
+            return None
+        return (
+            f"the tokenizer knows none of the tokens of the training split's texts ({name}), so there is nothing to "
+            "learn from: take another tokenizer (file) in the step tokenize, or one that learns more tokens or sees "
+            "more of each text (vocabulary, min_count, max_length)"
+        )
+
     def line(self, name: str, where: str) -> str:
         """Of the texts `name`, with what they are on the whole if `where` says which they are."""
         size = f"{self.tokens / max(self.texts, 1):.1f} tokens on average, {self.longest:,} at most"

@@ -47,6 +47,7 @@ def prepare_text(directory: Path, dataset: Dataset, split: Split, steps: Sequenc
         counts = write_tokens(folder / TOKENS, part.blocks(), tokens.tokenizer)
         if name == "train":
             training.take_texts(TEXT, counts)
+            training.check_texts()
         splits[name] = samples_in_text(name, counts, text.context)
         told = "; ".join([f"{counts.tokens:,} tokens in the {name} split", *counts.parts])
         notes.append(f"{told}; {plural(splits[name], 'sample')} of {text.context}")
