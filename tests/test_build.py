@@ -50,5 +50,5 @@ def test_every_shipped_configuration_can_be_tried_for_an_epoch(path, workplace):
 def test_a_lazy_optimizer_without_an_embedding_is_told_of(lazy, workplace):
     digits = next(path for path in CONFIGS if path.stem == "digits")
     job = prepare_job(load_config(digits, [f"train.optimizer.lazy={str(lazy).lower()}", "scaling.num_workers=0"]))
-    told = "train.optimizer.lazy does nothing: the network has no embedding"
+    told = "train.optimizer.lazy does nothing: the network has no embedding with a table of its own"
     assert (told in job.notes) == lazy

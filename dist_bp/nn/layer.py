@@ -3,7 +3,7 @@
 import re
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from dist_bp.component import Component
@@ -53,6 +53,11 @@ class Declaration:
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     statistics: Mapping[str, Statistic] = field(default_factory=dict)
     largest: int = 0
+
+    def shared(self) -> "Declaration":
+        """Of a layer whose parameters another one works with, too: their gradients do not come by rows alone."""
+        whole = {name: replace(parameter, rows=False) for name, parameter in self.parameters.items()}
+        return replace(self, parameters=whole)
 
 
 class Layer(Component):

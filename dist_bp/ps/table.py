@@ -50,8 +50,8 @@ class TablePart:
     """The part of a table that one server updates: the rows of the chunks that it owns, (number, start, stop) each.
 
     The touched rows are gathered, updated, and put into the new version, once that has caught up on what has changed
-    since its memory held another one. Where the rule would change other rows too, or most are touched, the chunks are
-    updated as those of other parameters. `mean` gives memory for the average of elements start ... stop.
+    since its memory held another one. Where the rule would change other rows too, or more than `SPARSE` are touched,
+    the chunks are updated as those of other parameters. `mean` gives memory for the average of elements start ... stop.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class TablePart:
         else:
             self._add_up(slots, touched)
             # By the rows of the whole table, so that the number of servers does not decide.
-            few = sum(map(len, touched)) <= SPARSE * self._table.rows
+            few = len(np.unique(np.concatenate(touched))) <= SPARSE * self._table.rows
             if rule.lazy or (rule.leaves_rows and few):
                 return [self]
         self._changes.forget()

@@ -108,7 +108,7 @@ class PreparedJob:
         notes += self._padding
         notes += unspelled(self.prepared, self.model, self.loss)[1]
         if self.updater.rule.lazy and not self.model.tables:
-            notes.append("train.optimizer.lazy does nothing: the network has no embedding")
+            notes.append("train.optimizer.lazy does nothing: the network has no embedding with a table of its own")
         fitting = build.build_schedule(config, self.total_steps).warmup_steps
         if fitting != warmup:
             steps = plural(self.total_steps, "step")

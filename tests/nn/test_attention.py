@@ -240,6 +240,7 @@ def test_a_tied_output_is_the_table_and_lies_once_in_the_vector() -> None:
     assert list(run.model.layout.shapes) == ["0.table", "1.gain", "1.offset"]
     assert [line.parameters for line in run.model.summary()] == [24, 8, 0]
     assert run.model.output == Field((6,), ragged=True)
+    assert not run.model.tables  # all of its rows have a gradient
     inner = Run([Embedding(4), LayerNorm()], words)
     x = Ragged(np.random.default_rng(0).integers(0, 6, (4, 8)), LENGTHS)
     expected = inner.outputs(x) @ run.params["0"]["table"].T / 2.0

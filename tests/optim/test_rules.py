@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dist_bp import components
 from dist_bp.optim import Rule, Slice
 from dist_bp.optim.rules.lion import Lion
 from dist_bp.optim.rules.sgd import Sgd
@@ -80,6 +81,19 @@ def test_a_weight_without_gradient_stays(rule: Rule, reference: Reference) -> No
     params = np.array([0.5, -0.5], "float32")
     run(rule, params, np.zeros((STEPS, 2), "float32"), [])
     assert params.tolist() == [0.5, -0.5]
+
+
+@pytest.mark.parametrize(
+    "rule", [*(rule for rule, _ in PAIRS), *(kind() for kind in components.RULES.classes().values())], ids=str
+)
+def test_a_rule_that_leaves_rows_changes_nothing_of_those_without_gradient(rule: Rule) -> None:
+    """Parameters and state after some steps with gradients."""
+    before = np.array([0.5, -0.5], "float32")
+    state = run(rule, before, np.ones((3, 2), "float32"), [])
+    after = Slice(before.copy(), {name: array.copy() for name, array in state.items()})
+    rule.update(after, after, np.zeros(2, "float32"), 4, RATE, np.zeros((2, 2), "float32"))
+    same = [(before, after.params), *((state[name], after.state[name]) for name in rule.slots)]
+    assert all(one.tobytes() == other.tobytes() for one, other in same) == rule.leaves_rows
 
 
 @pytest.mark.parametrize(("rule", "reference"), RULES)

@@ -75,7 +75,8 @@ class Stretches(SampleStore):
     def shifted(self, by: int) -> SampleStore:
         """As many stretches, cut `by` tokens later, less than `context`: the first is what lies before the first cut.
 
-        Where that would make one more it is left out, other tokens in each epoch. A text of one stretch stays whole.
+        Where that would make one more it is left out: the tokens at the text's beginning have fewer turns. A text of
+        one stretch stays whole.
         """
         if not by or len(self) == 1:
             return self

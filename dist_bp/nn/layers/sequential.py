@@ -61,6 +61,9 @@ class Sequential(Layer):
 
     def declare(self, spec: Spec) -> Declaration:
         inner = {name: declaration for name, _, declaration in self.declarations(spec)}
+        for name, owner in self._owners.items():
+            if owner != name:
+                inner[owner] = inner[owner].shared()
         return _joined(inner, [*inner.values()][-1].output if inner else spec)
 
     def forward(self, x: Signal, params: Views, ctx: Context) -> tuple[Signal, Backward]:
