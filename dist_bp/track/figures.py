@@ -95,10 +95,10 @@ def predictions(
     for image, (left, top), name, true, (likely, unlikely), good in zip(
         pixels, places, predicted, truth, probabilities, right, strict=True
     ):
-        _tile(axes, np.broadcast_to(image, (*image.shape[:2], 3)), left, top, GREEN if good else RED)
+        bottom = _tile(axes, np.broadcast_to(image, (*image.shape[:2], 3)), left, top, GREEN if good else RED)
         text = f"{_shortened(name, 14)} {likely:.2f}\ntrue: {_shortened(true, 14)}{'' if good else f' {unlikely:.2f}'}"
         axes.text(
-            left + TILE / 2, top + TILE + 4, text, ha="center", va="top", fontsize=7.5, color=GREEN if good else RED,
+            left + TILE / 2, bottom + 4, text, ha="center", va="top", fontsize=7.5, color=GREEN if good else RED,
             parse_math=False,
         )  # fmt: skip
     return figure
@@ -140,13 +140,14 @@ def _tiles(count: int, columns: int, caption: int, title: str) -> tuple[Figure, 
     return figure, axes, places
 
 
-def _tile(axes: Axes, image: Array, left: int, top: int, color: str) -> None:
-    """An image as large as fits into a tile, in a frame."""
+def _tile(axes: Axes, image: Array, left: int, top: int, color: str) -> float:
+    """An image as large as fits into a tile, in a frame; where it ends below."""
     height, width = image.shape[:2]
     scale = TILE / max(height, width)
     right, bottom = left + width * scale, top + height * scale
     axes.imshow(image, extent=(left, right, bottom, top), interpolation="nearest", aspect="auto")
     axes.add_patch(Rectangle((left, top), width * scale, height * scale, fill=False, edgecolor=color, linewidth=1.6))
+    return float(bottom)
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:

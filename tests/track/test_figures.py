@@ -94,6 +94,14 @@ def test_predictions_are_written_below_their_images_and_wrong_ones_are_red() -> 
     assert len(np.unique(pixels(figure).reshape(-1, 3), axis=0)) > 10
 
 
+def test_what_is_predicted_is_written_right_below_an_image_that_is_not_high() -> None:
+    images = np.zeros((7, 40, 160, 1), np.uint8)
+    figure = predictions(images, ["a"] * 7, ["a"] * 7, [(1.0, 1.0)] * 7, [True] * 7, "samples")
+    (axes,) = figure.axes
+    captions = [text.get_position()[1] for text in axes.texts if "true:" in text.get_text()]
+    assert captions == [image.get_extent()[2] + 4 for image in axes.get_images()]
+
+
 def test_filters_of_one_channel_diverge_from_white_and_those_of_three_are_colours() -> None:
     kernel = np.array([[[[0.0, 2.0]]], [[[-4.0, 4.0]]]])
     figure = filters(kernel.tolist(), "2 filters")
