@@ -132,5 +132,7 @@ def test_what_is_put_around_a_text_is_left_out() -> None:
 
 
 def test_a_failure_at_a_text_is_told() -> None:
-    with pytest.raises(DataError, match=r"^the tokenizer fails: WordPiece error: Missing \[UNK\] token"):
-        LibraryTokens(tokenizer(model={"unk_token": "x"})).encode(["c"])
+    """A pattern that the library gives up on."""
+    split = {"type": "Split", "pattern": {"Regex": "(a|aa|a)+$"}, "behavior": "Isolated", "invert": False}
+    with pytest.raises(DataError, match=r"^the tokenizer fails: .*retry-limit"):
+        LibraryTokens(tokenizer(pre_tokenizer=split)).encode(["a" * 60 + "b"])
