@@ -109,7 +109,7 @@ PROBLEMS = {
     "train.epoch=2": "unknown key 'epoch': did you mean 'epochs'? (allowed: epochs, batch_size, group_size, "
     "accumulate, shuffle, group_by_length, optimizer, schedule, clip_norm, clip_value, stop)",
     "train.optimizer.momentum=0.9": "unknown key 'momentum' "
-    "(allowed: type, learning_rate, weight_decay, decoupled, beta1, beta2, epsilon)",
+    "(allowed: type, learning_rate, weight_decay, decoupled, beta1, beta2, epsilon, lazy)",
     "train.schedule={type: step}": "train.schedule.every_steps: required key is missing",
     "train.schedule.final=0": "train.schedule.type: required key is missing "
     "(allowed: constant, step, exponential, cosine, linear, one_cycle, plateau)",

@@ -50,7 +50,7 @@ ONE_PROBLEM = {
         "learning_rate",
         "learnig_rate",
         "job.yaml:13: train.optimizer: unknown key 'learnig_rate': did you mean 'learning_rate'? "
-        "(allowed: type, learning_rate, weight_decay, decoupled, beta1, beta2, epsilon)",
+        "(allowed: type, learning_rate, weight_decay, decoupled, beta1, beta2, epsilon, lazy)",
     ),
     "unknown key at the top": (
         "loss:",
