@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,12 +14,12 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from dist_bp.checkpoint.history import HistoryWriter, read_history
-from dist_bp.checkpoint.manifest import HISTORY, MANIFEST, FileRecord, Manifest
+from dist_bp.checkpoint.manifest import HISTORY, MANIFEST, Facts, FileRecord, Manifest
 from dist_bp.errors import CheckpointError
 from dist_bp.files import read_file
 from dist_bp.foreign import TEXT_BYTES, checked, read_json, reason
 from dist_bp.messages import one_line
-from dist_bp.types import Array, Direction, DType
+from dist_bp.types import Array, Direction
 
 Arrays = Mapping[str, Array]
 
@@ -33,33 +33,23 @@ FOR_RESUMING = (OPTIMIZER, PROGRESS, HISTORY)
 """Files that a prediction does not need; written only where there is something in them."""
 
 
-@dataclass(frozen=True, eq=False)
-class Checkpoint:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Checkpoint(Facts):
     """State of a run after `step` updates.
 
-    `epoch` epochs are complete and `step_in_epoch` updates of the next one, all of them where it is not measured yet.
     `parameters` and `statistics` go by the names and shapes of the model's layout, `optimizer` by the names of the
-    rule's slots (flat, as long as the parameters). `progress` holds small named arrays and `loop_state` a JSON-able
-    dict of whatever else the loop wants back. `history` has a row of numbers for each epoch that was measured; of a
-    run, later checkpoints have the same rows first. `data_digest` is that of the prepared data.
+    rule's slots (flat, as long as the parameters). `progress` holds small named arrays that the loop wants back beside
+    its `loop_state`. `history` has a row of numbers for each epoch that was measured; of a run, later checkpoints have
+    the same rows first.
     """
 
-    step: int
     parameters: Arrays
     statistics: Arrays
     config: str
     pipeline: dict[str, Any]
-    dtype: DType
-    data_digest: str
-    epoch: int = 0
-    step_in_epoch: int = 0
     optimizer: Arrays = field(default_factory=dict)
     progress: Arrays = field(default_factory=dict)
-    loop_state: dict[str, Any] = field(default_factory=dict)
     history: tuple[dict[str, float], ...] = ()
-    metrics: dict[str, float] = field(default_factory=dict)
-    job: str = ""
-    run_id: str = ""
 
     @property
     def nbytes(self) -> int:
@@ -96,8 +86,15 @@ def write_directory(
         files = {name: FileRecord.of(directory / name) for name in (CONFIG, PIPELINE, *arrays)}
         if checkpoint.history:
             files[HISTORY] = (history or HistoryWriter()).write(directory, checkpoint.history)
-        facts = _facts(checkpoint)
-        replace(facts, sequence=sequence, monitored=monitored, mode=mode, files=files).write(directory)
+        Manifest(
+            **checkpoint.facts,
+            dist_bp_version=_installed(),
+            created=datetime.now(UTC).isoformat(),
+            sequence=sequence,
+            monitored=monitored,
+            mode=mode,
+            files=files,
+        ).write(directory)
         fsync_directory(directory)
     except OSError as error:
         raise cannot_write(directory, error) from None
@@ -122,22 +119,14 @@ def read_directory(directory: Path, *, for_resuming: bool = True, manifest: Mani
         raise CheckpointError(f"{directory} cannot be read: {reason(error)}") from None
     history = read_history(directory, manifest.files[HISTORY]) if HISTORY in wanted else ()
     return Checkpoint(
-        step=manifest.step,
-        epoch=manifest.epoch,
-        step_in_epoch=manifest.step_in_epoch,
+        **manifest.facts,
         parameters=_group(arrays[MODEL], "parameters/"),
         statistics=_group(arrays[MODEL], "statistics/"),
         optimizer=arrays.get(OPTIMIZER, {}),
         progress=arrays.get(PROGRESS, {}),
-        loop_state=manifest.loop_state,
         history=history,
         config=config,
         pipeline=pipeline,
-        dtype=manifest.dtype,
-        data_digest=manifest.data_digest,
-        metrics=manifest.metrics,
-        job=manifest.job,
-        run_id=manifest.run_id,
     )
 
 
@@ -163,24 +152,11 @@ def cannot_write(path: Path, error: OSError) -> CheckpointError:
     )
 
 
-def _facts(checkpoint: Checkpoint) -> Manifest:
+def _installed() -> str:
     try:
-        installed = version("dist_bp")
+        return version("dist_bp")
     except PackageNotFoundError:
-        installed = "unknown"
-    return Manifest(
-        job=checkpoint.job,
-        run_id=checkpoint.run_id,
-        step=checkpoint.step,
-        epoch=checkpoint.epoch,
-        step_in_epoch=checkpoint.step_in_epoch,
-        dtype=checkpoint.dtype,
-        data_digest=checkpoint.data_digest,
-        metrics=checkpoint.metrics,
-        loop_state=checkpoint.loop_state,
-        dist_bp_version=installed,
-        created=datetime.now(UTC).isoformat(),
-    )
+        return "unknown"
 
 
 def _read_arrays(path: Path) -> Arrays:

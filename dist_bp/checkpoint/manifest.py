@@ -6,13 +6,13 @@ import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from dist_bp.errors import CheckpointError
 from dist_bp.files import open_file
 from dist_bp.foreign import FileName, Sha256, checked, read_json, reason
 from dist_bp.options import Ge, Lt
-from dist_bp.types import Direction
+from dist_bp.types import Direction, DType
 
 Count = Annotated[int, Ge(0), Lt(2**62)]
 
@@ -44,23 +44,38 @@ class FileRecord:
         return cls(len(content), hashlib.sha256(content).hexdigest())
 
 
-@dataclass(frozen=True)
-class Manifest:
-    """The facts of a checkpoint that fit on a page.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Facts:
+    """What a checkpoint holds that fits on a page: all of it that is in the manifest, and in no other file.
+
+    `epoch` epochs are complete and `step_in_epoch` updates of the next one, all of them where it is not measured yet.
+    `loop_state` is a JSON-able dict of whatever the loop wants back, `data_digest` that of the prepared data.
+    """
+
+    step: Count
+    dtype: DType
+    data_digest: Sha256
+    epoch: Count = 0
+    step_in_epoch: Count = 0
+    loop_state: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    job: FileName = ""
+    run_id: FileName = ""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """By name: from them another one is made."""
+        return {item.name: getattr(self, item.name) for item in fields(Facts)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest(Facts):
+    """The facts of a checkpoint, and of the files that it is in.
 
     `sequence` counts the checkpoints of a run in the order in which they were written; `monitored` is the
     value by which the best one is chosen and `mode` says whether less ("min") or more ("max") is better.
     """
 
-    job: FileName
-    run_id: FileName
-    step: Count
-    epoch: Count
-    step_in_epoch: Count
-    dtype: Literal["float32", "float64"]
-    data_digest: Sha256
-    metrics: dict[str, float]
-    loop_state: dict[str, Any]
     dist_bp_version: str
     created: str
     sequence: Count = 0

@@ -14,6 +14,23 @@ from dist_bp.errors import CheckpointError
 from tests.checkpoint.samples import assert_equal, sample, sign
 
 FILES = ("config.yaml", "manifest.json", "model.safetensors", "optimizer.safetensors", "pipeline.json")
+WRITTEN = {
+    "format": "dist_bp checkpoint",
+    "version": 2,
+    "job": "digits",
+    "run_id": "run",
+    "step": 7,
+    "epoch": 2,
+    "step_in_epoch": 3,
+    "dtype": "float32",
+    "data_digest": "da7a" * 16,
+    "metrics": {"val_loss": 0.25},
+    "loop_state": {"seconds": 1.5},
+    "sequence": 4,
+    "monitored": 0.5,
+    "mode": "min",
+}
+ARRAYS = {name: getattr(sample(), name) for name in ("parameters", "statistics", "optimizer")}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -114,6 +131,15 @@ def test_a_manifest_with_a_digest_of_the_model_is_read(tmp_path: Path) -> None:
     path = CheckpointStore(tmp_path).save(sample())
     sign(path, json.loads((path / "manifest.json").read_text()) | {"model_digest": "0" * 64})
     assert_equal(load(path), sample())
+
+
+def test_a_manifest_holds_what_it_always_held(tmp_path: Path) -> None:
+    """Its format has a version: another set of keys is another one, and no older checkpoint is read any more."""
+    path = CheckpointStore(tmp_path).save(sample(), 0.5)
+    manifest = json.loads((path / "manifest.json").read_text())
+    assert manifest.keys() - {"files", "created", "dist_bp_version", "digest"} == WRITTEN.keys()
+    sign(path, manifest | WRITTEN)
+    assert_equal(load(path), sample(7, **ARRAYS | {"metrics": {"val_loss": 0.25}, "loop_state": {"seconds": 1.5}}))
 
 
 def test_all_damaged_files_are_named_at_once(tmp_path: Path) -> None:
