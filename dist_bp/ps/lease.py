@@ -13,7 +13,8 @@ class Lease:
     """Leave to train on the global batches first + 1 ... last.
 
     `generation` grows with every lease: whatever carries an older one is stale. `version` is the committed one at
-    its start; each update makes the next. `rate_factor` multiplies the scheduled learning rate.
+    its start; each update makes the next. `rate_factor` multiplies the scheduled learning rate. With `may_skip`
+    training goes on after a batch whose update is not made, and metrics do not count its samples.
     """
 
     generation: int
@@ -21,6 +22,7 @@ class Lease:
     first: int
     last: int
     rate_factor: float = 1.0
+    may_skip: bool = False
 
     @property
     def steps(self) -> int:

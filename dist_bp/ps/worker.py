@@ -155,12 +155,13 @@ class Worker:
         for index, (start, stop) in enumerate(updates):
             version, slot = lease.version + index + 1, index % mode.slots
             log.begin()
+            metrics = self._empty_states() if lease.may_skip else log.metrics
             if not mode.exact:
                 self.arena.sources[self._local, slot] = self.arena.version
             if mode.name == "local":
-                self._own_steps.round(version - 1, range(start, stop), self.rank, lease.rate_factor, log.metrics)
+                self._own_steps.round(version - 1, range(start, stop), self.rank, lease.rate_factor, metrics)
             else:
-                self.compute(start, log.metrics, slot=slot)
+                self.compute(start, metrics, slot=slot)
             log.lap()
             for bell in self._servers:
                 bell.ring(generation, version)
@@ -169,6 +170,8 @@ class Worker:
             if not self._await(generation, version if last else version - mode.staleness, committed):
                 break
             log.end(start)
+            if lease.may_skip:
+                log.count(metrics, self._metrics)
 
     def _follow_leader(self, lease: Lease, log: "_Log") -> None:
         """Computes what the leader has not got yet, until it says that there is no more."""

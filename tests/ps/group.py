@@ -165,10 +165,10 @@ class LocalGroup:
             member.close()
         self._pool.shutdown(wait=True)
 
-    def run(self, first: int, last: int) -> tuple[list[ServerReport], list[WorkerReport]]:
+    def run(self, first: int, last: int, may_skip: bool = False) -> tuple[list[ServerReport], list[WorkerReport]]:
         """One lease; raises what a worker or else a server raised."""
         self._generation += 1
-        lease = Lease(self._generation, self._version, first, last)
+        lease = Lease(self._generation, self._version, first, last, may_skip=may_skip)
         futures = [self._pool.submit(member.run, lease) for member in (*self.servers, *self.workers)]
         wait(futures, timeout=60)
         for future in reversed(futures):

@@ -14,6 +14,7 @@ from dist_bp.nn.layers.dropout import Dropout
 from dist_bp.nn.layers.layer_norm import LayerNorm
 from dist_bp.optim.rules.adam import Adam
 from dist_bp.optim.rules.sgd import Sgd
+from dist_bp.ps.modes import SYNC, Mode
 from tests.ps.group import LocalGroup, Problem, plain_pass, train
 
 
@@ -159,6 +160,23 @@ def test_a_non_finite_loss_is_not_applied_and_names_its_worker() -> None:
         assert group.workers[1].non_finite_gradient() == "0.weight"
     assert after.step == before.step == 3
     np.testing.assert_array_equal(after.parameters, before.parameters)
+
+
+@pytest.mark.parametrize(
+    "mode", [SYNC, Mode("local", local_steps=2), Mode("backup", backups=1)], ids=lambda mode: mode.name
+)
+def test_metrics_do_not_count_a_batch_that_is_skipped(mode: Mode) -> None:
+    with LocalGroup(Problem(mode=mode, batch_size=16, group_size=8), workers=2, servers=2) as group:
+        good = [inputs.copy() for inputs in group.inputs]
+        counted = []
+        for first, last, spoilt in ((0, 2, False), (2, 4, True), (4, 6, False)):
+            for inputs, own in zip(group.inputs, good, strict=True):
+                inputs[:] = np.nan if spoilt else own
+            servers, workers = group.run(first, last, may_skip=True)
+            assert bool(servers[0].non_finite) == spoilt
+            counted.append(sum(int(worker.metrics["accuracy"]["count"].sum()) for worker in workers))
+            assert counted[-1] == sum(servers[0].counts)
+    assert counted[1] == 0 < min(counted[0], counted[2])
 
 
 def test_training_goes_on_after_an_aborted_lease() -> None:
