@@ -1,5 +1,7 @@
 """Files from elsewhere, opened with care: nothing that a path may name keeps a reader waiting, or fills the memory.
 
+And what it takes that files of our own are still there after a loss of power.
+
 It imports nothing beyond the standard library, for processes that must start fast.
 """
 
@@ -32,6 +34,15 @@ def read_file(path: Path | str, most: int) -> bytes:
     """The content of a regular file of at most so many bytes; raises OSError as `open_file`."""
     with open_file(path, most) as file:
         return file.read(most)
+
+
+def fsync_directory(directory: Path) -> None:
+    """Makes the names of its files durable; raises OSError."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _check(status: os.stat_result, most: int | None) -> None:

@@ -16,7 +16,7 @@ from safetensors.numpy import load_file, save_file
 from dist_bp.checkpoint.history import HistoryWriter, read_history
 from dist_bp.checkpoint.manifest import HISTORY, MANIFEST, Facts, FileRecord, Manifest
 from dist_bp.errors import CheckpointError
-from dist_bp.files import read_file
+from dist_bp.files import fsync_directory, read_file
 from dist_bp.foreign import TEXT_BYTES, checked, read_json, reason
 from dist_bp.messages import one_line
 from dist_bp.types import Array, Direction
@@ -135,14 +135,6 @@ def copy_model(source: Path, directory: Path) -> None:
     directory.mkdir()
     for name in (MANIFEST, *REQUIRED):
         shutil.copy(source / name, directory / name)
-
-
-def fsync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def cannot_write(path: Path, error: OSError) -> CheckpointError:

@@ -10,13 +10,13 @@ from pathlib import Path
 from dist_bp.checkpoint.format import (
     Checkpoint,
     cannot_write,
-    fsync_directory,
     read_directory,
     write_directory,
 )
 from dist_bp.checkpoint.history import HistoryWriter
 from dist_bp.checkpoint.manifest import Manifest
 from dist_bp.errors import CheckpointError
+from dist_bp.files import fsync_directory
 from dist_bp.types import Direction
 
 _NAME = re.compile(r"step-\d{9,}(-\d+)?")

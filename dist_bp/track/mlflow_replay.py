@@ -26,7 +26,7 @@ REPLACES = "dist_bp.replaces"
 
 
 def deliver(client: MlflowClient, waiting: Waiting) -> str | None:
-    """Record points, tags and the end of a run; returns a line that says what was delivered, None for nothing.
+    """Record points, tags, texts and the end of a run; returns a line that says what was delivered, None for nothing.
 
     A run that the store does not have is made anew; what waits for one that was deleted there is dropped. May be
     repeated after an error: the store keeps equal points once.
@@ -39,12 +39,11 @@ def deliver(client: MlflowClient, waiting: Waiting) -> str | None:
 def _deliver(client: MlflowClient, waiting: Waiting) -> str | None:
     spool = waiting.spool
     count = len(spool)
-    if not (count or waiting.tags or waiting.status):
+    if not (count or waiting.tags or waiting.texts or waiting.status):
         waiting.done()
         return None
     found = _run(client, waiting)
     if found is None:
-        spool.path.unlink(missing_ok=True)
         waiting.done()
         return f"run {waiting.run_id} ({waiting.name}): deleted in MLflow, so {count} metric values are dropped"
     run, replaced = found
@@ -53,6 +52,8 @@ def _deliver(client: MlflowClient, waiting: Waiting) -> str | None:
         client.log_batch(run_id, metrics=[Metric(*point) for point in batch])
         spool.discard(len(batch))
     client.log_batch(run_id, tags=tags_of(waiting.tags))
+    for name, text in waiting.texts.items():
+        client.log_text(run_id, text, name)
     if waiting.status:
         client.set_terminated(run_id, waiting.status, waiting.ended)
     elif replaced:

@@ -18,8 +18,9 @@ from dist_bp.messages import without_password
 from dist_bp.track.driver import identity
 from dist_bp.track.mlflow_abandoned import delete_empty
 from dist_bp.track.mlflow_models import RunModels, params_of_models
+from dist_bp.track.mlflow_notes import Notes
 from dist_bp.track.mlflow_replay import deliver
-from dist_bp.track.mlflow_run import begin, describe, experiment_id, last_steps, reopen, tags_of
+from dist_bp.track.mlflow_run import begin, describe, experiment_id, last_steps, reopen
 from dist_bp.track.mlflow_store import attempt, opened_store
 from dist_bp.track.mlflow_system import system_sampler
 from dist_bp.track.origin import origin_tags
@@ -27,7 +28,7 @@ from dist_bp.track.port import PARENT, Checkpoints, ModelPackage, Registration, 
 from dist_bp.track.spool import Point
 from dist_bp.track.store import run_url
 from dist_bp.track.view import TAG
-from dist_bp.track.waiting import Waiting, taken, waiting_runs
+from dist_bp.track.waiting import Waiting, read_waiting, taken, waiting_runs
 from dist_bp.track.writer import BackgroundWriter, Rejected, Unwritten
 
 if TYPE_CHECKING:
@@ -90,13 +91,15 @@ def open_tracker(
             all_tags=described,
             config_text=config_text,
         )
-        left = {other.run_id: other for other in waiting_runs(settings.spool_folder, settings.tracking_uri)}
-        before = left.pop(waiting.run_id, None)  # of this run, which goes on: its points and tags alone still count
+        # of this run, which goes on, the points, tags and texts alone still count
+        if before := read_waiting(waiting.folder, waiting.run_id):
+            waiting.tags = {name: value for name, value in before.tags.items() if name not in described}
+            waiting.texts = before.texts
+        left = [*waiting_runs(settings.spool_folder, settings.tracking_uri)]
         tracker = MlflowTracker(client, run, settings, waiting, opened.pop_all().close)
-        if before:
-            tracker.log_tags({name: value for name, value in before.tags.items() if name not in described})
-        for other in left.values():
-            tracker.deliver(other)
+        for other in left:
+            if other.run_id != waiting.run_id:
+                tracker.deliver(other)
         return tracker
 
 
@@ -124,11 +127,11 @@ class MlflowTracker:
         self._close_store = close_store
         self._experiment_id: str = run.info.experiment_id
         self._waiting = waiting
-        with suppress(OSError):  # a later attempt to save it tells
-            waiting.save()
         spool = waiting.spool
         self._last_steps = last_steps(run, spool)
         self._writer = BackgroundWriter(self._write, spool)
+        self._notes = Notes(client, waiting)
+        self._record_what_waits()
         self._models = RunModels(
             client, self._experiment_id, self.run_id, params_of_models(run.data.params), self._writer.write_points
         )
@@ -150,15 +153,7 @@ class MlflowTracker:
         self._writer.log(step, values)
 
     def log_tags(self, tags: Mapping[str, str]) -> None:
-        given, waiting = dict(tags), self._waiting.tags
-        waiting.update(given)
-
-        def record() -> None:
-            self._client.log_batch(self.run_id, tags=tags_of(given))
-            for key in [key for key, value in given.items() if waiting.get(key) == value]:
-                del waiting[key]
-
-        self._submit(TAGS, record)
+        self._submit(TAGS, self._notes.tag(tags))
 
     def log_figure(self, name: str, figure: "Figure") -> None:
         self._submit(name, lambda: self._client.log_figure(self.run_id, figure, name))
@@ -179,7 +174,7 @@ class MlflowTracker:
         self._submit(str(path), lambda: log(self.run_id, str(path), folder))
 
     def log_text(self, name: str, text: str) -> None:
-        self._submit(name, lambda: self._client.log_text(self.run_id, text, name))
+        self._submit(name, self._notes.text(name, text))
 
     def log_dataset(self, name: str, digest: str, source: str, schema: Mapping[str, str], context: str) -> None:
         columns = [{"name": column, "type": kind} for column, kind in schema.items()]
@@ -193,8 +188,9 @@ class MlflowTracker:
         used = DatasetInput(dataset, [InputTag("mlflow.data.context", context)])
         self._submit(f"data set {name}", lambda: self._client.log_inputs(self.run_id, datasets=[used]))
 
-    def keep_points(self) -> None:
+    def keep(self) -> None:
         self._writer.keep()
+        self._notes.keep()
 
     def log_checkpoints(self, checkpoints: Checkpoints) -> None:
         self._checkpoints = checkpoints
@@ -251,17 +247,24 @@ class MlflowTracker:
         self._client.set_terminated(self.run_id, self._waiting.status)
         self._waiting.status = ""
 
+    def _record_what_waits(self) -> None:
+        """What a process before this one was told of the run, and has not recorded."""
+        if tags := dict(self._waiting.tags):
+            self.log_tags(tags)
+        for name, text in dict(self._waiting.texts).items():
+            self.log_text(name, text)
+
     def _leave(self, unwritten: Unwritten) -> Unwritten:
         """Keeps what is to be delivered later; returns what is left to be told."""
         waiting = self._waiting
         try:
-            if unwritten.spooled or waiting.tags or waiting.status:
+            if unwritten.spooled or waiting.tags or waiting.texts or waiting.status:
                 waiting.save()
             else:
                 waiting.done()
         except OSError:
             return unwritten
-        kept = [name for name in unwritten.tasks if name in (TAGS, END)]
+        kept = [name for name in unwritten.tasks if name in (TAGS, END) or name in waiting.texts]
         left = tuple(name for name in unwritten.tasks if name not in kept)
         return replace(unwritten, tasks=left, end_waits=bool(kept))
 

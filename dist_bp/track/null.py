@@ -38,7 +38,7 @@ class NullTracker:
     def log_dataset(self, name: str, digest: str, source: str, schema: Mapping[str, str], context: str) -> None:
         pass
 
-    def keep_points(self) -> None:
+    def keep(self) -> None:
         pass
 
     def log_checkpoints(self, checkpoints: Checkpoints) -> None:

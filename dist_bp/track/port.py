@@ -144,8 +144,11 @@ class Tracker(Protocol):
     def log_dataset(self, name: str, digest: str, source: str, schema: Mapping[str, str], context: str) -> None:
         """Record an input of the run: `schema` maps column names to types, `context` is e.g. "training"."""
 
-    def keep_points(self) -> None:
-        """Put the points given so far where a resumed run finds them, should this process be killed."""
+    def keep(self) -> None:
+        """Put the points, tags and texts given so far on the disk, where a resumed run finds them after a death.
+
+        Waits for the disk, not for the store.
+        """
 
     def log_checkpoints(self, checkpoints: Checkpoints) -> None:
         """Make the run's list of checkpoint models that of `checkpoints`: soon, and once more at the end."""

@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import accumulate, islice
 from pathlib import Path
 from typing import NamedTuple
 
-from dist_bp.files import open_file
+from dist_bp.files import fsync_directory, open_file
 
 
 class Point(NamedTuple):
@@ -22,13 +24,12 @@ class Point(NamedTuple):
 class Spool:
     """A first-in, first-out queue of points in a JSON-lines file.
 
-    The file exists only while points wait in it, and the next process that opens it goes on with them.
-    Discarded points leave the file with the last one, or by `compact`: of a process that dies before, they are
-    read again, so the store must keep equal points once, as MLflow does. A line torn by a crash is skipped.
-    Not thread-safe.
+    The next process that opens the file goes on with what waits in it. Discarded points leave the file with the last
+    one, by `compact`, or where they take the room of new ones: of a process that dies before, they are read again, so
+    the store must keep equal points once, as MLflow does. A line torn by a crash is skipped. Not thread-safe.
 
     Args:
-        path: the file; its folder is created when it is needed.
+        path: the file; it and its folder are made when they are needed, and `compact` removes an empty file.
         max_bytes: the file does not grow beyond this.
     """
 
@@ -37,6 +38,7 @@ class Spool:
         self._max_bytes = max_bytes
         self._start = 0
         self._count = sum(1 for _ in self)
+        self._entry_is_durable = False
 
     def __len__(self) -> int:
         return self._count
@@ -46,15 +48,18 @@ class Spool:
 
     def append(self, points: Sequence[Point]) -> int:
         """Add points at the end; returns how many did not find room."""
+        lines = _lines(points)
         try:
-            size = self.path.stat().st_size if self.path.exists() else 0
-            lines = self._lines_that_fit(points, self._max_bytes - size)
-            if lines:
-                self._write_at(size, lines)
+            if self._start > self._max_bytes // 2 and self._size + sum(map(len, lines)) > self._max_bytes:
+                self._replace([])
+            size = self._size
+            fitting = lines[: sum(end <= self._max_bytes - size for end in accumulate(map(len, lines)))]
+            if fitting:
+                self._write_at(size, fitting)
         except OSError:
             return len(points)
-        self._count += len(lines)
-        return len(points) - len(lines)
+        self._count += len(fitting)
+        return len(points) - len(fitting)
 
     def peek(self, limit: int) -> list[Point]:
         """The oldest points, at most `limit`; they stay until discarded."""
@@ -69,38 +74,58 @@ class Spool:
             self._start = end
             self._count -= 1
         if self._count == 0:
-            self.path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                os.truncate(self.path, 0)  # not removed: a new file would have to be made durable once more
             self._start = 0
 
     def prepend(self, points: Sequence[Point]) -> int:
-        """Add points that are older than all others; returns how many points found no room."""
-        path = self.path.with_name(self.path.name + ".new")
+        """Add points that are older than all others; returns how many found no room: none or all of them."""
+        lines = _lines(points)
         try:
-            waiting = list(self)
-            path.unlink(missing_ok=True)
-            aside = Spool(path, self._max_bytes)
-            refused = aside.append([*points, *waiting])
-            if len(aside) < len(waiting):
+            if self._size - self._start + sum(map(len, lines)) > self._max_bytes:
                 return len(points)
-            path.replace(self.path)
+            if self._count:
+                self._replace(lines)
+            else:
+                self._write_at(self._size, lines)
         except OSError:
             return len(points)
-        self._start, self._count = 0, len(aside)
-        return refused
+        self._count += len(lines)
+        return 0
+
+    def sync(self) -> None:
+        """Make what waits survive a loss of power: one fsync, and another where the file is new. Raises OSError."""
+        if self._count == 0:
+            return
+        with self.path.open("rb") as file:
+            os.fsync(file.fileno())
+        if not self._entry_is_durable:
+            fsync_directory(self.path.parent)
+            self._entry_is_durable = True
 
     def compact(self) -> None:
-        """Drop the discarded points from the file and make it survive a loss of power."""
-        if self._start > 0:
-            self.prepend([])
-        if self.path.exists():
-            with self.path.open("rb") as file:
-                os.fsync(file.fileno())
+        """Drop the discarded points from the file, remove an empty one, and make the rest durable; raises OSError."""
+        if self._count == 0:
+            self.path.unlink(missing_ok=True)
+            self._start, self._entry_is_durable = 0, False
+        elif self._start > 0:
+            self._replace([])
+        self.sync()
 
-    @staticmethod
-    def _lines_that_fit(points: Sequence[Point], room: int) -> list[bytes]:
-        lines = [json.dumps(point).encode() + b"\n" for point in points]
-        ends = accumulate(len(line) for line in lines)
-        return lines[: sum(end <= room for end in ends)]
+    @property
+    def _size(self) -> int:
+        """Bytes of the file, discarded points included; 0 where there is none."""
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    def _replace(self, lines: Iterable[bytes]) -> None:
+        """Put a new file with these lines and those that wait in the place of the old one; raises OSError."""
+        aside = self.path.with_name(self.path.name + ".new")
+        with open_file(self.path) as old, aside.open("wb") as new:
+            new.writelines(lines)
+            old.seek(self._start)
+            shutil.copyfileobj(old, new)
+        aside.replace(self.path)
+        self._start, self._entry_is_durable = 0, False
 
     def _write_at(self, size: int, lines: Iterable[bytes]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -129,6 +154,10 @@ class Spool:
                 point = _decode(line)
                 if point is not None:
                     yield point, end
+
+
+def _lines(points: Iterable[Point]) -> list[bytes]:
+    return [json.dumps(point).encode() + b"\n" for point in points]
 
 
 def _decode(line: bytes) -> Point | None:

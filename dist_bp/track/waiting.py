@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from dist_bp.files import fsync_directory
 from dist_bp.foreign import checked, read_json
 from dist_bp.messages import without_password
 from dist_bp.track.driver import is_elsewhere, is_gone
@@ -24,7 +25,8 @@ SPOOLS = Path(".dist_bp/journal")  # the folder keeps its name: points of earlie
 class Waiting:
     """A run and what waits for its store; `store` is the resolved URI without a password, `ended` in milliseconds.
 
-    `tags` are those that were told and not recorded. `status` is empty while `driver`, its process, goes on with it.
+    `tags`, and `texts` by the names of their artifacts, are those that were told and not recorded. `status` is empty
+    while `driver`, its process, goes on with it.
     """
 
     folder: Path
@@ -37,12 +39,17 @@ class Waiting:
     all_tags: dict[str, str]
     config_text: str
     tags: dict[str, str] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
     status: str = ""
     ended: int | None = None
 
     @property
     def spool(self) -> Spool:
-        return Spool(self.folder / f"{self.run_id}.jsonl")
+        return Spool(self._points)
+
+    @property
+    def _points(self) -> Path:
+        return self.folder / f"{self.run_id}.jsonl"
 
     @property
     def path(self) -> Path:
@@ -59,16 +66,21 @@ class Waiting:
         return not self.status and is_elsewhere(self.driver)
 
     def save(self) -> None:
-        """Raises OSError."""
+        """Durably. Raises OSError."""
         self.folder.mkdir(parents=True, exist_ok=True)
         content = {key: value for key, value in asdict(self).items() if key != "folder"}
         aside = self.path.with_suffix(".new")
-        aside.write_text(json.dumps(content), encoding="utf-8")
+        with aside.open("w", encoding="utf-8") as file:
+            json.dump(content, file)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(aside, self.path)
+        fsync_directory(self.folder)
 
     def done(self) -> None:
-        """Nothing waits any more."""
+        """Nothing waits any more. Raises OSError."""
         self.path.unlink(missing_ok=True)
+        self._points.unlink(missing_ok=True)
 
 
 def read_waiting(folder: Path, run_id: str) -> Waiting | None:

@@ -127,13 +127,20 @@ class BackgroundWriter:
         self._later[name] = (due, task)
 
     def keep(self) -> None:
-        """Move the points in memory to the spool, so that they survive this process."""
+        """Move the points in memory to the spool, on the disk: they survive this process and its machine.
+
+        What finds no room there stays in memory.
+        """
         with self._lock:
             if self._abandoned:
                 return
             if self._batch and not self._batch_in_spool:
                 self._batch_in_spool = self._spool.prepend(self._batch) == 0
-            self._lost += self._spool.append(self._take(len(self._queue)))
+            points = self._take(len(self._queue))
+            if refused := self._spool.append(points):
+                self._queue.extendleft(reversed(points[-refused:]))
+            with suppress(OSError):
+                self._spool.sync()
 
     def write_points(self) -> None:
         """Write the points given so far, for a task that needs them in the store."""

@@ -50,7 +50,7 @@ class Saver:
             raise TrainingFailed(f"{error}{self._remedy}") from error
 
     def _write(self, checkpoint: Checkpoint, monitored: float | None) -> Path:
-        self._tracker.keep_points()  # first: a run that goes on from this checkpoint will not log them again
+        self._tracker.keep()  # first: a run that goes on from this checkpoint will not tell it again
         path = self._store.save(checkpoint, monitored)
         if self._models:
             self._tracker.log_checkpoints(self._models)

@@ -92,20 +92,6 @@ def test_a_killed_driver_leaves_nothing_and_a_failed_run(folder: Path, memory_be
         assert status_of(running.run_id) == "FAILED"
 
 
-def test_points_before_a_checkpoint_survive_a_killed_driver(folder: Path) -> None:
-    local = ("scaling.num_workers=0", "tracking.every_steps=1", "checkpoint.every_epochs=1")
-    with Running(*local) as running:
-        running.process.kill()
-        running.end()
-    last = max(int(path.name.split("-")[1]) for path in Path("runs").glob("*/checkpoints/step-*"))
-    stop = f"train.stop.max_steps={last + 10}"
-    resumed = run_here("train", "job.yaml", *ENDLESS, *local, stop, "--resume", running.run_id, "--json")
-    assert resumed.returncode == 0, resumed.stderr
-    query = "select step from metrics where run_uuid = ? and key = 'step/loss' order by step"
-    assert [step for (step,) in rows(query, running.run_id)] == list(range(1, last + 11))
-    assert status_of(running.run_id) == "FINISHED"
-
-
 def test_a_driver_killed_while_ray_starts_leaves_nothing(folder: Path, memory_before: set[str]) -> None:
     before = set(Path(tempfile.gettempdir()).glob("dist_bp-*"))
     process = subprocess.Popen([*COMMAND, "train", "job.yaml"], stderr=subprocess.DEVNULL)

@@ -1,5 +1,7 @@
 """A run in MLflow that goes on: every step once."""
 
+import json
+import shutil
 import time
 from pathlib import Path
 
@@ -7,9 +9,11 @@ import pytest
 from mlflow import MlflowClient
 
 from dist_bp.errors import TrackingError
+from dist_bp.track import mlflow_tracker
 from dist_bp.track.spool import Point, Spool
 from tests.track.conftest import Open
 from tests.track.recorded import artifact, history
+from tests.track.stores import eventually
 
 
 def test_a_resumed_run_holds_every_step_once(start: Open, client: MlflowClient) -> None:
@@ -53,6 +57,40 @@ def test_the_spool_of_a_resumed_run_is_replayed(start: Open, client: MlflowClien
     assert second.finish("FINISHED") == []
     assert history(client, second, "train/loss") == [(step, float(step)) for step in range(1, 11)]
     assert not spool.path.exists()
+
+
+def test_tags_and_texts_before_a_checkpoint_outlive_the_driver(
+    start: Open, client: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mlflow_tracker, "PATIENCE_SECONDS", 0.1)
+    first = start(spool="dead")
+    (tmp_path / "mlflow.db").rename(tmp_path / "hidden.db")
+    first.log_tags({"deaths": "1", "of": "first"})
+    first.log_text("texts/epoch-0001.txt", "once")
+    first.keep()
+    shutil.copytree(tmp_path / "dead", tmp_path / "spool")  # as its death would leave them
+    first.finish("FAILED")
+    (tmp_path / "hidden.db").rename(tmp_path / "mlflow.db")
+    second = start(tags={"of": "second"}, resume=first.run_id)
+    second.log_text("texts/epoch-0002.txt", "twice")
+    assert second.finish("FINISHED") == []
+    tags = client.get_run(first.run_id).data.tags
+    assert (tags["deaths"], tags["of"]) == ("1", "second")
+    texts = [artifact(client, second, f"texts/epoch-000{epoch}.txt").read_text() for epoch in (1, 2)]
+    assert texts == ["once", "twice"]
+    assert not list((tmp_path / "spool").iterdir())
+
+
+def test_a_tag_that_was_recorded_after_all_waits_no_more(start: Open, client: MlflowClient, tmp_path: Path) -> None:
+    tracker = start()
+    (tmp_path / "mlflow.db").rename(tmp_path / "hidden.db")
+    tracker.log_tags({"deaths": "1"})
+    tracker.keep()
+    kept = tmp_path / "spool" / f"{tracker.run_id}.json"
+    assert json.loads(kept.read_text())["tags"] == {"deaths": "1"}
+    (tmp_path / "hidden.db").rename(tmp_path / "mlflow.db")
+    assert eventually(lambda: json.loads(kept.read_text())["tags"] == {}, 20)
+    assert client.get_run(tracker.run_id).data.tags["deaths"] == "1"
 
 
 def test_system_metrics_go_on_where_a_resumed_run_stopped(start: Open, client: MlflowClient) -> None:

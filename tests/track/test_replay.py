@@ -20,6 +20,7 @@ from dist_bp.track.port import Tracker
 from dist_bp.track.waiting import waiting_runs
 from tests.commands import run_here
 from tests.track.conftest import Open
+from tests.track.recorded import artifact
 from tests.track.stores import eventually
 
 DEAD = f"{identity().rpartition(':')[0]}:1"
@@ -34,6 +35,7 @@ def cut_off(start: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tra
     for step in (1, 2):
         tracker.log(step, {"step/loss": 1 / step})
     tracker.log_tags({"late": "yes"})
+    tracker.log_text("late.txt", "yes")
     assert len(tracker.finish("FINISHED")) == 1
     return tracker
 
@@ -55,6 +57,7 @@ def test_points_tags_and_the_end_are_delivered_once(
     with opened_store(uri) as client:
         run = client.get_run(cut_off.run_id)
         assert (run.info.status, run.data.tags["late"]) == ("FINISHED", "yes")
+        assert artifact(client, cut_off, "late.txt").read_text() == "yes"
         assert points(client, str(cut_off.run_id)) == [(1, 1.0), (2, 0.5)]
 
 
@@ -182,7 +185,7 @@ def test_only_what_nobody_else_delivers_is_due(start: Open, client: MlflowClient
     folder = tmp_path / "spool"
     tracker = start()
     tracker.log(1, {"step/loss": 1.0})
-    tracker.keep_points()
+    tracker.keep()
     assert list(waiting_runs(folder)) == []  # it goes on
     path = folder / f"{tracker.run_id}.json"
     path.write_text(path.read_text().replace(identity(), DEAD))
@@ -203,7 +206,7 @@ def test_what_a_container_that_is_gone_has_left_is_named_and_delivered_when_told
     monkeypatch.setattr(waiting, "SPOOLS", tmp_path / "spool")
     tracker = start()
     tracker.log(1, {"step/loss": 1.0})
-    tracker.keep_points()
+    tracker.keep()
     path = tmp_path / "spool" / f"{tracker.run_id}.json"
     path.write_text(path.read_text().replace(identity(), "old-container:1:123"))
     named = run_here("runs", "replay")

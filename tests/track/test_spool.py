@@ -1,4 +1,5 @@
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,8 @@ def test_is_first_in_first_out_and_removes_its_file(tmp_path: Path) -> None:
     assert spool.peek(10) == points(3, 4)
     assert len(spool) == 2
     spool.discard(2)
-    assert len(spool) == 0
+    assert len(spool) == len(Spool(spool.path)) == 0
+    spool.compact()
     assert not spool.path.exists()
 
 
@@ -70,6 +72,16 @@ def test_is_bounded(tmp_path: Path) -> None:
     assert list(spool) == points(*range(len(spool)))
 
 
+def test_discarded_points_give_way_to_new_ones(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "a.jsonl", max_bytes=1000)
+    for step in range(500):
+        assert spool.append(points(step)) == 0
+        if len(spool) > 5:
+            spool.discard(1)
+        assert spool.path.stat().st_size <= 1000
+    assert list(spool) == list(Spool(spool.path))[-5:] == points(*range(495, 500))
+
+
 def test_prepends(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "a.jsonl")
     spool.append(points(2, 3, 4))
@@ -77,6 +89,29 @@ def test_prepends(tmp_path: Path) -> None:
     assert spool.prepend(points(1)) == 0
     assert list(spool) == points(1, 3, 4)
     assert list(tmp_path.iterdir()) == [spool.path]
+
+
+def test_prepends_all_or_nothing(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "a.jsonl", max_bytes=150)
+    spool.append(points(4, 5))
+    assert spool.prepend(points(1, 2, 3)) == 3
+    assert spool.prepend(points(3)) == 0
+    assert list(spool) == points(3, 4, 5)
+
+
+def test_what_waits_is_made_durable_with_one_fsync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.readlink(f"/proc/self/fd/{descriptor}")))
+    spool = Spool(tmp_path / "a.jsonl")
+    spool.sync()
+    assert synced == []
+    spool.append(points(1))
+    spool.sync()
+    assert synced == [str(spool.path), str(tmp_path)]  # the name of a new file, too
+    spool.discard(1)
+    spool.append(points(2))
+    spool.sync()
+    assert synced[2:] == [str(spool.path)]
 
 
 def test_refuses_what_the_disk_refuses(tmp_path: Path) -> None:

@@ -350,6 +350,62 @@ def test_kept_points_are_on_disk_and_written_once(start: Start, store: FakeStore
     assert not path.exists()
 
 
+def test_points_that_cannot_be_kept_wait_in_memory(start: Start, store: FakeStore, tmp_path: Path, path: Path) -> None:
+    (tmp_path / "spool").touch()  # where its folder would be
+    writer = start(interval=60)
+    for step in range(10):
+        writer.log(step, {"a": 1.0})
+    writer.keep()
+    assert close(writer).lines() == []
+    assert store.steps == list(range(10))
+
+
+def test_what_does_not_fit_into_the_spool_waits_in_memory(store: FakeStore, path: Path) -> None:
+    writer = BackgroundWriter(store.write, Spool(path, max_bytes=200), interval=60)
+    for step in range(10):
+        writer.log(step, {"a": 1.0})
+    writer.keep()
+    assert 0 < len(Spool(path)) < 10
+    assert close(writer).lines() == []
+    assert store.steps == list(range(10))
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    bursts=st.lists(st.tuples(st.integers(0, 30), st.booleans(), st.booleans()), min_size=1, max_size=12),
+    capacity=st.integers(1, 100),
+    batch_size=st.integers(1, 20),
+)
+def test_what_was_kept_is_in_the_store_or_on_the_disk_at_any_time(
+    tmp_path_factory: pytest.TempPathFactory,
+    bursts: list[tuple[int, bool, bool]],
+    capacity: int,
+    batch_size: int,
+) -> None:
+    store = FakeStore()
+    path = tmp_path_factory.mktemp("writer") / "run.jsonl"
+    options: dict[str, Any] = {"interval": 0.0005, "pauses": (0.0005, 0.001), "batch_size": batch_size}
+    writer = BackgroundWriter(store.write, Spool(path), capacity=capacity, **options)
+    step = kept = 0
+    for count, failing, keeps in bursts:
+        store.fail = failing
+        for _ in range(count):
+            writer.log(step, {"a": 1.0})
+            step += 1
+        if keeps:
+            writer.keep()
+            kept = step
+        time.sleep(0.001)
+        found = [
+            *(point.step for point in Spool(path)),
+            *store.steps,
+        ]  # in this order: as they go from one to the other
+        assert set(range(kept)) <= set(found)
+    store.fail = False
+    assert close(writer).lines() == []
+    assert store.steps == list(range(step))
+
+
 def test_a_task_for_later_runs_once_when_it_is_due_or_at_the_end(start: Start) -> None:
     writer = start()
     done: list[str] = []

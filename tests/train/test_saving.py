@@ -46,7 +46,7 @@ class Store:
         self.order.append("checkpoint")
         return Path(str(checkpoint))
 
-    def keep_points(self) -> None:
+    def keep(self) -> None:
         self.order.append("points")
 
     def log_checkpoints(self, models: Any) -> None:
