@@ -63,8 +63,8 @@ def _check(config: "JobConfig", resume: str | None, out: TextIO | None) -> None:
     from dist_bp.cli.display import print_plan, watch
     from dist_bp.runtime.cluster import cluster_address
     from dist_bp.train.checks import check_job, idle_on_one_node
-    from dist_bp.train.job import find_checkpoint
     from dist_bp.train.setup import prepare_job
+    from dist_bp.train.start import find_checkpoint
 
     with watch(config, out is None, sys.stderr) as observer:
         job = prepare_job(config, observer)

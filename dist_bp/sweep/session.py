@@ -15,7 +15,7 @@ from dist_bp.errors import Interrupted
 from dist_bp.runtime.pool import Pool
 from dist_bp.track.drawing import Drawing
 from dist_bp.train.interrupt import Interrupt
-from dist_bp.train.job import run_job
+from dist_bp.train.job import Lent, run_job
 from dist_bp.train.observer import Observer, Progress
 from dist_bp.train.result import Result
 
@@ -165,6 +165,6 @@ class Session:
     def _run(self, config: JobConfig, run_id: str, resume: Path | None, pool: Pool, drawing: Drawing) -> None:
         try:
             checkpoint = str(resume) if resume else None
-            self._said.put(run_job(config, checkpoint, self.doings, None, self, run_id, pool, drawing))
+            self._said.put(run_job(config, checkpoint, self.doings, None, run_id, Lent(self, pool, drawing)))
         except BaseException as error:
             self._said.put(error)

@@ -9,10 +9,10 @@ from urllib.parse import urlencode
 from dist_bp.messages import plural
 from dist_bp.runtime.ray_job import again, retyped
 from dist_bp.track.port import SWEEP
-from dist_bp.train.course import Course
 from dist_bp.train.gallery import FILTERS_FIGURE, MISTAKES_FIGURE, SAMPLES_FIGURE
 from dist_bp.train.outcome import MAX_SECONDS, Outcome
 from dist_bp.train.setup import PreparedJob
+from dist_bp.train.state import RunState
 from dist_bp.train.telling import told_page
 from dist_bp.types import Array
 
@@ -41,15 +41,16 @@ class Report:
     remark: str | None = None
 
 
-def describe_begin(job: PreparedJob, course: Course, texts: Mapping[int, str] | None = None) -> str:
+def describe_begin(state: RunState) -> str:
     """What is trained on what, and the texts that a language model has told after some epochs."""
-    return page([_title(job), _facts(job, course), *told_page(texts or {})])
+    return page([_title(state.job), _facts(state), *told_page(state.texts)])
 
 
-def describe_end(job: PreparedJob, course: Course, texts: Mapping[int, str], run_id: str, status: str, why: str) -> str:
+def describe_end(state: RunState, run_id: str, status: str, why: str) -> str:
     """Why a run ended before its time, how to go on, and the texts that it has told."""
-    ended, on = f"**{status.capitalize()}**: {why}", _going_on(job, run_id, status)
-    return page([_title(job), ended, _facts(job, course), on, *told_page(texts), _configuration(job)])
+    job, ended = state.job, f"**{status.capitalize()}**: {why}"
+    on = _going_on(job, run_id, status)
+    return page([_title(job), ended, _facts(state), on, *told_page(state.texts), _configuration(job)])
 
 
 def _going_on(job: PreparedJob, run_id: str, status: str) -> str:
@@ -65,35 +66,28 @@ def _going_on(job: PreparedJob, run_id: str, status: str) -> str:
     return f"{command} goes on from its last checkpoint, if it has one."
 
 
-def describe_result(
-    job: PreparedJob,
-    run_id: str,
-    outcome: Outcome,
-    report: Report,
-    pictures: Iterable[str],
-    told: Sequence[str] = (),
-) -> str:
+def describe_result(outcome: Outcome, report: Report, pictures: Iterable[str], told: Sequence[str] = ()) -> str:
     """What came out: metrics, how training went, the pictures of these names, what is `told` of samples, how to repeat
     it."""
-    best = outcome.snapshot.step
-    kept = f", the parameters of step {best:,} kept as the best" if best != outcome.step else ""
+    state, best = outcome.state, outcome.snapshot.step
+    kept = f", the parameters of step {best:,} kept as the best" if best != state.step else ""
     training = (
-        f"- training: {outcome.reason} after {plural(outcome.epoch, 'epoch')}, "
-        f"{plural(outcome.step, 'step')}, {outcome.seconds:.1f} s{kept}"
+        f"- training: {outcome.reason} after {plural(state.epoch, 'epoch')}, "
+        f"{plural(state.step, 'step')}, {state.seconds:.1f} s{kept}"
     )
-    figures = [figure(FIGURES[name], name, run_id) for name in pictures]
-    facts = f"{_facts(job, outcome.course)}\n{training}"
+    figures = [figure(FIGURES[name], name, state.run_id) for name in pictures]
+    facts = f"{_facts(state)}\n{training}"
     remark = [report.remark] if report.remark else []
     return page(
         [
-            _title(job),
+            _title(state.job),
             _table(report.metrics),
             *remark,
             facts,
             *figures,
             *told,
-            *told_page(outcome.texts),
-            _repeat(job, outcome),
+            *told_page(state.texts),
+            _repeat(outcome),
         ]
     )
 
@@ -109,7 +103,8 @@ def _title(job: PreparedJob) -> str:
     return f"**{job.config.name}**: {job.config.loss.type} on {source.type} {what}".removesuffix(" None")
 
 
-def _facts(job: PreparedJob, course: Course) -> str:
+def _facts(state: RunState) -> str:
+    job, course = state.job, state.course
     config, train = job.config, job.config.train
     layers = " → ".join(f"{layer.kind} {layer.output}" for layer in job.model.summary())
     sizes = ", ".join(f"{size:,} {name}" for name, size in job.splits.items())
@@ -151,12 +146,13 @@ def _configuration(job: PreparedJob) -> str:
     return f"{of_sweep}Among the artifacts is the whole configuration, `config.yaml`."
 
 
-def _repeat(job: PreparedJob, outcome: Outcome) -> str:
+def _repeat(outcome: Outcome) -> str:
     """How to come by the same run again, as far as that is true."""
+    job = outcome.state.job
     text = _configuration(job)
     if job.config.tracking.tags.get(SWEEP):
         return text
-    if not outcome.course.told_by_configuration:
+    if not outcome.state.course.told_by_configuration:
         return f"{text} It is that of the last part: training it anew does not repeat this run."
     timed = outcome.reason == MAX_SECONDS
     bits = ", bit for bit" if job.config.parameter_server.mode in REPEATABLE and not timed else ""

@@ -1,17 +1,17 @@
-"""When the loop of a run has something else to do than to train."""
+"""What follows from where a run stands: how far the next lease goes, whether a checkpoint is due, why training ends."""
 
-from dist_bp.train.setup import PreparedJob
+from dist_bp.train.outcome import MAX_SECONDS
+from dist_bp.train.state import RunState
 
 LEASE_SECONDS = 1.0
 
 
-def lease_end(job: PreparedJob, step: int, seconds: float, step_seconds: float | None) -> int:
+def lease_end(state: RunState, step_seconds: float | None) -> int:
     """About a second's worth of steps on, but never past a step at which something else is to be done.
 
-    Args:
-        seconds: those of training so far.
-        step_seconds: those of a step, None before the first one.
+    `step_seconds` are those of a step, None before the first one.
     """
+    job, step = state.job, state.step
     wanted = 1 if step_seconds is None else max(int(LEASE_SECONDS / step_seconds), 1)
     round_length = job.config.parameter_server.local_steps or 1
     ends = [
@@ -23,17 +23,28 @@ def lease_end(job: PreparedJob, step: int, seconds: float, step_seconds: float |
         ends.append(_next_multiple(step, every))
     limit = job.config.train.stop.max_seconds
     if limit and step_seconds:
-        ends.append(step + max(int((limit - seconds) / step_seconds), 1))
+        ends.append(step + max(int((limit - state.seconds) / step_seconds), 1))
     return min(ends)
 
 
-def checkpoint_due(job: PreparedJob, step: int) -> bool:
-    """Whether the configuration wants one at this step."""
-    settings = job.config.checkpoint
-    if settings.every_steps and step % settings.every_steps == 0:
+def checkpoint_due(state: RunState) -> bool:
+    """Whether the configuration wants one of this step."""
+    settings = state.job.config.checkpoint
+    if settings.every_steps and state.step % settings.every_steps == 0:
         return True
-    epoch, inside = divmod(step, job.steps_per_epoch)
-    return not inside and bool(settings.every_epochs) and epoch % (settings.every_epochs or 1) == 0
+    return state.epoch_over and bool(settings.every_epochs) and state.epoch % (settings.every_epochs or 1) == 0
+
+
+def verdict(state: RunState) -> str | None:
+    """Why training ends here by the rules of its configuration; None to go on."""
+    job, stop = state.job, state.job.config.train.stop
+    if state.epoch_over and (reason := state.stopping.verdict):
+        return reason
+    if state.step >= job.total_steps:
+        return "all epochs done" if state.epoch_over and stop.max_steps != state.step else "max_steps reached"
+    if stop.max_seconds and state.seconds >= stop.max_seconds:
+        return MAX_SECONDS
+    return None
 
 
 def _next_multiple(step: int, every: int) -> int:

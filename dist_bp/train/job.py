@@ -4,15 +4,14 @@ import fcntl
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from dist_bp.checkpoint import CHECKPOINTS, CheckpointStore, Found, forget_empty, is_past, name_run, resolve
-from dist_bp.checkpoint.format import CONFIG
-from dist_bp.config import JobConfig, stored_config
+from dist_bp.checkpoint import CHECKPOINTS, CheckpointStore, name_run
+from dist_bp.config import JobConfig
 from dist_bp.config.metrics import monitor_mode
 from dist_bp.config.run import STORE_VARIABLE
 from dist_bp.errors import CheckpointError
@@ -22,21 +21,24 @@ from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.decoding import crew_of
 from dist_bp.runtime.plan import RunPlan
 from dist_bp.runtime.pool import Pool
-from dist_bp.runtime.ray_job import announce
+from dist_bp.runtime.ray_job import again, announce
 from dist_bp.runtime.warden import Warden
 from dist_bp.track.drawing import Drawing
-from dist_bp.track.waiting import SPOOLS, read_waiting
+from dist_bp.track.port import Tracker
 from dist_bp.train.checks import check_job, idle_on_one_node, object_store_bytes
-from dist_bp.train.course import Course
 from dist_bp.train.describe import describe_end
 from dist_bp.train.interrupt import Interrupt
+from dist_bp.train.listeners import listeners
 from dist_bp.train.models import CheckpointModels
 from dist_bp.train.observer import Observer
 from dist_bp.train.publish import evaluate, open_run, publish
 from dist_bp.train.recording import tracked_run
 from dist_bp.train.result import Result
+from dist_bp.train.saving import Saver
 from dist_bp.train.setup import PreparedJob, prepare_job
-from dist_bp.train.steering import Steering
+from dist_bp.train.start import Start, find_start
+from dist_bp.train.state import RunState
+from dist_bp.train.steering import Steering, Unsteered
 from dist_bp.train.trace import TraceFile
 from dist_bp.train.trainer import Trainer
 
@@ -44,43 +46,48 @@ RELEASE_SECONDS = 60.0
 """In which a trial that was paused lets go of its run, for the process that goes on with it."""
 
 
+@dataclass(frozen=True)
+class Lent:
+    """What a sweep lends to the job of a trial: what steers it, processes of earlier jobs to use again, which gets
+    those of this one, and what draws for several jobs."""
+
+    steering: Steering | None = None
+    pool: Pool | None = None
+    drawing: Drawing | None = None
+
+
+NOTHING = Lent()
+
+
 def run_job(
     config: JobConfig,
     resume: str | None = None,
     observer: Observer | None = None,
     trace: Path | None = None,
-    steering: Steering | None = None,
     run_id: str | None = None,
-    pool: Pool | None = None,
-    drawing: Drawing | None = None,
+    lent: Lent = NOTHING,
 ) -> Result:
     """Trains to the end and returns the result; `trace` is a file for a Chrome trace of every step.
 
     `resume` is "auto" (the newest run of this name, or a new one), a run id or a path of a checkpoint. `run_id` is an
-    MLflow run to record in: without it that of the checkpoint, or a new one. `pool` has processes of earlier jobs to
-    use again, and gets those of this one; `drawing` draws for several jobs. Raises
-    UserError before anything has started, TrainingFailed when the run cannot go on, Interrupted after Ctrl-C or
-    SIGTERM; in each case the MLflow run is closed and no process is left.
+    MLflow run to record in: without it that of the checkpoint, or a new one. Raises UserError before anything has
+    started, TrainingFailed when the run cannot go on, Interrupted after Ctrl-C or SIGTERM; in each case the MLflow run
+    is closed and no process is left.
     """
     observer = observer or Observer()
     observer.phase("preparing the data")
-    crew = None if steering else crew_of(config)  # a trial has but its part of the cluster, and finds its data prepared
+    trial = lent.steering is not None
+    crew = None if trial else crew_of(config)  # a trial has but its part of the cluster, and finds its data prepared
     job = prepare_job(config.model_copy(update={"sweep": None}), observer, crew)
     notes = check_job(job)
     tell_store(config, observer)
     for line in (*notes, *job.notes):
         observer.note(line)
-    found, course = find_checkpoint(job, resume), Course()
-    if found:
-        run_id, course = _go_on(job, found, run_id, observer)
-    with (
-        TraceFile(trace) if trace else nullcontext() as trace_file,
-        only_writer(run_folder(job, run_id), patience(RELEASE_SECONDS) if steering else 0) if run_id else nullcontext(),
-    ):
-        forget = None
-        if resume == "auto" and not run_id:  # killed starts of this job, which have left nothing to go on from
-            forget = partial(_forget, job.config.checkpoint.directory)
-        return _run(job, found, course, run_id, observer, trace_file, steering, pool, drawing, forget)
+    start = find_start(job, resume, run_id, observer)
+    wait_seconds = patience(RELEASE_SECONDS) if trial else 0.0
+    alone = only_writer(start.state.folder, wait_seconds) if start.state.run_id else nullcontext()
+    with TraceFile(trace) if trace else nullcontext() as file, alone:
+        return _run(start, observer, file, lent)
 
 
 def tell_store(config: JobConfig, observer: Observer) -> None:
@@ -89,122 +96,78 @@ def tell_store(config: JobConfig, observer: Observer) -> None:
         observer.note(f"{STORE_VARIABLE} says where to record: {without_password(config.tracking.tracking_uri)}")
 
 
-def _go_on(job: PreparedJob, found: Found, run_id: str | None, observer: Observer) -> tuple[str | None, Course]:
-    """The run to record in, None for a new one, and its course; tells what is not as it was."""
-    for line in found.passed_over:
-        observer.warn(line)
-    observer.note(f"going on from {found.path}")
-    checkpoint = found.checkpoint
-    before = Course.of(checkpoint.loop_state)
-    course = before.resumed(checkpoint.step, stored_config(checkpoint.config, found.path / CONFIG), job.config)
-    changes = course.changes[len(before.changes) :]
-    for change in changes:
-        observer.note(f"{change.key} is {change.before} in the checkpoint, {change.now} from here on")
-    if run_id or not checkpoint.run_id:
-        return run_id, course
-    diverges = found.passed_over and not all(change.harmless for change in changes)
-    if not diverges and not is_past(found, Path(job.config.checkpoint.directory)):
-        return checkpoint.run_id, course
-    origin = f"{checkpoint.run_id}, step {checkpoint.step}"
-    observer.note(f"that run has gone on from there: a new run begins with its step {checkpoint.step}")
-    return None, replace(course, origin=origin)
-
-
-def _forget(directory: str, run_id: str) -> bool:
-    """Removes what is left of a run that began in this folder and left nothing; says whether it did, and is gone.
-
-    Others that share the store may keep the checkpoints of their runs elsewhere.
-    """
-    known = read_waiting(SPOOLS, run_id)
-    begun_here = known is not None and known.params.get("checkpoint.directory") == directory
-    return (begun_here or Path(directory, run_id).is_dir()) and forget_empty(Path(directory), run_id)
-
-
-def _run(
-    job: PreparedJob,
-    found: Found | None,
-    course: Course,
-    run_id: str | None,
-    observer: Observer,
-    trace: TraceFile | None,
-    steering: Steering | None,
-    pool: Pool | None,
-    drawing: Drawing | None,
-    forget: Callable[[str], bool] | None,
-) -> Result:
-    texts: dict[int, str] = {}
+def _run(start: Start, observer: Observer, trace: TraceFile | None, lent: Lent) -> Result:
+    state, job = start.state, start.state.job
+    steering, new = lent.steering or Unsteered(), not state.run_id
     with (
-        steering.interrupt if steering else Interrupt() as interrupt,
+        steering.interrupt as interrupt,
         Warden() as warden,
         warden.temporary_files(),
         ExitStack() as held,
         tracked_run(
-            partial(open_run, job, course, run_id, warden, forget),
+            partial(open_run, state, warden, start.forget),
             job.config.tracking.tracking_uri,
             observer,
             interrupt,
-            partial(describe_end, job, course, texts),
+            partial(describe_end, state),
         ) as get_tracker,
     ):
         observer.phase("starting the processes")
-        with open_runtime(job, warden, pool) as runtime:
-            if runtime.plan.nodes == 1:
-                for line in idle_on_one_node(job.config):
-                    observer.warn(line)
-            interrupt.arm()
-            interrupt.check()
-            runtime.start(job.initial)
-            if drawing is None:
-                drawing = Drawing()
-                held.callback(drawing.close)
+        with open_runtime(job, warden, lent.pool) as runtime:
+            _bring_up(runtime, start, interrupt, observer)
+            drawing = lent.drawing or held.enter_context(closing(Drawing()))
             drawing.start()
             interrupt.check()
             tracker = get_tracker()
-            folder = run_folder(job, tracker.run_id or job.config.name)
-            if run_id is None:
-                held.enter_context(only_writer(folder))
-            store = open_store(job, folder)
-            models = None
-            if job.config.tracking.log_model:
-                models = CheckpointModels(store, job.config, job.prepared)
+            state.run_id = tracker.run_id or ""
+            if new:
+                held.enter_context(only_writer(state.folder))
+            _tell_run(tracker, state.folder, observer)
+            store = store_of(state)
+            models = CheckpointModels(store, job.config, job.prepared) if job.config.tracking.log_model else None
+            if models:
                 held.callback(models.close)
-            if tracker.run_id:
-                announce(tracker.run_id, folder)
-                if before := name_run(folder.parent, tracker.run_id, tracker.run_name or ""):
-                    observer.note(f"{tracker.run_name} is the name of this run from now on, not of {before}")
-                observer.run(tracker.run_id, tracker.run_url)
-            trainer = Trainer(job, runtime, tracker, store, models, observer, interrupt, trace, steering, texts)
-            if found:
-                trainer.restore(found, course)
+            # of a trial nothing: it goes on with its sweep, and would leave that by itself
+            remedy = "" if lent.steering else f"go on with {again(tracker.run_id or 'auto')}"
+            saver = Saver(store, tracker, models, remedy, start.newest)
+            trainer = Trainer(state, runtime, saver, steering, listeners(state, runtime, tracker, observer, trace))
             with trainer.telling_how_to_go_on():
                 outcome = trainer.run()
                 observer.phase("evaluating")
-                report = evaluate(job, runtime, outcome)
-        if steering and job.config.scaling.num_workers:  # threads of this process share all of it with what records
+                report = evaluate(runtime, outcome)
+        if job.config.scaling.num_workers:  # threads of this process share all of it with what records
             steering.released()
         if trouble := runtime.trouble:
             observer.warn(f"{trouble}; the run had all it needs")
         observer.phase("logging the model")
-        return publish(job, tracker, folder, models, outcome, report, drawing, observer)
+        return publish(tracker, models, outcome, report, drawing, observer)
 
 
-def find_checkpoint(job: PreparedJob, resume: str | None) -> Found | None:
-    """The checkpoint to go on from; raises CheckpointError where it is damaged or of another job."""
-    if resume is None:
-        return None
-    found = resolve(resume, Path(job.config.checkpoint.directory), job.config.name)
-    if found:
-        job.snapshots(found.checkpoint)
-    return found
+def _bring_up(runtime: Runtime, start: Start, interrupt: Interrupt, observer: Observer) -> None:
+    """Starts the processes with the version that the run begins with, unless a signal has come."""
+    job = start.state.job
+    if runtime.plan.nodes == 1:
+        for line in idle_on_one_node(job.config):
+            observer.warn(line)
+    interrupt.arm()
+    interrupt.check()
+    runtime.start(start.snapshot or job.initial)
 
 
-def run_folder(job: PreparedJob, run_id: str) -> Path:
-    return Path(job.config.checkpoint.directory) / run_id
+def _tell_run(tracker: Tracker, folder: Path, observer: Observer) -> None:
+    """Where the run is recorded, for those who watch it and for those who submitted it."""
+    if not tracker.run_id:
+        return
+    announce(tracker.run_id, folder)
+    if before := name_run(folder.parent, tracker.run_id, tracker.run_name or ""):
+        observer.note(f"{tracker.run_name} is the name of this run from now on, not of {before}")
+    observer.run(tracker.run_id, tracker.run_url)
 
 
-def open_store(job: PreparedJob, folder: Path) -> CheckpointStore:
-    settings = job.config.checkpoint
-    return CheckpointStore(folder / CHECKPOINTS, settings.keep, monitor_mode(settings.monitor, settings.mode))
+def store_of(state: RunState) -> CheckpointStore:
+    """The checkpoints of a run."""
+    settings = state.job.config.checkpoint
+    return CheckpointStore(state.folder / CHECKPOINTS, settings.keep, monitor_mode(settings.monitor, settings.mode))
 
 
 def open_runtime(job: PreparedJob, warden: Warden, pool: Pool | None = None) -> Runtime:

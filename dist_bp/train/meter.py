@@ -58,7 +58,7 @@ class EpochMeter:
 
     def timings(self) -> dict[str, float]:
         """Milliseconds a step by process and activity, and what else the epoch shows of them, for the tracker."""
-        values: dict[str, float] = {}
+        values = {f"{TIMES}samples_per_second": self.count / self.seconds}
         if self.worker_seconds is not None:
             values |= _named("worker", WORKER, self.worker_seconds / self.updated_steps)
         if self.server_seconds is not None:

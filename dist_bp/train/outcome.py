@@ -1,34 +1,30 @@
 """How a run ended: with what it gives back, or at a number that is none."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from dist_bp.ps.arena import Snapshot
 from dist_bp.ps.lease import NonFinite
 from dist_bp.runtime.base import Runtime
-from dist_bp.train.course import Course
+from dist_bp.train.state import RunState
 
 MAX_SECONDS = "max_seconds reached"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Where a run ended: `reason` says why, `snapshot` is what it gives back, `metrics` are that epoch's; `texts` are
-    what a language model told after each epoch."""
+    """How a run ended: `state` says where and `reason` why, `snapshot` is what it gives back, `checkpoint` the newest
+    one."""
 
     reason: str
+    state: RunState
     snapshot: Snapshot
-    step: int
-    epoch: int
-    best_step: int | None
     checkpoint: Path
-    seconds: float
-    samples: int
-    history: list[dict[str, float]]
-    metrics: dict[str, float]
-    course: Course
-    texts: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def best_step(self) -> int | None:
+        """None where no epoch is the best one."""
+        return self.state.best.step if self.state.best else None
 
 
 def non_finite_message(runtime: Runtime, found: NonFinite) -> str:

@@ -23,7 +23,6 @@ from dist_bp.track.driver import identity
 from dist_bp.track.port import COMMAND, DESCRIPTION, Registration, Tracker, TrackingSettings
 from dist_bp.track.waiting import SPOOLS
 from dist_bp.train.baseline import remark
-from dist_bp.train.course import Course
 from dist_bp.train.describe import CONFUSION_FIGURE, LOSS_FIGURE, Report, describe_begin, describe_result
 from dist_bp.train.gallery import gallery_of
 from dist_bp.train.meter import scores
@@ -31,23 +30,19 @@ from dist_bp.train.models import CheckpointModels
 from dist_bp.train.observer import Observer
 from dist_bp.train.outcome import Outcome
 from dist_bp.train.result import Result
-from dist_bp.train.setup import PreparedJob
+from dist_bp.train.state import RunState
 from dist_bp.train.text_gallery import text_gallery
 from dist_bp.train.view import runs_view
 from dist_bp.types import Array
 
 
 def open_run(
-    job: PreparedJob,
-    course: Course,
-    run_id: str | None,
-    warden: Warden,
-    forget: Callable[[str], bool] | None,
-    begin: Callable[[], None],
+    state: RunState, warden: Warden, forget: Callable[[str], bool] | None, begin: Callable[[], None]
 ) -> Tracker:
-    """Opens the MLflow run, a new one without `run_id`, and tells it what the job is; see `TrackingSettings`."""
-    config = job.config
-    tracker = open_tracked(config, describe_begin(job, course), course.tags(), run_id, warden, begin, forget=forget)
+    """Opens the MLflow run, a new one unless the state has one, and tells it what the job is; see
+    `TrackingSettings`."""
+    job, config, tags = state.job, state.job.config, state.course.tags()
+    tracker = open_tracked(config, describe_begin(state), tags, state.run_id or None, warden, begin, forget=forget)
     schema = job.prepared.schema
     tracker.log_dataset(
         config.name,
@@ -107,9 +102,9 @@ def _command_tag() -> dict[str, str]:
     return {COMMAND: shlex.join(words)} if (words := retyped()) else {}
 
 
-def evaluate(job: PreparedJob, runtime: Runtime, outcome: Outcome) -> Report:
+def evaluate(runtime: Runtime, outcome: Outcome) -> Report:
     """Training and validation metrics of the epoch that the parameters come from, and those on the test split."""
-    metrics = dict(outcome.metrics)
+    job, metrics = outcome.state.job, outcome.state.kept
     arrays: dict[str, Array] = {}
     if measured := job.measured:
         prefix = "test" if measured == "test" else "val"
@@ -119,9 +114,7 @@ def evaluate(job: PreparedJob, runtime: Runtime, outcome: Outcome) -> Report:
 
 
 def publish(
-    job: PreparedJob,
     tracker: Tracker,
-    run_folder: Path,
     models: CheckpointModels | None,
     outcome: Outcome,
     report: Report,
@@ -129,15 +122,16 @@ def publish(
     observer: Observer,
 ) -> Result:
     """Logs figures, description and the model; returns the result of the run."""
+    state, job = outcome.state, outcome.state.job
     tested = {name: value for name, value in report.metrics.items() if name.startswith("test_")}
     tracker.log(outcome.snapshot.step, tested)
     threshold = report.metrics.get(f"val_{THRESHOLD}")
-    checkpoint = job.checkpoint(outcome.snapshot, threshold=threshold, run_id=tracker.run_id, metrics=report.metrics)
-    pictures = pictures_of(job, outcome, report) | gallery_of(job, checkpoint)
+    checkpoint = job.checkpoint(outcome.snapshot, threshold=threshold, run_id=state.run_id, metrics=report.metrics)
+    pictures = pictures_of(outcome, report) | gallery_of(job, checkpoint)
     drawn = drawing.begin(pictures)
     told = text_gallery(job, checkpoint)
-    tracker.log_tags({DESCRIPTION: describe_result(job, tracker.run_id or "", outcome, report, pictures, told)})
-    folder = run_folder / "model"
+    tracker.log_tags({DESCRIPTION: describe_result(outcome, report, pictures, told)})
+    folder = state.folder / "model"
     export_model(folder, checkpoint)
     digest = hashlib.sha256(outcome.snapshot.parameters.tobytes()).hexdigest()
     uri = None
@@ -152,14 +146,14 @@ def publish(
     for name in pictures:
         tracker.log_image(name, partial(drawn.image, name))
     return Result(
-        run_id=tracker.run_id or "",
+        run_id=state.run_id,
         status="FINISHED",
         reason=outcome.reason,
-        epochs=outcome.epoch,
-        steps=outcome.step,
+        epochs=state.epoch,
+        steps=state.step,
         best_step=outcome.best_step,
-        seconds=outcome.seconds,
-        samples_per_second=outcome.samples / outcome.seconds if outcome.seconds else 0.0,
+        seconds=state.seconds,
+        samples_per_second=state.samples / state.seconds if state.seconds else 0.0,
         metrics=report.metrics,
         remark=report.remark,
         checkpoint=str(outcome.checkpoint),
@@ -181,9 +175,9 @@ def registration_of(config: JobConfig, metrics: Mapping[str, float]) -> Registra
     return Registration(name, settings.monitor, value, mode) if name else None
 
 
-def pictures_of(job: PreparedJob, outcome: Outcome, report: Report) -> dict[str, Picture]:
+def pictures_of(outcome: Outcome, report: Report) -> dict[str, Picture]:
     """What is drawn of a run, by the name of the artifact."""
-    history = outcome.history
+    job, history = outcome.state.job, outcome.state.history
     best = next((row for row in history if row["step"] == outcome.best_step), None)
     curves = {
         "train": [row["train_loss"] for row in history],

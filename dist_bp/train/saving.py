@@ -13,16 +13,23 @@ class Saver:
     """Hands checkpoints to a store in a thread; use it as a context manager, which ends when the last is written.
 
     The tracker is told of each as a model, where `models` says how. `remedy` is how to go on where one could not be
-    written, if there is a way.
+    written, if there is a way, and `newest` the checkpoint that the run goes on from.
     """
 
-    def __init__(self, store: CheckpointStore, tracker: Tracker, models: Checkpoints | None, remedy: str = "") -> None:
-        self.newest = store.directory
+    def __init__(
+        self,
+        store: CheckpointStore,
+        tracker: Tracker,
+        models: Checkpoints | None,
+        remedy: str = "",
+        newest: Path | None = None,
+    ) -> None:
+        self.newest = newest or store.directory
         """The checkpoint that was completed last."""
+        self.remedy = remedy
         self._store = store
         self._tracker = tracker
         self._models = models
-        self._remedy = f"; then {remedy}" if remedy else ""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._writing: Future[Path] | None = None
 
@@ -47,7 +54,8 @@ class Saver:
         try:
             self.newest = writing.result()
         except CheckpointError as error:
-            raise TrainingFailed(f"{error}{self._remedy}") from error
+            then = f"; then {self.remedy}" if self.remedy else ""
+            raise TrainingFailed(f"{error}{then}") from error
 
     def _write(self, checkpoint: Checkpoint, monitored: float | None) -> Path:
         self._tracker.keep()  # first: a run that goes on from this checkpoint will not tell it again

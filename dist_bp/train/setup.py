@@ -3,19 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import BaseModel
 
 from dist_bp import build
-from dist_bp.checkpoint import Checkpoint, check_matches
-from dist_bp.config import JobConfig, monitor_mode, render, stored_config
+from dist_bp.checkpoint import Checkpoint
+from dist_bp.config import JobConfig, monitor_mode, render
 from dist_bp.config.component import construct
 from dist_bp.data import Pipeline, Prepared, epoch_order
 from dist_bp.data.shards import by_length, padding_share
-from dist_bp.errors import CheckpointError, ConfigError, ShapeError, UserError
+from dist_bp.errors import ConfigError, ShapeError, UserError
 from dist_bp.media.decoding import Decoding
 from dist_bp.messages import at_most, plural
 from dist_bp.metrics import Metric
@@ -27,27 +25,13 @@ from dist_bp.ps.arena import Snapshot
 from dist_bp.ps.layout import ArenaLayout
 from dist_bp.runtime.plan import arena_layout, state_names
 from dist_bp.train.observer import Observer
-from dist_bp.train.state import loop_state
 from dist_bp.train.stopping import Stopping
 from dist_bp.train.unspelled import unspelled
-from dist_bp.types import Array
 
 if TYPE_CHECKING:
     from dist_bp.media.crew import Crew
 
 LOGGED_STEPS = 500
-BEST = "best/"
-COURSE = (
-    "seed",
-    "loss",
-    "train.batch_size",
-    "train.group_size",
-    "train.accumulate",
-    "train.shuffle",
-    "train.group_by_length",
-    "parameter_server.mode",
-)
-"""Settings that a resumed run must share with its checkpoint."""
 WORTH = 0.05
 """So much less padding is worth telling how it is had."""
 LITTLE = 0.005
@@ -178,90 +162,24 @@ class PreparedJob:
     def plateau(self) -> Plateau | None:
         return build.build_plateau(self.config)
 
-    def checkpoint(
-        self,
-        snapshot: Snapshot,
-        best: Snapshot | None = None,
-        progress: Mapping[str, Array] | None = None,
-        threshold: float | None = None,
-        **facts: Any,
-    ) -> Checkpoint:
-        """The checkpoint of a committed version; `best` is kept beside it where it is another one, `threshold` is the
-        one that was chosen last."""
+    def checkpoint(self, snapshot: Snapshot, threshold: float | None = None, **more: Any) -> Checkpoint:
+        """The checkpoint of a committed version, with `more` of what a Checkpoint holds; `threshold` is the one that
+        was chosen last."""
         pipeline = self._pipeline
         if THRESHOLD in self.metrics:
             pipeline = pipeline.with_targets(threshold=0.5 if threshold is None else threshold)
-        arrays = dict(progress or {})
-        if best:
-            arrays |= {f"{BEST}parameters": best.parameters, f"{BEST}statistics": best.statistics}
-            arrays |= {f"{BEST}step": np.array(best.step)}
         return Checkpoint(
             step=snapshot.step,
             parameters=self.model.layout.named(snapshot.parameters),
             statistics=self.model.statistics_layout.named(snapshot.statistics),
             optimizer=snapshot.optimizer,
-            progress=arrays,
             config=self._rendered,
             pipeline=pipeline.to_dict(),
             dtype=self.config.model.dtype,
             data_digest=self.prepared.digest,
             job=self.config.name,
-            **facts,
+            **more,
         )
-
-    def check_same_course(self, checkpoint: Checkpoint) -> None:
-        """Raises CheckpointError where the rest of the run would not go on from where the checkpoint stands."""
-        before, now = _course(stored_config(checkpoint.config, "the checkpoint's config.yaml")), _course(self.config)
-        problems = [
-            f"{key} is {_shown(before.get(key))} in the checkpoint, {_shown(now.get(key))} in the configuration"
-            for key in before | now
-            if before.get(key) != now.get(key)
-        ]
-        if problems:
-            raise CheckpointError([*problems, "resume with the settings of that run, or start a new run"])
-
-    def snapshots(self, checkpoint: Checkpoint) -> tuple[Snapshot, Snapshot | None]:
-        """The committed version and, where it is another one, the best one so far.
-
-        Raises CheckpointError, naming each difference, where the checkpoint is of another model or data.
-        """
-        check_matches(
-            checkpoint,
-            parameters=self.model.layout.shapes,
-            statistics=self.model.statistics_layout.shapes,
-            dtype=self.config.model.dtype,
-            data_digest=self.prepared.digest,
-            slots=state_names(self.config, self.updater),
-        )
-        self.check_same_course(checkpoint)
-        loop_state(checkpoint, self.metrics)
-        snapshot = Snapshot(
-            checkpoint.step,
-            self.model.layout.flat(checkpoint.parameters, self.model.dtype),
-            self.model.statistics_layout.flat(checkpoint.statistics, self.model.dtype),
-            checkpoint.optimizer,
-        )
-        if f"{BEST}step" not in checkpoint.progress:
-            return snapshot, None
-        shapes = {"step": (), "parameters": snapshot.parameters.shape, "statistics": snapshot.statistics.shape}
-        kept = {name: checkpoint.progress.get(BEST + name, np.empty(0)) for name in shapes}
-        if any(kept[name].shape != shape for name, shape in shapes.items()):
-            raise CheckpointError("no run goes on from this checkpoint: its best parameters are of another model")
-        return snapshot, Snapshot(int(kept["step"]), kept["parameters"], kept["statistics"], checkpoint.optimizer)
-
-
-def _course(config: JobConfig) -> dict[str, Any]:
-    """What the course of a training depends on, by key. Layers are compared as sections and not as text, so that one
-    that has gained an option since is still the same with that option's default."""
-    settings = {key: attrgetter(key)(config) for key in COURSE}
-    settings["data.source.shift"] = build.moving_context(config) is not None
-    return settings | {f"model.layers.{index}": layer for index, layer in enumerate(config.model.layers)}
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return "not there"
-    return value.model_dump_json(exclude_defaults=True) if isinstance(value, BaseModel) else str(value)
 
 
 def prepare_job(config: JobConfig, observer: Observer | None = None, crew: "Crew | None" = None) -> PreparedJob:

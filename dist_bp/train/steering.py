@@ -1,4 +1,4 @@
-"""What may end a run from outside, such as a sweep that gives up a trial."""
+"""What may end a run from outside: a signal, or a sweep that gives up a trial."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -31,3 +31,16 @@ class Steering(Protocol):
         """
 
     def released(self) -> None: ...
+
+
+class Unsteered:
+    """Of a run that only a signal ends before its time."""
+
+    def __init__(self) -> None:
+        self.interrupt = Interrupt()
+
+    def epoch(self, *_: object) -> None:
+        return None
+
+    def released(self) -> None:
+        pass

@@ -17,7 +17,7 @@ from dist_bp.runtime.cluster import Cluster
 from dist_bp.runtime.pool import Pool, Post
 from dist_bp.runtime.ray_runtime import RayRuntime
 from dist_bp.runtime.threads import ThreadRuntime
-from dist_bp.train.job import run_job
+from dist_bp.train.job import Lent, run_job
 from dist_bp.train.setup import PreparedJob, prepare_job
 from tests.conftest import JobMaker
 from tests.runtime.test_ray_runtime import plan_of, trained
@@ -78,7 +78,7 @@ def test_processes_outlive_the_warden_of_a_job(database: Path, pool: Pool, make_
     job = make_job(scaling={"num_workers": 1}, train={"epochs": 1})
     before: list[int] = []
     for _ in range(2):
-        run_job(job, pool=pool)
+        run_job(job, lent=Lent(pool=pool))
         kept = [actor for actors in pool._idle.values() for actor in actors]
         pids = sorted(ray.get([actor.pid.remote() for actor in kept], timeout=10))
         assert len(pids) == 2

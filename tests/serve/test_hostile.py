@@ -12,6 +12,7 @@ import shutil
 import struct
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import reduce
 from operator import getitem
 from pathlib import Path
@@ -33,8 +34,10 @@ from dist_bp.data.sources.base import described
 from dist_bp.data.targets import learn_targets, target_array
 from dist_bp.errors import CheckpointError, DataError, UserError
 from dist_bp.serve import SavedModel, evaluate_split
+from dist_bp.train.course import Change, Course
 from dist_bp.train.meter import EpochMeter
 from dist_bp.train.setup import PreparedJob, prepare_job
+from dist_bp.train.state import RunState
 from tests.checkpoint.samples import rewrite, sign
 from tests.commands import run_here
 from tests.serve.samples import configuration
@@ -68,16 +71,15 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         data={"source": source, "preprocess": steps, "prepared": str(folder / "prepared")},
     )  # fmt: skip
     job = prepare_job(load_config(path))
-    meter = EpochMeter(job.metrics, 1.5, 8, 8.0, 0.1)
-    meter.states = {name: metric.empty() for name, metric in job.metrics.items()}
-    checkpoint = job.checkpoint(
-        job.initial, job.initial, meter.arrays(), run_id="run", epoch=1, step_in_epoch=1, metrics={"val_loss": 0.5},
-        history=({"epoch": 1.0, "step": 4.0, "train_loss": 0.5, "val_loss": 0.5},),
-        loop_state={
-            "stopping": {"best": 0.5, "best_step": 4, "waited": 0},
-            "plateau": {"best": 0.5, "waited": 1, "factor": 1.0}, "seconds": 0.1, "samples": 40,
-        },
-    )  # fmt: skip
+    state = RunState(job)
+    state.run_id, state.step = "run", job.steps_per_epoch
+    state.measured({"train_loss": 0.5, "val_loss": 0.5})
+    state.best = replace(job.initial, step=state.step)
+    state.step += 1
+    state.meter = EpochMeter(job.metrics, 1.5, 8, 8.0, 0.1)
+    state.meter.states = {name: metric.empty() for name, metric in job.metrics.items()}
+    state.course = Course("other, step 3", (Change(3, "train.epochs", "1", "2"),))
+    checkpoint = replace(state.checkpoint(replace(job.initial, step=state.step)), metrics={"val_loss": 0.5})
     saved = CheckpointStore(folder / "runs" / "run" / "checkpoints").save(checkpoint, 0.5)
     return job, saved, frame
 
@@ -107,7 +109,7 @@ def attempt(made: tuple[PreparedJob, Path, Any], tmp_path: Path) -> Callable[...
     def resumed() -> None:
         found = resolve(str(folder), root, "job")
         assert found
-        job.snapshots(found.checkpoint)
+        RunState.restored(job, found.checkpoint)
 
     def listed() -> None:
         find_runs(root)

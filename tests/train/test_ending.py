@@ -3,6 +3,7 @@
 import itertools
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,12 @@ from dist_bp.runtime import base
 from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.calls import RayLost
 from dist_bp.train import due
-from dist_bp.train.course import Course
 from dist_bp.train.describe import Report
 from dist_bp.train.job import run_job
 from dist_bp.train.outcome import Outcome
 from dist_bp.train.publish import pictures_of
 from dist_bp.train.setup import prepare_job
+from dist_bp.train.state import RunState
 from tests.commands import run_here
 from tests.conftest import JobMaker
 from tests.database import rows
@@ -80,11 +81,13 @@ class LosesRay:
 
 def test_the_best_epoch_is_marked_though_max_steps_end_within_it(make_job: JobMaker) -> None:
     config = make_job(train={"epochs": 3, "stop": {"max_steps": 20}})
-    job = prepare_job(config)
-    rows = [{"epoch": epoch, "step": step, "train_loss": 1.0} for epoch, step in ((1, 8), (2, 16), (3, 20))]
-    for row in rows:
-        outcome = Outcome("", job.initial, 20, 3, int(row["step"]), Path(), 1.0, 1, rows, {}, Course())
-        [picture] = pictures_of(job, outcome, Report({}, {})).values()
+    state = RunState(prepare_job(config))
+    for step in (8, 16, 20):
+        state.step = step
+        state.measured({"train_loss": 1.0})
+    for row in state.history:
+        state.best = replace(state.job.initial, step=int(row["step"]))
+        [picture] = pictures_of(Outcome("", state, state.best, Path()), Report({}, {})).values()
         assert (picture.arguments["best_epoch"], picture.arguments["per"]) == (row["epoch"], "sample")
 
 

@@ -15,7 +15,7 @@ from dist_bp.track.mlflow_store import opened_store
 from dist_bp.track.mlflow_tracker import open_tracker
 from dist_bp.track.port import TrackingSettings
 from dist_bp.track.waiting import SPOOLS
-from dist_bp.train.course import CHANGED, ORIGIN
+from dist_bp.train.course import CHANGED, ORIGIN, check_same_course
 from dist_bp.train.job import only_writer, run_job
 from dist_bp.train.setup import prepare_job
 from tests.commands import run_here
@@ -165,10 +165,10 @@ def test_an_option_that_a_layer_has_gained_since_is_taken_as_its_default(make_jo
     checkpoint = job.checkpoint(job.initial, run_id="run")
     older = replace(checkpoint, config=checkpoint.config.replace(", epsilon: 1.0e-05", ""))
     assert older.config != checkpoint.config
-    job.check_same_course(older)
+    check_same_course(older, job.config)
     other = replace(checkpoint, config=checkpoint.config.replace("epsilon: 1.0e-05", "epsilon: 0.1"))
     with pytest.raises(CheckpointError, match=r"model.layers.1 is .*0.1.* in the checkpoint"):
-        job.check_same_course(other)
+        check_same_course(other, job.config)
 
 
 def test_a_finished_run_is_extended_and_its_schedule_changed(make_job: JobMaker) -> None:

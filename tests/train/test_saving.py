@@ -10,7 +10,7 @@ import pytest
 from dist_bp.checkpoint import CheckpointStore
 from dist_bp.errors import CheckpointError, TrainingFailed
 from dist_bp.train.interrupt import Interrupt
-from dist_bp.train.job import run_job
+from dist_bp.train.job import Lent, run_job
 from dist_bp.train.saving import Saver
 from tests.conftest import JobMaker
 
@@ -130,6 +130,6 @@ def test_a_trial_is_not_told_to_go_on_without_its_sweep(
 
     monkeypatch.setattr(CheckpointStore, "save", save)
     with pytest.raises(TrainingFailed) as failed:
-        run_job(make_job(train={"epochs": 2}), steering=steering)
+        run_job(make_job(train={"epochs": 2}), lent=Lent(steering))
     assert str(failed.value).startswith("the disk is full")
     assert ("go on with resume=" in str(failed.value)) == (steering is None)

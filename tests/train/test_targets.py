@@ -10,9 +10,10 @@ from sklearn.metrics import mean_absolute_error, r2_score
 
 from dist_bp.errors import CheckpointError, DataError, UserError
 from dist_bp.serve import SavedModel, evaluate_split
-from dist_bp.train.job import find_checkpoint, run_job
+from dist_bp.train.job import run_job
 from dist_bp.train.result import Result
 from dist_bp.train.setup import prepare_job
+from dist_bp.train.start import find_checkpoint
 from tests.commands import run_here
 from tests.conftest import JobMaker
 

@@ -8,6 +8,7 @@ import pytest
 from dist_bp.build import build_batches
 from dist_bp.data.shards import epoch_shift
 from dist_bp.errors import CheckpointError
+from dist_bp.train.course import check_same_course
 from dist_bp.train.job import run_job
 from dist_bp.train.setup import PreparedJob, prepare_job
 from tests.conftest import JobMaker
@@ -73,6 +74,6 @@ def test_where_a_text_is_cut_belongs_to_the_course_of_a_run(make_job: JobMaker) 
         batches, steps = build_batches(one.config, one.prepared.split("train"), 2, 1), one.steps_per_epoch
         assert [batches.shift(epoch * steps + steps - 1) for epoch in range(9)] == shifts
     checkpoint = moving.checkpoint(moving.initial, run_id="run")
-    moving.check_same_course(checkpoint)
+    check_same_course(checkpoint, moving.config)
     with pytest.raises(CheckpointError, match=r"data.source.shift is True in the checkpoint, False in the config"):
-        fixed.check_same_course(checkpoint)
+        check_same_course(checkpoint, fixed.config)

@@ -111,9 +111,11 @@ def test_a_straggler_is_named_once_and_not_for_a_moment() -> None:
 def test_many_workers_are_averaged_in_the_metrics_and_few_are_named() -> None:
     def names(workers: int) -> dict[str, float]:
         seconds = np.arange(workers * 3, dtype=np.float64).reshape(workers, 3)
-        return EpochMeter({}, worker_seconds=seconds, server_seconds=np.ones((1, 3)), updated_steps=1).timings()
+        return EpochMeter(
+            {}, seconds=1.0, worker_seconds=seconds, server_seconds=np.ones((1, 3)), updated_steps=1
+        ).timings()
 
-    assert len(names(4)) == 3 * (4 + 1)
+    assert len(names(4)) == 1 + 3 * (4 + 1)
     many = names(64)
     assert [name for name in many if "worker" in name] == [
         "system/time/workers_computing_ms",

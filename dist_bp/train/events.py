@@ -1,0 +1,42 @@
+"""What happens in a run, for all that only listen: the tracker, the terminal, the trace."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dist_bp.runtime.base import LeaseReport
+from dist_bp.train.state import Points, RunState
+
+
+@dataclass(frozen=True)
+class LeaseDone:
+    """The steps after `first` are done, in `seconds`; `points` of the step curves end within them.
+
+    `warm` says that the processes had trained before: their first step tells nothing of the next ones.
+    """
+
+    first: int
+    report: LeaseReport
+    seconds: float
+    points: Points
+    warm: bool
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    """An epoch was measured: `values` by monitor name, `timings` by the tracker's names."""
+
+    values: Mapping[str, float]
+    timings: Mapping[str, float]
+
+
+class Listener:
+    """Hears nothing said; override what matters. `state` is the one after the event, and only to be read."""
+
+    def resumed(self, state: RunState) -> None:
+        """The run goes on from a checkpoint."""
+
+    def lease(self, state: RunState, lease: LeaseDone) -> None:
+        """Some steps are done, about once a second. Where `lease.report.non_finite`, the run fails right after."""
+
+    def epoch(self, state: RunState, epoch: EpochDone) -> None:
+        """An epoch is over and measured."""

@@ -1,0 +1,139 @@
+"""Those that listen to a run: the tracker, whoever watches, the file of `--trace`, a language model that tells."""
+
+from collections.abc import Callable, Mapping
+
+from dist_bp.errors import DataError
+from dist_bp.ps.arena import Snapshot
+from dist_bp.runtime.base import Runtime
+from dist_bp.track.port import DESCRIPTION, Tracker
+from dist_bp.train.describe import describe_begin
+from dist_bp.train.events import EpochDone, LeaseDone, Listener
+from dist_bp.train.meter import mean
+from dist_bp.train.models import curves
+from dist_bp.train.observer import Observer, Progress
+from dist_bp.train.state import RunState, metrics_of
+from dist_bp.train.straggler import StragglerWatch
+from dist_bp.train.telling import Teller, teller_of, told_line
+from dist_bp.train.trace import TraceFile
+
+
+def listeners(
+    state: RunState, runtime: Runtime, tracker: Tracker, observer: Observer, trace: TraceFile | None
+) -> list[Listener]:
+    """All that there are of a run."""
+    found: list[Listener] = [Recorder(tracker), Watched(observer)]
+    if trace:
+        found.append(Tracing(trace, observer))
+    if teller := teller_of(state.job):
+        found.append(Telling(teller, runtime.read, tracker, observer))
+    return found
+
+
+class Recorder(Listener):
+    """Gives the tracker the points of all curves, and as metrics by monitor name those of what would be given back."""
+
+    def __init__(self, tracker: Tracker) -> None:
+        self._tracker = tracker
+
+    def resumed(self, state: RunState) -> None:
+        """All epochs again: where the tracker has them already, it records none twice."""
+        for row in state.history:
+            self._tracker.log(int(row["step"]), curves(metrics_of(row)))
+        self._tracker.log(state.kept_step, state.kept)
+
+    def lease(self, state: RunState, lease: LeaseDone) -> None:
+        for step, values in lease.points:
+            self._tracker.log(step, values)
+
+    def epoch(self, state: RunState, epoch: EpochDone) -> None:
+        self._tracker.log(state.step, {**curves(epoch.values), **epoch.timings})
+        if state.kept_step == state.step:
+            self._tracker.log(state.step, epoch.values)
+
+
+class Watched(Listener):
+    """Tells an observer how far the run is, and which worker holds the others up."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+        self._stragglers = StragglerWatch()
+
+    def lease(self, state: RunState, lease: LeaseDone) -> None:
+        if lease.report.non_finite:
+            return
+        self._observer.progress(progress(state, lease))
+        if lease.warm and (line := self._stragglers.add(lease.report.workers, lease.seconds)):
+            self._observer.note(f"{line} (step {state.step})")
+
+    def epoch(self, state: RunState, epoch: EpochDone) -> None:
+        self._observer.epoch(state.epoch, dict(epoch.values))
+
+
+class Tracing(Listener):
+    """Writes each lease into a file, until that cannot be written any more."""
+
+    def __init__(self, trace: TraceFile, observer: Observer) -> None:
+        self._trace: TraceFile | None = trace
+        self._observer = observer
+
+    def lease(self, state: RunState, lease: LeaseDone) -> None:
+        try:
+            if self._trace:
+                self._trace.add(lease.first, lease.report)
+        except OSError as error:
+            what = f"the file of --trace cannot be written ({error.strerror})"
+            self._observer.warn(f"{what}: it ends at step {lease.first}")
+            self._trace = None
+
+
+class Telling(Listener):
+    """Shows on the run's page what a language model makes of a text after each epoch; it is worth no run that it fails.
+
+    `read` gives the committed version.
+    """
+
+    def __init__(self, teller: Teller, read: Callable[[], Snapshot], tracker: Tracker, observer: Observer) -> None:
+        self._teller = teller
+        self._read = read
+        self._tracker = tracker
+        self._observer = observer
+
+    def resumed(self, state: RunState) -> None:
+        self._show(state, state.texts)
+
+    def epoch(self, state: RunState, epoch: EpochDone) -> None:
+        prompt, number = self._teller.prompt.text, state.epoch
+        try:
+            text = self._teller(self._read())
+        except DataError as error:
+            self._observer.note(f"epoch {number}: no text: {error}")
+            return
+        state.texts[number] = prompt + text
+        self._show(state, {number: prompt + text})
+        self._observer.note(told_line(number, prompt, text))
+
+    def _show(self, state: RunState, texts: Mapping[int, str]) -> None:
+        """Puts them beside those that the run's page has already."""
+        for epoch, text in texts.items():
+            self._tracker.log_text(f"texts/epoch-{epoch:04}.txt", text)
+        if texts:
+            self._tracker.log_tags({DESCRIPTION: describe_begin(state)})
+
+
+def progress(state: RunState, lease: LeaseDone) -> Progress:
+    """Where the run stands after a lease."""
+    job, report = state.job, lease.report
+    left = None
+    if lease.warm:
+        left = max((job.total_steps - state.step) * lease.seconds / report.steps, 0.0)
+        if limit := job.config.train.stop.max_seconds:
+            left = max(min(left, limit - state.seconds), 0.0)
+    return Progress(
+        epoch=state.epoch,
+        epochs=job.epochs,
+        step=state.step,
+        total_steps=job.total_steps,
+        loss=mean(float(report.losses.sum()), float(report.weights.sum())),
+        samples_per_second=float(report.counts.sum()) / lease.seconds,
+        seconds_left=left,
+    )
