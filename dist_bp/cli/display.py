@@ -158,6 +158,8 @@ def rows(result: Result) -> Iterator[tuple[str, str]]:
     yield "result", f"{result.reason}: {plural(result.epochs, 'epoch')}, {plural(result.steps, 'step')}{kept}"
     for name, value in result.metrics.items():
         yield name, f"{value:.4f}"
+    if result.recoveries:
+        yield "recovered", "; ".join(map(str, result.recoveries))
     if result.remark:
         yield "remark", result.remark
     processes = plural(result.num_workers, "worker") if result.num_workers else "in process"

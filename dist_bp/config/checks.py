@@ -49,6 +49,8 @@ def findings(get: Lookup) -> Iterator[Finding]:
         _sweep_metric,
         _first_rung,
         _registered_is_logged,
+        _skip_fits_mode,
+        _rollback_has_checkpoints,
     ):
         try:
             yield from check(get)
@@ -241,6 +243,25 @@ def _first_rung(get: Lookup) -> Iterator[Finding]:
 def _registered_is_logged(get: Lookup) -> Iterator[Finding]:
     if get("tracking.registered_model") and not get("tracking.log_model"):
         yield "tracking.registered_model", "needs the model in MLflow: set tracking.log_model to true, or remove it"
+
+
+def _skip_fits_mode(get: Lookup) -> Iterator[Finding]:
+    mode = get("parameter_server.mode")
+    if get("failure.non_finite") == "skip" and mode in ("ssp", "async"):
+        yield (
+            "failure.non_finite",
+            f"mode {mode} has other updates under way, and none of them can be skipped alone: set it to rollback or "
+            "stop, or parameter_server.mode=sync",
+        )
+
+
+def _rollback_has_checkpoints(get: Lookup) -> Iterator[Finding]:
+    every = get("checkpoint.every_epochs") or get("checkpoint.every_steps")
+    if get("failure.non_finite") == "rollback" and every is None:
+        yield (
+            "failure.non_finite",
+            "rollback has nothing to go back to: set checkpoint.every_epochs or checkpoint.every_steps",
+        )
 
 
 def _misspelt(key: str, data: Collection[Any], allowed: Collection[str]) -> bool:

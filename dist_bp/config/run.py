@@ -93,9 +93,13 @@ class CheckpointConfig(Section):
 class FailureConfig(Section):
     """What happens when something goes wrong."""
 
-    non_finite: Literal["stop"] = Field(
-        default="stop", description="A loss or gradient that is NaN or infinite: stop the run."
+    non_finite: Literal["stop", "skip", "rollback"] = Field(
+        default="stop",
+        description="A loss or gradient that is NaN or infinite, whose update is never applied. stop: the run ends. "
+        "skip: it goes on with the next batch. rollback: it goes back to the last checkpoint with half the learning "
+        "rate.",
     )
+    max_failures: Whole = Field(default=3, description="What a run recovers from; with one more it ends.")
 
 
 class TrackingConfig(Section):

@@ -121,7 +121,8 @@ class Runtime(ABC):
     def train(self, first: int, last: int, rate_factor: float, expected_seconds: float) -> LeaseReport:
         """Trains on the global batches first + 1 ... last."""
         self._generation += 1
-        lease = Lease(self._generation, self._version, first, last, rate_factor)
+        may_skip = self.plan.config.failure.non_finite == "skip"
+        lease = Lease(self._generation, self._version, first, last, rate_factor, may_skip)
         calls = [(peer, "run", (lease,)) for peer in (*self.servers, *self.workers)]
         reports = self._ask(calls, self._timeout + min(10 * expected_seconds, LEASE_SECONDS))
         servers: list[ServerReport] = reports[: len(self.servers)]
@@ -129,6 +130,10 @@ class Runtime(ABC):
         self._version += min(len(server.squares) for server in servers)
         self._step = first + report.steps
         return report
+
+    def skip(self, last: int) -> None:
+        """Counts the global batches up to `last` as done, though no update was made of them."""
+        self._step = last
 
     def evaluate(self, split: str) -> Evaluation:
         """Loss and metrics of the committed version over a whole split, exact over all workers' shards."""

@@ -24,7 +24,7 @@ KEPT = (
 )
 """Settings that a resumed run must share with its checkpoint."""
 
-HARMLESS = ("name", "data.prepared", "checkpoint.", "failure.", "tracking.", "ray.")
+HARMLESS = ("name", "data.prepared", "checkpoint.", "failure.max_failures", "tracking.", "ray.")
 """Settings that say nothing of the parameters that come out."""
 
 ORIGIN = "dist_bp.origin"

@@ -27,6 +27,11 @@ def lease_end(state: RunState, step_seconds: float | None) -> int:
     return min(ends)
 
 
+def round_end(state: RunState, last: int) -> int:
+    """Where what makes one update ends that begins here, within a lease to `last`."""
+    return min(_next_multiple(state.step, state.job.config.parameter_server.local_steps or 1), last)
+
+
 def checkpoint_due(state: RunState) -> bool:
     """Whether the configuration wants one of this step."""
     settings = state.job.config.checkpoint

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dist_bp.runtime.base import LeaseReport
+from dist_bp.train.faults import Recovery
 from dist_bp.train.state import Points, RunState
 
 
@@ -29,6 +30,14 @@ class EpochDone:
     timings: Mapping[str, float]
 
 
+@dataclass(frozen=True)
+class Recovered:
+    """Training goes on after a fault; `points` of the step curves end within what was skipped."""
+
+    recovery: Recovery
+    points: Points
+
+
 class Listener:
     """Hears nothing said; override what matters. `state` is the one after the event, and only to be read."""
 
@@ -36,7 +45,16 @@ class Listener:
         """The run goes on from a checkpoint."""
 
     def lease(self, state: RunState, lease: LeaseDone) -> None:
-        """Some steps are done, about once a second. Where `lease.report.non_finite`, the run fails right after."""
+        """Some steps are done, about once a second; none perhaps where `lease.report.non_finite`."""
+
+    def recovered(self, state: RunState, event: Recovered) -> None:
+        """The run goes on after a fault: from there, or from its newest checkpoint."""
 
     def epoch(self, state: RunState, epoch: EpochDone) -> None:
         """An epoch is over and measured."""
+
+    def saving(self, state: RunState) -> None:
+        """A checkpoint is about to be written, to which the run may come back."""
+
+    def ended(self, state: RunState) -> None:
+        """No step follows, whatever the reason."""

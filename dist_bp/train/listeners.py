@@ -1,13 +1,15 @@
 """Those that listen to a run: the tracker, whoever watches, the file of `--trace`, a language model that tells."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from dist_bp.errors import DataError
 from dist_bp.ps.arena import Snapshot
 from dist_bp.runtime.base import Runtime
 from dist_bp.track.port import DESCRIPTION, Tracker
+from dist_bp.train import recoveries
 from dist_bp.train.describe import describe_begin
-from dist_bp.train.events import EpochDone, LeaseDone, Listener
+from dist_bp.train.events import EpochDone, LeaseDone, Listener, Recovered
+from dist_bp.train.faults import Recovery
 from dist_bp.train.meter import mean
 from dist_bp.train.models import curves
 from dist_bp.train.observer import Observer, Progress
@@ -21,7 +23,8 @@ def listeners(
     state: RunState, runtime: Runtime, tracker: Tracker, observer: Observer, trace: TraceFile | None
 ) -> list[Listener]:
     """All that there are of a run."""
-    found: list[Listener] = [Recorder(tracker), Watched(observer)]
+    may_go_back = state.job.config.failure.non_finite == "rollback"
+    found: list[Listener] = [Recorder(tracker, may_go_back), Watched(observer)]
     if trace:
         found.append(Tracing(trace, observer))
     if teller := teller_of(state.job):
@@ -30,25 +33,58 @@ def listeners(
 
 
 class Recorder(Listener):
-    """Gives the tracker the points of all curves, and as metrics by monitor name those of what would be given back."""
+    """Gives the tracker the points of all curves, and as metrics by monitor name those of what would be given back.
 
-    def __init__(self, tracker: Tracker) -> None:
+    A tracker takes no point back: where the run `may_go_back`, those since the newest checkpoint wait for the next, so
+    that steps that are made again have one point each.
+    """
+
+    def __init__(self, tracker: Tracker, may_go_back: bool) -> None:
         self._tracker = tracker
+        self._waits = may_go_back
+        self._waiting: list[tuple[int, Mapping[str, float]]] = []
 
     def resumed(self, state: RunState) -> None:
         """All epochs again: where the tracker has them already, it records none twice."""
         for row in state.history:
             self._tracker.log(int(row["step"]), curves(metrics_of(row)))
         self._tracker.log(state.kept_step, state.kept)
+        for recovery in state.recoveries:
+            self._recovery(recovery)
 
     def lease(self, state: RunState, lease: LeaseDone) -> None:
-        for step, values in lease.points:
-            self._tracker.log(step, values)
+        self._log(lease.points)
+
+    def recovered(self, state: RunState, event: Recovered) -> None:
+        if event.recovery.remedy == "rollback":
+            self._waiting.clear()
+        self._log(event.points)
+        self._recovery(event.recovery)
 
     def epoch(self, state: RunState, epoch: EpochDone) -> None:
-        self._tracker.log(state.step, {**curves(epoch.values), **epoch.timings})
+        self._log([(state.step, {**curves(epoch.values), **epoch.timings})])
         if state.kept_step == state.step:
-            self._tracker.log(state.step, epoch.values)
+            self._log([(state.step, epoch.values)])
+
+    def saving(self, state: RunState) -> None:
+        self._release()
+
+    def ended(self, state: RunState) -> None:
+        self._release()
+
+    def _log(self, points: Iterable[tuple[int, Mapping[str, float]]]) -> None:
+        self._waiting += points
+        if not self._waits:
+            self._release()
+
+    def _release(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for step, values in waiting:
+            self._tracker.log(step, values)
+
+    def _recovery(self, recovery: Recovery) -> None:
+        self._tracker.log(recovery.fault.step, recoveries.values(recovery))
+        self._tracker.log_tags(recoveries.tags(recovery))
 
 
 class Watched(Listener):
@@ -59,11 +95,14 @@ class Watched(Listener):
         self._stragglers = StragglerWatch()
 
     def lease(self, state: RunState, lease: LeaseDone) -> None:
-        if lease.report.non_finite:
+        if not lease.report.steps:
             return
         self._observer.progress(progress(state, lease))
         if lease.warm and (line := self._stragglers.add(lease.report.workers, lease.seconds)):
             self._observer.note(f"{line} (step {state.step})")
+
+    def recovered(self, state: RunState, event: Recovered) -> None:
+        self._observer.warn(recoveries.told(event.recovery))
 
     def epoch(self, state: RunState, epoch: EpochDone) -> None:
         self._observer.epoch(state.epoch, dict(epoch.values))

@@ -59,6 +59,8 @@ class EpochMeter:
     def timings(self) -> dict[str, float]:
         """Milliseconds a step by process and activity, and what else the epoch shows of them, for the tracker."""
         values = {f"{TIMES}samples_per_second": self.count / self.seconds}
+        if not self.updated_steps:  # all of them were skipped
+            return values
         if self.worker_seconds is not None:
             values |= _named("worker", WORKER, self.worker_seconds / self.updated_steps)
         if self.server_seconds is not None:
@@ -114,6 +116,14 @@ class StepLog:
                         f"{STEP}gradient_norm": float(report.gradient_norms[index]),
                     },
                 )
+                self.loss, self.weight = 0.0, 0.0
+
+    def skip(self, first: int, last: int) -> Iterator[tuple[int, dict[str, float]]]:
+        """As `add`, for the steps first + 1 ... last, of which no update was made: they are in no average."""
+        for step in range(first + 1, last + 1):
+            if step % self.every == 0:
+                if self.weight:
+                    yield step, {f"{STEP}loss": mean(self.loss, self.weight)}
                 self.loss, self.weight = 0.0, 0.0
 
     def state(self) -> dict[str, Any]:

@@ -164,6 +164,7 @@ def publish(
         parameters_sha256=digest,
         run_url=tracker.run_url,
         tracking_uri=without_password(job.config.tracking.tracking_uri),
+        recoveries=tuple(state.recoveries),
     )
 
 

@@ -1,10 +1,12 @@
 """What a finished job hands back."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from dist_bp.train.faults import Recovery
 
 
 @dataclass(frozen=True)
@@ -12,7 +14,8 @@ class Result:
     """A finished run. `seconds` and `samples_per_second` count training only, without start-up and evaluation.
 
     `metrics` are those of the parameters that the run gives back: the best epoch's, or the last one's.
-    `remark` is a line where their loss is worse than that of ignoring the inputs.
+    `remark` is a line where their loss is worse than that of ignoring the inputs. `recoveries` are the faults that the
+    run went on after.
     """
 
     run_id: str
@@ -33,6 +36,7 @@ class Result:
     parameters_sha256: str
     run_url: str | None
     tracking_uri: str
+    recoveries: Sequence[Recovery] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Ready for JSON."""

@@ -4,7 +4,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
 
-from dist_bp.checkpoint import Checkpoint, CheckpointStore
+from dist_bp.checkpoint import Checkpoint, CheckpointStore, load
 from dist_bp.errors import CheckpointError, TrainingFailed
 from dist_bp.track.port import Checkpoints, Tracker
 
@@ -56,6 +56,14 @@ class Saver:
         except CheckpointError as error:
             then = f"; then {self.remedy}" if self.remedy else ""
             raise TrainingFailed(f"{error}{then}") from error
+
+    def last(self) -> Checkpoint:
+        """The newest one, once it is durable. Raises TrainingFailed where it cannot be read."""
+        self.finish()
+        try:
+            return load(self.newest)
+        except CheckpointError as error:
+            raise TrainingFailed(f"there is no way back: {error}") from error
 
     def _write(self, checkpoint: Checkpoint, monitored: float | None) -> Path:
         self._tracker.keep()  # first: a run that goes on from this checkpoint will not tell it again

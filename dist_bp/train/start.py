@@ -10,6 +10,7 @@ from dist_bp.checkpoint.format import CONFIG
 from dist_bp.config import stored_config
 from dist_bp.ps.arena import Snapshot
 from dist_bp.track.waiting import SPOOLS, read_waiting
+from dist_bp.train.faults import lowered
 from dist_bp.train.observer import Observer
 from dist_bp.train.setup import PreparedJob
 from dist_bp.train.state import RunState
@@ -65,6 +66,8 @@ def _go_on(found: Found, state: RunState, run_id: str | None, observer: Observer
     changes = state.course.changes[len(before.changes) :]
     for change in changes:
         observer.note(f"{change.key} is {change.before} in the checkpoint, {change.now} from here on")
+    if (factor := lowered(state.recoveries)) < 1:
+        observer.note(f"the learning rate is {factor:g} times that of the configuration: the run was rolled back")
     if run_id or not state.run_id:
         state.run_id = run_id or ""
         return

@@ -1,7 +1,7 @@
 """Where a run stands: all that a checkpoint holds beside the committed version, and how it comes back from there."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from dist_bp.ps.arena import Snapshot
 from dist_bp.runtime.base import LeaseReport
 from dist_bp.runtime.plan import state_names
 from dist_bp.train.course import Course, CourseFacts, check_same_course
+from dist_bp.train.faults import Recovery, lowered
 from dist_bp.train.meter import EpochMeter, StepLog
 from dist_bp.train.setup import PreparedJob
 from dist_bp.train.telling import KEPT, some
@@ -49,6 +50,7 @@ class RunState:
         self.texts: dict[int, str] = {}
         self.run_id = ""
         self.saved: int | None = None
+        self.recoveries: list[Recovery] = []
 
     @property
     def folder(self) -> Path:
@@ -73,7 +75,7 @@ class RunState:
     @property
     def rate_factor(self) -> float:
         """By which the scheduled learning rate is multiplied now."""
-        return self.plateau.current if self.plateau else 1.0
+        return (self.plateau.current if self.plateau else 1.0) * lowered(self.recoveries)
 
     @property
     def kept_step(self) -> int:
@@ -92,6 +94,12 @@ class RunState:
         self.samples += int(report.counts.sum())
         self.meter.add(report, seconds)
         return list(self.window.add(first, report))
+
+    def skip(self, last: int) -> Points:
+        """Counts the steps up to `last` as done, of which no update was made; returns points as `add`."""
+        points = list(self.window.skip(self.step, last))
+        self.step = last
+        return points
 
     def measured(self, values: Mapping[str, float]) -> bool:
         """Takes the values of the epoch that ends here; returns whether it is the best so far, and to be kept."""
@@ -129,6 +137,7 @@ class RunState:
                 "window": self.window.state(),
                 "course": self.course.state(),
                 "texts": some(self.texts, KEPT),
+                "recoveries": [asdict(recovery) for recovery in self.recoveries],
             },
         )
 
@@ -154,7 +163,18 @@ class RunState:
         if job.restores_best and (best or state.stopping.best_step == committed.step):
             state.best = best or committed
         state.course, state.texts, state.run_id = Course.of(kept.course), kept.texts, checkpoint.run_id
+        state.recoveries = [*kept.recoveries]
         return state, committed
+
+    def go_back(self, checkpoint: Checkpoint) -> Snapshot:
+        """Takes all from an earlier checkpoint of the run but what has been since and stays: the time that it took, and
+        what it has recovered from. Returns the committed version."""
+        before, committed = RunState.restored(self.job, checkpoint)
+        before.seconds, before.recoveries = self.seconds, self.recoveries
+        before.course, before.run_id = self.course, self.run_id
+        before.texts = {epoch: text for epoch, text in self.texts.items() if epoch <= before.epoch}
+        vars(self).update(vars(before))
+        return committed
 
     def _measured_at(self, step: int) -> dict[str, float]:
         return metrics_of(next((row for row in reversed(self.history) if row["step"] == step), {}))
@@ -202,6 +222,7 @@ class LoopState:
     window: Window = Window(0.0, 0)
     course: CourseFacts = ("", ())
     texts: dict[int, str] = field(default_factory=dict)
+    recoveries: tuple[Recovery, ...] = ()
 
 
 def _loop_state(checkpoint: Checkpoint, metrics: Mapping[str, Metric]) -> LoopState:

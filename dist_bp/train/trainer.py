@@ -7,14 +7,17 @@ from pathlib import Path
 
 from dist_bp.errors import Interrupted, TrainingFailed
 from dist_bp.ps.arena import VersionGone
+from dist_bp.ps.lease import NonFinite
 from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.calls import RayLost
-from dist_bp.train.due import checkpoint_due, lease_end, verdict
-from dist_bp.train.events import EpochDone, LeaseDone, Listener
+from dist_bp.train.due import checkpoint_due, lease_end, round_end, verdict
+from dist_bp.train.events import EpochDone, LeaseDone, Listener, Recovered
+from dist_bp.train.faults import Fault, Recovery, Standing, Stop, decide
 from dist_bp.train.meter import scores
-from dist_bp.train.outcome import Outcome, non_finite_message
+from dist_bp.train.outcome import Outcome
+from dist_bp.train.recoveries import ADVICE, failure, non_finite_fault
 from dist_bp.train.saving import Saver
-from dist_bp.train.state import RunState, metrics_of
+from dist_bp.train.state import Points, RunState, metrics_of
 from dist_bp.train.steering import Steering
 
 
@@ -31,6 +34,8 @@ class Trainer:
         self._steering = steering
         self._listeners = listeners
         self._step_seconds: float | None = None
+        self._steered = 0
+        """The number of the last epoch that the steering has heard of."""
 
     def run(self) -> Outcome:
         """Trains to the end. Raises Interrupted after a checkpoint, TrainingFailed when it cannot go on."""
@@ -39,6 +44,9 @@ class Trainer:
                 return self._outcome(self._train())
             except RayLost as error:
                 raise self._rescued(error) from None
+            finally:
+                for listener in self._listeners:
+                    listener.ended(self._state)
 
     @contextmanager
     def telling_how_to_go_on(self) -> Iterator[None]:
@@ -93,18 +101,57 @@ class Trainer:
         lease = LeaseDone(first, report, seconds, state.add(first, report, seconds), warm)
         for listener in self._listeners:
             listener.lease(state, lease)
+        if report.steps:
+            self._step_seconds = seconds / report.steps
         if report.non_finite:
-            raise TrainingFailed(non_finite_message(self._runtime, report.non_finite))
-        self._step_seconds = seconds / report.steps
+            self._recover(report.non_finite, last)
+
+    def _recover(self, found: NonFinite, last: int) -> None:
+        """Does what is decided about a lease to `last` that ended before an update. Raises TrainingFailed."""
+        state, started = self._state, time.perf_counter()
+        fault, stood = non_finite_fault(self._runtime, found), state.step
+        decision = decide(Standing(self._job.config.failure, state.recoveries, state.saved), fault)
+        if isinstance(decision, Stop):
+            raise self._failure(fault, decision)
+        points: Points = []
+        if decision == "skip":
+            points = state.skip(round_end(state, last))
+            self._runtime.skip(state.step)
+        else:
+            self._go_back(fault)
+        seconds = time.perf_counter() - started
+        recovery = Recovery(fault, decision, state.step, max(stood - state.step, 0), seconds)
+        state.recoveries.append(recovery)
+        for listener in self._listeners:
+            listener.recovered(state, Recovered(recovery, points))
+        if decision == "rollback":  # whoever goes on from there after a kill knows of it, too
+            self._save(again=True)
+
+    def _go_back(self, fault: Fault) -> None:
+        try:
+            checkpoint = self._saver.last()
+        except TrainingFailed as error:
+            raise TrainingFailed(f"{fault}; that update was not applied; {error}") from error
+        self._runtime.write(self._state.go_back(checkpoint))
+
+    def _failure(self, fault: Fault, stop: Stop) -> TrainingFailed:
+        why = failure(fault, stop, self._state.recoveries)
+        if stop.saves:
+            self._save()
+            why = self._ended_message(f"{why}. Ended")
+        self._saver.finish()
+        policy = "" if stop.why else ", or set failure.non_finite to skip or rollback"
+        return TrainingFailed(f"{why}. {ADVICE}{policy}")
 
     def _end_of_lease(self) -> str | None:
         """Measures an epoch that is over; says why training should end now, the run's own rules before the steering."""
         state = self._state
-        over = state.epoch_over
+        over = state.unmeasured
         if over:
             self._finish_epoch()
-        if (reason := verdict(state)) or not over:
+        if (reason := verdict(state)) or not over or state.epoch <= self._steered:
             return reason
+        self._steered = state.epoch
         values = metrics_of(state.history[-1])
         return self._steering.epoch(state.epoch, values, state.kept, state.seconds, self._save_now)
 
@@ -120,11 +167,14 @@ class Trainer:
         for listener in self._listeners:
             listener.epoch(state, epoch)
 
-    def _save(self) -> None:
-        """Takes a checkpoint of the committed version, if there is none; it is written while training goes on."""
+    def _save(self, again: bool = False) -> None:
+        """Takes a checkpoint of the committed version, if there is none or it is to be taken again; it is written while
+        training goes on."""
         state = self._state
-        if state.saved == state.step:
+        if state.saved == state.step and not again:
             return
+        for listener in self._listeners:
+            listener.saving(state)
         self._saver.finish()  # so that no more than one snapshot waits for the disk
         checkpoint = state.checkpoint(self._runtime.read())
         self._saver.save(checkpoint, checkpoint.metrics.get(self._job.config.checkpoint.monitor))

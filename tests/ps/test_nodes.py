@@ -92,6 +92,23 @@ def test_a_non_finite_loss_on_one_node_ends_the_lease_on_all(mode: Mode) -> None
     assert {report.non_finite.worker for report in servers if report.non_finite} == {3}
 
 
+@pytest.mark.parametrize("spoilt", [0, 3])
+@pytest.mark.parametrize("mode", [Mode(), Mode("local", local_steps=3)], ids=lambda mode: mode.name)
+def test_after_a_lease_that_one_node_ended_all_go_on_as_if_it_had_not_been(mode: Mode, spoilt: int) -> None:
+    problem = Problem(layers=layers, mode=mode)
+    with LocalGroup(problem, workers=4, servers=2, nodes=2) as group:
+        good = group.inputs[spoilt].copy()
+        for first, last in ((0, 3), (3, 12), (3, 6)):
+            group.inputs[spoilt][:] = np.inf if last == 12 else good
+            group.run(first, last)
+        snapshot = group.snapshot()
+    whole = train(problem, workers=4, servers=2, nodes=2, steps=6, leases=2)
+    np.testing.assert_array_equal(snapshot.parameters, whole.parameters)
+    np.testing.assert_array_equal(snapshot.statistics, whole.statistics)
+    for name, state in whole.optimizer.items():
+        np.testing.assert_array_equal(snapshot.optimizer[name], state)
+
+
 @pytest.mark.parametrize("codec", ["fp16", "int8", "top_k"])
 def test_compressed_sums_are_smaller_and_still_learn(codec: CodecName) -> None:
     problem = Problem(samples=96, batch_size=48, rate=0.1, dtype="float32")

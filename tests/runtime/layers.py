@@ -1,9 +1,11 @@
-"""Layers of a user's own that raise, hang or are slow in the middle of training."""
+"""Layers of a user's own that raise, hang, are slow or give numbers that are none in the middle of training."""
 
 import os
 import signal
 import time
 from pathlib import Path
+
+import numpy as np
 
 from dist_bp.nn import Backward, Context, Declaration, Layer, Spec, Views
 from dist_bp.nn.layers.dense import Dense
@@ -72,3 +74,37 @@ class Dying(Failing):
         if ctx.training and ctx.step == self._at:
             os.kill(os.getpid(), signal.SIGKILL)
         return self._dense.forward(x, params, ctx)
+
+
+class NotFinite(Failing):
+    """A dense layer of 4 units whose outputs for a group of the batch, -1: for all, are NaN at some steps, from 0."""
+
+    def __init__(self, at: list[int], group: int = -1) -> None:
+        super().__init__()
+        self._at, self._group = at, group
+
+    def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
+        y, backward = self._dense.forward(x, params, ctx)
+        here = self._group == -1 or self._group in [group.index for group in ctx.groups]
+        return (y * np.nan if ctx.training and ctx.step in self._at and here else y), backward
+
+
+class Unmoved(NotFinite):
+    """A dense layer of 4 units at some of whose steps no parameter gets a gradient."""
+
+    def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
+        y, backward = self._dense.forward(x, params, ctx)
+        factor = 0.0 if ctx.step in self._at else 1.0
+        return y, lambda dy, grads: backward(factor * dy, grads)
+
+
+class Fragile(Failing):
+    """A dense layer of 4 units whose outputs in training are infinite where they are above a limit."""
+
+    def __init__(self, limit: float) -> None:
+        super().__init__()
+        self._limit = limit
+
+    def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
+        y, backward = self._dense.forward(x, params, ctx)
+        return (np.where(y > self._limit, np.inf, y) if ctx.training else y), backward

@@ -38,7 +38,10 @@ class StopAfter(Observer):
 
     def epoch(self, epoch: int, values: dict[str, float]) -> None:
         if epoch == self._epoch:
-            self._interrupts[-1].requested = "SIGINT"
+            self.stop()
+
+    def stop(self) -> None:
+        self._interrupts[-1].requested = "SIGINT"
 
 
 def recorded(run_id: str) -> Run:

@@ -1,16 +1,12 @@
 """Whole jobs in every mode of consistency: they learn what `sync` learns, and go on where they were broken off."""
 
 import math
-import secrets
 import time
 from typing import Any
 
 import pytest
 
 from dist_bp.ps.worker import Worker
-from dist_bp.runtime.plan import RunPlan
-from dist_bp.runtime.threads import ThreadRuntime
-from dist_bp.train import job as job_module
 from dist_bp.train.job import run_job
 from tests.database import rows
 
@@ -23,16 +19,7 @@ MODES: list[dict[str, Any]] = [
 ]
 
 
-@pytest.fixture
-def _workers_in_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    def open_runtime(job: Any, warden: Any, pool: Any = None) -> ThreadRuntime:
-        plan = RunPlan(job.config, job.prepared.directory.resolve(), job.total_steps, secrets.token_bytes(32))
-        return ThreadRuntime(plan, job.metrics)
-
-    monkeypatch.setattr(job_module, "open_runtime", open_runtime)
-
-
-pytestmark = pytest.mark.usefixtures("_workers_in_threads", "database")
+pytestmark = pytest.mark.usefixtures("workers_in_threads", "database")
 named = pytest.mark.parametrize("mode", MODES, ids=lambda mode: "-".join(map(str, mode.values())))
 
 

@@ -12,6 +12,7 @@ from dist_bp.errors import CheckpointError, TrainingFailed
 from dist_bp.train.interrupt import Interrupt
 from dist_bp.train.job import Lent, run_job
 from dist_bp.train.saving import Saver
+from tests.checkpoint.samples import assert_equal, sample
 from tests.conftest import JobMaker
 
 SECONDS = 10.0
@@ -73,6 +74,17 @@ def test_points_are_kept_before_and_models_logged_after() -> None:
     with Saver(store, store, "models") as saver:  # type: ignore[arg-type]
         saver.save(1, None)  # type: ignore[arg-type]
     assert store.order == ["points", "checkpoint", "models"]
+
+
+def test_the_last_one_is_read_once_it_is_written_and_must_be_intact(tmp_path: Path) -> None:
+    given = sample()
+    with Saver(CheckpointStore(tmp_path), Store(), None) as saver:  # type: ignore[arg-type]
+        saver.save(given, None)
+        assert_equal(saver.last(), given)
+        model = saver.newest / "model.safetensors"
+        model.write_bytes(model.read_bytes()[:-1])
+        with pytest.raises(TrainingFailed, match=r"^there is no way back: .*model\.safetensors is truncated"):
+            saver.last()
 
 
 def test_leaving_waits_for_the_last_one() -> None:

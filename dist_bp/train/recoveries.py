@@ -1,0 +1,41 @@
+"""What is told of faults: where a NaN came up, what a run has recovered from, why one ends it."""
+
+from collections.abc import Sequence
+
+from dist_bp.ps.lease import NonFinite
+from dist_bp.runtime.base import Runtime
+from dist_bp.train.faults import Fault, Recovery, Stop
+
+RECOVERED = "dist_bp.recovered_at_step_"
+"""The tag that says what a run has recovered from, and how; the step follows."""
+
+ADVICE = "Lower train.optimizer.learning_rate or set train.clip_norm"
+
+
+def non_finite_fault(runtime: Runtime, found: NonFinite) -> Fault:
+    """Where a loss or gradient that is NaN or infinite came up."""
+    gradients = runtime.non_finite_gradients()
+    worker = found.worker if found.worker is not None else next(iter(gradients), None)
+    what = "loss" if found.worker is not None else "gradient"
+    parameter = None if worker is None else gradients.get(worker)
+    return Fault("non_finite", found.step + 1, f"the {what} is NaN or infinite", worker, parameter)
+
+
+def failure(fault: Fault, stop: Stop, recoveries: Sequence[Recovery]) -> str:
+    """Why a run ends at a fault, with all that it has recovered from before."""
+    before = f"before that: {'; '.join(map(str, recoveries))}" if recoveries else ""
+    return "; ".join(filter(None, [str(fault), "that update was not applied", stop.why, before]))
+
+
+def told(recovery: Recovery) -> str:
+    """A line on a recovery that has just happened."""
+    return f"{recovery} ({recovery.seconds:.2f} s)"
+
+
+def tags(recovery: Recovery) -> dict[str, str]:
+    return {f"{RECOVERED}{recovery.fault.step}": told(recovery)}
+
+
+def values(recovery: Recovery) -> dict[str, float]:
+    """For the tracker, at the step of the fault."""
+    return {"system/recovery_seconds": recovery.seconds, "system/recovery_redone_steps": float(recovery.redone)}

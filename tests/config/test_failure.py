@@ -1,0 +1,51 @@
+"""What a run does about a NaN: policies that its mode and its checkpoints allow."""
+
+import pytest
+
+from dist_bp.config import load_config
+from dist_bp.errors import ConfigError
+from tests.config.conftest import BASE
+
+NO_CHECKPOINTS = "checkpoint: {every_epochs: null}\n"
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        "failure: {non_finite: skip, max_failures: 0}\nparameter_server: {mode: sync}\n",
+        "failure: {non_finite: skip}\nparameter_server: {mode: backup, backup_workers: 1}\n",
+        "failure: {non_finite: skip}\nparameter_server: {mode: local, local_steps: 8}\n" + NO_CHECKPOINTS,
+        "failure: {non_finite: rollback}\nparameter_server: {mode: ssp, max_staleness: 1}\n",
+        "failure: {non_finite: rollback}\nparameter_server: {mode: async}\n",
+        "failure: {non_finite: rollback}\ncheckpoint: {every_epochs: null, every_steps: 5}\n",
+        "failure: {non_finite: stop}\nparameter_server: {mode: async}\n" + NO_CHECKPOINTS,
+    ],
+)
+def test_policies_that_can_be_kept(file, sections):
+    assert load_config(file(BASE + sections)).failure.model_fields_set
+
+
+@pytest.mark.parametrize(
+    ("sections", "problem"),
+    [
+        (
+            "failure: {non_finite: skip}\nparameter_server: {mode: ssp, max_staleness: 1}\n",
+            "failure.non_finite: mode ssp has other updates under way, and none of them can be skipped alone: set it "
+            "to rollback or stop, or parameter_server.mode=sync",
+        ),
+        ("failure: {non_finite: skip}\nparameter_server: {mode: async}\n", "failure.non_finite: mode async has other"),
+        (
+            "failure: {non_finite: rollback}\n" + NO_CHECKPOINTS,
+            "failure.non_finite: rollback has nothing to go back to: set checkpoint.every_epochs or "
+            "checkpoint.every_steps",
+        ),
+        ("failure: {non_finite: rolback}\n", "failure.non_finite: unknown value 'rolback': did you mean 'rollback'?"),
+        ("failure: {max_failures: -1}\n", "failure.max_failures: must be at least 0, got -1"),
+    ],
+)
+def test_others_are_refused_in_one_line(file, sections, problem):
+    with pytest.raises(ConfigError) as caught:
+        load_config(file(BASE + sections))
+    (line,) = caught.value.problems
+    assert problem in line
+    assert line.startswith("job.yaml:")
