@@ -2,7 +2,7 @@
 
 `python -m dist_bp.submit.attempts N COMMAND...` on the cluster: N attempts after the first, the MLflow run stays the
 same. The command says which run it trains in the file that DIST_BP_RUN_FILE names, and reads there which it was before.
-A failure that comes again, in the same words and no step further, would come a third time: there is no further attempt.
+A failure that comes again, of the same cause and no step further, would come a third time: there is no further attempt.
 """
 
 import json
@@ -17,10 +17,13 @@ from types import FrameType
 
 from dist_bp.checkpoint import CHECKPOINTS, CheckpointStore
 from dist_bp.errors import Interrupted, UserError
+from dist_bp.messages import plural
 from dist_bp.runtime.ray_job import RUN_FILE, failure_file
+from dist_bp.submit.ending import Ending, ending_of, how
 from dist_bp.sweep.journal import JOURNAL
 
 FINAL = (0, UserError.exit_code, Interrupted.exit_code)
+"""Codes after which there is no other attempt: it is done, the input is wrong, or somebody wanted it to end."""
 
 
 class Attempts:
@@ -28,34 +31,34 @@ class Attempts:
 
     def __init__(self, command: Sequence[str], retries: int) -> None:
         self._command = list(command)
-        self._retries = retries
+        self._most = retries + 1
         self._stopped = False
 
     def run(self) -> int:
         """The exit code of the last attempt; 1 where a signal ended it."""
         signal.signal(signal.SIGTERM, self._stop)
         with tempfile.TemporaryDirectory() as folder:
-            told = Path(folder) / "run.json"
-            resume: list[str] = []
-            before = None
-            for attempt in range(self._retries + 1):
-                code = self._run_once([*self._command, *resume], told)
-                if not goes_on(code, self._stopped, self._retries - attempt):
-                    break
-                resume = resume_options(told)
-                failure = failure_of(told)
-                if failure and failure == before:
-                    print("the same failure at the same place as before: it is not tried again", flush=True)
-                    break
-                before = failure
-                print(
-                    f"{how(code)}; attempt {attempt + 2} of {self._retries + 1} "
-                    + (f"goes on with {resume[1]}" if resume else "begins anew: there is no checkpoint yet"),
-                    flush=True,
-                )
+            code = self._run_all(Path(folder) / "run.json")
         if code < 0:
             print(f"error: {how(code)}", file=sys.stderr, flush=True)
         return code if code >= 0 else 1
+
+    def _run_all(self, told: Path) -> int:
+        resume: list[str] = []
+        endings: list[Ending] = []
+        while True:
+            code = self._run_once([*self._command, *resume], told)
+            if code in FINAL or self._stopped:
+                return code
+            endings.append(ending_of(code, told))
+            if why := why_not(endings, self._most):
+                for number, ending in enumerate(endings, start=1):
+                    _tell(f"attempt {number} of {self._most}: {ending}")
+                _tell(f"not tried again: {why}")
+                return code
+            resume = resume_options(told)
+            how_on = f"goes on with {resume[1]}" if resume else "begins anew: there is no checkpoint yet"
+            _tell(f"{how(code)}; attempt {len(endings) + 1} of {self._most} {how_on}")
 
     def _run_once(self, command: list[str], told: Path) -> int:
         failure_file(told).unlink(missing_ok=True)
@@ -68,9 +71,11 @@ class Attempts:
         self._stopped = True
 
 
-def goes_on(code: int, stopped: bool, left: int) -> bool:
-    """Whether another attempt is made after this exit code: not of wrong input, nor after an interrupt."""
-    return code not in FINAL and not stopped and left > 0
+def why_not(endings: Sequence[Ending], most: int) -> str:
+    """Why attempts that ended so are not followed by another; empty where they are. `most` is how many there may be."""
+    if len(endings) > 1 and endings[-1].repeats(endings[-2]):
+        return "the same failure twice at the same place would come a third time: mend its cause first"
+    return f"{plural(most, 'attempt')} are over" if len(endings) >= most else ""
 
 
 def resume_options(told: Path) -> list[str]:
@@ -85,26 +90,8 @@ def resume_options(told: Path) -> list[str]:
     return ["--resume", run["run_id"]] if newest else []
 
 
-def failure_of(told: Path) -> tuple[str, object] | None:
-    """Why the command failed, and how far it had come; None where it did not say, as one that was killed cannot."""
-    try:
-        cause = failure_file(told).read_text(encoding="utf-8")
-    except OSError:
-        return None
-    try:
-        folder = Path(json.loads(told.read_text(encoding="utf-8"))["folder"])
-    except (OSError, ValueError, KeyError):
-        return cause, None
-    if (folder / JOURNAL).exists():
-        return cause, (folder / JOURNAL).read_bytes()
-    newest = CheckpointStore(folder / CHECKPOINTS).newest_manifest()
-    return cause, newest.step if newest else None
-
-
-def how(code: int) -> str:
-    if code < 0:
-        return f"the driver was killed by {signal.Signals(-code).name}"
-    return f"the driver ended with code {code}"
+def _tell(line: str) -> None:
+    print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -11,29 +12,60 @@ from pathlib import Path
 import pytest
 
 from dist_bp.cli.main import main
-from dist_bp.submit.attempts import goes_on, resume_options
+from dist_bp.submit.attempts import resume_options, why_not
+from dist_bp.submit.ending import Ending
 from tests.submit.local_head import DIGITS
 
 ATTEMPTS = [sys.executable, "-m", "dist_bp.submit.attempts"]
 COUNT = "import os, sys; print('attempt', flush=True); "
 
 
+def ending(cause: str | None = "the loss is NaN at step 7", reached: str = "step 5", code: int = 1) -> Ending:
+    return Ending(code, cause, reached)
+
+
+KILLED, CRASHED = ending(None, code=-signal.SIGKILL), ending(None, code=-signal.SIGSEGV)
+
+
 @pytest.mark.parametrize(
-    ("code", "stopped", "left", "again"),
+    ("endings", "again"),
     [
-        (0, False, 3, False),
-        (1, False, 3, True),
-        (-signal.SIGKILL, False, 1, True),
-        (-signal.SIGSEGV, False, 1, True),
-        (1, False, 0, False),
-        (2, False, 3, False),
-        (130, False, 3, False),
-        (1, True, 3, False),
-        (-signal.SIGKILL, True, 3, False),
+        ([ending()], True),
+        ([ending(), ending()], False),
+        ([ending(), ending("the loss is NaN at step 8")], True),
+        ([ending(), ending(reached="step 10")], True),
+        ([ending(), ending("worker 1 died"), ending()], True),
+        ([ending(), ending("worker 1 died"), ending("worker 1 died")], False),
+        ([ending(), KILLED, ending()], True),
+        ([KILLED, KILLED, KILLED], True),  # from outside, which may not come again
+        ([CRASHED, CRASHED], False),
+        ([ending(None), ending(None)], True),  # nothing is known of it
+        ([KILLED, KILLED, KILLED, KILLED], False),
     ],
 )
-def test_another_attempt_is_made(code: int, stopped: bool, left: int, again: bool) -> None:
-    assert goes_on(code, stopped, left) is again
+def test_another_attempt_is_made_unless_it_would_end_as_the_last_two(endings: list[Ending], again: bool) -> None:
+    assert (why_not(endings, 4) == "") is again
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("worker 1 (pid 4711) died", "worker 1 (pid 812) died", True),
+        ("worker 1 died", "worker 0 died", False),
+        ("no answer from 10.0.0.1:41234 for 5.3 s", "no answer from 10.0.0.1:50012 for 4.98 s", True),
+        ("no answer from 10.0.0.1:41234", "no answer from 10.0.0.2:41234", False),
+        ("<Layer object at 0x7f00aa> is odd", "<Layer object at 0x7e11bb> is odd", True),
+        ("actor 5f0e1c2b9a is gone", "actor 77de00aa1c is gone", True),
+        ("run 0b1f0f3e-77de-4f00-aa1c-0123456789ab", "run 1c2b9a3e-88df-4a01-bb2d-ba9876543210", True),
+        ("2026-11-27 10:00:01 it ended", "2026-11-28T23:59:59.123 it ended", True),
+        ("/tmp/tmpx1y2/a.npz is gone", "/tmp/tmpz9_k/a.npz is gone", True),
+        ("12.5 MB are free", "9.25 MB are free", True),
+        ("not readable: step-000000005", "not readable: step-000000006", False),
+        ("class 17 of 12 at row 300", "class 17 of 12 at row 301", False),
+    ],
+)
+def test_a_cause_is_the_same_whatever_varies_by_itself(one: str, other: str, same: bool) -> None:
+    assert ending(one).repeats(ending(other)) is same
 
 
 @pytest.mark.parametrize(
@@ -60,8 +92,19 @@ import json, os, sys
 from pathlib import Path
 from dist_bp.runtime.ray_job import announce, announce_failure
 print('attempt', flush=True)
+number = int(Path('number').read_text()) if Path('number').exists() else 1
+Path('number').write_text(str(number + 1))
+announce('run', Path('.'))
+def journal(*events):
+    with open('trials.jsonl', 'a') as file:
+        file.writelines(json.dumps(event) + os.linesep for event in events)
+began = [
+    dict(event='sweep', config='name: digits', parent='p0'),
+    dict(event='trial', trial=0, values=dict(), run_id='r0'),
+]
+epoch = dict(event='epoch', trial=0, epoch=number, score=0.5, value=0.5, metrics=dict(), seconds=1.0)
 {}
-announce_failure('the loss is not a number at step 3')
+announce_failure(f'worker 1 (pid {{os.getpid()}}) found no number at step 3')
 sys.exit(1)
 """
 
@@ -70,17 +113,26 @@ sys.exit(1)
     ("before", "attempts"),
     [
         ("", 2),
-        ("announce('run', Path('.'))", 2),
-        ("announce('run', Path('.')); open('trials.jsonl', 'a').write('one more epoch')", 4),
+        ("journal(*began)", 2),  # no trial got any further
+        ("journal(*began, epoch)", 4),
         ("os.kill(os.getpid(), 9)", 4),
     ],
 )
 def test_a_failure_that_comes_again_without_progress_is_the_end(tmp_path: Path, before: str, attempts: int) -> None:
     command = [*ATTEMPTS, "3", sys.executable, "-c", FAILING.format(before)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
-    assert ended.returncode == 1
-    assert ended.stdout.splitlines().count("attempt") == attempts
-    assert ("the same failure" in ended.stdout.splitlines()[-1]) is (attempts == 2)
+    assert ended.returncode == 1, ended.stderr
+    lines = ended.stdout.splitlines()
+    assert lines.count("attempt") == attempts
+    *history, why = lines[-1 - attempts :]
+    assert ("the same failure twice" in why, "4 attempts are over" in why) == (attempts == 2, attempts == 4)
+    assert why.startswith("not tried again: ")
+    cause = (
+        "the driver was killed by SIGKILL" if "kill" in before else r"worker 1 \(pid \d+\) found no number at step 3"
+    )
+    for number, line in enumerate(history, start=1):
+        assert re.match(f"attempt {number} of 4: {cause} \\(", line)
+    assert ("1 epoch of all)" in history[0]) is ("epoch" in before)
 
 
 def test_a_failing_command_says_why_to_its_parent(
