@@ -3,7 +3,10 @@
 The options of a component are those of its constructor; here is what they need from the rest of the job.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
 
 import numpy as np
 
@@ -27,6 +30,40 @@ LABELS: dict[str | None, data.LabelsPer] = {"softmax": "position", "ctc": "seque
 """What labels of several axes are to the activation of a loss."""
 CONFUSION_CLASSES = 100
 """Up to so many classes the confusion matrix is measured without being asked for."""
+
+
+@dataclass(frozen=True)
+class JobParts:
+    """What a job is made of, alike in its driver and in every process of its run: all follows from the configuration
+    and the data that was prepared for it.
+
+    A part is made when it is first asked for; it raises what its builder below raises.
+    """
+
+    config: JobConfig
+    prepared: data.Prepared
+
+    @cached_property
+    def model(self) -> nn.Model:
+        return build_model(self.config, self.prepared.schema)
+
+    @cached_property
+    def loss(self) -> nn.Loss:
+        return build_loss(self.config, class_counts(self.prepared))
+
+    @cached_property
+    def metrics(self) -> Mapping[str, Metric]:
+        return build_metrics(self.config, self.prepared.pipeline.targets)
+
+    @cached_property
+    def updater(self) -> optim.Updater:
+        return build_updater(self.config, self.model)
+
+    def complete(self) -> Self:
+        """Makes all of them now; raises UserError for the first one that cannot be made."""
+        for part in ("model", "loss", "metrics", "updater"):
+            getattr(self, part)
+        return self
 
 
 def build_source(config: JobConfig) -> data.Source:

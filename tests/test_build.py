@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dist_bp.build import build_schedule
+from dist_bp.build import JobParts, build_schedule
 from dist_bp.config import load_config
 from dist_bp.config.component import construct
 from dist_bp.config.model import ModelConfig
+from dist_bp.data import Prepared
 from dist_bp.nn import Model
 from dist_bp.train.setup import prepare_job
 
@@ -52,3 +53,16 @@ def test_a_lazy_optimizer_without_an_embedding_is_told_of(lazy, workplace):
     job = prepare_job(load_config(digits, [f"train.optimizer.lazy={str(lazy).lower()}", "scaling.num_workers=0"]))
     told = "train.optimizer.lazy does nothing: the network has no embedding with a table of its own"
     assert (told in job.notes) == lazy
+
+
+def test_a_process_of_a_run_is_made_of_what_its_driver_is_made_of(workplace):
+    digits = next(path for path in CONFIGS if path.stem == "digits")
+    job = prepare_job(load_config(digits, ["loss.class_weights=balanced", "scaling.num_workers=0"]))
+    parts = JobParts(job.config, Prepared.open(job.prepared.directory, checked=True)).complete()
+    assert parts.model.layout.shapes == job.model.layout.shapes
+    assert parts.model.summary() == job.model.summary()
+    assert [*parts.metrics] == [*job.metrics]
+    assert parts.updater.rule == job.updater.rule
+    outputs, targets = job.model.initialize(0)[0][:40].reshape(4, 10), np.array([0, 3, 3, 9])
+    losses = [one.loss(outputs, targets, job.model.context(0), None) for one in (job, parts)]
+    assert losses[0][:2] == losses[1][:2]

@@ -36,8 +36,7 @@ def evaluate_split(
     if split not in prepared.splits:
         raise DataError(f"the job has no {split} split, only {', '.join(prepared.splits)}")
     samples = prepared.split(split)
-    loss = build.build_loss(config, build.class_counts(prepared))
-    return len(samples), saved.evaluate_prepared([samples], loss)
+    return len(samples), saved.evaluate_prepared([samples], build.JobParts(config, prepared).loss)
 
 
 def _here(saved: SavedModel) -> JobConfig:

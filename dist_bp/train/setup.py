@@ -1,7 +1,6 @@
 """A job before it runs: everything that follows from the configuration and the prepared data."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,16 +10,14 @@ from dist_bp import build
 from dist_bp.checkpoint import Checkpoint
 from dist_bp.config import JobConfig, monitor_mode, render
 from dist_bp.config.component import construct
-from dist_bp.data import Pipeline, Prepared, epoch_order
+from dist_bp.data import Pipeline, epoch_order
 from dist_bp.data.shards import by_length, padding_share
 from dist_bp.errors import ConfigError, ShapeError, UserError
 from dist_bp.media.decoding import Decoding
 from dist_bp.messages import at_most, plural
-from dist_bp.metrics import Metric
 from dist_bp.metrics.best_threshold import THRESHOLD
-from dist_bp.nn import Loss, Model
 from dist_bp.nn.lookahead import looks_ahead
-from dist_bp.optim import Plateau, Updater
+from dist_bp.optim import Plateau
 from dist_bp.ps.arena import Snapshot
 from dist_bp.ps.layout import ArenaLayout
 from dist_bp.runtime.plan import arena_layout, state_names
@@ -38,16 +35,8 @@ LITTLE = 0.005
 """Less padding is none to tell of, such as that of a long text's last sample."""
 
 
-@dataclass(frozen=True)
-class PreparedJob:
+class PreparedJob(build.JobParts):
     """One training job, checked: the layers fit each other, the data and the loss."""
-
-    config: JobConfig
-    prepared: Prepared
-    model: Model
-    loss: Loss
-    metrics: Mapping[str, Metric]
-    updater: Updater
 
     @property
     def splits(self) -> dict[str, int]:
@@ -188,11 +177,7 @@ def prepare_job(config: JobConfig, observer: Observer | None = None, crew: "Crew
     `crew` decodes files, None: processes of this machine.
     """
     prepared = build.prepare(config, Decoding(observer.decoded if observer else None, crew))
-    schema = prepared.schema
-    model = build.build_model(config, schema)
-    loss = build.build_loss(config, build.class_counts(prepared))
-    metrics = build.build_metrics(config, prepared.pipeline.targets)
-    job = PreparedJob(config, prepared, model, loss, metrics, build.build_updater(config, model))
+    job = PreparedJob(config, prepared).complete()
     problems: list[str] = []
     for check in (_check_outputs, _check_longest, _check_batch):
         try:
@@ -202,7 +187,7 @@ def prepare_job(config: JobConfig, observer: Observer | None = None, crew: "Crew
     if problems:
         raise ConfigError(problems)
     _check_looks_back(job)
-    if cannot := unspelled(prepared, model, loss)[0]:
+    if cannot := unspelled(prepared, job.model, job.loss)[0]:
         raise ConfigError(cannot)
     return job
 
