@@ -51,6 +51,12 @@ def import_object(name: str) -> Any:
     return getattr(module, attribute)
 
 
+def is_own(path: str) -> bool:
+    """Whether a file of code is the user's own: neither of the standard library nor of dist_bp or another library."""
+    real = os.path.realpath(path)
+    return not real.startswith(NOT_THE_USERS) and "-packages" not in real
+
+
 @contextmanager
 def own_words(name: str, what: str) -> Iterator[None]:
     """Raises ConfigError for whatever code of the user's at `name` raises, `sys.exit` too.
@@ -76,7 +82,7 @@ def _place(traceback: TracebackType | None) -> str:
     """The innermost line that is neither of dist_bp nor of a library."""
     for frame in reversed(extract_tb(traceback)):
         path = os.path.realpath(frame.filename)
-        if not frame.filename.startswith("<") and not path.startswith(NOT_THE_USERS) and "-packages" not in path:
+        if not frame.filename.startswith("<") and is_own(path):
             short = os.path.relpath(path)
             return f"{path if short.startswith('..') else short}:{frame.lineno}"
     return ""

@@ -88,7 +88,7 @@ def write_directory(
             files[HISTORY] = (history or HistoryWriter()).write(directory, checkpoint.history)
         Manifest(
             **checkpoint.facts,
-            dist_bp_version=_installed(),
+            dist_bp_version=installed(),
             created=datetime.now(UTC).isoformat(),
             sequence=sequence,
             monitored=monitored,
@@ -144,7 +144,7 @@ def cannot_write(path: Path, error: OSError) -> CheckpointError:
     )
 
 
-def _installed() -> str:
+def installed() -> str:
     try:
         return version("dist_bp")
     except PackageNotFoundError:

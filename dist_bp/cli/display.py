@@ -124,15 +124,16 @@ def validation(values: dict[str, float]) -> str:
 
 
 @contextmanager
-def watch(config: JobConfig, quiet: bool, stream: IO[str]) -> Iterator[Observer]:
-    """The observer that suits the stream: a live display on a terminal, notes elsewhere, warnings alone when quiet."""
+def watch(name: str, quiet: bool, stream: IO[str]) -> Iterator[Observer]:
+    """The observer that suits the stream: a live display on a terminal, where `name` is what is trained, notes
+    elsewhere, warnings alone when quiet."""
     console = Console(file=stream)
     if quiet:
         yield WarningObserver(console)
     elif not console.is_terminal:
         yield LineObserver(console)
     else:
-        described = columns(f"[bold]{config.name}[/bold]  {{task.description}}")
+        described = columns(f"[bold]{escape(name)}[/bold]  {{task.description}}")
         with Progress(*described, console=console, transient=True) as progress:
             yield TerminalObserver(console, progress)
 

@@ -26,6 +26,7 @@ from dist_bp.cli.surroundings import make_do
 from dist_bp.cli.sweep import sweep
 from dist_bp.cli.train import train
 from dist_bp.cli.ui import ui
+from dist_bp.cli.verify import verify
 from dist_bp.errors import DistBpError, Interrupted, TrainingFailed
 from dist_bp.messages import one_line
 from dist_bp.plugins import told
@@ -43,6 +44,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "evaluate": evaluate,
     "predict": predict,
     "generate": generate,
+    "verify": verify,
     "ui": ui,
 }
 

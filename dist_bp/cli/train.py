@@ -50,7 +50,7 @@ def train(
     from dist_bp.train.job import run_job
 
     offer_head(job_config.ray.address)
-    with watch(job_config, quiet, sys.stderr) as observer:
+    with watch(job_config.name, quiet, sys.stderr) as observer:
         result = run_job(job_config, resume, observer, trace, run_id=announced())
     if not quiet:
         print_result(result, out, [config, *(overrides or ())], job_config)
@@ -66,7 +66,7 @@ def _check(config: "JobConfig", resume: str | None, out: TextIO | None) -> None:
     from dist_bp.train.setup import prepare_job
     from dist_bp.train.start import find_checkpoint
 
-    with watch(config, out is None, sys.stderr) as observer:
+    with watch(config.name, out is None, sys.stderr) as observer:
         job = prepare_job(config, observer)
     check_job(job)
     find_checkpoint(job, resume)

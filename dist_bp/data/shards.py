@@ -5,6 +5,7 @@ a slice of that order, cut into groups of a fixed size; a worker owns a contiguo
 batches and their groups are the same whatever the number of workers.
 """
 
+import hashlib
 from typing import NamedTuple
 
 import numpy as np
@@ -164,6 +165,12 @@ class Batches:
         """The samples of an epoch, batch by batch."""
         order = epoch_order(self._samples, self._seed, epoch, self._shuffle)
         return order if self._lengths is None else by_length(order, self._lengths, self._stride, self._seed, epoch)
+
+    def digest(self, epoch: int) -> bytes:
+        """SHA-256 (32 bytes) of which samples an epoch visits in what order, and of where its stretches begin."""
+        shift = 0 if self._context is None else epoch_shift(self._context, self._seed, epoch)
+        visited = np.append(self.order(epoch), [shift, self._stride]).astype("<i8")
+        return hashlib.sha256(visited.tobytes()).digest()
 
     def _is_last(self, step: int) -> bool:
         return step % self.steps_per_epoch == self.steps_per_epoch - 1

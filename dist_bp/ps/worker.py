@@ -15,6 +15,7 @@ from dist_bp.nn.layout import aligned_zeros
 from dist_bp.optim import Updater
 from dist_bp.ps.arena import Arena
 from dist_bp.ps.doorbell import ABORT, Bell, Doorbell, Peer, PeerLost, connect
+from dist_bp.ps.environment import environment
 from dist_bp.ps.gradient import Gradient, GradientBuffers, Weights
 from dist_bp.ps.layout import ArenaLayout
 from dist_bp.ps.lease import Evaluation, Lease, MetricStates, WorkerReport, clock_offset
@@ -128,6 +129,10 @@ class Worker:
                 if not np.isfinite(slot.written(entry)).all():
                     return entry.name
         return None
+
+    def environment(self) -> dict[str, str]:
+        """What its bits depend on beside code and input."""
+        return environment()
 
     def close(self) -> None:
         for bell in self._servers:

@@ -161,6 +161,11 @@ class Runtime(ABC):
         names = self._ask([(worker, "non_finite_gradient", ()) for worker in self.workers], self._timeout)
         return {worker.rank: name for worker, name in zip(self.workers, names, strict=True) if name}
 
+    def environment(self) -> dict[str, str]:
+        """What the bits of the workers depend on beside code and input; where they differ, all that there is."""
+        found = self._ask([(worker, "environment", ()) for worker in self.workers], self._timeout)
+        return {what: " | ".join(dict.fromkeys(one[what] for one in found)) for what in found[0]}
+
     @abstractmethod
     def close(self) -> None:
         """Ends every process of the run."""

@@ -26,7 +26,7 @@ def evaluate_split(
     """
     if not moved:
         check_trusted(code_of_data(saved.config), trust_code, "data.source of the model")
-    config = saved.config.model_copy(update={"data": (moved or _here(saved)).data})
+    config = saved.config.model_copy(update={"data": (moved or where_it_lies(saved.config, saved.data_digest)).data})
     prepared = build.prepare(config, decoding)
     if prepared.digest != saved.data_digest:
         raise DataError(
@@ -39,16 +39,16 @@ def evaluate_split(
     return len(samples), saved.evaluate_prepared([samples], build.JobParts(config, prepared).loss)
 
 
-def _here(saved: SavedModel) -> JobConfig:
-    """The model's configuration: its prepared data is used where it still lies, else made in this folder.
+def where_it_lies(config: JobConfig, data_digest: str) -> JobConfig:
+    """The configuration of a model: its prepared data is used where it still lies, else made in this folder.
 
     A model that comes from elsewhere does not say where to write.
     """
-    data = saved.config.data
-    if _is_there(Path(data.prepared), saved.data_digest):
-        return saved.config
+    data = config.data
+    if _is_there(Path(data.prepared), data_digest):
+        return config
     default = DataConfig.model_fields["prepared"].default
-    return saved.config.model_copy(update={"data": data.model_copy(update={"prepared": default})})
+    return config.model_copy(update={"data": data.model_copy(update={"prepared": default})})
 
 
 def _is_there(folder: Path, digest: str) -> bool:

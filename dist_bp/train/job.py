@@ -31,6 +31,7 @@ from dist_bp.train.interrupt import Interrupt
 from dist_bp.train.listeners import listeners
 from dist_bp.train.models import CheckpointModels
 from dist_bp.train.observer import Observer
+from dist_bp.train.provenance import Provenance
 from dist_bp.train.publish import evaluate, open_run, publish
 from dist_bp.train.recording import tracked_run
 from dist_bp.train.result import Result
@@ -152,6 +153,7 @@ def _bring_up(runtime: Runtime, start: Start, interrupt: Interrupt, observer: Ob
     interrupt.arm()
     interrupt.check()
     runtime.start(start.snapshot or job.initial)
+    start.state.provenance = Provenance.of(job, runtime)
 
 
 def _tell_run(tracker: Tracker, folder: Path, observer: Observer) -> None:

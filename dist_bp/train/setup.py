@@ -10,7 +10,7 @@ from dist_bp import build
 from dist_bp.checkpoint import Checkpoint
 from dist_bp.config import JobConfig, monitor_mode, render
 from dist_bp.config.component import construct
-from dist_bp.data import Pipeline, epoch_order
+from dist_bp.data import Batches, Pipeline, epoch_order
 from dist_bp.data.shards import by_length, padding_share
 from dist_bp.errors import ConfigError, ShapeError, UserError
 from dist_bp.media.decoding import Decoding
@@ -132,7 +132,13 @@ class PreparedJob(build.JobParts):
         return arena_layout(self.config, self.model, self.updater)
 
     @cached_property
-    def _rendered(self) -> str:
+    def batches(self) -> Batches:
+        """The global batches, whoever computes them."""
+        return build.build_batches(self.config, self.prepared.split("train"), 1, 0)
+
+    @cached_property
+    def rendered(self) -> str:
+        """The configuration as checkpoints keep it."""
         return render(self.config, passwords=False)
 
     @cached_property
@@ -162,7 +168,7 @@ class PreparedJob(build.JobParts):
             parameters=self.model.layout.named(snapshot.parameters),
             statistics=self.model.statistics_layout.named(snapshot.statistics),
             optimizer=snapshot.optimizer,
-            config=self._rendered,
+            config=self.rendered,
             pipeline=pipeline.to_dict(),
             dtype=self.config.model.dtype,
             data_digest=self.prepared.digest,

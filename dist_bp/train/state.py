@@ -18,8 +18,10 @@ from dist_bp.runtime.plan import state_names
 from dist_bp.train.course import Course, CourseFacts, check_same_course
 from dist_bp.train.faults import Recovery, lowered
 from dist_bp.train.meter import EpochMeter, StepLog
+from dist_bp.train.provenance import Provenance
 from dist_bp.train.setup import PreparedJob
 from dist_bp.train.telling import KEPT, some
+from dist_bp.train.trail import Trail
 from dist_bp.types import Array
 
 BEST = "best/"
@@ -32,7 +34,8 @@ class RunState:
 
     `seconds` are those of training and `samples` those trained on so far; `history` has a row for each epoch that was
     measured. `best` is the version that is given back where it is not the last, `texts` are what a language model has
-    told, by epoch. `run_id` is the run that it is recorded in, `saved` the step of the newest checkpoint.
+    told, by epoch. `trail` is what the steps can be compared by, `provenance` what computes them, once that is there.
+    `run_id` is the run that it is recorded in, `saved` the step of the newest checkpoint.
     """
 
     def __init__(self, job: PreparedJob) -> None:
@@ -44,9 +47,11 @@ class RunState:
         self.plateau = job.plateau()
         self.meter = EpochMeter(job.metrics)
         self.window = StepLog(job.log_every)
+        self.trail = Trail()
         self.history: list[dict[str, float]] = []
         self.best: Snapshot | None = None
         self.course = Course()
+        self.provenance: Provenance | None = None
         self.texts: dict[int, str] = {}
         self.run_id = ""
         self.saved: int | None = None
@@ -93,11 +98,13 @@ class RunState:
         self.seconds += seconds
         self.samples += int(report.counts.sum())
         self.meter.add(report, seconds)
+        self.trail.add(report.losses, report.weights, self.job.batches)
         return list(self.window.add(first, report))
 
     def skip(self, last: int) -> Points:
         """Counts the steps up to `last` as done, of which no update was made; returns points as `add`."""
         points = list(self.window.skip(self.step, last))
+        self.trail.add(np.full(last - self.step, np.nan), np.ones(last - self.step), self.job.batches)
         self.step = last
         return points
 
@@ -116,7 +123,7 @@ class RunState:
         epoch, inside = divmod(self.step, self.job.steps_per_epoch)
         if self.unmeasured:
             epoch, inside = epoch - 1, self.job.steps_per_epoch
-        best, arrays = self.best, self.meter.arrays() if inside else {}
+        best, arrays = self.best, self.trail.arrays() | (self.meter.arrays() if inside else {})
         if best and best.step != self.step:
             arrays |= {f"{BEST}parameters": best.parameters, f"{BEST}statistics": best.statistics}
             arrays |= {f"{BEST}step": np.array(best.step)}
@@ -138,6 +145,7 @@ class RunState:
                 "course": self.course.state(),
                 "texts": some(self.texts, KEPT),
                 "recoveries": [asdict(recovery) for recovery in self.recoveries],
+                **(self.provenance.state() if self.provenance else {}),
             },
         )
 
@@ -159,6 +167,7 @@ class RunState:
         if checkpoint.step_in_epoch:
             state.meter.restore(checkpoint.progress)
         state.window.restore(vars(kept.window))
+        state.trail = Trail.of(checkpoint.progress, checkpoint.step)
         state.history = list(checkpoint.history)
         if job.restores_best and (best or state.stopping.best_step == committed.step):
             state.best = best or committed
@@ -167,11 +176,11 @@ class RunState:
         return state, committed
 
     def go_back(self, checkpoint: Checkpoint) -> Snapshot:
-        """Takes all from an earlier checkpoint of the run but what has been since and stays: the time that it took, and
-        what it has recovered from. Returns the committed version."""
+        """Takes all from an earlier checkpoint of the run but what has been since and stays: the time that it took,
+        what it has recovered from and what computes it. Returns the committed version."""
         before, committed = RunState.restored(self.job, checkpoint)
         before.seconds, before.recoveries = self.seconds, self.recoveries
-        before.course, before.run_id = self.course, self.run_id
+        before.course, before.run_id, before.provenance = self.course, self.run_id, self.provenance
         before.texts = {epoch: text for epoch, text in self.texts.items() if epoch <= before.epoch}
         vars(self).update(vars(before))
         return committed
@@ -231,6 +240,7 @@ def _loop_state(checkpoint: Checkpoint, metrics: Mapping[str, Metric]) -> LoopSt
         for row in checkpoint.history:
             if missing := {"epoch", "step", "train_loss"} - row.keys():
                 raise ValueError(f"a row of its history has no {', '.join(sorted(missing))}")
+        Trail.of(checkpoint.progress, checkpoint.step)
         if checkpoint.step_in_epoch:
             _check_sums(checkpoint, metrics)
         state: LoopState = checked(LoopState, checkpoint.loop_state)

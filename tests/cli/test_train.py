@@ -51,6 +51,11 @@ def test_two_workers_and_two_servers_on_ray(folder: Path) -> None:
     assert "next" in ended.stderr
     assert not [line for line in ended.stderr.splitlines() if "ray" in line.lower() or "INFO" in line]
     assert shared_memory_files() <= before
+    proved = run_here("verify", result["run_id"], "--from", "0", "--json", "--quiet")  # by threads of this process
+    verdict = json.loads(proved.stdout)
+    assert verdict["identical"]
+    assert verdict["legs"][-1]["parameters_sha256"] == result["parameters_sha256"]
+    assert not any(leg["differences"] for leg in verdict["legs"])
     in_process = run_here("train", "job.yaml", "scaling.num_workers=0", "--json", "--quiet")
     assert in_process.stderr == ""
     local = json.loads(in_process.stdout)

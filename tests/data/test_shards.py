@@ -1,5 +1,6 @@
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,6 +53,19 @@ def test_many_workers_form_the_groups_of_one(sizes: dict[str, int], workers: int
         assert merged == groups(alone, step)
         assert sum(map(len, shares)) == len(merged)
         assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+def test_an_epochs_digest_is_that_of_its_order_alone() -> None:
+    def digest(epoch: int = 1, **options: object) -> bytes:
+        sizes: dict[str, Any] = {"samples": 90, "batch_size": 16, "group_size": 4, "seed": 7}
+        return Batches(**(sizes | options)).digest(epoch)
+
+    assert digest() == digest(workers=3, rank=2) == digest(group_size=8)
+    others = [{"seed": 8}, {"epoch": 2}, {"samples": 91}, {"batch_size": 17}, {"shuffle": False}, {"context": 5}]
+    others += [{"lengths": np.arange(90) % 13}, {"seed": 8, "context": 5}]
+    found = {digest(), *(digest(**other) for other in others)}
+    assert len(found) == len(others) + 1
+    assert {len(one) for one in found} == {32}
 
 
 @given(SIZES, st.integers(1, 6))

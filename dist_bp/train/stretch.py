@@ -1,0 +1,82 @@
+"""Which steps of a run are trained again: what its checkpoints leave to choose from."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from dist_bp.checkpoint import open_store, resolve_folder
+from dist_bp.checkpoint.manifest import MANIFEST
+from dist_bp.errors import CheckpointError, UserError
+from dist_bp.messages import plural
+
+NAME = re.compile(r"step-0*(\d+)(-\d+)?")
+
+
+@dataclass(frozen=True)
+class Leg:
+    """The steps start + 1 ... stop. `before` is the checkpoint that they go on from, None where that is the
+    initialisation. `witness` is the checkpoint that tells of them, that of `stop` where it is kept, else a later one.
+    """
+
+    start: int
+    stop: int
+    before: Path | None
+    witness: Path
+    at_end: bool
+
+    def __str__(self) -> str:
+        return f"steps {self.start + 1} to {self.stop}"
+
+
+def legs_of(run: str, root: Path, first: int | None, count: int | None) -> list[Leg]:
+    """From checkpoint to checkpoint the steps after `first`, so many of them.
+
+    `run` is a run below `root`, or a path to one, or to the checkpoint at which the steps end. By default they are
+    those between the two newest checkpoints, or between the initialisation and the only one. Raises CheckpointError
+    where the run has none, UserError where those that are asked for are not kept.
+    """
+    kept, newest = _kept(run, root)
+    last = newest
+    if first is None:
+        first = max((step for step in kept if step < newest), default=0)
+    elif first and first not in kept:
+        raise UserError(f"--from {first}: no checkpoint of that step is kept: {_choices(kept)}")
+    if count is not None:
+        last = first + count
+    if first >= newest:
+        raise UserError(f"--from {first}: no later checkpoint tells of the steps after it: {_choices(kept)}")
+    if last > newest:
+        raise UserError(f"--steps {count}: after step {first} the checkpoints tell of {plural(newest - first, 'step')}")
+    ends = [first, *(step for step in sorted(kept) if first < step < last), last]
+    return [_leg(start, stop, kept) for start, stop in pairwise(ends)]
+
+
+def _leg(start: int, stop: int, kept: Mapping[int, Path]) -> Leg:
+    witness = min(step for step in kept if step >= stop)
+    return Leg(start, stop, kept[start] if start else None, kept[witness], witness == stop)
+
+
+def _kept(run: str, root: Path) -> tuple[dict[int, Path], int]:
+    """The checkpoints of a run by step, and the step at which the steps end."""
+    named = NAME.fullmatch(Path(run).name)
+    if named and Path(run).parent.is_dir():
+        folder = Path(run).parent
+    else:
+        folder = resolve_folder(run, root)
+        named = None
+        if (folder / MANIFEST).is_file():
+            raise CheckpointError(f"{run} is a saved model or a single checkpoint: name the run, or its checkpoint")
+    manifests = open_store(folder).manifests()
+    kept = {one.step: path for path, one in sorted(manifests.items(), key=lambda item: item[1].sequence) if one.step}
+    if not kept:
+        raise CheckpointError(f"{folder} holds no checkpoint that can be read: there is nothing to compare with")
+    newest = int(named[1]) if named else max(kept)
+    if newest not in kept:
+        raise CheckpointError(f"{run}: no checkpoint of step {newest} is kept: {_choices(kept)}")
+    return kept, newest
+
+
+def _choices(kept: Mapping[int, Path]) -> str:
+    return f"there are those of {', '.join(map(str, (0, *sorted(kept))))}"
