@@ -21,6 +21,7 @@ from dist_bp.signals import Field, Spec
 from dist_bp.track.store import is_server
 from dist_bp.train.observer import Observer
 from dist_bp.train.observer import Progress as Standing
+from dist_bp.train.recoveries import history
 from dist_bp.train.result import Result
 from dist_bp.train.setup import PreparedJob
 from dist_bp.typed import program
@@ -160,7 +161,7 @@ def rows(result: Result) -> Iterator[tuple[str, str]]:
     for name, value in result.metrics.items():
         yield name, f"{value:.4f}"
     if result.recoveries:
-        yield "recovered", "; ".join(map(str, result.recoveries))
+        yield "recovered", history(result.recoveries)
     if result.remark:
         yield "remark", result.remark
     processes = plural(result.num_workers, "worker") if result.num_workers else "in process"

@@ -11,7 +11,7 @@ from dist_bp.runtime.ray_job import again, retyped
 from dist_bp.track.port import SWEEP
 from dist_bp.train.gallery import FILTERS_FIGURE, MISTAKES_FIGURE, SAMPLES_FIGURE
 from dist_bp.train.outcome import MAX_SECONDS, Outcome
-from dist_bp.train.recoveries import told
+from dist_bp.train.recoveries import history
 from dist_bp.train.setup import PreparedJob
 from dist_bp.train.state import RunState
 from dist_bp.train.telling import told_page
@@ -122,7 +122,8 @@ def _facts(state: RunState) -> str:
     if course.origin:
         lines.append(f"began with a checkpoint of another run: {course.origin}")
     lines += [f"resumed at step {step:,} with other settings: {text}" for step, text in course.texts().items()]
-    lines += map(told, state.recoveries)
+    if state.recoveries:
+        lines.append(f"went on after {plural(len(state.recoveries), 'failure')}: {history(state.recoveries)}")
     return "\n".join(f"- {line}" for line in lines)
 
 

@@ -9,6 +9,9 @@ from dist_bp.train.faults import Fault, Recovery, Stop
 RECOVERED = "dist_bp.recovered_at_step_"
 """The tag that says what a run has recovered from, and how; the step follows."""
 
+SHOWN = 5
+"""So many recoveries a line names."""
+
 ADVICE = "Lower train.optimizer.learning_rate or set train.clip_norm"
 
 
@@ -22,9 +25,22 @@ def non_finite_fault(runtime: Runtime, found: NonFinite) -> Fault:
 
 
 def failure(fault: Fault, stop: Stop, recoveries: Sequence[Recovery]) -> str:
-    """Why a run ends at a fault, with all that it has recovered from before."""
-    before = f"before that: {'; '.join(map(str, recoveries))}" if recoveries else ""
+    """Why a run ends at a fault, with what it has recovered from before."""
+    before = f"before that {history(recoveries)}" if recoveries else ""
     return "; ".join(filter(None, [str(fault), "that update was not applied", stop.why, before]))
+
+
+def history(recoveries: Sequence[Recovery]) -> str:
+    """What happened when, and what was done about it, in a line; of many the last ones."""
+    earlier = len(recoveries) - SHOWN
+    return "; ".join([*([f"{earlier} others"] if earlier > 0 else []), *map(_short, recoveries[-SHOWN:])])
+
+
+def _short(recovery: Recovery) -> str:
+    fault, worker = recovery.fault, recovery.fault.worker
+    done = "skipped" if recovery.remedy == "skip" else f"back to step {recovery.after}"
+    where = f" on worker {worker}" if worker is not None else ""
+    return f"step {fault.step}: {fault.what}{where}, {done}"
 
 
 def told(recovery: Recovery) -> str:

@@ -1,5 +1,7 @@
 """What a run has told and recorded, for the tests of whole jobs."""
 
+from typing import Any
+
 import pytest
 from mlflow.entities import Run
 
@@ -42,6 +44,21 @@ class StopAfter(Observer):
 
     def stop(self) -> None:
         self._interrupts[-1].requested = "SIGINT"
+
+
+class Steered:
+    """A sweep, to the job of a trial; it hears of epochs."""
+
+    def __init__(self) -> None:
+        self.interrupt = Interrupt()
+        self.epochs: list[int] = []
+
+    def epoch(self, epoch: int, *_: Any) -> str | None:
+        self.epochs.append(epoch)
+        return None
+
+    def released(self) -> None:
+        """Another run may have the processes."""
 
 
 def recorded(run_id: str) -> Run:

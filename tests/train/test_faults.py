@@ -4,6 +4,7 @@ import pytest
 
 from dist_bp.config.run import FailureConfig
 from dist_bp.train.faults import Fault, Recovery, Remedy, Standing, Stop, decide, lowered
+from dist_bp.train.recoveries import history
 
 NAN = "the loss is NaN or infinite"
 
@@ -75,3 +76,13 @@ def test_a_recovery_says_where_what_happened_and_what_was_done() -> None:
     told = str(Recovery(fault, "rollback", 5, 3, 0.1))
     assert told == f"{where}: back to step 5 with 0.5 times the learning rate, 3 steps to be made again"
     assert str(at(9, worker=None)) == f"{NAN} at step 9"
+
+
+def test_a_history_is_short() -> None:
+    one = f"step 9: {NAN} on worker 0, back to step 6"
+    assert history(rolled_back(9)) == one
+    assert history([*skipped(4), *rolled_back(9)]) == f"step 4: {NAN} on worker 0, skipped; {one}"
+    many = history([*skipped(*range(100)), *rolled_back(9)])
+    assert many.startswith(f"96 others; step 96: {NAN}")
+    assert many.endswith(one)
+    assert len(many) < 400

@@ -12,13 +12,13 @@ import yaml
 
 from dist_bp.config import JobConfig
 from dist_bp.errors import Interrupted, TrainingFailed
-from dist_bp.train.job import run_job
+from dist_bp.train.job import Lent, run_job
 from dist_bp.train.recoveries import RECOVERED
 from dist_bp.train.result import Result
 from tests.commands import run_here
 from tests.conftest import JobMaker
 from tests.database import rows
-from tests.train.looking import Notes, StopAfter, page, points, recorded
+from tests.train.looking import Notes, Steered, StopAfter, page, points, recorded
 
 pytestmark = pytest.mark.usefixtures("workers_in_threads", "database")
 
@@ -71,7 +71,8 @@ def test_a_skipped_update_changes_nothing_and_counts_nowhere(make_job: JobMaker,
     [line] = [line for line in notes.lines if "step 21" in line]
     assert line.startswith(f"{where}: that update is skipped (")
     assert recorded(result.run_id).data.tags[f"{RECOVERED}21"] == line
-    assert line in page(result)
+    told = [f"step {step + 1}: the loss is NaN or infinite on worker {worker}, skipped" for step in at]
+    assert f"- went on after 3 failures: {'; '.join(told)}\n" in page(result)
     assert points(result, "system/recovery_redone_steps") == [(step + 1, 0.0) for step in at]
     assert [step for step, _ in points(result, "system/recovery_seconds")] == [step + 1 for step in at]
 
@@ -144,8 +145,8 @@ def test_a_run_whose_losses_are_all_nan_ends_after_max_failures(make_job: JobMak
     message = str(caught.value)
     assert message.startswith("the loss is NaN or infinite at step 13 on worker 0")
     assert "more failures than failure.max_failures (3)" in message
-    places = [message.index(f"at step {step} ") for step in (13, 4, 11, 12)]
-    assert places == sorted(places)
+    told = [f"step {step}: the loss is NaN or infinite on worker 0, skipped" for step in (4, 11, 12)]
+    assert f"; before that {'; '.join(told)}. Ended" in message
     assert "after step 12: checkpoint saved; go on with" in message
     assert "\n" not in message
     assert rows("select status from runs") == [("FAILED",)]
@@ -211,11 +212,9 @@ def test_the_same_fault_again_ends_the_run(make_job: JobMaker, mode: dict[str, A
     with pytest.raises(TrainingFailed) as caught:
         run_job(spoilt(make_job, "NotFinite", {"at": [11]}, **sections))
     where = r"the loss is NaN or infinite at step 12 on worker [01], first in the gradient of 0\.weight"
-    assert re.fullmatch(
-        f"{where}; that update was not applied; the same again, though with a lower learning rate; before that: {where}"
-        r": back to step 8 with 0\.5 times the learning rate, 3 steps to be made again\. Lower .*clip_norm",
-        str(caught.value),
-    )
+    again = "that update was not applied; the same again, though with a lower learning rate"
+    before = r"before that step 12: the loss is NaN or infinite on worker [01], back to step 8"
+    assert re.fullmatch(rf"{where}; {again}; {before}\. Lower .*clip_norm", str(caught.value))
     [(run_id, status)] = rows("select run_uuid, status from runs")
     assert status == "FAILED"
     assert [step for step, _ in points(run_id, "step/loss")] == list(range(1, 12))
@@ -223,7 +222,7 @@ def test_the_same_fault_again_ends_the_run(make_job: JobMaker, mode: dict[str, A
 
 def test_a_mode_whose_order_is_chance_goes_back_too_and_comes_to_an_end(make_job: JobMaker) -> None:
     sections = {"parameter_server": {"mode": "async"}, "failure": {"non_finite": "rollback"}}
-    with pytest.raises(TrainingFailed, match=r"(the same again|more failures).*: back to step 8 with 0\.5 times"):
+    with pytest.raises(TrainingFailed, match=r"(the same again|more failures).*, back to step 8"):
         run_job(spoilt(make_job, "NotFinite", {"at": [11]}, scaling={"num_workers": 2}, **sections))
 
 
@@ -249,9 +248,17 @@ def test_the_command_tells_what_a_run_recovered_from(make_job: JobMaker) -> None
         "the loss is NaN or infinite at step 5 on worker 0, first in the gradient of 0.weight: that update is skipped"
     )
     assert f"warning: {line}" in done.stderr
-    assert f"recovered       {line}\n" in done.stderr
+    short = f"step 5: {where['what']} on worker 0, skipped"
+    assert f"recovered       {short}\n" in done.stderr
     failed = run_here("train", "many.yaml", "--quiet")
     assert failed.returncode == 1
     [_, error] = failed.stderr.splitlines()
     assert error.startswith("error: the loss is NaN or infinite at step 6 on worker 0")
-    assert f"more failures than failure.max_failures (1); before that: {line}. Ended after step 5" in error
+    assert f"more failures than failure.max_failures (1); before that {short}. Ended after step 5" in error
+
+
+def test_what_steers_a_run_hears_of_each_epoch_once(make_job: JobMaker) -> None:
+    steering = Steered()
+    result = run_job(fragile(make_job), lent=Lent(steering=steering))
+    assert [one.redone for one in result.recoveries] == [6]  # the end of an epoch among them
+    assert steering.epochs == [1, 2, 3]

@@ -9,23 +9,13 @@ import pytest
 
 from dist_bp.checkpoint import CheckpointStore
 from dist_bp.errors import CheckpointError, TrainingFailed
-from dist_bp.train.interrupt import Interrupt
 from dist_bp.train.job import Lent, run_job
 from dist_bp.train.saving import Saver
 from tests.checkpoint.samples import assert_equal, sample
 from tests.conftest import JobMaker
+from tests.train.looking import Steered
 
 SECONDS = 10.0
-
-
-class Steered:
-    """A sweep, to the job of a trial."""
-
-    def __init__(self) -> None:
-        self.interrupt = Interrupt()
-
-    def epoch(self, *_: Any) -> str | None:
-        return None
 
 
 class Store:
