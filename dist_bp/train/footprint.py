@@ -25,15 +25,15 @@ def step_bytes(model: Model, rows: int, longest: int, free: float) -> float:
     if ARRAYS * largest * model.dtype.itemsize < free:
         return 0.0
     if longest <= SHORT[-1]:
-        one, two = (_measured(model, count, longest) for count in (1, 2))
+        one, two = (pass_bytes(model, count, longest) for count in (1, 2))
         return one + (rows - 1) * (two - one)
     # The scores of attention grow with the square of the positions: large ones are there of one sample at a time.
-    square, line, constant = np.polyfit(SHORT, [_measured(model, 1, positions) for positions in SHORT], 2)
+    square, line, constant = np.polyfit(SHORT, [pass_bytes(model, 1, positions) for positions in SHORT], 2)
     return float(constant + rows * max(line, 0) * longest + max(square, 0) * longest**2)
 
 
 @np.errstate(all="ignore")
-def _measured(model: Model, rows: int, positions: int) -> int:
+def pass_bytes(model: Model, rows: int, positions: int) -> int:
     """Bytes of the memory of a forward and a backward pass, and of the inputs."""
     parameters = model.layout.views(aligned_zeros(model.layout.size, model.dtype))
     flat = aligned_zeros(model.statistics_layout.size, model.dtype)

@@ -346,10 +346,13 @@ def test_unknown_tokens_of_a_long_text_are_learnt_where_training_has_them() -> N
 
 
 def test_a_given_tokenizer_is_taken_as_it_is() -> None:
+    from tokenizers import Tokenizer
+
     path = written("\n".join(LINES))
     fitted = make(LinesSource(path), Tokenize(by="bpe", vocabulary=300)).pipeline.transforms[0]
     tokens = fitted.encode(["see you 3"])[0].values.tolist()  # type: ignore[attr-defined]
-    library = fitted.tokenizer._library  # type: ignore[attr-defined]
+    state = fitted.tokenizer.to_dict()  # type: ignore[attr-defined]
+    library = Tokenizer.from_str(json.dumps(state["tokenizer"]))
     library.enable_truncation(1)
     library.enable_padding(length=50)
     library.save("tokenizer.json")

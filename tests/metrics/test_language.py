@@ -20,11 +20,12 @@ LABELS = np.random.default_rng(1).integers(0, 3, (4, 5))
 def measured(weights: np.ndarray | None) -> dict[str, float]:
     """By two shares whose batches are padded to different lengths."""
     metrics = {name: metric(name) for name in NAMES}
-    scorer = Scorer(Model([Activation("tanh")], Field((3,), ragged=True), "float64"), None, metrics)
+    model = Model([Activation("tanh")], Field((3,), ragged=True), "float64")
+    scorer = Scorer(model, None, metrics)
     totals = {name: one.empty() for name, one in metrics.items()}
     for rows, longest in ((slice(2), 3), (slice(2, 4), 5)):
         states = {name: one.empty() for name, one in metrics.items()}
-        context = scorer._model.context(0)
+        context = model.context(0)
         context.begin(training=False)
         inputs, targets = (Ragged(array[rows, :longest].copy(), LENGTHS[rows]) for array in (SCORES, LABELS))
         scorer.score(Batch(inputs, targets, None if weights is None else weights[rows]), {}, context, states)

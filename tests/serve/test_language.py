@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dist_bp.checkpoint import load
+from dist_bp.config import stored_config
 from dist_bp.data.text.library import LibraryTokens
 from dist_bp.data.text.pieces import Pieces
 from dist_bp.data.text.tokenizer import ListedTokens
@@ -38,8 +41,8 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def language_model(network: str = "learned", by: Any = "characters") -> SavedModel:
-    """Random parameters: what they make of a text is as good as another to compare with."""
+def saved_at(network: str = "learned", by: Any = "characters") -> Path:
+    """A language model with random parameters: what they make of a text is as good as another to compare with."""
     Path("t.txt").write_text(TEXT, encoding="utf-8")
     data = {
         "source": {"type": "text", "path": "t.txt", "context": CONTEXT},
@@ -49,15 +52,29 @@ def language_model(network: str = "learned", by: Any = "characters") -> SavedMod
     }
     tokens = ListedTokens.fit([TEXT], by, None, 1, False, "NFC").tokens
     layers = [*NETWORKS[network], {"type": "layer_norm"}, {"type": "dense", "units": len(tokens)}]
-    return SavedModel.load(save(configuration(Path(), {}, 1, data=data, model={"layers": layers})))
+    return save(configuration(Path(), {}, 1, data=data, model={"layers": layers}))
 
 
-def scores_after(saved: SavedModel, tokens: Sequence[int]) -> Array:
-    """What a model that keeps nothing makes of the last tokens."""
-    seen = np.array([tokens[-CONTEXT:]])
+def language_model(network: str = "learned", by: Any = "characters") -> SavedModel:
+    return SavedModel.load(saved_at(network, by))
+
+
+def with_parameters(value: float, *names: str) -> SavedModel:
+    """One whose parameters of these names have this value alone."""
+    checkpoint = load(saved_at())
+    changed = {name: np.full_like(checkpoint.parameters[name], value) for name in names}
+    config = stored_config(checkpoint.config, "config.yaml")
+    return SavedModel(config, replace(checkpoint, parameters={**checkpoint.parameters, **changed}))
+
+
+def scores_after(path: Path, tokens: Sequence[int]) -> Array:
+    """What the model at a path makes of the last tokens, where it keeps nothing of those before."""
+    saved, checkpoint = SavedModel.load(path), load(path)
+    layout, seen = saved.model.layout, np.array([tokens[-CONTEXT:]])
+    parameters = layout.views(layout.flat(checkpoint.parameters, saved.model.dtype))
     context = saved.model.context(0)
     context.begin(training=False)
-    y = saved.model.forward(Ragged(seen, np.array([seen.shape[1]])), saved._parameters, context)[0]
+    y = saved.model.forward(Ragged(seen, np.array([seen.shape[1]])), parameters, context)[0]
     scores: Array = y.values[0, -1].astype(np.float64)
     return scores
 
@@ -65,25 +82,27 @@ def scores_after(saved: SavedModel, tokens: Sequence[int]) -> Array:
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("prompt", ["n", "line 7: naïve"])
 def test_each_token_is_what_the_whole_context_says(network: str, prompt: str) -> None:
-    saved = language_model(network)
+    path = saved_at(network)
+    saved = SavedModel.load(path)
     tokenizer = saved.pipeline.tokenizer
     assert tokenizer
     tokens = tokenizer.encode([prompt]).values.tolist()
     begun = len(tokens)
     for _ in range(2 * CONTEXT):
-        tokens.append(1 + int(scores_after(saved, tokens)[1:].argmax()))
+        tokens.append(1 + int(scores_after(path, tokens)[1:].argmax()))
     assert saved.generate(prompt, 2 * CONTEXT, temperature=0) == tokenizer.decode(tokens[begun:])
 
 
 def test_a_seed_is_a_text_and_probabilities_are_the_models() -> None:
-    saved = language_model()
+    path = saved_at()
+    saved = SavedModel.load(path)
     first = saved.generate("line", 40, seed=1)
     assert len(first) == 40
     assert saved.generate("line", 40, seed=1) == first
     assert saved.generate("line", 40, seed=2) != first
     language = saved.language
     chosen = next(language.generate(language.prompt("line"), Sampling(1, temperature=0)))
-    odds = np.exp(scores_after(saved, language.prompt("line").tokens))
+    odds = np.exp(scores_after(path, language.prompt("line").tokens))
     assert chosen.probability == pytest.approx(odds[chosen.token] / odds.sum(), rel=1e-5)
     assert chosen.name == chosen.text
 
@@ -101,15 +120,12 @@ def test_tokens_are_drawn_by_their_scores() -> None:
 
 
 def test_the_unknown_token_is_never_chosen() -> None:
-    saved = language_model()
-    saved._parameters["4"]["weight"][:] = 0  # all are equally likely
-    saved._parameters["4"]["bias"][:] = 0
+    saved = with_parameters(0.0, "4.weight", "4.bias")  # all are equally likely
     assert "<unk>" not in saved.generate("line", 400)
 
 
 def test_scores_that_are_not_finite_are_told() -> None:
-    saved = language_model()
-    saved._parameters["0"]["table"][:] = np.nan
+    saved = with_parameters(np.nan, "0.table")
     with pytest.raises(DataError, match="scores are not finite"):
         saved.generate("line")
 

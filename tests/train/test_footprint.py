@@ -18,7 +18,7 @@ from dist_bp.nn.layers.flatten import Flatten
 from dist_bp.nn.layers.lstm import Lstm
 from dist_bp.train import checks
 from dist_bp.train.checks import check_step
-from dist_bp.train.footprint import _measured, step_bytes
+from dist_bp.train.footprint import pass_bytes, step_bytes
 from dist_bp.train.setup import prepare_job
 from tests.conftest import JobMaker
 
@@ -32,7 +32,7 @@ NETWORKS: dict[str, list[Layer]] = {
 @pytest.mark.parametrize("network", NETWORKS)
 def test_the_memory_of_long_samples_is_told_by_short_ones(network: str) -> None:
     model = Model(NETWORKS[network], Field((6,), ragged=True))
-    actual = _measured(model, 3, 640)
+    actual = pass_bytes(model, 3, 640)
     kept = 3 * 2 * 640**2 * 4 if network == "attention" else 0  # scores that would not be kept if they were large
     assert actual - kept <= step_bytes(model, 3, 640, 1) * 1.05
     assert step_bytes(model, 3, 640, 1) <= actual * 1.05
@@ -41,7 +41,7 @@ def test_the_memory_of_long_samples_is_told_by_short_ones(network: str) -> None:
 
 def test_the_memory_of_many_samples_is_told_by_two() -> None:
     model = Model([Conv2d(8, 3), Flatten(), Dense(4)], (12, 12, 3))
-    assert step_bytes(model, 50, 0, 1) == pytest.approx(_measured(model, 50, 0), rel=0.3)
+    assert step_bytes(model, 50, 0, 1) == pytest.approx(pass_bytes(model, 50, 0), rel=0.3)
 
 
 def outlier(make_job: JobMaker, longest: int) -> JobConfig:
@@ -61,7 +61,7 @@ def outlier(make_job: JobMaker, longest: int) -> JobConfig:
 def test_a_step_that_cannot_fit_is_refused_before_it_begins(
     make_job: JobMaker, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checks, "_available", lambda: float(2**30))
+    monkeypatch.setattr(checks, "memory_left", lambda: float(2**30))
     check_step(prepare_job(outlier(make_job, 20)))
     check_step(prepare_job(outlier(make_job, 5000)))
     with pytest.raises(CapacityError, match=r"padded to the longest of them, 100,000 positions, needs at least .* GiB"):
