@@ -55,16 +55,10 @@ def close_children(tracker: Tracker, trials: Iterable[Trial]) -> None:
 
 
 def publish(
-    prepared: PreparedJob,
-    job: SweepJob,
-    name: str,
-    folder: Path,
-    study: Study,
-    tracker: Tracker,
-    observer: Observer,
-    seconds: float,
+    prepared: PreparedJob, job: SweepJob, folder: Path, study: Study, tracker: Tracker, observer: Observer
 ) -> SweepResult:
     """Logs the ranking, the figures, the best configuration and the best model."""
+    name = folder.name
     order, ran = ranked(study.trials, job.mode), study.ran
     winner = best(order, job.mode)
     if winner is None:
@@ -74,7 +68,7 @@ def publish(
     if not found:
         observer.note("there are too few finished trials to tell how important the parameters are")
     drawn = _log_figures(tracker, job, order, found)
-    _log_report(tracker, job, name, folder, order, found)
+    _log_report(tracker, job, folder, order, found)
     tracker.log_tags({DESCRIPTION: describe_result(job, name, order, drawn, tracker.run_id or "")})
     chosen = job.trial(winner.values)
     path = folder / BEST_CONFIG
@@ -91,7 +85,7 @@ def publish(
         trials=order,
         epochs=sum(trial.epochs for trial in order),
         ran=len(ran),
-        seconds=seconds,
+        seconds=study.seconds,
         training_seconds=sum(trial.seconds for trial in ran),
         folder=str(folder),
         best_config=str(path),
@@ -132,12 +126,12 @@ def _log_figures(
 
 
 def _log_report(
-    tracker: Tracker, job: SweepJob, name: str, folder: Path, order: Sequence[Trial], importances: Mapping[str, float]
+    tracker: Tracker, job: SweepJob, folder: Path, order: Sequence[Trial], importances: Mapping[str, float]
 ) -> None:
     from dist_bp.sweep import interactive
 
     path = folder / REPORT
-    content = interactive.report(f"Sweep {name}", order, job.sweep.spaces, job.metric, job.mode, importances)
+    content = interactive.report(f"Sweep {folder.name}", order, job.sweep.spaces, job.metric, job.mode, importances)
     path.write_text(content, encoding="utf-8")
     tracker.log_artifact(path)
 

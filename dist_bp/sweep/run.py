@@ -34,7 +34,7 @@ from dist_bp.train.interrupt import Interrupt
 from dist_bp.train.job import only_writer, tell_store
 from dist_bp.train.observer import Observer
 from dist_bp.train.recording import tracked_run
-from dist_bp.train.setup import prepare_job
+from dist_bp.train.setup import PreparedJob, prepare_job
 
 
 def run_sweep(
@@ -56,14 +56,7 @@ def run_sweep(
     recorded = partial(read_record, job, folder, search.total, resume is not None)
     recorded()
     tell_store(job.config, observer)
-    observer.phase("preparing the data")
-    prepared = prepare_job(job.base, observer, crew_of(job.base))
-    for line in check_job(prepared):
-        observer.note(line)
-    check_networks(job, prepared)
-    job = replace(job, enough=enough(job, prepared))
-    if job.grace_period:
-        observer.note(f"no trial is given up before epoch {job.grace_period}")
+    job, prepared = _prepare(job, observer)
     with only_writer(folder), Interrupt() as interrupt, Warden() as warden, warden.temporary_files():
         record = recorded()  # again: an earlier process may have been ending
         parent = record.parent if record else None
@@ -86,15 +79,29 @@ def run_sweep(
                     tracker = get_tracker()
                     announce(tracker.run_id or "", folder)
                     observer.run(tracker.run_id or "", tracker.run_url)
-                    study = _open_study(job, search, folder, tracker, watcher, observer, record, interrupt)
+                    journal = begin_journal(job, folder, tracker.run_id or "")
+                    study = _open_study(job, search, journal, tracker, watcher, observer, record, interrupt)
                     after_ray.callback(lambda: close_children(tracker, study.ran))
                     observer.phase("starting the processes of the first trials")
                     started = time.monotonic()
-                    _run(job.absolute(name), study, folder, name, cluster)
+                    _run(job.absolute(name), study, folder, cluster)
+            study.seconds = time.monotonic() - started
             _raise_early_end(study, name)
             observer.phase("publishing")
-            seconds = time.monotonic() - started
-            return publish(prepared, job, name, folder, study, tracker, observer, seconds)
+            return publish(prepared, job, folder, study, tracker, observer)
+
+
+def _prepare(job: SweepJob, observer: Observer) -> tuple[SweepJob, PreparedJob]:
+    """The sweep with what its data says of it, and the job that its trials vary. Raises UserError."""
+    observer.phase("preparing the data")
+    prepared = prepare_job(job.base, observer, crew_of(job.base))
+    for line in check_job(prepared):
+        observer.note(line)
+    check_networks(job, prepared)
+    job = replace(job, enough=enough(job, prepared))
+    if job.grace_period:
+        observer.note(f"no trial is given up before epoch {job.grace_period}")
+    return job, prepared
 
 
 def _import_what_ends_it() -> None:
@@ -106,20 +113,24 @@ def _import_what_ends_it() -> None:
     import dist_bp.sweep.interactive  # noqa: F401
 
 
+def begin_journal(job: SweepJob, folder: Path, run_id: str) -> Journal:
+    """Keeps what the sweep is to be gone on with: its configuration, and the run that it is recorded in."""
+    journal, written = Journal(folder), job.written(job.config)
+    (folder / CONFIG).write_text(written, encoding="utf-8")
+    journal.open(written, run_id)
+    return journal
+
+
 def _open_study(
     job: SweepJob,
     search: Search,
-    folder: Path,
+    journal: Journal,
     tracker: Tracker,
     watcher: Watcher,
     observer: Observer,
     record: Record | None,
     interrupt: Interrupt,
 ) -> Study:
-    journal = Journal(folder)
-    written = job.written(job.config)
-    (folder / CONFIG).write_text(written, encoding="utf-8")
-    journal.open(written, tracker.run_id or "")
     best_so_far = BestSoFar(tracker, job.mode)
     imports = threading.Thread(target=_import_what_ends_it, daemon=True)
 
@@ -142,7 +153,7 @@ def _open_study(
     )
 
 
-def _run(job: SweepJob, study: Study, folder: Path, name: str, cluster: Cluster) -> None:
+def _run(job: SweepJob, study: Study, folder: Path, cluster: Cluster) -> None:
     """Runs the trials that are left. Raises Interrupted for whatever Ray makes of a second signal."""
     if study.state is not SweepState.RUNNING:
         return
@@ -150,9 +161,9 @@ def _run(job: SweepJob, study: Study, folder: Path, name: str, cluster: Cluster)
         cluster.call("trials ran", lambda: run_trials(job, study, folder, cluster.own), None)
     except Exception as error:
         if study.interrupted():
-            raise _interrupted(name) from error
+            raise _interrupted(folder.name) from error
         if isinstance(error, RayLost):
-            raise RayLost(f"{error}. The sweep is kept; go on with {again(name)}") from error
+            raise RayLost(f"{error}. The sweep is kept; go on with {again(folder.name)}") from error
         raise
 
 

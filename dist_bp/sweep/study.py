@@ -48,6 +48,8 @@ class Study:
     given: set[int] = field(default_factory=set)
     """Numbers of the trials that this process has begun, or has gone on with."""
     error: Exception | None = None
+    seconds: float = 0.0
+    """Those that the trials of this process took, with their starts and ends."""
 
     def __post_init__(self) -> None:
         self._over_before = {trial.number for trial in self.trials if trial.over}

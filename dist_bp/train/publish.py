@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from dist_bp.checkpoint import export_model, run_names
+from dist_bp.checkpoint import Checkpoint, export_model, run_names
 from dist_bp.config import JobConfig, flatten, monitor_mode, render
 from dist_bp.errors import DataError
 from dist_bp.imports import importing
@@ -20,7 +20,7 @@ from dist_bp.runtime.ray_job import job_tags, retyped
 from dist_bp.runtime.warden import Warden
 from dist_bp.track.drawing import Drawing, Picture
 from dist_bp.track.driver import identity
-from dist_bp.track.port import COMMAND, DESCRIPTION, Registration, Tracker, TrackingSettings
+from dist_bp.track.port import COMMAND, DESCRIPTION, ModelPackage, Registration, Tracker, TrackingSettings
 from dist_bp.track.waiting import SPOOLS
 from dist_bp.train.baseline import remark
 from dist_bp.train.describe import CONFUSION_FIGURE, LOSS_FIGURE, Report, describe_begin, describe_result
@@ -131,18 +131,15 @@ def publish(
     drawn = drawing.begin(pictures)
     told = text_gallery(job, checkpoint)
     tracker.log_tags({DESCRIPTION: describe_result(outcome, report, pictures, told)})
-    folder = state.folder / "model"
-    export_model(folder, checkpoint)
+    folder = export_model(state.folder / "model", checkpoint)
     digest = hashlib.sha256(outcome.snapshot.parameters.tobytes()).hexdigest()
     uri = None
-    if models:
-        try:
+    try:
+        if models:
             package = replace(models.packager.package(folder), tags={"dist_bp.parameters_sha256": digest})
-            uri = tracker.log_model(package, outcome.snapshot.step, report.metrics)
-        except DataError as error:
-            observer.warn(f"the model is in {folder} but not in MLflow, which needs rows of the data: {error}")
-    if uri and (registration := registration_of(job.config, report.metrics)):
-        tracker.register_model(uri, registration)
+            uri = _log_model(tracker, package, checkpoint, job.config)
+    except DataError as error:
+        observer.warn(f"the model is in {folder} but not in MLflow, which needs rows of the data: {error}")
     for name in pictures:
         tracker.log_image(name, partial(drawn.image, name))
     return Result(
@@ -166,6 +163,14 @@ def publish(
         tracking_uri=without_password(job.config.tracking.tracking_uri),
         recoveries=tuple(state.recoveries),
     )
+
+
+def _log_model(tracker: Tracker, package: ModelPackage, checkpoint: Checkpoint, config: JobConfig) -> str | None:
+    """The model's URI; None where it could not be recorded."""
+    uri = tracker.log_model(package, checkpoint.step, checkpoint.metrics)
+    if uri and (registration := registration_of(config, checkpoint.metrics)):
+        tracker.register_model(uri, registration)
+    return uri
 
 
 def registration_of(config: JobConfig, metrics: Mapping[str, float]) -> Registration | None:

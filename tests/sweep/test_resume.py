@@ -5,15 +5,11 @@ from pathlib import Path
 import pytest
 
 from dist_bp.errors import ConfigError, TrackingError
-from dist_bp.sweep.checks import check_sweep
 from dist_bp.sweep.job import SweepJob
 from dist_bp.sweep.journal import sweep_folder
 from dist_bp.sweep.resume import CONFIG, read_record
-from dist_bp.sweep.run import _open_study
-from dist_bp.track.null import NullTracker
+from dist_bp.sweep.run import begin_journal
 from dist_bp.track.store import resolve_uri
-from dist_bp.train.interrupt import Interrupt
-from dist_bp.train.observer import Observer
 from tests.conftest import JobMaker
 
 SWEEP = {
@@ -27,8 +23,7 @@ def begun(job: SweepJob) -> Path:
     """The folder of a sweep that has begun."""
     folder = sweep_folder(job.config, "one")
     folder.mkdir(parents=True)
-    interrupt = Interrupt()
-    _open_study(job, check_sweep(job), folder, NullTracker(), lambda trials: None, Observer(), None, interrupt)
+    begin_journal(job, folder, "")
     return folder
 
 
