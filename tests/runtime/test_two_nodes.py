@@ -1,4 +1,5 @@
-"""Two Ray nodes of two workers compute what one node of four computes; modes that depend on who is first train, too."""
+"""Two Ray nodes of two workers compute what one node of four computes, and the bits of two nodes in threads; modes that
+depend on who is first train, too."""
 
 import json
 import os
@@ -59,13 +60,15 @@ def test_two_nodes_of_two_compute_what_one_of_four_computes(make_job: JobMaker, 
     assert done.returncode == 0, done.stderr[-3000:]
     found = dict(np.load(out))
 
-    expected = {name: on_one_node(jobs[name]) for name in ("sync", "local")}
+    expected = {name: in_threads(jobs[name]) for name in ("sync", "local")}
     initial = prepare_job(jobs["sync"]).initial
     assert {name: found[f"{name}/placement"].tolist() for name in jobs} == {
         name: [job.scaling.num_workers // 2] * 2 for name, job in jobs.items()
     }
     for name, parameters in expected.items():
         np.testing.assert_allclose(found[name], parameters, rtol=1e-3, atol=2e-4)
+    for name, placement in (("sync", (2, 2)), ("local", (2, 2)), ("compressed", (1, 1))):
+        assert found[name].tobytes() == in_threads(jobs[name], placement).tobytes()
     assert found["sync"].tobytes() == found["encrypted"].tobytes()
     assert found["sync/bytes"] == 2 * STEPS * (expected["sync"].nbytes + initial.statistics.nbytes)
     assert found["compressed/bytes"] < 0.8 * found["sync/bytes"]
@@ -74,10 +77,10 @@ def test_two_nodes_of_two_compute_what_one_of_four_computes(make_job: JobMaker, 
         assert np.linalg.norm(found[name] - initial.parameters) > 0.1
 
 
-def on_one_node(config: JobConfig) -> Any:
-    """The parameters that four workers in threads reach."""
+def in_threads(config: JobConfig, placement: tuple[int, ...] = ()) -> Any:
+    """The parameters that the workers reach as threads, on one node or as many as they are placed on."""
     job = prepare_job(config)
-    plan = RunPlan(job.config, job.prepared.directory.resolve(), job.total_steps, secrets.token_bytes(32))
+    plan = RunPlan(job.config, job.prepared.directory.resolve(), job.total_steps, secrets.token_bytes(32), placement)
     with ThreadRuntime(plan, job.metrics) as runtime:
         runtime.start(job.initial)
         runtime.train(0, STEPS, 1.0, 10.0)
