@@ -209,14 +209,18 @@ class StopAtRecovery(StopAfter):
 @pytest.mark.parametrize("mode", [{}, {"mode": "ssp", "max_staleness": 2}], ids=str)
 def test_the_same_fault_again_ends_the_run(make_job: JobMaker, mode: dict[str, Any]) -> None:
     sections = {"scaling": {"num_workers": 2}, "parameter_server": mode, "failure": {"non_finite": "rollback"}}
+    config, notes = spoilt(make_job, "NotFinite", {"at": [11]}, **sections), Notes()
     with pytest.raises(TrainingFailed) as caught:
-        run_job(spoilt(make_job, "NotFinite", {"at": [11]}, **sections))
+        run_job(config)
     where = r"the loss is NaN or infinite at step 12 on worker [01], first in the gradient of 0\.weight"
     again = "that update was not applied; the same again, though with a lower learning rate"
     before = r"before that step 12: the loss is NaN or infinite on worker [01], back to step 8"
     assert re.fullmatch(rf"{where}; {again}; {before}\. Lower .*clip_norm", str(caught.value))
     [(run_id, status)] = rows("select run_uuid, status from runs")
     assert status == "FAILED"
+    with pytest.raises(TrainingFailed, match="the same again"):
+        run_job(config, resume="auto", observer=notes)
+    assert not any("back to step" in line for line in notes.lines)  # whoever goes on does not try it once more
     assert [step for step, _ in points(run_id, "step/loss")] == list(range(1, 12))
 
 
