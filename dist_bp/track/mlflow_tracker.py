@@ -63,13 +63,16 @@ def open_tracker(
     with ExitStack() as opened, ExitStack() as held:
         client = opened.enter_context(opened_store(settings.tracking_uri))
         settings.begin()
+        folder = settings.journal or settings.spool_folder
         if resume_run_id is None:
             experiment = experiment_id(client, settings.experiment, settings.artifact_location)
             if settings.forget:
                 delete_empty(client, experiment, settings.job, settings.forget)
             run = begin(client, experiment, settings)
         else:
-            held.enter_context(taken(settings.spool_folder, resume_run_id))
+            if known := read_waiting(settings.spool_folder, resume_run_id):
+                folder = known.folder
+            held.enter_context(taken(folder, resume_run_id))
             run = reopen(client, resume_run_id)
         try:
             described = {**origin_tags(), **tags}
@@ -81,7 +84,8 @@ def open_tracker(
             client.set_terminated(run.info.run_id, "FAILED")
             raise
         waiting = Waiting(
-            folder=settings.spool_folder,
+            folder=folder,
+            listed=settings.spool_folder,
             run_id=run.info.run_id,
             store=without_password(client.tracking_uri),
             experiment=settings.experiment,

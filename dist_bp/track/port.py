@@ -35,7 +35,8 @@ class TrackingSettings:
 
     tracking_uri: str
     experiment: str
-    spool_folder: Path  # where points wait that the store does not take
+    spool_folder: Path  # where commands look for what the store has not taken
+    journal: Path | None = None  # where that is, with the checkpoints perhaps; None: in `spool_folder` itself
     run_name: str | None = None  # None: that of the job, with a number where there is such a run
     job: str = "run"
     names_taken: Callable[[], Collection[str]] = frozenset

@@ -1,7 +1,9 @@
 """What runs have told that their store has not taken yet: kept in files until a later command delivers it.
 
 Beside the spool of a run's points lies a file that says which run of which store they belong to, and what else is to be
-recorded there; it is there from the start of a run to the end of its delivery, whatever happens to the process.
+recorded there; it is there from the start of a run to the end of its delivery, whatever happens to the process. Both
+are with the checkpoints: whoever goes on from one finds them, in another folder or container, too. Commands where the
+run began find them by a link.
 """
 
 import json
@@ -18,7 +20,10 @@ from dist_bp.track.driver import is_elsewhere, is_gone
 from dist_bp.track.spool import Spool
 from dist_bp.track.store import locked, resolve_uri
 
-SPOOLS = Path(".dist_bp/journal")  # the folder keeps its name: points of earlier versions may wait there
+SPOOLS = Path(".dist_bp/journal")
+"""Where commands look for what waits: links to it, or the files themselves, of earlier versions."""
+JOURNAL = ".journal"
+"""The folder of what waits, in that of all runs' checkpoints."""
 
 
 @dataclass
@@ -26,10 +31,11 @@ class Waiting:
     """A run and what waits for its store; `store` is the resolved URI without a password, `ended` in milliseconds.
 
     `tags`, and `texts` by the names of their artifacts, are those that were told and not recorded. `status` is empty
-    while `driver`, its process, goes on with it.
+    while `driver`, its process, goes on with it. `listed` is the folder in which commands look for it.
     """
 
     folder: Path
+    listed: Path = field(compare=False)
     run_id: str
     store: str
     experiment: str
@@ -56,6 +62,10 @@ class Waiting:
         return self.folder / f"{self.run_id}.json"
 
     @property
+    def _link(self) -> Path:
+        return self.listed / self.path.name
+
+    @property
     def due(self) -> bool:
         """Whether nobody else is going to deliver it."""
         return bool(self.status) or is_gone(self.driver)
@@ -68,7 +78,7 @@ class Waiting:
     def save(self) -> None:
         """Durably. Raises OSError."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        content = {key: value for key, value in asdict(self).items() if key != "folder"}
+        content = {key: value for key, value in asdict(self).items() if key not in ("folder", "listed")}
         aside = self.path.with_suffix(".new")
         with aside.open("w", encoding="utf-8") as file:
             json.dump(content, file)
@@ -76,19 +86,24 @@ class Waiting:
             os.fsync(file.fileno())
         os.replace(aside, self.path)
         fsync_directory(self.folder)
+        if not self._link.exists():
+            self.listed.mkdir(parents=True, exist_ok=True)
+            self._link.unlink(missing_ok=True)
+            self._link.symlink_to(os.path.relpath(self.path.resolve(), self.listed.resolve()))
 
     def done(self) -> None:
         """Nothing waits any more. Raises OSError."""
-        self.path.unlink(missing_ok=True)
-        self._points.unlink(missing_ok=True)
+        for path in (self.path, self._points, self._link):
+            path.unlink(missing_ok=True)
 
 
 def read_waiting(folder: Path, run_id: str) -> Waiting | None:
     """What is kept of a run; None where there is nothing, or its file is damaged."""
+    path = folder / f"{run_id}.json"
     with suppress(OSError, ValueError):
-        content = read_json(folder / f"{run_id}.json")
+        content = read_json(path)
         if isinstance(content, dict):
-            found: Waiting = checked(Waiting, {**content, "folder": str(folder)})
+            found: Waiting = checked(Waiting, {**content, "folder": str(path.resolve().parent), "listed": str(folder)})
             _ = found.due  # raises ValueError where the driver is not one
             return found if found.run_id == run_id else None
     return None
@@ -124,6 +139,8 @@ def runs_elsewhere(folder: Path, tracking_uri: str | None = None) -> list[Waitin
 def _known(folder: Path, tracking_uri: str | None) -> Iterator[Waiting]:
     store = without_password(resolve_uri(tracking_uri)) if tracking_uri else None
     for path in sorted(folder.glob("*.json")):
+        if path.is_symlink() and not path.exists():  # somebody else has delivered it
+            path.unlink(missing_ok=True)
         found = read_waiting(folder, path.stem)
         if found and store in (None, found.store):
             yield found

@@ -21,7 +21,7 @@ from dist_bp.runtime.warden import Warden
 from dist_bp.track.drawing import Drawing, Picture
 from dist_bp.track.driver import identity
 from dist_bp.track.port import COMMAND, DESCRIPTION, ModelPackage, Registration, Tracker, TrackingSettings
-from dist_bp.track.waiting import SPOOLS
+from dist_bp.track.waiting import JOURNAL, SPOOLS
 from dist_bp.train.baseline import remark
 from dist_bp.train.describe import CONFUSION_FIGURE, LOSS_FIGURE, Report, describe_begin, describe_result
 from dist_bp.train.gallery import gallery_of
@@ -77,6 +77,7 @@ def open_tracked(
             tracking_uri=settings.tracking_uri,
             experiment=settings.experiment or config.name,
             spool_folder=SPOOLS,
+            journal=Path(config.checkpoint.directory) / JOURNAL,
             run_name=settings.run_name,
             job=config.name,
             names_taken=partial(run_names, Path(config.checkpoint.directory)),

@@ -84,7 +84,7 @@ class Running:
             assert self.process.poll() is None, self.process.communicate()
             assert time.monotonic() < deadline
             time.sleep(0.1)
-        self.run_id = next(path.name for path in Path("runs").iterdir() if not path.is_symlink())
+        self.run_id = next(path.name for path in Path("runs").glob("[!.]*") if not path.is_symlink())
         self.children = psutil.Process(self.process.pid).children(recursive=True)
 
     def pid_of(self, title: str) -> int:

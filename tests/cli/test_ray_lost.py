@@ -74,7 +74,7 @@ def test_in_the_last_evaluation(number: int, monkeypatch: pytest.MonkeyPatch) ->
     job = ["train", "job.yaml", "tracking.log_model=false", "data.split.validation=0", *ONE_OF_EACH]
     job += [f"model.layers=[{layer % (number, 20 * killed)}, {{type: dense, units: 3}}]"]
     ended = subprocess.run([*COMMAND, *job], stderr=subprocess.PIPE, text=True, timeout=patience(60), check=False)
-    (run_id,) = (path.name for path in Path("runs").iterdir() if not path.is_symlink())
+    (run_id,) = (path.name for path in Path("runs").glob("[!.]*") if not path.is_symlink())
     assert ended.returncode == killed, ended.stderr
     assert status_of(run_id) == ("FAILED" if killed else "FINISHED")
     assert Path("runs", run_id, "model").is_dir() != killed

@@ -11,6 +11,7 @@ from mlflow import MlflowClient
 from dist_bp.errors import TrackingError
 from dist_bp.track import mlflow_tracker
 from dist_bp.track.spool import Point, Spool
+from dist_bp.track.waiting import waiting_runs
 from tests.track.conftest import Open
 from tests.track.recorded import artifact, history
 from tests.track.stores import eventually
@@ -79,6 +80,30 @@ def test_tags_and_texts_before_a_checkpoint_outlive_the_driver(
     texts = [artifact(client, second, f"texts/epoch-000{epoch}.txt").read_text() for epoch in (1, 2)]
     assert texts == ["once", "twice"]
     assert not list((tmp_path / "spool").iterdir())
+
+
+@pytest.mark.parametrize("before", [None, "runs/.journal"])
+def test_what_waits_is_found_from_another_folder(
+    start: Open, client: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str | None
+) -> None:
+    """As in a new container with the disk of the checkpoints; earlier versions kept it where they worked."""
+    monkeypatch.setattr(mlflow_tracker, "PATIENCE_SECONDS", 0.1)
+    here, there = ("here", "there") if before else ("here", "here")
+    first = start(spool=here, journal=before and tmp_path / before)
+    (tmp_path / "mlflow.db").rename(tmp_path / "hidden.db")
+    first.log(1, {"train/loss": 1.0})
+    first.log_tags({"deaths": "1"})
+    first.keep()
+    assert len(first.finish("FAILED")) == 1
+    (tmp_path / "hidden.db").rename(tmp_path / "mlflow.db")
+    second = start(spool=there, journal=tmp_path / "runs" / ".journal", resume=first.run_id)
+    second.log(1, {"train/loss": 7.0})
+    second.log(2, {"train/loss": 2.0})
+    assert second.finish("FINISHED") == []
+    assert history(client, second, "train/loss") == [(1, 1.0), (2, 2.0)]
+    assert client.get_run(first.run_id).data.tags["deaths"] == "1"
+    assert list(waiting_runs(tmp_path / here)) == []
+    assert not [path for path in tmp_path.rglob(f"{first.run_id}.json*") if "mlartifacts" not in path.parts]
 
 
 def test_a_tag_that_was_recorded_after_all_waits_no_more(start: Open, client: MlflowClient, tmp_path: Path) -> None:

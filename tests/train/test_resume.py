@@ -112,7 +112,7 @@ def test_resume_auto_without_a_checkpoint_starts_a_run_in_place_of_a_killed_star
     assert names == [("blobs",), ("of another folder",), ("blobs-2",)]
     assert elsewhere.info.run_id not in {path.name for path in Path("runs").iterdir()}
     started.finish("KILLED")
-    assert {path.name for path in Path("runs").iterdir()} == {str(started.run_id), result.run_id, "blobs-2"}
+    assert {path.name for path in Path("runs").glob("[!.]*")} == {str(started.run_id), result.run_id, "blobs-2"}
     evaluated = [
         json.loads(run_here("evaluate", name, "--json").stdout)["metrics"] for name in ("blobs-2", result.run_id[:9])
     ]
