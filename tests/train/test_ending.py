@@ -1,20 +1,23 @@
 """What ends a whole job in this process, and which of its epochs is kept."""
 
-import itertools
 import json
-import threading
+from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dist_bp.errors import TrainingFailed
+from dist_bp.metrics import Metric
 from dist_bp.ps.arena import Snapshot
-from dist_bp.ps.worker import Worker
-from dist_bp.runtime import base
-from dist_bp.runtime.base import Runtime
+from dist_bp.ps.doorbell import Peer
+from dist_bp.runtime import base, threads
 from dist_bp.runtime.calls import RayLost
+from dist_bp.runtime.plan import RunPlan
+from dist_bp.runtime.threads import ThreadRuntime
 from dist_bp.train import due
 from dist_bp.train.describe import Report
 from dist_bp.train.job import run_job
@@ -38,7 +41,8 @@ def test_ray_that_is_lost_in_a_long_step_or_validation_leaves_a_checkpoint(
     monkeypatch.setattr(due, "LEASE_SECONDS", 0.0)
     whole = run_job(config)
     with monkeypatch.context() as patched:
-        LosesRay(patched, method, call)
+        patched.setattr(base, "GRACE_SECONDS", 1.0)
+        patched.setattr(threads, "ThreadRuntime", partial(LosesRay, method=method, call=call))
         with pytest.raises(
             RayLost, match=rf"^Ray's GCS was killed\. Ended {told}: checkpoint saved; go on with resume="
         ):
@@ -50,33 +54,29 @@ def test_ray_that_is_lost_in_a_long_step_or_validation_leaves_a_checkpoint(
         assert points(resumed, curve) == points(whole, curve)
 
 
-class LosesRay:
-    """Ray ends within the given call of a worker, which is over only when all that can be saved is asked for."""
+class LosesRay(ThreadRuntime):
+    """Ray ends as a worker is called for the `call`th time, which is begun only when all that can be saved is read."""
 
-    def __init__(self, patched: pytest.MonkeyPatch, method: str, call: int) -> None:
-        saving, calls = threading.Event(), itertools.count(1)
-        started: list[Runtime] = []
-        start, work, read = Runtime.start, getattr(Worker, method), Runtime.read
+    def __init__(self, plan: RunPlan, metrics: Mapping[str, Metric], method: str, call: int) -> None:
+        super().__init__(plan, metrics)
+        self._method, self._left = method, call
+        self._held: tuple[Peer, str, tuple[Any, ...]] | None = None
 
-        def remember(runtime: Runtime, snapshot: Snapshot) -> None:
-            started.append(runtime)
-            start(runtime, snapshot)
+    def _submit(self, peer: Peer, method: str, arguments: tuple[Any, ...]) -> Future[Any]:
+        if (peer.role, method) == ("worker", self._method):
+            self._left -= 1
+            if self._left == 0:
+                self._trouble.set_result("Ray's GCS was killed")
+                self._held = peer, method, arguments
+                return Future()
+        return super()._submit(peer, method, arguments)
 
-        def lose(worker: Worker, argument: Any) -> Any:
-            if next(calls) == call:
-                started[0]._trouble.set_result("Ray's GCS was killed")
-                assert saving.wait(10)
-            return work(worker, argument)
-
-        def save(runtime: Runtime) -> Snapshot:
-            if runtime.trouble:
-                saving.set()
-            return read(runtime)
-
-        patched.setattr(base, "GRACE_SECONDS", 1.0)
-        patched.setattr(Runtime, "start", remember)
-        patched.setattr(Runtime, "read", save)
-        patched.setattr(Worker, method, lose)
+    def read(self) -> Snapshot:
+        snapshot = super().read()
+        held, self._held = self._held, None
+        if held:
+            super()._submit(*held)
+        return snapshot
 
 
 def test_the_best_epoch_is_marked_though_max_steps_end_within_it(make_job: JobMaker) -> None:
