@@ -23,6 +23,7 @@ from dist_bp.track.mlflow_replay import deliver
 from dist_bp.track.mlflow_run import begin, describe, experiment_id, last_steps, reopen
 from dist_bp.track.mlflow_store import attempt, opened_store
 from dist_bp.track.mlflow_system import system_sampler
+from dist_bp.track.names import is_curve
 from dist_bp.track.origin import origin_tags
 from dist_bp.track.port import PARENT, Checkpoints, ModelPackage, Registration, RunStatus, Tracker, TrackingSettings
 from dist_bp.track.spool import Point
@@ -133,6 +134,7 @@ class MlflowTracker:
         self._waiting = waiting
         spool = waiting.spool
         self._last_steps = last_steps(run, spool)
+        self.told_until = max((step for name, step in self._last_steps.items() if is_curve(name)), default=-1)
         self._writer = BackgroundWriter(self._write, spool)
         self._notes = Notes(client, waiting)
         self._record_what_waits()

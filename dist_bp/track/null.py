@@ -16,6 +16,7 @@ class NullTracker:
     run_id: str | None = None
     run_name: str | None = None
     run_url: str | None = None
+    told_until = -1
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         pass

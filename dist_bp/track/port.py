@@ -126,6 +126,10 @@ class Tracker(Protocol):
     def run_url(self) -> str | None:
         """Link to the page of the run."""
 
+    @property
+    def told_until(self) -> int:
+        """The last step of the curves that an earlier process has told of; -1 of a run that begins."""
+
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Record metrics by name. Takes microseconds."""
 

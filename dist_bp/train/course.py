@@ -27,6 +27,9 @@ KEPT = (
 HARMLESS = ("name", "data.prepared", "checkpoint.", "failure.max_failures", "tracking.", "ray.")
 """Settings that say nothing of the parameters that come out."""
 
+SAME_STEPS = (*HARMLESS, "scaling.", "train.epochs", "train.stop.")
+"""Settings that change, but for rounding, nothing of a step that is made all the same."""
+
 ORIGIN = "dist_bp.origin"
 """The tag with the run, and the step, that a run began with."""
 
@@ -87,6 +90,10 @@ class Course:
     def told_by_configuration(self) -> bool:
         """Whether a run of the last configuration, begun anew, takes the same course."""
         return all(change.harmless for change in self.changes)
+
+    def turned_at(self, step: int) -> bool:
+        """Whether what was changed at a step makes the values of the next steps others."""
+        return any(change.step == step and not change.key.startswith(SAME_STEPS) for change in self.changes)
 
     def tags(self) -> dict[str, str]:
         tags = {ORIGIN: self.origin} if self.origin else {}

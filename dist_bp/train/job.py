@@ -123,7 +123,7 @@ def _run(start: Start, observer: Observer, trace: TraceFile | None, lent: Lent) 
             state.run_id = tracker.run_id or ""
             if new:
                 held.enter_context(only_writer(state.folder))
-            _tell_run(tracker, state.folder, observer)
+            _tell_run(tracker, state, observer)
             store = store_of(state)
             models = CheckpointModels(store, job.config, job.prepared) if job.config.tracking.log_model else None
             if models:
@@ -156,12 +156,15 @@ def _bring_up(runtime: Runtime, start: Start, interrupt: Interrupt, observer: Ob
     start.state.provenance = Provenance.of(job, runtime)
 
 
-def _tell_run(tracker: Tracker, folder: Path, observer: Observer) -> None:
+def _tell_run(tracker: Tracker, state: RunState, observer: Observer) -> None:
     """Where the run is recorded, for those who watch it and for those who submitted it."""
     if not tracker.run_id:
         return
-    announce(tracker.run_id, folder)
-    if before := name_run(folder.parent, tracker.run_id, tracker.run_name or ""):
+    announce(tracker.run_id, state.folder)
+    if tracker.told_until > state.step and state.course.turned_at(state.step):
+        steps = f"steps {state.step + 1} to {tracker.told_until}"
+        observer.note(f"MLflow has values of {steps} from before that change, and keeps them: it takes none back")
+    if before := name_run(state.folder.parent, tracker.run_id, tracker.run_name or ""):
         observer.note(f"{tracker.run_name} is the name of this run from now on, not of {before}")
     observer.run(tracker.run_id, tracker.run_url)
 

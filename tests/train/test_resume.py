@@ -204,3 +204,20 @@ def test_what_is_changed_at_a_resume_is_told_and_recorded(make_job: JobMaker) ->
     assert "repeats this run, bit for bit" in page(again)  # what is kept of a run does not change it
     timed = run_job(make_job(train={"epochs": 100_000, "stop": {"max_seconds": 0.05}}))
     assert "bit for bit" not in page(timed)
+
+
+@pytest.mark.parametrize(("rate", "told"), [(0.5, ["steps 9 to 16"]), (0.01, [])])
+def test_points_of_steps_that_are_made_in_another_way_are_told_of(
+    make_job: JobMaker, rate: float, told: list[str]
+) -> None:
+    adam = {"type": "adam", "learning_rate": 0.01}
+    first = run_job(make_job(train={"epochs": 2, "optimizer": adam}))
+    shutil.rmtree(Path(first.checkpoint))  # as if the driver had been killed before it was complete
+    notes = Notes()
+    job = make_job(train={"epochs": 3, "optimizer": adam | {"learning_rate": rate}})
+    result = run_job(job, resume="auto", observer=notes)
+    assert (result.run_id, result.steps) == (first.run_id, 24)
+    assert [step for step, _ in points(result, "epoch/val_loss")] == [8, 16, 24]
+    assert [
+        line[len("MLflow has values of ") :].partition(" from")[0] for line in notes.lines if "MLflow has" in line
+    ] == told
