@@ -99,7 +99,7 @@ def _print(run: str, verdicts: "list[Verdict]", out: TextIO) -> None:
     if last.differences:
         table = Table("not as recorded", "recorded", "now", box=None, padding=(0, 2, 0, 0))
         for difference in last.differences:
-            table.add_row(*map(escape, difference))
+            table.add_row(*(escape(value if value.isprintable() else repr(value)) for value in difference))
         console.print(table)
 
 

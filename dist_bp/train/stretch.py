@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from dist_bp.checkpoint import open_store, resolve_folder
-from dist_bp.checkpoint.manifest import MANIFEST
+from dist_bp.checkpoint.manifest import MANIFEST, Manifest
 from dist_bp.errors import CheckpointError, UserError
 from dist_bp.messages import plural
 
@@ -35,7 +35,7 @@ def legs_of(run: str, root: Path, first: int | None, count: int | None) -> list[
 
     `run` is a run below `root`, or a path to one, or to the checkpoint at which the steps end. By default they are
     those between the two newest checkpoints, or between the initialisation and the only one. Raises CheckpointError
-    where the run has none, UserError where those that are asked for are not kept.
+    where the run has none or one that cannot be read, UserError where those that are asked for are not kept.
     """
     kept, newest = _kept(run, root)
     last = newest
@@ -59,19 +59,17 @@ def _leg(start: int, stop: int, kept: Mapping[int, Path]) -> Leg:
 
 
 def _kept(run: str, root: Path) -> tuple[dict[int, Path], int]:
-    """The checkpoints of a run by step, and the step at which the steps end."""
-    named = NAME.fullmatch(Path(run).name)
-    if named and Path(run).parent.is_dir():
-        folder = Path(run).parent
-    else:
-        folder = resolve_folder(run, root)
-        named = None
-        if (folder / MANIFEST).is_file():
-            raise CheckpointError(f"{run} is a saved model or a single checkpoint: name the run, or its checkpoint")
-    manifests = open_store(folder).manifests()
+    """The checkpoints of a run by step, and the step at which the steps end. Raises CheckpointError where there is none
+    there, or one has no manifest that can be read: it might be the one that is meant."""
+    path = Path(run)
+    named = NAME.fullmatch(path.name)
+    folder = resolve_folder(str(path.parent) if named else run, root)
+    if (folder / MANIFEST).is_file():
+        raise CheckpointError(f"{run} is a saved model: name its run, or a checkpoint of it")
+    manifests = {path: Manifest.read(path) for path in open_store(folder).paths()}
     kept = {one.step: path for path, one in sorted(manifests.items(), key=lambda item: item[1].sequence) if one.step}
     if not kept:
-        raise CheckpointError(f"{folder} holds no checkpoint that can be read: there is nothing to compare with")
+        raise CheckpointError(f"{folder} holds no checkpoint: there is nothing to compare with")
     newest = int(named[1]) if named else max(kept)
     if newest not in kept:
         raise CheckpointError(f"{run}: no checkpoint of step {newest} is kept: {_choices(kept)}")

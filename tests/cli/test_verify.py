@@ -113,7 +113,7 @@ def test_by_default_it_trains_from_the_last_checkpoint_but_one(make_job: JobMake
     result = run_job(make_job(train={"epochs": 3}))
     legs = verified(result.run_folder.name[:8])[0]["legs"]
     assert [(leg["from"], leg["to"]) for leg in legs] == [(16, 24)]
-    legs = verified(str(checkpoint_of(result, 16)))[0]["legs"]
+    legs = verified(f"{result.run_id}/checkpoints/step-000000016")[0]["legs"]
     assert [(leg["from"], leg["to"]) for leg in legs] == [(8, 16)]
     for step in (8, 16):
         shutil.rmtree(checkpoint_of(result, step))
@@ -233,7 +233,7 @@ def test_another_machine_is_told_beside_what_came_of_it(make_job: JobMaker) -> N
 
     def change(checkpoint: Checkpoint) -> dict[str, Any]:
         provenance = checkpoint.loop_state["provenance"]
-        elsewhere = {**provenance["environment"], "processor": "Another 3000", "BLAS threads": "8"}
+        elsewhere = {**provenance["environment"], "processor": "Another \x1b[2J 3000", "BLAS threads": "8"}
         return {"loop_state": {**checkpoint.loop_state, "provenance": {**provenance, "environment": elsewhere}}}
 
     rewrite(checkpoint_of(result, 16), change)
@@ -241,7 +241,7 @@ def test_another_machine_is_told_beside_what_came_of_it(make_job: JobMaker) -> N
     differences = found["legs"][0]["differences"]
     assert [one["what"] for one in differences] == ["processor", "BLAS threads"]
     assert (differences[1]["recorded"], differences[1]["now"]) == ("8", "1")
-    assert "Another 3000" in told
+    assert r"'Another \x1b[2J 3000'" in told
 
 
 OWN = """
@@ -319,7 +319,17 @@ def test_a_mode_without_bits_and_what_is_no_run_are_refused(make_job: JobMaker, 
     assert refused("blobs") == "error: parameter_server.mode async promises no bits: verify is for sync and local\n"
     assert "blob is neither a run in runs nor a folder: did you mean 'blobs'?" in refused("blob")
     (workplace / "empty").mkdir()
-    assert "empty holds no checkpoint that can be read" in refused("empty")
+    assert "empty holds no checkpoint: there is nothing to compare with" in refused("empty")
+    assert "model is a saved model: name its run, or a checkpoint of it" in refused("runs/blobs/model")
+
+
+def test_a_checkpoint_of_another_version_is_told(make_job: JobMaker) -> None:
+    result = run_job(make_job(train={"epochs": 2}))
+    manifest = checkpoint_of(result, 16) / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"version": 2', '"version": 1'))
+    told = refused("blobs")
+    assert "step-000000016/manifest.json has format version 1, this dist_bp reads version 2" in told
+    assert "use the dist_bp that wrote it" in told
 
 
 def resumed_with_another_rate(make_job: JobMaker, **checkpoint: Any) -> Result:
