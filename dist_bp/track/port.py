@@ -36,7 +36,6 @@ class TrackingSettings:
     tracking_uri: str
     experiment: str
     spool_folder: Path  # where commands look for what the store has not taken
-    journal: Path | None = None  # where that is, with the checkpoints perhaps; None: in `spool_folder` itself
     run_name: str | None = None  # None: that of the job, with a number where there is such a run
     job: str = "run"
     names_taken: Callable[[], Collection[str]] = frozenset
@@ -47,6 +46,7 @@ class TrackingSettings:
     """Called before the run begins, or goes on; what it raises prevents that."""
 
     artifact_location: str | None = None  # of a new experiment; None: `mlartifacts` beside an SQLite store
+    journal: Path | None = None  # what the store has not taken is there, as with the checkpoints; None: `spool_folder`
     system_metrics: bool = True
     system_metrics_seconds: float = 10.0
     view: RunsView | None = None  # of the experiment, for those who open its page
