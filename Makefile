@@ -5,7 +5,8 @@ STAMP := $(VENV)/installed
 # The parts on their own: no whole jobs, no Ray, no servers.
 QUICK := $(addprefix tests/,checkpoint config data metrics nn optim ps serve sweep track) $(wildcard tests/test_*.py)
 # By whole files, so that those that share a local head or a Ray do not start one each.
-BESIDE := --numprocesses 3 --dist loadfile --no-loadscope-reorder
+# One that dies ends the tests at once: pytest-xdist starts another, and may then wait forever.
+BESIDE := --numprocesses 3 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 # Where PYTHON names another interpreter than the environment has, the environment is made anew.
 ifneq ($(origin PYTHON),file)
