@@ -12,7 +12,7 @@ from benchmarks.comparison import Comparison, compare
 from benchmarks.machine import describe_machine
 from benchmarks.measures import CONTENDERS, MEASURES, GroupSpec, Measure, groups
 from benchmarks.processes import BenchmarkError
-from benchmarks.works import WORKS, Work
+from benchmarks.works import WORKS, Work, servers
 
 INSTALL = 'install it with pip install -c constraints.txt -e ".[bench]"'
 
@@ -22,7 +22,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--blocks", type=int, default=7, help="blocks that count, besides one that warms up")
     parser.add_argument("--seconds", type=float, default=0.7, help="length of a block of one contender")
     parser.add_argument("--work", type=several(WORKS), default=list(WORKS), help=f"some of {','.join(WORKS)}")
-    parser.add_argument("--servers", type=int, default=2, help="parameter servers of dist_bp")
+    parser.add_argument("--servers", type=servers, default="auto", help="processes of dist_bp that are servers alone")
     parser.add_argument(
         "--only", type=several(CONTENDERS), default=list(CONTENDERS), help=f"some of {','.join(CONTENDERS)}"
     )

@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.processes import BenchmarkError
 from benchmarks.threads import thread_counts
-from benchmarks.works import DATA, MOMENTUM, SEED, Array, Work, read_inputs
+from benchmarks.works import DATA, MOMENTUM, SEED, Array, Servers, Work, read_inputs
 from dist_bp.config import JobConfig
 from dist_bp.nn import Layer
 from dist_bp.ps.arena import Snapshot
@@ -40,7 +40,7 @@ Settings = Mapping[str, Any]
 
 
 def configuration(
-    work: Work, folder: Path, workers: int, servers: int, parameter_server: Settings | None = None
+    work: Work, folder: Path, workers: int, servers: Servers, parameter_server: Settings | None = None
 ) -> dict[str, Any]:
     """The job that trains the work, as a configuration file says it."""
     momentum = {"type": "sgd", "learning_rate": work.rate, "momentum": MOMENTUM}
@@ -75,7 +75,7 @@ def job_of(
     work: Work,
     folder: Path,
     workers: int,
-    servers: int,
+    servers: Servers,
     parameter_server: Settings | None = None,
     placement: str = "packed",
 ) -> PreparedJob:
@@ -167,14 +167,14 @@ class JobRun:
 class RayRun(JobRun):
     """One of a work, from the parameters that all contenders share; `options` are those of `job_of`."""
 
-    def __init__(self, work: Work, folder: Path, workers: int, servers: int, **options: Any) -> None:
+    def __init__(self, work: Work, folder: Path, workers: int, servers: Servers, **options: Any) -> None:
         job = job_of(work, folder, workers, servers, **options)
         super().__init__(job, start_of(job, work, folder))
 
 
-def _make_late(member: Any, calls: frozenset[int], seconds: float) -> None:
+def _make_late(host: Any, calls: frozenset[int], seconds: float) -> None:
     """Runs in a worker's actor. All modes take their gradients from there, the local steps too."""
-    gradient = member._member._gradient
+    gradient = host._process.computing._gradient
     gradient.__dict__.pop("compute", None)
     gradient.compute = _late(gradient.compute, calls, seconds)
 
@@ -193,7 +193,7 @@ def _late(compute: Callable[..., Any], calls: frozenset[int], seconds: float) ->
 class ThreadRun:
     """A run whose workers and servers are threads of this process."""
 
-    def __init__(self, work: Work, folder: Path, workers: int, servers: int) -> None:
+    def __init__(self, work: Work, folder: Path, workers: int, servers: Servers) -> None:
         job = job_of(work, folder, workers, servers)
         self._runtime = ThreadRuntime(plan_of(job), job.metrics)
         self._runtime.start(start_of(job, work, folder))
@@ -205,15 +205,16 @@ class ThreadRun:
 
     def compute(self, rank: int, first: int, count: int) -> None:
         """Worker `rank` computes its gradients of some steps and leaves it at that."""
-        worker: Any = self._runtime.member(self._runtime.workers[rank])
+        worker: Any = self._runtime.process(self._runtime.workers[rank])
         for step in range(first, first + count):
-            worker.compute(step, {})
+            worker.computing.gradient(step, rank, worker.arena.version, 0, {})
 
     def layers(self, rank: int) -> dict[str, Layer]:
         """Those of worker `rank`: once each that is repeated, under its first name."""
-        worker: Any = self._runtime.member(self._runtime.workers[rank])
-        first = {id(layer): name for name, layer in reversed(worker._model._stack.layers)}
-        return {name: layer for name, layer in worker._model._stack.layers if first[id(layer)] == name}
+        worker: Any = self._runtime.process(self._runtime.workers[rank])
+        layers = worker.task.model._stack.layers
+        first = {id(layer): name for name, layer in reversed(layers)}
+        return {name: layer for name, layer in layers if first[id(layer)] == name}
 
     def close(self) -> None:
         self._runtime.close()

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.works import WORKS, Work
+from benchmarks.works import WORKS, Servers, Work
 
 WORKERS = 2
 REFERENCE = "dist_bp"
@@ -69,7 +69,7 @@ def goals(*values: float | None) -> dict[str, float]:
     return {key: value for key, value in zip(WORKS, values, strict=False) if value is not None}
 
 
-def groups(servers: int, example: bool) -> dict[str, GroupSpec]:
+def groups(servers: Servers, example: bool) -> dict[str, GroupSpec]:
     contenders = "benchmarks.contenders"
     return {
         "ray": GroupSpec(f"{contenders}.on_ray:OnRay", 1, 1, arguments={"servers": servers, "example": example}),

@@ -18,7 +18,7 @@ from benchmarks.dist_bp_runs import RayRun, local_ray
 from benchmarks.machine import describe_machine, in_words
 from benchmarks.report import RESULTS
 from benchmarks.scaling_plot import linearity, plot
-from benchmarks.works import Work, write_inputs
+from benchmarks.works import Servers, Work, servers, write_inputs
 
 PARAMETERS = (10_000, 100_000, 1_000_000, 10_000_000, 50_000_000)
 WORKERS = (1, 2, 4, 8)
@@ -50,7 +50,7 @@ def work_of(parameters: int, workers: int) -> Work:
     return Work(f"{parameters}", (INPUTS, hidden, hidden, OUTPUTS), ROWS * workers)
 
 
-def measure(work: Work, workers: int, servers: int) -> Point:
+def measure(work: Work, workers: int, servers: Servers) -> Point:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_inputs(work, folder)
@@ -77,7 +77,7 @@ def measure(work: Work, workers: int, servers: int) -> Point:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling")
     parser.add_argument("--largest", type=int, default=max(PARAMETERS), help="leave out what has more parameters")
-    parser.add_argument("--servers", type=int, default=1)
+    parser.add_argument("--servers", type=servers, default="auto")
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args()
     points: list[Point] = []

@@ -18,7 +18,7 @@ from benchmarks.machine import describe_machine, in_words
 from benchmarks.measures import REFERENCE, GroupSpec, Measure
 from benchmarks.processes import BenchmarkError
 from benchmarks.report import RESULTS, markdown, verdict
-from benchmarks.works import WORKS
+from benchmarks.works import WORKS, servers
 
 PORT = 6379
 START_SECONDS = 60.0
@@ -89,7 +89,7 @@ def main() -> None:
     parser.add_argument("--work", default=",".join(GOALS), help=f"some of {','.join(GOALS)}")
     parser.add_argument("--blocks", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.7)
-    parser.add_argument("--servers", type=int, default=1, help="parameter servers of a node")
+    parser.add_argument("--servers", type=servers, default="auto", help="processes of a node that are servers alone")
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args()
     if unknown := set(options.work.split(",")) - GOALS.keys():

@@ -22,6 +22,13 @@ SLOW_RATE = 1e-3
 rounding has made of it."""
 DATA = "data.npz"
 START = "start.npz"
+Servers = int | Literal["auto"]
+"""Of a node: so many processes of their own, or as the job has it."""
+
+
+def servers(text: str) -> Servers:
+    """As people say it on a command line. Raises ValueError."""
+    return "auto" if text == "auto" else int(text)
 
 
 @dataclass(frozen=True)

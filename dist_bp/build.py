@@ -4,7 +4,7 @@ The options of a component are those of its constructor; here is what they need 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Self
 
@@ -24,7 +24,7 @@ from dist_bp.metrics.best_threshold import THRESHOLD, BestThreshold
 from dist_bp.metrics.two_classes import Decision
 from dist_bp.metrics.viewed import Viewed
 from dist_bp.optim.schedules.plateau import ReduceOnPlateau
-from dist_bp.ps.modes import Mode
+from dist_bp.ps.modes import MODES, Mode
 
 LABELS: dict[str | None, data.LabelsPer] = {"softmax": "position", "ctc": "sequence"}
 """What labels of several axes are to the activation of a loss."""
@@ -200,13 +200,9 @@ def build_updater(config: JobConfig, model: nn.Model) -> optim.Updater:
 
 def build_mode(config: JobConfig) -> Mode:
     section = config.parameter_server
-    return Mode(
-        name=section.mode,
-        staleness=section.max_staleness or 0,
-        backups=section.backup_workers or 0,
-        local_steps=section.local_steps or 1,
-        outer_momentum=section.outer_momentum or 0.0,
-    )
+    kind = MODES[section.mode]
+    options = {field.name: getattr(section, field.name) for field in fields(kind)}  # type: ignore[arg-type]
+    return kind(**{name: value for name, value in options.items() if value is not None})
 
 
 def build_schedule(config: JobConfig, total_steps: int) -> optim.Schedule:
@@ -229,15 +225,14 @@ def build_plateau(config: JobConfig) -> optim.Plateau | None:
     return schedule.observer(monitor_mode(schedule.monitor))
 
 
-def build_batches(config: JobConfig, samples: data.SampleStore, workers: int, rank: int) -> data.Batches:
+def build_batches(config: JobConfig, samples: data.SampleStore, shares: int) -> data.Batches:
     train = config.train
     return data.Batches(
         samples=len(samples),
         batch_size=train.batch_size,
         group_size=train.group_size,
         accumulate=train.accumulate,
-        workers=workers,
-        rank=rank,
+        shares=shares,
         seed=config.seed,
         shuffle=train.shuffle,
         lengths=samples.lengths if train.group_by_length else None,

@@ -58,6 +58,13 @@ def pytest_configure() -> None:
     sys.dont_write_bytecode = False  # each process would rewrite the assertions of all tests in each run
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Tells a failure at once: whatever ends the tests before their end would leave it untold."""
+    if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
+        print(f"\n{report.nodeid} failed at its {report.when}:\n{report.longreprtext}", file=sys.stderr, flush=True)
+
+
 @pytest.fixture(autouse=True)
 def no_store_of_others() -> Iterator[None]:
     """MLflow itself sets the variable, when it is told of a store: also away before fixtures of a whole module."""
@@ -73,15 +80,22 @@ def databases_are_closed() -> Iterator[None]:
     assert not left_open()
 
 
+RAY_END_SECONDS = 240.0
+
+
 @pytest.fixture(scope="module")
 def ray_session() -> Iterator[Warden]:
     """A local Ray; whatever connects to Ray in this process uses it. One for all files would take more processor time:
     each process of the tests would have one that does nothing until the end.
+
+    It has all the time that it takes to end: a Ray that others end takes this process along, and with it the tests of
+    other files.
     """
-    with Warden() as warden:
+    with Warden() as warden, pytest.MonkeyPatch.context() as patched:
         cluster = Cluster("local", 0, warden)
         cluster.settled()
         yield warden
+        patched.setattr("dist_bp.runtime.cluster.END_SECONDS", RAY_END_SECONDS)
         cluster.close()
 
 

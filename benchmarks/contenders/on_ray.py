@@ -6,7 +6,7 @@ from benchmarks.contenders.ray_example import RayExample
 from benchmarks.dist_bp_runs import RayRun
 from benchmarks.processes import Contender
 from benchmarks.threads import thread_counts
-from benchmarks.works import Array, Work
+from benchmarks.works import Array, Servers, Work
 from dist_bp.ps.layout import CHUNK
 
 WORKERS = 2
@@ -15,8 +15,9 @@ WORKERS = 2
 class OnRay(Contender):
     """The driver of both; servers that would get no piece of the parameters are left out."""
 
-    def __init__(self, work: Work, folder: Path, rank: int, size: int, servers: int, example: bool) -> None:
-        self._run = RayRun(work, folder, WORKERS, min(servers, -(-work.parameters // CHUNK)))
+    def __init__(self, work: Work, folder: Path, rank: int, size: int, servers: Servers, example: bool) -> None:
+        most = -(-work.parameters // CHUNK)
+        self._run = RayRun(work, folder, WORKERS, servers if servers == "auto" else min(servers, most))
         try:
             self._example = RayExample(work, folder, WORKERS) if example else None
         except BaseException:

@@ -9,7 +9,7 @@ from benchmarks.dist_bp_runs import RayRun, ray_of
 from benchmarks.hosts import CARD, enter
 from benchmarks.processes import Contender
 from benchmarks.threads import thread_counts
-from benchmarks.works import Array, Work
+from benchmarks.works import Array, Servers, Work
 
 WORKERS = 2
 
@@ -17,7 +17,9 @@ WORKERS = 2
 class OnTwoNodes(Contender):
     """dist_bp's driver, on the first host; a worker and the servers on each node of the Ray there."""
 
-    def __init__(self, work: Work, folder: Path, rank: int, size: int, host: str, address: str, servers: int) -> None:
+    def __init__(
+        self, work: Work, folder: Path, rank: int, size: int, host: str, address: str, servers: Servers
+    ) -> None:
         enter(host)
         with ExitStack() as stack:
             stack.enter_context(ray_of(address, WORKERS))

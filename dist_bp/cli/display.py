@@ -212,9 +212,10 @@ def print_plan(job: PreparedJob, stream: IO[str]) -> None:
     table.add_row("total", "", "", f"{job.model.layout.size:,}")
     console.print(table)
     scaling = job.config.scaling
+    servers = f" and {plural(job.layout.servers, 'server')}" if job.layout.servers else ", which are servers, too"
     console.print(
         f"[bold]memory[/bold]  {job.layout.nbytes / 2**20:.1f} MiB shared by "
-        f"{plural(max(scaling.num_workers, 1), 'worker')} and {plural(scaling.servers_per_node, 'server')}; "
+        f"{plural(max(scaling.num_workers, 1), 'worker')}{servers}; "
         f"a checkpoint takes {job.checkpoint(job.initial).nbytes / 2**20:.1f} MiB"
     )
     console.print(f"[bold]steps[/bold]  {job.total_steps:,}, {job.steps_per_epoch:,} an epoch")

@@ -80,14 +80,14 @@ def steps_to(nodes: int) -> list[int]:
 def describe(load: "Load", costs: "Costs", nic: str, latency: float) -> list[str]:
     """The job and what was measured."""
     layout = load.layout
-    workers = layout.workers
+    workers = len(layout.own_shares)
     rows = load.batch / workers
     gradient = costs.compute + costs.compute_row * rows
     return [
         f"{layout.parameters:,} parameters, {layout.mode.name}; a node has {plural(workers, 'worker')} and "
-        f"{plural(layout.servers, 'server')}, {nic} and {latency:g} us to the others",
+        f"{plural(layout.updaters, 'server')}, {nic} and {latency:g} us to the others",
         f"measured here: a gradient of {rows:g} samples {1e3 * gradient:.3g} ms, of which {1e3 * costs.compute:.3g} ms "
-        f"whatever the samples; an update {1e3 * costs.update * layout.parameters / layout.servers:.3g} ms; signals "
+        f"whatever the samples; an update {1e3 * costs.update * layout.parameters / layout.updaters:.3g} ms; signals "
         f"{1e3 * costs.signal:.3g} ms; an exchange with another server {1e6 * costs.exchange.round:.3g} us, "
         f"{1e9 * costs.exchange.byte:.3g} ms a MB sent, {1e6 * costs.exchange.message:.3g} us for each further message",
     ]

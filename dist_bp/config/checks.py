@@ -85,9 +85,13 @@ MODE_OPTIONS = {
     "backup_workers": ("backup", True),
     "max_staleness": ("ssp", True),
     "local_steps": ("local", True),
+    "outer_learning_rate": ("local", False),
     "outer_momentum": ("local", False),
+    "outer_nesterov": ("local", False),
 }
 """The mode that each option of the parameter server belongs to, and whether that mode needs it."""
+OF_WHOLE_TABLES = ("local",)
+"""Modes whose gradients of tables do not come by rows."""
 
 
 def _mode_options(get: Lookup) -> Iterator[Finding]:
@@ -99,13 +103,16 @@ def _mode_options(get: Lookup) -> Iterator[Finding]:
             yield path, f"belongs to mode {owner}, not {mode}: remove it, or set parameter_server.mode={owner}"
         elif value is None and mode == owner and needed:
             yield "parameter_server.mode", f"{mode} needs {option}: set {path}"
+    if get("parameter_server.outer_nesterov") and not get("parameter_server.outer_momentum"):
+        yield "parameter_server.outer_nesterov", "needs parameter_server.outer_momentum: set it above 0, such as 0.9"
 
 
 def _lazy_fits_mode(get: Lookup) -> Iterator[Finding]:
-    if get("parameter_server.mode") == "local" and getattr(get("train.optimizer"), "lazy", False):
+    mode = get("parameter_server.mode")
+    if mode in OF_WHOLE_TABLES and getattr(get("train.optimizer"), "lazy", False):
         yield (
             "train.optimizer.lazy",
-            "does nothing in mode local, whose workers update all vectors by themselves: remove it, or set "
+            f"does nothing in mode {mode}, whose workers update all vectors by themselves: remove it, or set "
             "parameter_server.mode=sync",
         )
 

@@ -34,9 +34,10 @@ class ScalingConfig(Section):
     num_workers: Whole = Field(
         default=2, description="Workers that compute gradients; 0: train in this process, without Ray."
     )
-    servers_per_node: Count = Field(
-        default=1,
-        description="Parameter servers of a node, each with a slice of the parameters; below some 30,000, one will do.",
+    servers_per_node: Interval = Field(
+        default="auto",
+        description="Processes of a node that are parameter servers and nothing else, each with a slice of the "
+        "parameters; auto: none where workers can be servers, too, as in the modes sync and local; else one.",
     )
     cpus_per_worker: Count = Field(default=1, description="CPUs, and so BLAS threads, of a worker.")
     placement: Literal["packed", "spread"] = Field(
@@ -59,8 +60,14 @@ class ParameterServerConfig(Section):
         default=None, description="ssp: updates by which the parameters of a gradient may be behind."
     )
     local_steps: Count | None = Field(default=None, description="local: steps between two averages.")
+    outer_learning_rate: Positive | None = Field(
+        default=None, description="local: part of the way to the average that is gone; null: 1, all of it."
+    )
     outer_momentum: Fraction | None = Field(
         default=None, description="local: momentum with which the averages are followed; null: none."
+    )
+    outer_nesterov: Flag | None = Field(
+        default=None, description="local: that momentum is Nesterov's, as in DiLoCo; null: it is not."
     )
     compression: Literal["none", "fp16", "int8", "top_k"] = Field(
         default="none", description="How sums of gradients travel between nodes; what is lost is sent later."

@@ -1,8 +1,8 @@
-"""Which samples a worker sees at each step: pure functions of the configuration, the seed and the step.
+"""Which samples a share is made of at each step: pure functions of the configuration, the seed and the step.
 
 The samples of an epoch are put in an order that depends on the seed and the epoch alone. A step's global batch is
-a slice of that order, cut into groups of a fixed size; a worker owns a contiguous range of whole groups. So the
-batches and their groups are the same whatever the number of workers.
+a slice of that order, cut into groups of a fixed size; a share is a contiguous range of whole groups. So the batches
+and their groups are the same whatever the number of shares.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ SHIFT_STREAM = 2
 
 
 class Part(NamedTuple):
-    """What a worker computes in one forward and backward pass: indices of samples, and the groups they form."""
+    """What is computed in one forward and backward pass: indices of samples, and the groups they form."""
 
     rows: Array
     groups: tuple[Group, ...]
@@ -69,22 +69,22 @@ def padding_share(order: Array, lengths: Array, batch: int) -> float:
     return 1 - float(kept.sum()) / float(np.dot(rows, longest))
 
 
-def owned_groups(batch_rows: int, group_size: int, workers: int, rank: int) -> tuple[int, int]:
-    """First and last (exclusive) of the groups of a global batch that belong to worker `rank`."""
+def owned_groups(batch_rows: int, group_size: int, shares: int, share: int) -> tuple[int, int]:
+    """First and last (exclusive) of the groups of a global batch that belong to a share."""
     groups = _ceil(batch_rows, group_size)
-    return groups * rank // workers, groups * (rank + 1) // workers
+    return groups * share // shares, groups * (share + 1) // shares
 
 
-def evaluation_rows(samples: int, workers: int, rank: int) -> tuple[int, int]:
-    """The rows (start, stop) of a split that worker `rank` evaluates."""
-    return samples * rank // workers, samples * (rank + 1) // workers
+def evaluation_rows(samples: int, shares: int, share: int) -> tuple[int, int]:
+    """The rows (start, stop) of a split that belong to a share of an evaluation."""
+    return samples * share // shares, samples * (share + 1) // shares
 
 
 class Batches:
-    """Every global batch cut into one share for each worker; a worker's own share is that of its rank.
+    """Every global batch, cut into shares.
 
     A step's global batch holds `accumulate * batch_size` samples, the last one of an epoch those that are left. The
-    groups of a share are handed out in parts of at most ceil(batch_size / workers) rows, rounded up to whole groups.
+    groups of a share are handed out in parts of at most ceil(batch_size / shares) rows, rounded up to whole groups.
     With `lengths` (samples,) samples of a batch are of similar length, see `by_length`. With a `context` they are
     stretches of so many tokens of one text, which begin elsewhere in each epoch, see `epoch_shift`.
 
@@ -97,29 +97,27 @@ class Batches:
         samples: int,
         batch_size: int,
         group_size: int,
-        workers: int = 1,
-        rank: int = 0,
+        shares: int = 1,
         seed: int = 0,
         shuffle: bool = True,
         accumulate: int = 1,
         lengths: Array | None = None,
         context: int | None = None,
     ) -> None:
-        if min(samples, batch_size, group_size, workers, accumulate) < 1 or not 0 <= rank < workers:
-            raise ValueError("samples, sizes and workers must be at least 1 and the rank below the workers")
+        if min(samples, batch_size, group_size, shares, accumulate) < 1:
+            raise ValueError("samples, sizes and shares must be at least 1")
         self._samples = samples
-        self._rank = rank
         self._seed = seed
         self._shuffle = shuffle
         self._lengths = lengths
         self._context = context
         self._stride = accumulate * batch_size
         self.steps_per_epoch = _ceil(samples, self._stride)
-        part_groups = _ceil(_ceil(batch_size, workers), group_size)
+        part_groups = _ceil(_ceil(batch_size, shares), group_size)
         self._left = samples - (self.steps_per_epoch - 1) * self._stride
-        self._last = [_plan(self._left, group_size, workers, share, part_groups) for share in range(workers)]
+        self._last = [_plan(self._left, group_size, shares, share, part_groups) for share in range(shares)]
         whole = min(samples, self._stride)
-        self._full = [_plan(whole, group_size, workers, share, part_groups) for share in range(workers)]
+        self._full = [_plan(whole, group_size, shares, share, part_groups) for share in range(shares)]
         plans = (*self._full, *self._last)
         self.accumulates = any(len(plan) > 1 for plan in plans)
         self.largest = max((stop - start for plan in plans for start, stop, _ in plan), default=0)
@@ -131,14 +129,10 @@ class Batches:
         """Samples of the global batch of `step`."""
         return self._left if self._is_last(step) else self._stride
 
-    def parts(self, step: int, share: int | None = None) -> list[Part]:
-        """The parts of a share of the global batch of `step`, counted from 0 over all epochs; it may have none.
-
-        The share is the worker's own unless given.
-        """
+    def parts(self, step: int, share: int = 0) -> list[Part]:
+        """The parts of a share of the global batch of `step`, counted from 0 over all epochs; it may have none."""
         whole = self.whole(step)
-        plans = self._last if self._is_last(step) else self._full
-        plan = plans[self._rank if share is None else share]
+        plan = (self._last if self._is_last(step) else self._full)[share]
         return [Part(whole[start:stop], groups) for start, stop, groups in plan]
 
     def whole(self, step: int) -> Array:
@@ -179,9 +173,9 @@ class Batches:
 _Plan = tuple[tuple[int, int, tuple[Group, ...]], ...]
 
 
-def _plan(batch_rows: int, group_size: int, workers: int, rank: int, part_groups: int) -> _Plan:
-    """Rows of the global batch (start, stop) and groups of each part of a worker's share."""
-    first, last = owned_groups(batch_rows, group_size, workers, rank)
+def _plan(batch_rows: int, group_size: int, shares: int, share: int, part_groups: int) -> _Plan:
+    """Rows of the global batch (start, stop) and groups of each part of a share."""
+    first, last = owned_groups(batch_rows, group_size, shares, share)
     parts = []
     for begin in range(first, last, part_groups):
         end = min(begin + part_groups, last)

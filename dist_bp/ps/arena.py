@@ -1,4 +1,4 @@
-"""The memory that the workers and servers of one node share.
+"""The memory that all processes of one node share.
 
 The arena is an anonymous memory file (memfd): it has no name in any file system, its descriptor is handed to
 peers over a Unix socket, and the kernel frees it when the last process that holds it is gone, however that
@@ -15,7 +15,7 @@ import numpy as np
 
 from dist_bp.errors import CapacityError, TrainingFailed
 from dist_bp.nn.touched import TouchedRows
-from dist_bp.ps.layout import ArenaLayout
+from dist_bp.ps.layout import CACHE_LINE, ArenaLayout
 from dist_bp.types import Array
 
 
@@ -34,7 +34,10 @@ class VersionGone(TrainingFailed):
 
 
 class Arena:
-    """Typed views of the shared memory described by a layout; with `populate` all of it is mapped at once."""
+    """Typed views of the shared memory described by a layout; with `populate` all of it is mapped at once.
+
+    Of what each share has the first axis is its place among those of the node.
+    """
 
     def __init__(self, layout: ArenaLayout, descriptor: int, populate: bool = True) -> None:
         self.layout = layout
@@ -45,28 +48,32 @@ class Arena:
             flags=mmap.MAP_SHARED | (mmap.MAP_POPULATE if populate else 0),
             prot=mmap.PROT_READ | mmap.PROT_WRITE,
         )
-        workers, slots, mode = range(layout.workers), range(layout.mode.slots), layout.mode
+        shares, slots, mode = range(len(layout.own_shares)), range(layout.mode.slots), layout.mode
+        self.stages = self._words("stages")
+        self.asleep = self._words("asleep")
+        self.ended = self._words("ended")
+        self.updating = self._words("updating")
         self.begun = self._view("begun")[:, 0]
         self.committed = self._view("committed")[:, 0]
         self.chosen = self._view("chosen")[:, 0]
         self.sources = self._view("source")[:, :, 0]
         self.expected = self._view("expected")[:, :, :2]
-        self.counts = self._view("count")[:, :, : mode.local_steps]
-        self.weights = self._view("weight")[:, :, : mode.local_steps]
-        self.losses = self._view("loss")[:, :, : mode.local_steps]
+        self.counts = self._view("count")[:, :, : mode.steps]
+        self.weights = self._view("weight")[:, :, : mode.steps]
+        self.losses = self._view("loss")[:, :, : mode.steps]
         self.squares = self._view("squares")
         self._written = self._view("written")[0]
-        self.gradients = [[self._view(f"gradients/{worker}/{slot}") for slot in slots] for worker in workers]
-        self.sums = [[self._view(f"sums/{worker}/{slot}") for slot in slots] for worker in workers]
+        self.gradients = [[self._view(f"gradients/{share}/{slot}") for slot in slots] for share in shares]
+        self.sums = [[self._view(f"sums/{share}/{slot}") for slot in slots] for share in shares]
         self.touched = [
             [
-                [TouchedRows(self._view(f"touched/{worker}/{slot}/{index}")) for index in range(len(layout.by_rows))]
+                [TouchedRows(self._view(f"touched/{share}/{slot}/{index}")) for index in range(len(layout.by_rows))]
                 for slot in slots
             ]
-            for worker in workers
+            for share in shares
         ]
         """Which rows of the gradients in a slot are written, a table of `layout.by_rows` each."""
-        self.states = [{name: self._view(f"state/{worker}/{name}") for name in layout.averaged} for worker in workers]
+        self.states = [{name: self._view(f"state/{share}/{name}") for name in layout.averaged} for share in shares]
         self.parameters = [self._view(f"parameters/{version}") for version in range(mode.versions)]
         self.statistics = [self._view(f"statistics/{version}") for version in range(mode.versions)]
         self.optimizer = [
@@ -91,8 +98,8 @@ class Arena:
 
     @property
     def version(self) -> int:
-        """The newest version that every server of the node has committed."""
-        return int(min(self.committed.tolist()))
+        """The newest version that all who update at present have committed."""
+        return min(self.committed[: self.updating[0] or None].tolist())  # type: ignore[no-any-return]
 
     @property
     def writes(self) -> int:
@@ -128,6 +135,11 @@ class Arena:
         descriptor, self.descriptor = self.descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
+
+    def _words(self, name: str) -> memoryview:
+        """A word each in a line of the cache of its own: cheaper to look at than an array's."""
+        words: memoryview = self._view(name).reshape(-1).data[:: CACHE_LINE // 8]
+        return words
 
     def _view(self, name: str) -> Array:
         region = self.layout.regions[name]

@@ -7,7 +7,6 @@ from typing import NamedTuple
 from dist_bp.optim import Slice, Updater
 from dist_bp.ps.arena import Arena
 from dist_bp.ps.contribution import Contribution
-from dist_bp.ps.layout import OUTER
 from dist_bp.ps.mesh import add_up
 from dist_bp.types import Array
 
@@ -29,7 +28,7 @@ class Step(NamedTuple):
 
 
 class Stretch(NamedTuple):
-    """Views of some adjacent elements: gradients by worker and slot, parameters by version, state by half."""
+    """Views of some adjacent elements: gradients by share and slot, parameters by version, state by half."""
 
     slots: list[list[Array]]
     parameters: list[Array]
@@ -44,7 +43,7 @@ class Stretch(NamedTuple):
             _cut(arena.parameters, start, stop),
             [
                 {name: array[start - kept : stop - kept] for name, array in half.items()}
-                for half in _state_halves(arena)
+                for half in map(layout.mode.servers_state, arena.optimizer)
             ],
         )
 
@@ -74,7 +73,7 @@ class Chunk:
         return squares
 
     def _add_up(self, contribution: Contribution) -> None:
-        own = [self.views.slots[worker][contribution.slot] for worker in contribution.workers]
+        own = [self.views.slots[share][contribution.slot] for share in contribution.shares]
         add_up(own + [self.sums[node] for node in contribution.nodes if node in self.sums], self.mean)
 
     def update(self, step: Step, clip: float) -> None:
@@ -82,13 +81,6 @@ class Chunk:
         old, new = self.views.old_and_new(step.version)
         updater, scratch, _ = self.tools
         updater.apply(old, new, self.mean, self.start, step.number, step.rate, clip, scratch[:, : len(self.mean)])
-
-
-def _state_halves(arena: Arena) -> list[dict[str, Array]]:
-    """What the rule of an update keeps: in the `local` mode it is not the workers' but its own."""
-    if arena.layout.mode.name != "local":
-        return arena.optimizer
-    return [{"momentum": half[OUTER]} if OUTER in half else {} for half in arena.optimizer]
 
 
 def _cut(arrays: Iterable[Array], start: int, stop: int) -> list[Array]:

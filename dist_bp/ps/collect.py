@@ -1,4 +1,6 @@
-"""How the servers of a node learn which gradients make the next update, and let the workers go on after it."""
+"""How servers in processes of their own learn which gradients make the next update, and let workers go on after it."""
+
+from __future__ import annotations
 
 import os
 import select
@@ -6,13 +8,18 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
+from dist_bp.ps.decision import NO_TICKET, Aborted, Decision
 from dist_bp.ps.doorbell import ABORT, Bell, Doorbell, PeerLost
 from dist_bp.ps.exchange import Message
 from dist_bp.ps.mesh import Kind, Mesh, pack, unpack
-from dist_bp.ps.modes import NO_TICKET, Async, Backup, Decision
 from dist_bp.ps.spin import AdaptiveSpin
 from dist_bp.types import Array
+
+if TYPE_CHECKING:
+    from dist_bp.ps.modes.led import Policy
+    from dist_bp.ps.server import Server
 
 Workers = Mapping[int, Doorbell]
 """The node's workers by their rank in the run."""
@@ -20,16 +27,12 @@ POLL_SECONDS = 1e-3
 """How long a sleeping leader may overlook a message of another node."""
 
 
-class Aborted(Exception):
-    """A peer ended the lease before the update."""
-
-
 class Collector(ABC):
     """One server's side of the doorbells in one lease."""
 
     @abstractmethod
     def collect(self, version: int) -> tuple[int, ...]:
-        """Waits for the gradients of the update to `version`; returns the ranks that they are of.
+        """Waits for the gradients of the update to `version`; returns the shares that they are of.
 
         Raises PeerLost when a peer dies or hangs, Aborted when one ends the lease.
         """
@@ -46,15 +49,15 @@ class Collector(ABC):
 class Barrier(Collector):
     """All gradients make the update: every server hears every worker, so there is one hop each way."""
 
-    def __init__(self, workers: Workers, generation: int, ranks: Sequence[int]) -> None:
+    def __init__(self, workers: Workers, generation: int, shares: Sequence[int]) -> None:
         self._workers = workers
         self._generation = generation
-        self._ranks = tuple(ranks)
+        self._shares = tuple(shares)
 
     def collect(self, version: int) -> tuple[int, ...]:
         for doorbell in self._workers.values():
             expect(doorbell, self._generation, version)
-        return self._ranks
+        return self._shares
 
     def release(self, version: int) -> None:
         for doorbell in self._workers.values():
@@ -65,7 +68,7 @@ class Barrier(Collector):
 
 
 class Follower(Collector):
-    """A server that does what the node's first server has been told; `chosen` is the arena's, by rank."""
+    """A server that does what the node's first server has been told; `chosen` is the arena's, by share."""
 
     def __init__(self, leader: Doorbell, generation: int, chosen: Array) -> None:
         self._leader = leader
@@ -86,24 +89,22 @@ class Follower(Collector):
 class _FirstServer(Collector):
     """The first server of a node: hears the workers, passes decisions on, answers those that were chosen."""
 
-    def __init__(
-        self, workers: Workers, followers: Sequence[Doorbell], mesh: Mesh | None, generation: int, chosen: Array
-    ) -> None:
-        self._workers = workers
-        self._followers = followers
-        self._mesh = mesh
+    def __init__(self, server: Server, generation: int) -> None:
+        self._workers = server.workers
+        self._followers = server.servers
+        self._mesh = server.mesh
         self._generation = generation
-        self._chosen = chosen
+        self._chosen = server.arena.chosen
         self._decision = Decision((), ())
         self._spin = AdaptiveSpin()
 
     def collect(self, version: int) -> tuple[int, ...]:
         self._decision = self._await(version)
         self._chosen[:] = 0
-        self._chosen[list(self._decision.workers)] = 1
+        self._chosen[list(self._decision.shares)] = 1
         for follower in self._followers:
             follower.ring(self._generation, version)
-        return self._decision.workers
+        return self._decision.shares
 
     @abstractmethod
     def _await(self, version: int) -> Decision:
@@ -156,16 +157,8 @@ class _FirstServer(Collector):
 class Leader(_FirstServer):
     """The first server of the first node: decides by the mode's policy."""
 
-    def __init__(
-        self,
-        workers: Workers,
-        followers: Sequence[Doorbell],
-        mesh: Mesh | None,
-        generation: int,
-        chosen: Array,
-        policy: Backup | Async,
-    ) -> None:
-        super().__init__(workers, followers, mesh, generation, chosen)
+    def __init__(self, server: Server, generation: int, policy: Policy) -> None:
+        super().__init__(server, generation)
         self._policy = policy
 
     def _await(self, version: int) -> Decision:
@@ -187,10 +180,8 @@ class Leader(_FirstServer):
 class Delegate(_FirstServer):
     """The first server of another node: reports arrivals to the leader and does what it decides."""
 
-    def __init__(
-        self, workers: Workers, followers: Sequence[Doorbell], mesh: Mesh, generation: int, chosen: Array
-    ) -> None:
-        super().__init__(workers, followers, mesh, generation, chosen)
+    def __init__(self, server: Server, mesh: Mesh, generation: int) -> None:
+        super().__init__(server, generation)
         self._leader = mesh
 
     def _await(self, version: int) -> Decision:

@@ -6,13 +6,13 @@ from dist_bp.data.samples import Amount
 
 
 class Contribution(NamedTuple):
-    """Whose slots make an update: local indices of this node's workers, their slot, and all nodes that have any.
+    """Whose slots make an update: the places of shares among this node's, their slot, and all nodes that have any.
 
     `scale` turns the sum of the slots into an average by weight, `sample_scale` into one over samples. `fraction` is
     the part of a whole update that it makes, by weight; `sample_fraction` that of the running statistics.
     """
 
-    workers: tuple[int, ...]
+    shares: tuple[int, ...]
     slot: int
     nodes: tuple[int, ...]
     scale: float = 1.0

@@ -14,16 +14,17 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 from dist_bp.errors import TrainingFailed
-from dist_bp.ps.modes import NO_TICKET
+from dist_bp.ps.decision import NO_TICKET
 from dist_bp.ps.spin import AdaptiveSpin
 
 _BELL = struct.Struct("<qqq")
 _HELLO = struct.Struct("<32s8sq")
+_INTRODUCTION = struct.Struct("<8sq")
 _CREDENTIALS = struct.Struct("3i")
 ABORT = -1
 BACKLOG = 1024
@@ -54,7 +55,7 @@ class PeerLost(TrainingFailed):
 
 @dataclass(frozen=True)
 class Peer:
-    """Who is at the other end: "worker" or "server", and its rank."""
+    """Who is at the other end: "worker", "server" or "keeper", and its rank."""
 
     role: str
     rank: int
@@ -79,6 +80,26 @@ class Doorbell:
             self._connection.send(_BELL.pack(generation, version, ticket))
         except OSError as error:
             raise PeerLost(str(self.peer), "died") from error
+
+    def nudge(self) -> None:
+        """Wakes the peer where it sleeps; what there is to know stands in shared memory. Raises PeerLost."""
+        try:
+            self._connection.send(b"\0", socket.MSG_DONTWAIT)
+        except BlockingIOError:  # it has not looked at many a nudge yet
+            pass
+        except OSError as error:
+            raise PeerLost(str(self.peer), "died") from error
+
+    def clear(self) -> None:
+        """Takes the nudges that are there. Raises PeerLost where the peer has died."""
+        try:
+            while self._connection.recv(_BELL.size, socket.MSG_DONTWAIT):
+                pass
+        except BlockingIOError:
+            return
+        except OSError as error:
+            raise PeerLost(str(self.peer), "died") from error
+        raise PeerLost(str(self.peer), "died")
 
     def wait(self, generation: int) -> Bell:
         """The next bell of this generation; earlier ones are stale and passed over.
@@ -168,7 +189,7 @@ class _Hall:
 
 
 class Acceptor:
-    """Where a server receives its peers: a listening socket that hands the arena's descriptor to each of them."""
+    """Where a keeper receives its peers: a listening socket that hands the arena's descriptor to each of them."""
 
     def __init__(self, secret: bytes, timeout: float) -> None:
         self._secret = secret
@@ -178,26 +199,28 @@ class Acceptor:
         self._listener.listen(BACKLOG)
         self.address: bytes = self._listener.getsockname()
 
-    def accept(self, peers: Sequence[Peer], arena: int, seconds: float | None = None) -> dict[Peer, Doorbell]:
+    def accept(self, peers: Sequence[Peer], arena: int, seconds: float | None = None) -> dict[Peer, socket.socket]:
         """Waits until all `peers` have come; strangers are sent away, and one that says nothing keeps nobody waiting.
 
         Raises PeerLost after `seconds` (None: START_SECONDS).
         """
-        bells: dict[Peer, Doorbell] = {}
+        come: dict[Peer, socket.socket] = {}
         seconds = seconds or START_SECONDS
         deadline = time.monotonic() + seconds
         with _Hall(self._listener) as hall:
-            while missing := [peer for peer in peers if peer not in bells]:
+            while missing := [peer for peer in peers if peer not in come]:
                 if (left := deadline - time.monotonic()) <= 0:
                     raise PeerLost(str(missing[0]), f"did not connect within {seconds:g} s")
                 for connection in hall.spoken(left):
                     peer = self._identify(connection)
-                    if peer is None or peer not in peers or peer in bells:
+                    if peer is None or peer not in peers or peer in come:
                         connection.close()
                         continue
                     socket.send_fds(connection, [b"a"], [arena])
-                    bells[peer] = Doorbell(connection, peer, self._timeout)
-        return bells
+                    _limit(connection, self._timeout)
+                    connection.settimeout(None)
+                    come[peer] = connection
+        return come
 
     def _identify(self, connection: socket.socket) -> Peer | None:
         try:
@@ -213,11 +236,11 @@ class Acceptor:
 
 
 def connect(
-    address: bytes, server: Peer, me: Peer, secret: bytes, timeout: float, seconds: float | None = None
-) -> tuple[Doorbell, int]:
-    """Connects to a server; returns the doorbell and a descriptor of the arena (the caller's to close).
+    address: bytes, keeper: Peer, me: Peer, secret: bytes, seconds: float | None = None
+) -> tuple[socket.socket, int]:
+    """Connects to a keeper; returns the connection and a descriptor of the arena, both the caller's to close.
 
-    Raises PeerLost where the server has not answered after `seconds` (None: START_SECONDS).
+    Raises PeerLost where the keeper has not answered after `seconds` (None: START_SECONDS).
     """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     # Unlike Python's own timeout it also holds where too many wait to be let in.
@@ -228,12 +251,43 @@ def connect(
         message, descriptors, _, _ = socket.recv_fds(connection, 1, 1)
     except OSError as error:
         connection.close()
-        raise PeerLost(str(server), "could not be reached") from error
+        raise PeerLost(str(keeper), "could not be reached") from error
     if not message or len(descriptors) != 1:
         connection.close()
-        raise PeerLost(str(server), "refused the connection")
+        raise PeerLost(str(keeper), "refused the connection")
     os.set_inheritable(descriptors[0], False)
-    return Doorbell(connection, server, timeout), descriptors[0]
+    return connection, descriptors[0]
+
+
+def introduce(one: tuple[Peer, socket.socket], other: tuple[Peer, socket.socket]) -> None:
+    """Gives both, over their connections to whoever calls, an end of a connection between them."""
+    ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        for (_, connection), (peer, _), end in ((one, other, ends[0]), (other, one, ends[1])):
+            socket.send_fds(connection, [_INTRODUCTION.pack(peer.role.encode(), peer.rank)], [end.fileno()])
+    finally:
+        for end in ends:
+            end.close()
+
+
+def let_go(connection: socket.socket) -> None:
+    """Says that all introductions have been made."""
+    connection.send(_INTRODUCTION.pack(b"", 0))
+
+
+def introductions(connection: socket.socket, keeper: Peer, timeout: float) -> Iterator[Doorbell]:
+    """The doorbells to those whom the keeper introduces now. Raises PeerLost."""
+    while True:
+        try:
+            message, descriptors, _, _ = socket.recv_fds(connection, _INTRODUCTION.size, 1)
+            role, rank = _INTRODUCTION.unpack(message)
+        except (OSError, struct.error) as error:
+            raise PeerLost(str(keeper), "made no introductions") from error
+        if not descriptors:
+            return
+        os.set_inheritable(descriptors[0], False)
+        peer = Peer(role.rstrip(b"\0").decode(), rank)
+        yield Doorbell(socket.socket(fileno=descriptors[0]), peer, timeout)
 
 
 def _limit(connection: socket.socket, seconds: float) -> None:

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dist_bp.data.samples import NOTHING, Amount, Gatherer, SampleStore
-from dist_bp.data.shards import Batches
-from dist_bp.metrics import Metric
-from dist_bp.nn import Gradients, Loss, Model, Views
+from dist_bp.data.samples import NOTHING, Amount, Gatherer
+from dist_bp.nn import Gradients, Model, Views
 from dist_bp.nn.layout import Entry, aligned_zeros, nested
 from dist_bp.nn.touched import TouchedRows
 from dist_bp.ps.lease import MetricStates
+from dist_bp.ps.recipe import Task
 from dist_bp.scoring import Scorer
 from dist_bp.types import Array
 
@@ -61,15 +60,13 @@ class GradientBuffers:
 class Gradient:
     """The gradient of the loss over shares of the training split."""
 
-    def __init__(
-        self, model: Model, loss: Loss, metrics: Mapping[str, Metric], train: SampleStore, batches: Batches, seed: int
-    ) -> None:
-        self.context = model.context(seed)
-        self.batches = batches
-        self._scorer = Scorer(model, loss, metrics)
-        self._train = train
+    def __init__(self, task: Task) -> None:
+        self.context = task.model.context(task.seed)
+        self.batches = task.batches
+        self._scorer = Scorer(task.model, task.loss, task.metrics)
+        self._train = task.data["train"]
         self._shift = 0
-        self._gatherer = Gatherer(train, batches.largest)
+        self._gatherer = Gatherer(self._train, task.batches.largest)
 
     def whole(self, step: int) -> Amount:
         """How much the global batch of a step is."""

@@ -8,13 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from dist_bp.nn.layout import Table
-from dist_bp.ps.modes import SYNC, Mode
+from dist_bp.ps.modes import Mode, Sync
 
 CACHE_LINE = 64
 ALIGNED_ELEMENTS = 16
 CHUNK = 32768
-OUTER = "outer_momentum"
-"""The state of the momentum with which averages of parameters are taken in the `local` mode."""
+SYNC = Sync()
 
 
 @dataclass(frozen=True)
@@ -35,10 +34,11 @@ class ArenaLayout:
     """Regions of the arena of one node.
 
     `parameters` and `statistics` are element counts of the model's two flat vectors, `optimizer` names the
-    optimizer's state arrays. `placement` says how many workers each node has, `servers` how many servers. The
-    parameters are cut into one slice a node; the servers of `node` update theirs and keep the state of that slice
-    alone, except what workers go on from by themselves in the `local` mode. The gradients of `tables` may come by rows,
-    see `by_rows`.
+    optimizer's state arrays. `placement` says how many shares of a global batch each node computes, `servers` how many
+    processes of its own update: 0 where workers do, see `updaters`. Of several nodes the first `lanes` updaters
+    exchange. The parameters are cut into one slice a node; the servers of `node` update theirs and keep the state of
+    that slice alone, except what workers go on from by themselves in the `local` mode. The gradients of `tables` may
+    come by rows, see `by_rows`.
 
     Nothing is changed in place: version v of the parameters and statistics lives at v % versions, that of the state at
     v % 2, and an update reads one version and writes the next.
@@ -53,20 +53,35 @@ class ArenaLayout:
     mode: Mode = SYNC
     node: int = 0
     tables: tuple[Table, ...] = ()
+    lanes: int = 0
 
     @property
     def nodes(self) -> int:
         return len(self.placement)
 
     @property
-    def workers(self) -> int:
-        """Workers of this node."""
-        return self.placement[self.node]
+    def shares(self) -> int:
+        """Of all nodes together."""
+        return sum(self.placement)
 
-    def ranks(self, node: int) -> range:
-        """The ranks of a node's workers, which are counted over all nodes."""
+    @property
+    def own_shares(self) -> range:
+        """Those of this node."""
+        return self.shares_of(self.node)
+
+    def shares_of(self, node: int) -> range:
+        """Those of a node; shares are counted over all nodes."""
         first = sum(self.placement[:node])
         return range(first, first + self.placement[node])
+
+    @property
+    def updaters(self) -> int:
+        """How many of this node may update a part each."""
+        return self.servers or len(self.own_shares)
+
+    def sharing(self, workers: int) -> int:
+        """How many of so many workers have a part of this node's slice to update, where workers are servers, too."""
+        return min(workers, max(self._count(self.node), 1))
 
     def slice(self, node: int) -> tuple[int, int]:
         """The elements of the parameter vector that a node updates: even parts that begin at a cache line."""
@@ -83,9 +98,9 @@ class ArenaLayout:
 
     @cached_property
     def by_rows(self) -> tuple[Table, ...]:
-        """The tables of which only the touched rows of a gradient are written and read: none in the `local` mode, whose
+        """The tables of which only the touched rows of a gradient are written and read: none in modes whose
         workers change all rows by themselves, and none on several nodes, which exchange whole slices."""
-        if self.nodes > 1 or self.mode.name == "local":
+        if self.nodes > 1 or not self.mode.by_rows:
             return ()
         return tuple(table for table in self.tables if 0 < table.size <= CHUNK)
 
@@ -113,37 +128,42 @@ class ArenaLayout:
         """The number of chunks of a node's slice."""
         return sum(span.chunks for span in self._spans(node))
 
-    def owned_chunks(self, server: int, node: int | None = None) -> list[tuple[int, int, int]]:
-        """(number, start, stop) of the contiguous chunks that `server` of a node, this one unless told, updates."""
+    def owned_chunks(self, index: int, updaters: int, node: int | None = None) -> list[tuple[int, int, int]]:
+        """(number, start, stop) of the contiguous chunks of the slice of a node, this one unless told, that one of so
+        many `updaters` updates."""
         node = self.node if node is None else node
         before = sum(self._count(other) for other in range(node))
         count = self._count(node)
-        first, last = server * count // self.servers, (server + 1) * count // self.servers
+        first, last = index * count // updaters, (index + 1) * count // updaters
         return [(number, *self.chunks[number]) for number in range(before + first, before + last)]
 
     @cached_property
     def regions(self) -> dict[str, Region]:
         line, slots = CACHE_LINE // 8, self.mode.slots
-        scores = max(self.mode.local_steps, line)
+        scores, shares = max(self.mode.steps, line), len(self.own_shares)
         wanted: list[tuple[str, tuple[int, ...], str]] = [
-            ("begun", (self.servers, line), "int64"),
-            ("committed", (self.servers, line), "int64"),
-            ("chosen", (sum(self.placement), line), "int64"),
-            ("source", (self.workers, slots, line), "int64"),
-            ("expected", (self.workers, slots, line), "float64"),
-            ("count", (self.workers, slots, scores), "int64"),
-            ("weight", (self.workers, slots, scores), "float64"),
-            ("loss", (self.workers, slots, scores), "float64"),
+            ("stages", (shares, line), "int64"),
+            ("asleep", (shares, line), "int64"),
+            ("ended", (1, line), "int64"),
+            ("updating", (1, line), "int64"),
+            ("begun", (self.updaters, line), "int64"),
+            ("committed", (self.updaters, line), "int64"),
+            ("chosen", (self.shares, line), "int64"),
+            ("source", (shares, slots, line), "int64"),
+            ("expected", (shares, slots, line), "float64"),
+            ("count", (shares, slots, scores), "int64"),
+            ("weight", (shares, slots, scores), "float64"),
+            ("loss", (shares, slots, scores), "float64"),
             ("squares", (sum(self._count(node) for node in range(self.nodes)),), "float64"),
             ("written", (1, line), "int64"),
         ]
-        for worker in range(self.workers):
+        for share in range(shares):
             for slot in range(slots):
-                wanted.append((f"gradients/{worker}/{slot}", (self.parameters,), self.dtype))
-                wanted.append((f"sums/{worker}/{slot}", (self.statistics,), self.dtype))
+                wanted.append((f"gradients/{share}/{slot}", (self.parameters,), self.dtype))
+                wanted.append((f"sums/{share}/{slot}", (self.statistics,), self.dtype))
                 for index, table in enumerate(self.by_rows):
-                    wanted.append((f"touched/{worker}/{slot}/{index}", (1 + table.rows,), "int64"))
-            wanted += [(f"state/{worker}/{name}", (self.parameters,), self.dtype) for name in self.averaged]
+                    wanted.append((f"touched/{share}/{slot}/{index}", (1 + table.rows,), "int64"))
+            wanted += [(f"state/{share}/{name}", (self.parameters,), self.dtype) for name in self.averaged]
         for version in range(self.mode.versions):
             wanted.append((f"parameters/{version}", (self.parameters,), self.dtype))
             wanted.append((f"statistics/{version}", (self.statistics,), self.dtype))
@@ -159,10 +179,8 @@ class ArenaLayout:
 
     @property
     def averaged(self) -> tuple[str, ...]:
-        """The state arrays that workers change by themselves in the `local` mode."""
-        if self.mode.name != "local":
-            return ()
-        return tuple(name for name in self.optimizer if name != OUTER)
+        """The state arrays that workers change by themselves."""
+        return self.mode.averaged(self.optimizer)
 
     @property
     def nbytes(self) -> int:

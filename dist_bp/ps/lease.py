@@ -1,6 +1,7 @@
 """What the driver tells the processes of a run, and what they tell it back: once a lease, not once a step."""
 
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from dist_bp.types import Array
@@ -13,20 +14,27 @@ class Lease:
     """Leave to train on the global batches first + 1 ... last.
 
     `generation` grows with every lease: whatever carries an older one is stale. `version` is the committed one at
-    its start; each update makes the next. `rate_factor` multiplies the scheduled learning rate. With `may_skip`
-    training goes on after a batch whose update is not made, and metrics do not count its samples.
+    its start; each update makes the next. `rate_factor` multiplies the scheduled learning rate. `shares` are those that
+    each worker computes, by its rank: none of a worker that is not there.
     """
 
     generation: int
     version: int
     first: int
     last: int
+    shares: tuple[tuple[int, ...], ...]
     rate_factor: float = 1.0
-    may_skip: bool = False
 
     @property
     def steps(self) -> int:
         return self.last - self.first
+
+    def shares_of(self, rank: int) -> tuple[int, ...]:
+        return self.shares[rank]
+
+    def crew(self, ranks: Iterable[int]) -> tuple[int, ...]:
+        """Those of the ranks whose workers have something to compute."""
+        return tuple(rank for rank in ranks if self.shares[rank])
 
 
 def clock_offset() -> float:
@@ -39,15 +47,15 @@ class WorkerReport:
     """One worker's side of a lease, a row for each of its gradients.
 
     `steps` are the global batches that they are of. `times` are moments of the monotonic clock in seconds: begun,
-    computed (batch, forward, loss, backward), pushed, released. `metrics` are the accumulated states of the metrics
-    over the samples that counted; `dropped` gradients came too late and did not count. `clock` added to `times` gives
-    seconds since 1970, which the clocks of several nodes have in common.
+    computed (batch, forward, loss, backward), pushed, released. `metrics` are the accumulated states of the metrics by
+    share, over the samples that counted; `dropped` gradients came too late and did not count. `clock` added to `times`
+    gives seconds since 1970, which the clocks of several nodes have in common.
     """
 
     rank: int
     steps: Array
     times: Array
-    metrics: MetricStates
+    metrics: Mapping[int, MetricStates]
     dropped: int = 0
     clock: float = 0.0
 
@@ -78,8 +86,16 @@ class ServerReport:
 
 
 @dataclass(frozen=True)
+class Report:
+    """What a process says of a lease: each of its sides."""
+
+    worker: WorkerReport | None = None
+    server: ServerReport | None = None
+
+
+@dataclass(frozen=True)
 class NonFinite:
-    """A NaN or infinity: `worker` is the rank whose loss shows it, None where only the gradient does."""
+    """A NaN or infinity: `worker` is the share whose loss shows it, None where only the gradient does."""
 
     step: int
     worker: int | None
@@ -87,7 +103,7 @@ class NonFinite:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Loss and metrics over one worker's shard of a split, or merged over all of them: a sum, and its weight."""
+    """Loss and metrics over one share of a split, or merged over all of them: a sum, and its weight."""
 
     loss: float
     weight: float

@@ -9,26 +9,35 @@ from dist_bp.ps.lease import Lease, NonFinite, ServerReport, clock_offset
 
 
 class Scores(NamedTuple):
-    """Sums of losses, numbers of samples, and weights: each a row for each worker, with a number for each step."""
+    """Sums of losses, numbers of samples, and weights: each a row for each share, with a number for each step."""
 
     losses: list[list[float]]
     counts: list[list[int]]
     weights: list[list[float]]
 
 
+class Update(NamedTuple):
+    """An update that was made: of which scores, with which squared norm of the server's part and learning rate, and by
+    how many versions the oldest gradient in it was behind."""
+
+    scores: Scores
+    squares: float
+    rate: float
+    staleness: int
+
+
 class LeaseLog:
     """Where a server is in a lease, and what it will report."""
 
     def __init__(self, lease: Lease, layout: ArenaLayout) -> None:
-        total = sum(layout.placement)
         self.lease = lease
         self._layout = layout
         self._parts: dict[tuple[int, ...], tuple[tuple[int, ...], tuple[int, ...]]] = {}
-        self.updates = layout.mode.updates(lease.first, lease.last, total)
+        self.updates = layout.mode.updates(lease.first, lease.last, layout.shares)
         self.done = 0
         self.non_finite: NonFinite | None = None
         self.staleness = np.zeros(len(self.updates), np.int64)
-        self._before = lease.first * (total if layout.mode.name == "async" else 1)
+        self._before = layout.mode.made_before(lease.first, layout.shares)
         self._losses = np.zeros(lease.steps)
         self._counts = np.zeros(lease.steps, np.int64)
         self._weights = np.zeros(lease.steps)
@@ -49,23 +58,25 @@ class LeaseLog:
         """The number of the update since the beginning of training, from 1."""
         return self._before + self.done + 1
 
-    def parts(self, ranks: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """The local indices of this node's workers among the ranks, and the nodes of all of them."""
-        if ranks not in self._parts:
+    def parts(self, shares: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The places of the shares that are this node's among its own, and the nodes of all of them."""
+        if shares not in self._parts:
             layout = self._layout
-            own = layout.ranks(layout.node)
-            workers = tuple(rank - own.start for rank in ranks if rank in own)
-            nodes = tuple(node for node in range(layout.nodes) if any(rank in layout.ranks(node) for rank in ranks))
-            self._parts[ranks] = workers, nodes
-        return self._parts[ranks]
+            own = layout.own_shares
+            places = tuple(share - own.start for share in shares if share in own)
+            nodes = tuple(n for n in range(layout.nodes) if any(share in layout.shares_of(n) for share in shares))
+            self._parts[shares] = places, nodes
+        return self._parts[shares]
 
-    def add(self, scores: Scores, squares: float, rate: float, times: tuple[float, ...]) -> None:
+    def add(self, made: Update, times: tuple[float, ...]) -> None:
+        scores = made.scores
         first = self.step - self.lease.first
         for index in range(self.length):
             self._losses[first + index] += sum(row[index] for row in scores.losses)
             self._counts[first + index] += sum(row[index] for row in scores.counts)
             self._weights[first + index] += sum(row[index] for row in scores.weights)
-        self._log[self.done] = squares, rate, *times
+        self.staleness[self.done] = made.staleness
+        self._log[self.done] = made.squares, made.rate, *times
         self.done += 1
 
     def report(self, index: int, wire_bytes: tuple[int, int]) -> ServerReport:

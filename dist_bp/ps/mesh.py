@@ -5,16 +5,21 @@ slice updates it and sends it to all. With n nodes and P bytes of parameters tha
 update, what a ring all-reduce moves (Patarasuk & Yuan 2009, theorem 1), in two messages instead of 2 (n - 1).
 """
 
+from __future__ import annotations
+
 from collections.abc import Collection, Sequence
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dist_bp.ps.compression import Codec, ErrorFeedback
+from dist_bp.ps.decision import Decision
 from dist_bp.ps.exchange import Exchange, Message
-from dist_bp.ps.layout import ArenaLayout
-from dist_bp.ps.modes import Decision
 from dist_bp.types import Array
+
+if TYPE_CHECKING:
+    from dist_bp.ps.layout import ArenaLayout
 
 
 class Kind(IntEnum):
@@ -30,15 +35,15 @@ class Kind(IntEnum):
 
 
 class Mesh:
-    """The exchange of server `index` of a node; all calls of a lease carry its generation."""
+    """The exchange of updater `lane` of a node; all calls of a lease carry its generation."""
 
-    def __init__(self, exchange: Exchange, layout: ArenaLayout, index: int, codec: Codec | None = None) -> None:
+    def __init__(self, exchange: Exchange, layout: ArenaLayout, lane: int, codec: Codec | None = None) -> None:
         self.others = tuple(node for node in range(layout.nodes) if node != layout.node)
         self.node = layout.node
         self.generation = 0
         self._exchange = exchange
-        self._bounds = [_bounds(layout, node, index) for node in range(layout.nodes)]
-        owned = [layout.owned_chunks(index, node) for node in range(layout.nodes)]
+        owned = [layout.owned_chunks(lane, layout.lanes, node) for node in range(layout.nodes)]
+        self._bounds = [(chunks[0][1], chunks[-1][2]) if chunks else (0, 0) for chunks in owned]
         self._numbers = [(chunks[0][0], chunks[-1][0] + 1) if chunks else (0, 0) for chunks in owned]
         own = self._bounds[layout.node]
         self.incoming = {node: np.empty(own[1] - own[0], layout.dtype) for node in self.others}
@@ -51,6 +56,12 @@ class Mesh:
         self._feedback = (
             {node: ErrorFeedback(codec, len(sums)) for node, sums in self._outgoing.items()} if codec else {}
         )
+
+    def listen(self, host: str) -> str:
+        return self._exchange.listen(host)
+
+    def connect(self, addresses: Sequence[str], seconds: float | None) -> None:
+        self._exchange.connect(addresses, seconds)
 
     @property
     def wire_bytes(self) -> tuple[int, int]:
@@ -130,7 +141,7 @@ class Mesh:
 
 
 def pack(decision: Decision) -> tuple[float, ...]:
-    return (*decision.workers, *decision.answers)
+    return (*decision.shares, *decision.answers)
 
 
 def unpack(values: Sequence[float]) -> Decision:
@@ -147,9 +158,3 @@ def add_up(sources: Sequence[Array], out: Array) -> None:
     np.add(sources[0], sources[1], out=out)
     for source in sources[2:]:
         np.add(out, source, out=out)
-
-
-def _bounds(layout: ArenaLayout, node: int, index: int) -> tuple[int, int]:
-    """The elements that server `index` of a node updates."""
-    owned = layout.owned_chunks(index, node)
-    return (owned[0][1], owned[-1][2]) if owned else (0, 0)

@@ -81,8 +81,8 @@ class TablePart:
 
     def units(self, contribution: Contribution) -> "Sequence[Chunk | TablePart]":
         """Adds up the gradients of touched rows; returns what is to be averaged and updated then."""
-        slots = [self._views.slots[worker][contribution.slot] for worker in contribution.workers]
-        ids = [self._touched[worker][contribution.slot].ids for worker in contribution.workers]
+        slots = [self._views.slots[share][contribution.slot] for share in contribution.shares]
+        ids = [self._touched[share][contribution.slot].ids for share in contribution.shares]
         touched = [own for own in ids if own is not None]
         whole, rule = len(touched) < len(ids), self._tools.updater.rule
         if whole:

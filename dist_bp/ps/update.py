@@ -17,19 +17,24 @@ from dist_bp.types import Array
 
 
 class SliceUpdate:
-    """Makes version v of the slice of server `index` from version v - 1.
+    """Makes version v of what one server updates from version v - 1.
 
-    A chunk is averaged and updated while it is in the cache. With `clip_norm` all are averaged first, since the norm
-    is that of the whole gradient. Tables whose gradients come by rows are `TablePart`s. In the `local` mode the slots
-    hold how far the workers have moved.
+    `part` says which server of the node it is, and of how many. A chunk is averaged and updated while it is in the
+    cache. With `clip_norm` all are averaged first, since the norm is that of the whole gradient. Tables whose gradients
+    come by rows are `TablePart`s. In the `local` mode the slots hold how far the workers have moved.
     """
 
     def __init__(
-        self, arena: Arena, index: int, updater: Updater, statistic_momentum: Array, mesh: Mesh | None
+        self,
+        arena: Arena,
+        part: tuple[int, int],
+        updater: Updater,
+        statistic_momentum: Array,
+        mesh: Mesh | None = None,
     ) -> None:
         self._arena = arena
         self._layout = arena.layout
-        self._index = index
+        self._index, self._updaters = part
         self._updater = updater
         self._statistic_momentum = statistic_momentum
         self._mesh = mesh
@@ -41,7 +46,7 @@ class SliceUpdate:
         """Exchanges sums of slots with the other nodes; returns their scores."""
         if self._mesh is None:
             return {}
-        slots = [self._arena.gradients[worker][contribution.slot] for worker in contribution.workers]
+        slots = [self._arena.gradients[share][contribution.slot] for share in contribution.shares]
         return self._mesh.exchange_sums(version, slots, contribution.nodes, scores, lossy=True)
 
     def apply(
@@ -81,7 +86,7 @@ class SliceUpdate:
 
     def _average_states(self, version: int, contribution: Contribution) -> None:
         for name in self._layout.averaged:
-            sources = [self._arena.states[worker][name] for worker in contribution.workers]
+            sources = [self._arena.states[share][name] for share in contribution.shares]
             new = self._arena.optimizer[version % 2][name]
             sums: dict[int, Array] = {}
             if self._mesh:
@@ -99,10 +104,10 @@ class SliceUpdate:
                 self._mesh.exchange_slices(version, new)
 
     def _average_statistics(self, version: int, contribution: Contribution) -> None:
-        """running += (1 - momentum) * (average over the samples - running); local workers have done that already."""
+        """running += (1 - momentum) * (average over the samples - running), or as the mode has it."""
         arena = self._arena
         total = np.zeros(self._layout.statistics, self._layout.dtype)
-        own = [arena.sums[worker][contribution.slot] for worker in contribution.workers]
+        own = [arena.sums[share][contribution.slot] for share in contribution.shares]
         if own:
             add_up(own, total)
         if self._mesh:
@@ -115,20 +120,15 @@ class SliceUpdate:
         total *= contribution.sample_scale
         versions = len(arena.statistics)
         new = arena.statistics[version % versions]
-        if self._layout.mode.name == "local":
-            np.copyto(new, total)
-            return
-        running = arena.statistics[(version - 1) % versions]
-        total -= running
-        total *= 1 - self._statistic_momentum**contribution.sample_fraction
-        np.add(running, total, out=new)
+        kept = self._statistic_momentum**contribution.sample_fraction
+        self._layout.mode.next_statistics(arena.statistics[(version - 1) % versions], total, kept, new)
 
     def _parameters(self, version: int) -> Array:
         return self._arena.parameters[version % len(self._arena.parameters)]
 
     def _bind(self) -> None:
         arena, layout = self._arena, self._layout
-        owned = layout.owned_chunks(self._index)
+        owned = layout.owned_chunks(self._index, self._updaters)
         begin, end = (owned[0][1], owned[-1][2]) if owned else (0, 0)
         # The averages of the whole slice are kept only where clipping needs them a second time.
         clips = self._updater.clip_norm is not None

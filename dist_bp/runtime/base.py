@@ -1,11 +1,11 @@
-"""What every runtime does alike: bring up the servers and workers, lease steps to them, merge their reports."""
+"""What every runtime does alike: bring up the processes, lease steps to them, merge their reports."""
 
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
@@ -13,8 +13,13 @@ from dist_bp.errors import DistBpError, TrainingFailed, UserError
 from dist_bp.metrics import Metric
 from dist_bp.processes import patience
 from dist_bp.ps.arena import Snapshot, assemble
+from dist_bp.ps.bringup import Call, bring_up, call
 from dist_bp.ps.doorbell import SILENT, Peer, PeerLost
+from dist_bp.ps.keeper import Keeper
 from dist_bp.ps.lease import Evaluation, Lease, MetricStates, NonFinite, ServerReport, WorkerReport
+from dist_bp.ps.member import Member
+from dist_bp.ps.shares import assign
+from dist_bp.ps.worker import Worker
 from dist_bp.runtime.calls import RayLost
 from dist_bp.runtime.cluster import LOOPBACK
 from dist_bp.runtime.plan import RunPlan
@@ -22,6 +27,8 @@ from dist_bp.types import Array
 
 GRACE_SECONDS = 5.0
 LEASE_SECONDS = 60.0
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -81,8 +88,10 @@ class Runtime(ABC):
 
     def __init__(self, plan: RunPlan, metrics: Mapping[str, Metric]) -> None:
         self.plan = plan
-        self.workers = [Peer("worker", rank) for rank in range(plan.workers)]
-        self.servers = [Peer("server", index) for index in range(plan.nodes * plan.servers)]
+        self._crews = plan.crews([self._host(node) for node in range(plan.nodes)])
+        self.keepers = [crew.keeper for crew in self._crews]
+        self.workers = [worker for crew in self._crews for worker in crew.workers]
+        self.servers = [server for crew in self._crews for server in crew.servers]
         self._metrics = metrics
         self._timeout = plan.timeout
         self._trouble: Future[str] = Future()
@@ -93,18 +102,7 @@ class Runtime(ABC):
     def start(self, snapshot: Snapshot) -> None:
         """Brings everything up, with `snapshot` as the committed version."""
         self._launch()
-        plan = self.plan
-        listening = [(server, "listen", (self._host(server.rank // plan.servers),)) for server in self.servers]
-        seconds = patience(plan.config.ray.start_seconds)
-        addresses = self._ask(listening, seconds)
-        calls: list[tuple[Peer, str, tuple[Any, ...]]] = []
-        for server in self.servers:
-            node, index = divmod(server.rank, plan.servers)
-            meshed = [address for _, address in addresses[index :: plan.servers]]
-            calls.append((server, "gather", (self._node_addresses(addresses, node), meshed, seconds)))
-        for worker in self.workers:
-            calls.append((worker, "join", (self._node_addresses(addresses, plan.node_of(worker.rank)), seconds)))
-        self._ask(calls, seconds + self._timeout)
+        bring_up(self._crews, self._ask, patience(self.plan.config.ray.start_seconds), self._timeout)
         self._joined()
         self.write(snapshot)
 
@@ -114,19 +112,19 @@ class Runtime(ABC):
         self._look()
         return self._trouble.result() if self._trouble.done() else None
 
-    def _node_addresses(self, addresses: Sequence[tuple[bytes, str]], node: int) -> list[bytes]:
-        servers = self.plan.servers
-        return [address for address, _ in addresses[node * servers : (node + 1) * servers]]
+    @property
+    def _shares(self) -> tuple[tuple[int, ...], ...]:
+        """Those of each worker."""
+        return assign(map(self.plan.shares, range(self.plan.nodes)), {worker.rank for worker in self.workers})
 
     def train(self, first: int, last: int, rate_factor: float, expected_seconds: float) -> LeaseReport:
         """Trains on the global batches first + 1 ... last."""
         self._generation += 1
-        may_skip = self.plan.config.failure.non_finite == "skip"
-        lease = Lease(self._generation, self._version, first, last, rate_factor, may_skip)
-        calls = [(peer, "run", (lease,)) for peer in (*self.servers, *self.workers)]
+        lease = Lease(self._generation, self._version, first, last, self._shares, rate_factor)
+        calls = [call(peer, Member.run, lease) for peer in (*self.servers, *self.workers)]
         reports = self._ask(calls, self._timeout + min(10 * expected_seconds, LEASE_SECONDS))
-        servers: list[ServerReport] = reports[: len(self.servers)]
-        report = self._merge(lease, servers, reports[len(self.servers) :])
+        servers = [report.server for report in reports if report.server]
+        report = self._merge(lease, servers, [report.worker for report in reports if report.worker])
         self._version += min(len(server.squares) for server in servers)
         self._step = first + report.steps
         return report
@@ -137,7 +135,12 @@ class Runtime(ABC):
 
     def evaluate(self, split: str) -> Evaluation:
         """Loss and metrics of the committed version over a whole split, exact over all workers' shards."""
-        parts = self._ask([(worker, "evaluate", (split,)) for worker in self.workers], self._timeout * 10)
+        shares = self._shares
+        calls = [call(worker, Worker.evaluate, split, shares[worker.rank]) for worker in self.workers]
+        found: dict[int, Evaluation] = {}
+        for worker, evaluations in zip(self.workers, self._ask(calls, self._timeout * 10), strict=True):
+            found |= zip(shares[worker.rank], evaluations, strict=True)
+        parts = [found[share] for share in sorted(found)]
         return Evaluation(
             loss=sum(part.loss for part in parts),
             weight=sum(part.weight for part in parts),
@@ -146,24 +149,24 @@ class Runtime(ABC):
 
     def read(self) -> Snapshot:
         """The committed version."""
-        firsts = self.servers[:: self.plan.servers]
-        parts = self._ask([(server, "read", (self._version,)) for server in firsts], self._timeout)
+        parts = self._ask([call(keeper, Keeper.read, self._version) for keeper in self.keepers], self._timeout)
         return assemble(self._step, parts)
 
     def write(self, snapshot: Snapshot) -> None:
         """Replaces the committed version."""
         self._version, self._step = 0, snapshot.step
-        firsts = self.servers[:: self.plan.servers]
-        self._ask([(server, "write", (0, snapshot)) for server in firsts], self._timeout)
+        self._ask([call(keeper, Keeper.write, 0, snapshot) for keeper in self.keepers], self._timeout)
 
     def non_finite_gradients(self) -> dict[int, str]:
-        """For each worker with a NaN or infinity in its last gradient, the first parameter that has one."""
-        names = self._ask([(worker, "non_finite_gradient", ()) for worker in self.workers], self._timeout)
-        return {worker.rank: name for worker, name in zip(self.workers, names, strict=True) if name}
+        """For each share with a NaN or infinity in its last gradient, the first parameter that has one."""
+        shares = self._shares
+        calls = [call(worker, Worker.non_finite, shares[worker.rank]) for worker in self.workers]
+        found = self._ask(calls, self._timeout)
+        return dict(sorted(item for names in found for item in names.items()))
 
     def environment(self) -> dict[str, str]:
         """What the bits of the workers depend on beside code and input; where they differ, all that there is."""
-        found = self._ask([(worker, "environment", ()) for worker in self.workers], self._timeout)
+        found = self._ask([call(worker, Worker.environment) for worker in self.workers], self._timeout)
         return {what: " | ".join(dict.fromkeys(one[what] for one in found)) for what in found[0]}
 
     @abstractmethod
@@ -182,7 +185,7 @@ class Runtime(ABC):
 
     @abstractmethod
     def _launch(self) -> None:
-        """Creates the servers and workers."""
+        """Creates the processes."""
 
     def _joined(self) -> None:  # noqa: B027 - threads need no more
         """Called once all processes of a node share its arena."""
@@ -191,22 +194,22 @@ class Runtime(ABC):
         """Finds out whether something is wrong with that which carries the processes; `_trouble` gets what."""
 
     @abstractmethod
-    def _submit(self, peer: Peer, method: str, arguments: tuple[Any, ...]) -> Future[Any]:
+    def _submit(self, call: Call[T]) -> Future[T]:
         """Starts a call of one process."""
 
-    def _ask(self, calls: Sequence[tuple[Peer, str, tuple[Any, ...]]], seconds: float) -> list[Any]:
+    def _ask(self, calls: Sequence[Call[T]], seconds: float) -> list[T]:
         """Makes all calls at once and returns their results in order; raises the root cause of a failure.
 
         After the first failure the others get a few seconds to say what they saw: the one that died is the
         cause, those that lost sight of it are symptoms. Where Ray is in trouble its live actors may still answer, for
         as long.
         """
-        futures = [self._submit(*call) for call in calls]
+        futures = [self._submit(call) for call in calls]
         deadline = time.monotonic() + seconds
-        pending = set(futures)
-        peers = {future: peer for future, (peer, _, _) in zip(futures, calls, strict=True)}
+        pending: set[Future[Any]] = set(futures)
+        peers: dict[Future[Any], Peer] = {future: one.peer for future, one in zip(futures, calls, strict=True)}
         errors: list[BaseException] = []
-        calm = {self._trouble}
+        calm: set[Future[Any]] = {self._trouble}
         while pending and (left := deadline - time.monotonic()) > 0:
             done, _ = wait({*pending, *calm}, timeout=left, return_when=FIRST_COMPLETED)
             found = [_attributed(error, peers[future]) for future in done - calm if (error := future.exception())]
@@ -218,9 +221,9 @@ class Runtime(ABC):
             errors.append(RayLost(self.trouble))
         if errors:
             raise root_cause(errors)
-        for (peer, _, _), future in zip(calls, futures, strict=True):
+        for future in futures:
             if future in pending:
-                raise ProcessDied(f"{peer} did not answer for {seconds:.0f} s")
+                raise ProcessDied(f"{peers[future]} did not answer for {seconds:.0f} s")
         return [future.result() for future in futures]
 
     def _merge(self, lease: Lease, servers: list[ServerReport], workers: list[WorkerReport]) -> LeaseReport:
@@ -228,7 +231,7 @@ class Runtime(ABC):
         first = servers[0]
         culprits = [report.non_finite for report in servers if report.non_finite]
         done = min(len(report.squares) for report in servers)
-        updates = self.plan.mode.updates(lease.first, lease.last, self.plan.workers)[:done]
+        updates = self.plan.mode.updates(lease.first, lease.last, sum(self.plan.placement))[:done]
         squares, rates, made = np.zeros(lease.steps), np.zeros(lease.steps), np.zeros(lease.steps)
         for index, (start, stop) in enumerate(updates):
             at = slice(start - lease.first, stop - lease.first)
@@ -243,16 +246,22 @@ class Runtime(ABC):
             learning_rates=rates[:steps],
             workers=workers,
             servers=servers,
-            metrics=self._merge_metrics([report.metrics for report in workers]),
+            metrics=self._merge_metrics(_in_order_of_shares(workers)),
             non_finite=culprits[0] if culprits else None,
         )
 
     def _merge_metrics(self, parts: Sequence[MetricStates]) -> MetricStates:
-        merged = dict(parts[0])
+        merged = dict(parts[0]) if parts else {}
         for part in parts[1:]:
             for name, state in part.items():
                 merged[name] = self._metrics[name].merge(merged[name], state)
         return merged
+
+
+def _in_order_of_shares(workers: Sequence[WorkerReport]) -> list[MetricStates]:
+    """So that sums do not depend on who has computed which share."""
+    parts = [(share, states) for report in workers for share, states in report.metrics.items()]
+    return [states for _, states in sorted(parts, key=lambda part: part[0])]
 
 
 def _attributed(error: BaseException, peer: Peer) -> BaseException:

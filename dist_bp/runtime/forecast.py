@@ -24,6 +24,7 @@ from dist_bp.errors import ConfigError
 from dist_bp.messages import plural
 from dist_bp.ps.compression import Codec
 from dist_bp.ps.layout import ArenaLayout
+from dist_bp.ps.modes import MODES, ModeName
 from dist_bp.runtime.probe import ExchangeCosts
 
 Growth = Literal["weak", "strong"]
@@ -98,6 +99,11 @@ class Load:
     clips: bool = False
     codec: Codec | None = None
 
+    @property
+    def workers(self) -> int:
+        """Of a node."""
+        return len(self.layout.own_shares)
+
     def rows(self, batch: int, workers: int) -> int:
         """The rows of the worker that has the most. Raises ConfigError where some would have none."""
         groups = -(-batch // self.group)
@@ -110,16 +116,16 @@ class Load:
         return min(-(-groups // workers) * self.group, batch)
 
 
-def check_predictable(mode: str) -> None:
+def check_predictable(mode: ModeName) -> None:
     """Raises ConfigError for a mode of consistency whose steps are not the sum of these parts."""
-    if mode != "sync":
+    if not MODES[mode].predictable:
         raise ConfigError(f"parameter_server.mode: only sync can be predicted, not {mode}: plan with mode: sync")
 
 
 def check_batch(load: Load, nodes: Sequence[int], growth: Growth) -> None:
     """Raises ConfigError where the batch does not go round."""
     for count in nodes:
-        load.rows(load.batch * count if growth == "weak" else load.batch, load.layout.workers * count)
+        load.rows(load.batch * count if growth == "weak" else load.batch, load.workers * count)
 
 
 def predict(load: Load, costs: Costs, network: Network, nodes: Sequence[int], growth: Growth) -> list[Prediction]:
@@ -139,15 +145,15 @@ def expected_slowest(values: Sequence[float], draws: int) -> float:
 
 
 def _predict(load: Load, costs: Costs, network: Network, nodes: int, growth: Growth, alone: float) -> Prediction:
-    layout = replace(load.layout, placement=(load.layout.workers,) * nodes)
+    layout = replace(load.layout, placement=(load.workers,) * nodes)
     batch = load.batch * nodes if growth == "weak" else load.batch
-    workers, elements, peers = nodes * layout.workers, layout.parameters / nodes, nodes - 1
+    workers, elements, peers = nodes * load.workers, layout.parameters / nodes, nodes - 1
     wire_bytes = _wire_bytes(load, nodes)
     compute = costs.compute + costs.compute_row * load.rows(batch, workers)
     compute *= expected_slowest(costs.spread, workers)
-    reduce = costs.add * (layout.workers - 1) * (layout.parameters - elements) / layout.servers
+    reduce = costs.add * (load.workers - 1) * (layout.parameters - elements) / layout.updaters
     exchange = _exchange(load, costs, network, nodes) if peers else 0.0
-    update = (costs.update + peers * costs.add) * elements / layout.servers
+    update = (costs.update + peers * costs.add) * elements / layout.updaters
     step = compute + costs.signal + reduce + exchange + update
     pace = batch / step
     return Prediction(
@@ -183,7 +189,7 @@ def _exchange(load: Load, costs: Costs, network: Network, nodes: int) -> float:
     rounds = 2 + bool(layout.statistics) + load.clips
     waited = rounds * (costs.exchange.round + network.latency + (peers - 1) * costs.exchange.message)
     coded = peers * layout.parameters / nodes * (costs.encode + costs.decode)
-    handled = (wire_bytes * costs.exchange.byte + coded) / layout.servers
+    handled = (wire_bytes * costs.exchange.byte + coded) / layout.updaters
     return waited + handled + wire_bytes / network.bandwidth
 
 
@@ -193,4 +199,4 @@ def _buffers(load: Load, nodes: int) -> int:
     kept = 2 * elements * np.dtype(layout.dtype).itemsize
     if load.codec:
         kept += 2 * elements * np.dtype(np.float32).itemsize + load.codec.nbytes(math.ceil(elements))
-    return round((nodes - 1) * kept / layout.servers)
+    return round((nodes - 1) * kept / layout.updaters)

@@ -1,31 +1,29 @@
-"""What a server or worker is made from, in whatever process it lives."""
+"""What the processes of a run are made from, wherever they live."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
-from dist_bp.build import (
-    build_batches,
-    build_loss,
-    build_metrics,
-    build_mode,
-    build_model,
-    build_rate,
-    build_updater,
-    class_counts,
-)
+from dist_bp.build import JobParts, build_batches, build_mode, build_rate
 from dist_bp.config import JobConfig
 from dist_bp.data import Prepared
 from dist_bp.errors import ConfigError, TrainingFailed
 from dist_bp.nn import Model
 from dist_bp.optim import Updater
 from dist_bp.plugins import told
+from dist_bp.ps.bringup import Crew
+from dist_bp.ps.colocated import Colocated
 from dist_bp.ps.compression import make_codec
+from dist_bp.ps.doorbell import Peer
 from dist_bp.ps.exchange import Exchange
-from dist_bp.ps.layout import CHUNK, OUTER, ArenaLayout
+from dist_bp.ps.keeper import Keeper
+from dist_bp.ps.layout import CHUNK, ArenaLayout
+from dist_bp.ps.member import Member, Network
 from dist_bp.ps.modes import Mode
+from dist_bp.ps.recipe import Contact, Rules, Task
 from dist_bp.ps.server import Server
 from dist_bp.ps.worker import Worker
 from dist_bp.spelling import counted
@@ -38,8 +36,9 @@ SMALL = 8 * CHUNK
 class RunPlan:
     """A run before any process exists: the configuration, the prepared data and the run's secret.
 
-    `placement` are the workers of each node; unless told, all are on one. Without `by_rows` gradients of tables are
-    dense, as they are on several nodes. Raises ConfigError where the optimizer is lazy and the nodes are several.
+    `placement` are the shares of each node, unless told all on one, and `processes` the workers that it begins with,
+    unless told one a share. Without `by_rows` gradients of tables are dense, as they are on several nodes. Raises
+    ConfigError where the optimizer is lazy and the nodes are several.
     """
 
     config: JobConfig
@@ -47,29 +46,51 @@ class RunPlan:
     total_steps: int
     secret: bytes
     placement: tuple[int, ...] = ()
+    processes: tuple[int, ...] = ()
     by_rows: bool = True
 
     def __post_init__(self) -> None:
         if not self.placement:
-            object.__setattr__(self, "placement", (self.workers,))
+            object.__setattr__(self, "placement", (shares_of(self.config),))
+        if not self.processes:
+            object.__setattr__(self, "processes", self.placement)
         if self.nodes > 1:
             check_not_lazy(self.config)
-
-    @property
-    def workers(self) -> int:
-        return max(self.config.scaling.num_workers, 1)
-
-    @property
-    def servers(self) -> int:
-        return self.config.scaling.servers_per_node
 
     @property
     def nodes(self) -> int:
         return len(self.placement)
 
-    def node_of(self, rank: int) -> int:
-        """The node of a worker."""
-        return next(node for node in range(self.nodes) if rank < sum(self.placement[: node + 1]))
+    @property
+    def servers(self) -> int:
+        """Of each node, in processes of their own."""
+        return servers_of(self.config)
+
+    @property
+    def lanes(self) -> int:
+        """How many updaters of each node have counterparts on the others."""
+        return (self.servers or min(self.processes)) if self.nodes > 1 else 0
+
+    def shares(self, node: int) -> range:
+        """Those of a node."""
+        first = sum(self.placement[:node])
+        return range(first, first + self.placement[node])
+
+    def crews(self, hosts: Sequence[str]) -> list[Crew]:
+        """Who begins to work on each node, of these network addresses."""
+        crews = []
+        for node, host in enumerate(hosts):
+            ranks = self.shares(node)[: self.processes[node]]
+            workers = tuple(Peer("worker", rank) for rank in ranks)
+            servers = tuple(Peer("server", node * self.servers + index) for index in range(self.servers))
+            crews.append(Crew(Peer("keeper", node), workers, servers, host))
+        return crews
+
+    def node_of(self, peer: Peer) -> int:
+        """The node that a process is on."""
+        if peer.role == "worker":
+            return next(node for node in range(self.nodes) if peer.rank in self.shares(node))
+        return peer.rank // self.servers if peer.role == "server" else peer.rank
 
     @property
     def mode(self) -> Mode:
@@ -80,57 +101,61 @@ class RunPlan:
         return self.config.parameter_server.timeout_seconds
 
 
-def make_server(plan: RunPlan, rank: int) -> Server:
-    """Server `rank` of the run, which is server `rank % servers` of its node."""
-    node, index = divmod(rank, plan.servers)
-    settings = plan.config.parameter_server
-    across = plan.nodes > 1
-    prepared = Prepared.open(plan.prepared, checked=True)
-    model = build_model(plan.config, prepared.schema)
-    updater = build_updater(plan.config, model)
-    return Server(
-        index=index,
-        layout=arena_layout(plan.config, model, updater, plan.placement, node, plan.by_rows),
-        updater=updater,
-        rate=build_rate(plan.config, plan.total_steps),
-        statistic_momentum=model.statistic_momentum,
-        secret=plan.secret,
-        timeout=plan.timeout,
-        exchange=Exchange(node, plan.nodes, plan.secret, plan.timeout, settings.encrypt) if across else None,
-        codec=make_codec(settings.compression, settings.top_k_fraction or 1.0) if across else None,
-    )
-
-
-def make_worker(plan: RunPlan, rank: int) -> Worker:
-    prepared = Prepared.open(plan.prepared, checked=True)
-    config = plan.config
-    model = build_model(config, prepared.schema)
-    updater = build_updater(config, model)
-    loss = build_loss(config, class_counts(prepared))
-    samples = {name: counted(model, loss, prepared.split(name)) for name in prepared.splits}
-    return Worker(
-        rank=rank,
-        layout=arena_layout(config, model, updater, plan.placement, plan.node_of(rank), plan.by_rows),
-        model=model,
-        loss=loss,
-        metrics=build_metrics(config, prepared.pipeline.targets),
-        data=samples,
-        batches=build_batches(config, samples["train"], plan.workers, rank),
-        seed=config.seed,
-        secret=plan.secret,
+def make_process(plan: RunPlan, peer: Peer) -> Keeper | Member:
+    """What a process of the run consists of."""
+    config, node = plan.config, plan.node_of(peer)
+    parts = JobParts(config, Prepared.open(plan.prepared, checked=True))
+    rules = Rules(parts.updater, build_rate(config, plan.total_steps))
+    layout = arena_layout(config, parts.model, parts.updater, plan.placement, node, plan.by_rows)
+    layout = replace(layout, lanes=plan.lanes)
+    contact = Contact(plan.secret, plan.timeout)
+    if peer.role == "keeper":
+        return Keeper(layout, contact)
+    if peer.role == "server":
+        index = peer.rank % plan.servers
+        return Server(index, layout, contact, rules, parts.model.statistic_momentum, _network(plan, layout, index))
+    task, place = _task(plan, parts), peer.rank - layout.own_shares.start
+    if plan.servers:
         # Longer than the servers wait, so that they are the first to tell which worker is silent.
-        timeout=2 * plan.timeout,
-        updater=updater,
-        rate=build_rate(config, plan.total_steps),
-    )
+        return Worker(peer.rank, layout, replace(contact, timeout=2 * plan.timeout), task, rules)
+    return Colocated(peer.rank, layout, contact, task, rules, _network(plan, layout, place))
 
 
-def call(member: Server | Worker, method: str, arguments: tuple[Any, ...]) -> Any:
-    """Calls a server or worker. Layers are perhaps the user's: one that calls sys.exit must not end in silence."""
+def _network(plan: RunPlan, layout: ArenaLayout, lane: int) -> Network | None:
+    """How an updater reaches those of other nodes; None without any, or where not all nodes have one of its place."""
+    if plan.nodes == 1 or lane >= layout.lanes:
+        return None
+    settings = plan.config.parameter_server
+    exchange = Exchange(layout.node, plan.nodes, plan.secret, plan.timeout, settings.encrypt)
+    return Network(exchange, lane, make_codec(settings.compression, settings.top_k_fraction or 1.0))
+
+
+def _task(plan: RunPlan, parts: JobParts) -> Task:
+    config, prepared = plan.config, parts.prepared
+    samples = {name: counted(parts.model, parts.loss, prepared.split(name)) for name in prepared.splits}
+    batches = build_batches(config, samples["train"], sum(plan.placement))
+    return Task(parts.model, parts.loss, parts.metrics, samples, batches, config.seed)
+
+
+def call(process: Keeper | Member, method: str, arguments: tuple[Any, ...]) -> Any:
+    """Calls a process. Layers are perhaps the user's: one that calls sys.exit must not end in silence."""
     try:
-        return getattr(member, method)(*arguments)
+        return getattr(process, method)(*arguments)
     except SystemExit as error:
         raise TrainingFailed(f"code that the job runs ended it: {told(error)}") from error
+
+
+def shares_of(config: JobConfig) -> int:
+    """Into how many shares a global batch is cut."""
+    return max(config.scaling.num_workers, 1)
+
+
+def servers_of(config: JobConfig) -> int:
+    """How many processes of its own a node has for servers: none where they can live in those of workers."""
+    servers = config.scaling.servers_per_node
+    if servers != "auto":
+        return int(servers)
+    return 0 if build_mode(config).together else 1
 
 
 def check_not_lazy(config: JobConfig) -> None:
@@ -150,7 +175,7 @@ def arena_layout(
     node: int = 0,
     by_rows: bool = True,
 ) -> ArenaLayout:
-    """The arena of a node; unless told where the workers are, all are on one.
+    """The arena of a node; unless told where the shares are, all are on one.
 
     Gradients of tables may come `by_rows`: they do where that saves something, or the rule has to know the rows.
     """
@@ -159,8 +184,8 @@ def arena_layout(
         parameters=model.layout.size,
         statistics=model.statistics_layout.size,
         optimizer=state_names(config, updater),
-        placement=placement or (max(config.scaling.num_workers, 1),),
-        servers=config.scaling.servers_per_node,
+        placement=placement or (shares_of(config),),
+        servers=servers_of(config),
         dtype=config.model.dtype,
         mode=build_mode(config),
         node=node,
@@ -169,8 +194,8 @@ def arena_layout(
 
 
 def state_names(config: JobConfig, updater: Updater) -> tuple[str, ...]:
-    """The optimizer's state arrays, with that of the outer momentum where there is one."""
-    return (*updater.rule.slots, OUTER) if build_mode(config).outer_momentum else updater.rule.slots
+    """The optimizer's state arrays, with those that the mode adds."""
+    return (*updater.rule.slots, *build_mode(config).outer)
 
 
 def limit_threads(count: int) -> Any:

@@ -1,4 +1,4 @@
-"""Servers and workers as Ray actors. Ray places, starts and watches them; no gradient passes through it."""
+"""The processes of a run as Ray actors. Ray places, starts and watches them; no gradient passes through it."""
 
 import gc
 import os
@@ -7,30 +7,34 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from dist_bp.errors import CapacityError
 from dist_bp.metrics import Metric
 from dist_bp.ps.arena import Arena, Snapshot, assemble
+from dist_bp.ps.bringup import Call
+from dist_bp.ps.bringup import call as ask
 from dist_bp.ps.doorbell import Peer
-from dist_bp.ps.server import Server
-from dist_bp.ps.worker import Worker
+from dist_bp.ps.keeper import Keeper
+from dist_bp.ps.member import Member
 from dist_bp.runtime.base import ProcessDied, Runtime
 from dist_bp.runtime.cluster import Cluster
 from dist_bp.runtime.memory import keep_freed_memory
 from dist_bp.runtime.placement import Place, place, within
-from dist_bp.runtime.plan import RunPlan, call, limit_threads, make_server, make_worker
+from dist_bp.runtime.plan import RunPlan, call, limit_threads, make_process, shares_of
 from dist_bp.runtime.pool import Pool, Post
 
+T = TypeVar("T")
 
-class Member:
-    """What an actor is: hosts one server or worker of a run after the other and passes calls on to it.
 
-    The member is made by the first call of a run, so that its errors reach the driver as they are.
+class Host:
+    """What an actor is: hosts a process of one run after the other and passes calls on to it.
+
+    It is made by the first call of a run, so that its errors reach the driver as they are.
     """
 
     def __init__(self) -> None:
-        self._member: Server | Worker | None = None
+        self._process: Keeper | Member | None = None
 
     def assign(self, plan: RunPlan, peer: Peer) -> None:
         """From now on it belongs to this run."""
@@ -38,44 +42,48 @@ class Member:
 
     def release(self) -> None:
         """Lets go of its run, with all memory and connections."""
-        member, self._member = self._member, None
-        if member is not None:
-            member.close()
-            del member
+        process, self._process = self._process, None
+        if process is not None:
+            process.close()
+            del process
             gc.collect()  # views of the arena, which goes with the last of them
 
     def pid(self) -> int:
         return os.getpid()
 
     def call(self, method: str, *arguments: Any) -> Any:
-        if self._member is None:
-            self._member = self._made()
-        return call(self._member, method, arguments)
+        if self._process is None:
+            self._process = self._made()
+        return call(self._process, method, arguments)
 
-    def _made(self) -> Server | Worker:
+    def _made(self) -> Keeper | Member:
         if not self._plan.prepared.is_dir():
             raise CapacityError(
                 f"{socket.gethostname()} has not got the prepared data in {self._plan.prepared}: "
                 "set data.prepared to a folder that all nodes share"
             )
-        if self._peer.role == "server":
-            limit_threads(1)
-            keep_freed_memory()
-            return make_server(self._plan, self._peer.rank)
-        limit_threads(self._plan.config.scaling.cpus_per_worker)
-        return make_worker(self._plan, self._peer.rank)
+        limit_threads(self._plan.config.scaling.cpus_per_worker if self._peer.role == "worker" else 1)
+        keep_freed_memory()
+        return make_process(self._plan, self._peer)
 
 
-class ServerProcess(Member):
+class ServerProcess(Host):
     """A server's actor: the class names its process."""
 
 
-class WorkerProcess(Member):
+class WorkerProcess(Host):
     """A worker's actor."""
 
 
+class KeeperProcess(Host):
+    """A keeper's actor."""
+
+
+HOSTS = {"server": ServerProcess, "worker": WorkerProcess, "keeper": KeeperProcess}
+
+
 class RayRuntime(Runtime):
-    """Each server and worker is an actor of its own; workers reserve their CPUs, servers run in their gaps.
+    """Each process is an actor of its own; workers reserve their CPUs, all others run in their gaps.
 
     Within a placement group, such as that of a sweep's trial, they stay in its bundles. Those that a `pool` has are
     used again, and go back there unless something went wrong with them. Raises CapacityError where the nodes cannot
@@ -90,8 +98,9 @@ class RayRuntime(Runtime):
         nodes = cluster.nodes
         self._own_node = nodes[0].id
         nodes = within(self._bundles, nodes) if self._bundles else nodes
-        self._places: list[Place] = place(plan.workers, scaling.cpus_per_worker, nodes, scaling.placement)
-        super().__init__(replace(plan, placement=tuple(place.workers for place in self._places)), metrics)
+        self._places: list[Place] = place(shares_of(plan.config), scaling.cpus_per_worker, nodes, scaling.placement)
+        placement = tuple(place.workers for place in self._places)
+        super().__init__(replace(plan, placement=placement, processes=placement), metrics)
         self._cluster = cluster
         self._pool = pool
         self._actors: dict[Peer, Any] = {}
@@ -106,7 +115,7 @@ class RayRuntime(Runtime):
         self._cluster.call("actors were made", self._make_actors)
 
     def _make_actors(self) -> None:
-        peers = (*self.servers, *self.workers)
+        peers = (*self.keepers, *self.servers, *self.workers)
         posts = [self._post(peer) for peer in peers]
         warm = self._pool.take(posts) if self._pool else [None] * len(posts)
         for peer, post, actor in zip(peers, posts, warm, strict=True):
@@ -116,9 +125,8 @@ class RayRuntime(Runtime):
     def _started(self, post: Post) -> Any:
         import ray
 
-        kind: type[Member] = WorkerProcess if post.role == "worker" else ServerProcess
         return (
-            ray.remote(kind)
+            ray.remote(HOSTS[post.role])
             .options(
                 num_cpus=post.cpus,
                 max_restarts=0,
@@ -129,17 +137,14 @@ class RayRuntime(Runtime):
 
     def _post(self, peer: Peer) -> Post:
         """Where its actor goes: the node that was chosen for it, within a placement group a bundle there."""
-        is_worker, node = peer.role == "worker", self._node_of(peer)
+        is_worker, node = peer.role == "worker", self.plan.node_of(peer)
         cpus = self.plan.config.scaling.cpus_per_worker
         place: str | int = self._places[node].node.id
         if self._bundles:
             rooms = [(bundle.index, int(bundle.cpus // cpus)) for bundle in self._bundles if bundle.node == place]
             here = [index for index, room in rooms for _ in range(room)]
-            place = here[peer.rank - sum(self.plan.placement[:node])] if is_worker else here[0]
+            place = here[peer.rank - self.plan.shares(node).start] if is_worker else here[0]
         return Post(peer.role, cpus if is_worker else 0, place)
-
-    def _node_of(self, peer: Peer) -> int:
-        return self.plan.node_of(peer.rank) if peer.role == "worker" else peer.rank // self.plan.servers
 
     def _host(self, node: int) -> str:
         return self._places[node].node.host
@@ -147,11 +152,11 @@ class RayRuntime(Runtime):
     def _joined(self) -> None:
         """Opens the arena beside Ray, where it is on this machine: Ray passes larger arrays on through its raylet."""
         pids = self.pids()
-        here = [peer for peer in pids if self._places[self._node_of(peer)].node.id == self._own_node]
+        here = [peer for peer in pids if self._places[self.plan.node_of(peer)].node.id == self._own_node]
         self._guarded = [pids[peer] for peer in here]
         self._cluster.settled(self._guarded)
         if self.plan.nodes == 1 and here:
-            ((path, layout),) = self._ask([(self.servers[0], "memory", ())], self._timeout)
+            ((path, layout),) = self._ask([ask(self.keepers[0], Keeper.memory)], self._timeout)
             with suppress(OSError), open(path, "r+b", buffering=0) as file:  # where this process may not look at others
                 self._arena = Arena(layout, file.fileno(), populate=False)
 
@@ -178,16 +183,16 @@ class RayRuntime(Runtime):
         pids = self._cluster.call("the actors' processes were asked for", ask, self._timeout)
         return dict(zip(self._actors, pids, strict=True))
 
-    def _submit(self, peer: Peer, method: str, arguments: tuple[Any, ...]) -> Future[Any]:
-        result: Future[Any] = Future()
-        call = self._actors[peer].call
+    def _submit(self, asked: Call[T]) -> Future[T]:
+        result: Future[T] = Future()
+        peer, remote = asked.peer, self._actors[asked.peer].call.remote
         reply = self._cluster.call(
-            f"{peer} was called", lambda: call.remote(method, *arguments).future(), self._timeout
+            f"{peer} was called", lambda: remote(asked.method, *asked.arguments).future(), self._timeout
         )
         reply.add_done_callback(lambda future: _settle(future, result, peer))
         return result
 
-    def _ask(self, calls: Sequence[tuple[Peer, str, tuple[Any, ...]]], seconds: float) -> list[Any]:
+    def _ask(self, calls: Sequence[Call[T]], seconds: float) -> list[T]:
         self._sound = False
         answers = super()._ask(calls, seconds)
         self._sound = True

@@ -1,46 +1,46 @@
-"""Servers and workers as threads of this process: the same code without Ray, for tests and `num_workers: 0`."""
+"""The processes of a run as objects of this one: the same code without Ray, for tests and `num_workers: 0`."""
 
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 from dist_bp.metrics import Metric
+from dist_bp.ps.bringup import Call
 from dist_bp.ps.doorbell import Peer
-from dist_bp.ps.server import Server
-from dist_bp.ps.worker import Worker
+from dist_bp.ps.keeper import Keeper
+from dist_bp.ps.member import Member
 from dist_bp.runtime.base import Runtime
-from dist_bp.runtime.plan import RunPlan, call, limit_threads, make_server, make_worker
+from dist_bp.runtime.plan import RunPlan, call, limit_threads, make_process
+
+T = TypeVar("T")
 
 
 class ThreadRuntime(Runtime):
-    """Every server and worker is an object here; each call of one runs on a thread."""
+    """Every process is an object here; each call of one runs on a thread."""
 
     def __init__(self, plan: RunPlan, metrics: Mapping[str, Metric]) -> None:
         super().__init__(plan, metrics)
         self._limits: Any = None
-        self._members: dict[Peer, Server | Worker] = {}
-        self._pool = ThreadPoolExecutor(
-            max_workers=plan.workers + plan.nodes * plan.servers, thread_name_prefix="dist_bp"
-        )
+        self._processes: dict[Peer, Keeper | Member] = {}
+        peers = len(self.keepers) + len(self.servers) + len(self.workers)
+        self._pool = ThreadPoolExecutor(max_workers=peers, thread_name_prefix="dist_bp")
 
-    def member(self, peer: Peer) -> Server | Worker:
+    def process(self, peer: Peer) -> Keeper | Member:
         """The object itself, for measurements."""
-        return self._members[peer]
+        return self._processes[peer]
 
     def _launch(self) -> None:
         self._limits = limit_threads(self.plan.config.scaling.cpus_per_worker)
-        for server in self.servers:
-            self._members[server] = make_server(self.plan, server.rank)
-        for worker in self.workers:
-            self._members[worker] = make_worker(self.plan, worker.rank)
+        for peer in (*self.keepers, *self.servers, *self.workers):
+            self._processes[peer] = make_process(self.plan, peer)
 
-    def _submit(self, peer: Peer, method: str, arguments: tuple[Any, ...]) -> Future[Any]:
-        return self._pool.submit(call, self._members[peer], method, arguments)
+    def _submit(self, asked: Call[T]) -> Future[T]:
+        return self._pool.submit(call, self._processes[asked.peer], asked.method, asked.arguments)
 
     def close(self) -> None:
-        for member in self._members.values():
-            member.close()
-        self._members.clear()
+        for process in self._processes.values():
+            process.close()
+        self._processes.clear()
         self._pool.shutdown(wait=True)
         if self._limits:
             self._limits.restore_original_limits()

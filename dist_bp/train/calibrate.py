@@ -72,8 +72,8 @@ def calibrate(config: JobConfig, load: Load, tell: Callable[[str], None]) -> Cos
             "the exchange was measured", lambda: measure_exchange(nbytes, secret, timeout, settings.encrypt), None
         )
     encode, decode = _codec_seconds(load.codec, load.layout.parameters)
-    rows = load.batch / load.layout.workers
-    half_rows = half.config.train.batch_size * config.train.accumulate / load.layout.workers
+    rows = load.batch / load.workers
+    half_rows = half.config.train.batch_size * config.train.accumulate / load.workers
     seconds, half_seconds = _compute(reports), _compute(smaller).mean()
     row = max((seconds.mean() - half_seconds) / (rows - half_rows), 0.0)
     update = float(np.median(np.concatenate([_updates(report) for report in reports])))
@@ -81,7 +81,7 @@ def calibrate(config: JobConfig, load: Load, tell: Callable[[str], None]) -> Cos
         compute=max(float(seconds.mean()) - row * rows, 0.0),
         compute_row=row,
         spread=np.sort((seconds / seconds.mean(axis=0)).ravel()).tolist(),
-        update=update * load.layout.servers / load.layout.parameters,
+        update=update * load.layout.updaters / load.layout.parameters,
         add=_add_seconds(load.layout.parameters, load.layout.dtype),
         signal=float(np.median([_signals(report) for report in reports])),
         exchange=exchange,

@@ -69,7 +69,7 @@ def object_store_bytes(job: PreparedJob) -> int:
 def check_step(job: PreparedJob) -> None:
     """Raises CapacityError where the signals of a step of all workers cannot fit into the memory of this machine."""
     workers, train = max(job.config.scaling.num_workers, 1), job.prepared.split("train")
-    rows = build_batches(job.config, train, workers, 0).largest
+    rows = build_batches(job.config, train, workers).largest
     available = _available()
     longest = 0 if train.lengths is None else padded(train.lengths)
     needed = workers * step_bytes(job.model, rows, longest, available / workers)

@@ -134,7 +134,7 @@ class PreparedJob(build.JobParts):
     @cached_property
     def batches(self) -> Batches:
         """The global batches, whoever computes them."""
-        return build.build_batches(self.config, self.prepared.split("train"), 1, 0)
+        return build.build_batches(self.config, self.prepared.split("train"), 1)
 
     @cached_property
     def rendered(self) -> str:

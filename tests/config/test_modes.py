@@ -1,10 +1,14 @@
 """Options of the parameter server's modes: each belongs to one."""
 
+from dataclasses import MISSING, fields
+
 import pytest
 import yaml
 
 from dist_bp.config import load_config
+from dist_bp.config.checks import MODE_OPTIONS, OF_WHOLE_TABLES
 from dist_bp.errors import ConfigError
+from dist_bp.ps.modes import MODES
 from tests.config.conftest import BASE
 
 
@@ -16,11 +20,20 @@ from tests.config.conftest import BASE
         "{mode: ssp, max_staleness: 0}",
         "{mode: async}",
         "{mode: local, local_steps: 8, outer_momentum: 0.5}",
+        "{mode: local, local_steps: 8, outer_learning_rate: 0.7, outer_momentum: 0.9, outer_nesterov: true}",
     ],
 )
 def test_every_mode_is_accepted_with_its_options(file, section):
     loaded = load_config(file(f"{BASE}parameter_server: {section}\n")).parameter_server
     assert loaded.model_dump(exclude_unset=True) == yaml.safe_load(section)
+
+
+def test_options_are_those_of_the_modes():
+    of_modes = {
+        option.name: (name, option.default is MISSING) for name, mode in MODES.items() for option in fields(mode)
+    }
+    assert of_modes == MODE_OPTIONS
+    assert {name for name, mode in MODES.items() if not mode.by_rows} == {*OF_WHOLE_TABLES}
 
 
 @pytest.mark.parametrize(
@@ -37,6 +50,14 @@ def test_every_mode_is_accepted_with_its_options(file, section):
         ("{mode: ssp}", "mode: ssp needs max_staleness: set parameter_server.max_staleness"),
         ("{mode: backup}", "mode: backup needs backup_workers: set parameter_server.backup_workers"),
         ("{mode: local}", "mode: local needs local_steps: set parameter_server.local_steps"),
+        (
+            "{mode: local, local_steps: 2, outer_nesterov: true}",
+            "outer_nesterov: needs parameter_server.outer_momentum: set it above 0, such as 0.9",
+        ),
+        (
+            "{mode: local, local_steps: 2, outer_learning_rate: 0}",
+            "outer_learning_rate: must be greater than 0, got 0",
+        ),
         ("{mode: ssp, max_staleness: -1}", "max_staleness: must be at least 0, got -1"),
         (
             "{mode: backup, backup_workers: 2}",

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dist_bp.data import Batches, epoch_order, evaluation_rows, owned_groups
+from dist_bp.data import Batches, Part, epoch_order, evaluation_rows, owned_groups
 from dist_bp.data.shards import by_length, epoch_shift, padding_share
 
 SIZES = st.fixed_dictionaries(
@@ -22,37 +22,38 @@ SIZES = st.fixed_dictionaries(
 )
 
 
-def team(workers: int, **sizes: int) -> list[Batches]:
-    return [Batches(workers=workers, rank=rank, **sizes) for rank in range(workers)]
+def parts_of(batches: Batches, step: int, shares: int) -> list[Part]:
+    """Of all shares, in their order."""
+    return [part for share in range(shares) for part in batches.parts(step, share)]
 
 
 @given(SIZES, st.integers(1, 6), st.integers(0, 3))
 @settings(max_examples=150, deadline=None)
-def test_every_sample_is_visited_exactly_once_an_epoch(sizes: dict[str, int], workers: int, epoch: int) -> None:
-    batches = team(workers, **sizes)
-    steps = batches[0].steps_per_epoch
+def test_every_sample_is_visited_exactly_once_an_epoch(sizes: dict[str, int], shares: int, epoch: int) -> None:
+    batches = Batches(shares=shares, **sizes)
+    steps = batches.steps_per_epoch
     assert steps == math.ceil(sizes["samples"] / (sizes["batch_size"] * sizes["accumulate"]))
-    seen = [part.rows for step in range(epoch * steps, (epoch + 1) * steps) for b in batches for part in b.parts(step)]
+    seen = [part.rows for step in range(epoch * steps, (epoch + 1) * steps) for part in parts_of(batches, step, shares)]
     np.testing.assert_array_equal(np.sort(np.concatenate(seen)), np.arange(sizes["samples"]))
 
 
 @given(SIZES, st.integers(2, 6))
 @settings(max_examples=150, deadline=None)
-def test_many_workers_form_the_groups_of_one(sizes: dict[str, int], workers: int) -> None:
-    def groups(batches: Batches, step: int) -> dict[int, list[int]]:
+def test_many_shares_have_the_groups_of_one(sizes: dict[str, int], shares: int) -> None:
+    def groups(batches: Batches, step: int, share: int) -> dict[int, list[int]]:
         return {
             group.index: part.rows[group.start : group.stop].tolist()
-            for part in batches.parts(step)
+            for part in batches.parts(step, share)
             for group in part.groups
         }
 
-    alone, many = team(1, **sizes)[0], team(workers, **sizes)
+    alone, many = Batches(**sizes), Batches(shares=shares, **sizes)
     for step in range(2 * alone.steps_per_epoch):
-        shares = [groups(batches, step) for batches in many]
-        merged = {index: rows for share in shares for index, rows in share.items()}
-        assert merged == groups(alone, step)
-        assert sum(map(len, shares)) == len(merged)
-        assert max(map(len, shares)) - min(map(len, shares)) <= 1
+        found = [groups(many, step, share) for share in range(shares)]
+        merged = {index: rows for share in found for index, rows in share.items()}
+        assert merged == groups(alone, step, 0)
+        assert sum(map(len, found)) == len(merged)
+        assert max(map(len, found)) - min(map(len, found)) <= 1
 
 
 def test_an_epochs_digest_is_that_of_its_order_alone() -> None:
@@ -70,14 +71,15 @@ def test_an_epochs_digest_is_that_of_its_order_alone() -> None:
 
 @given(SIZES, st.integers(1, 6))
 @settings(max_examples=150, deadline=None)
-def test_a_step_is_a_slice_of_the_epochs_order_cut_into_groups(sizes: dict[str, int], workers: int) -> None:
-    batches = team(workers, **sizes)
-    steps, stride = batches[0].steps_per_epoch, sizes["batch_size"] * sizes["accumulate"]
+def test_a_step_is_a_slice_of_the_epochs_order_cut_into_groups(sizes: dict[str, int], shares: int) -> None:
+    batches = Batches(shares=shares, **sizes)
+    steps, stride = batches.steps_per_epoch, sizes["batch_size"] * sizes["accumulate"]
     for step in range(steps, 2 * steps):
         order = epoch_order(sizes["samples"], sizes["seed"], 1, sizes["shuffle"])
         wanted = order[(step - steps) * stride : (step - steps + 1) * stride]
-        parts = [part for b in batches for part in b.parts(step)]
+        parts = parts_of(batches, step, shares)
         np.testing.assert_array_equal(np.concatenate([part.rows for part in parts]), wanted)
+        assert batches.rows(step) == len(wanted)
         for part in parts:
             assert part.groups[0].start == 0
             assert part.groups[-1].stop == len(part.rows)
@@ -89,39 +91,26 @@ def test_a_step_is_a_slice_of_the_epochs_order_cut_into_groups(sizes: dict[str, 
 
 @given(SIZES, st.integers(1, 6))
 @settings(max_examples=150, deadline=None)
-def test_parts_stay_within_their_limit(sizes: dict[str, int], workers: int) -> None:
-    share = math.ceil(sizes["batch_size"] / workers)
-    limit = math.ceil(share / sizes["group_size"]) * sizes["group_size"]
-    members = team(workers, **sizes)
-    parts = [b.parts(step) for b in members for step in range(b.steps_per_epoch)]
+def test_parts_stay_within_their_limit(sizes: dict[str, int], shares: int) -> None:
+    each = math.ceil(sizes["batch_size"] / shares)
+    limit = math.ceil(each / sizes["group_size"]) * sizes["group_size"]
+    batches = Batches(shares=shares, **sizes)
+    parts = [batches.parts(step, share) for share in range(shares) for step in range(batches.steps_per_epoch)]
     lengths = [len(part.rows) for step in parts for part in step]
-    for batches in members:
-        assert max(lengths) == batches.largest <= limit
-        assert batches.accumulates == any(len(step) > 1 for step in parts)
-        if sizes["accumulate"] == 1:
-            assert not batches.accumulates
+    assert max(lengths) == batches.largest <= limit
+    assert batches.accumulates == any(len(step) > 1 for step in parts)
+    if sizes["accumulate"] == 1:
+        assert not batches.accumulates
 
 
-@given(SIZES, st.integers(1, 6))
-@settings(max_examples=50, deadline=None)
-def test_every_worker_can_take_every_share(sizes: dict[str, int], workers: int) -> None:
-    members = team(workers, **sizes)
-    for step in range(members[0].steps_per_epoch):
-        for rank, owner in enumerate(members):
-            rows = [part.rows.tolist() for part in owner.parts(step)]
-            assert all([part.rows.tolist() for part in b.parts(step, rank)] == rows for b in members)
-        whole = sum(len(part.rows) for b in members for part in b.parts(step))
-        assert all(b.rows(step) == whole for b in members)
-
-
-def test_a_worker_without_groups_has_no_parts() -> None:
-    batches = Batches(samples=10, batch_size=10, group_size=32, workers=2, rank=0)
-    assert batches.parts(0) == []
+def test_a_share_without_groups_has_no_parts() -> None:
+    batches = Batches(samples=10, batch_size=10, group_size=32, shares=2)
+    assert [len(batches.parts(0, share)) for share in (0, 1)] == [0, 1]
 
 
 @given(st.integers(1, 500), st.integers(1, 64), st.integers(1, 9))
-def test_owned_groups_are_contiguous_and_even(rows: int, group_size: int, workers: int) -> None:
-    owned = [owned_groups(rows, group_size, workers, rank) for rank in range(workers)]
+def test_owned_groups_are_contiguous_and_even(rows: int, group_size: int, shares: int) -> None:
+    owned = [owned_groups(rows, group_size, shares, share) for share in range(shares)]
     assert owned[0][0] == 0
     assert owned[-1][1] == math.ceil(rows / group_size)
     assert all(a[1] == b[0] for a, b in itertools.pairwise(owned))
@@ -151,21 +140,21 @@ def test_stretches_of_a_text_are_shifted_by_less_than_one_from_epoch_to_epoch() 
     assert {*shifts} == {*range(8)}
     assert shifts != [epoch_shift(8, 8, epoch) for epoch in range(100)]
     sizes = {"samples": 50, "batch_size": 20, "group_size": 4, "seed": 7}
-    for batches in team(2, **sizes, context=8):
-        assert [batches.shift(step) for step in range(300)] == [shifts[step // 3] for step in range(300)]
+    batches = Batches(**sizes, shares=2, context=8)
+    assert [batches.shift(step) for step in range(300)] == [shifts[step // 3] for step in range(300)]
     assert {Batches(**sizes).shift(step) for step in range(9)} == {0}
 
 
-@pytest.mark.parametrize("wrong", [{"samples": 0}, {"batch_size": 0}, {"rank": 2}, {"rank": -1}])
+@pytest.mark.parametrize("wrong", [{"samples": 0}, {"batch_size": 0}, {"shares": 0}])
 def test_impossible_sizes_are_refused(wrong: dict[str, int]) -> None:
-    sizes = {"samples": 10, "batch_size": 4, "group_size": 2, "workers": 2, "rank": 0} | wrong
+    sizes = {"samples": 10, "batch_size": 4, "group_size": 2, "shares": 2} | wrong
     with pytest.raises(ValueError, match="at least 1"):
         Batches(**sizes)
 
 
 @given(st.integers(0, 300), st.integers(1, 9))
-def test_evaluation_rows_cover_the_split_once(samples: int, workers: int) -> None:
-    parts = [evaluation_rows(samples, workers, rank) for rank in range(workers)]
+def test_evaluation_rows_cover_the_split_once(samples: int, shares: int) -> None:
+    parts = [evaluation_rows(samples, shares, share) for share in range(shares)]
     assert [row for start, stop in parts for row in range(start, stop)] == list(range(samples))
 
 
@@ -197,7 +186,7 @@ def test_batches_of_similar_length_have_little_padding_and_are_not_in_the_order_
     sums = [lengths[alike.whole(step)].sum() for step in range(alike.steps_per_epoch)]
     assert abs(np.corrcoef(sums, np.arange(len(sums)))[0, 1]) < 0.3
     assert not np.array_equal(alike.order(0), alike.order(1))
-    again = Batches(**sizes, workers=2, rank=1, lengths=lengths)
+    again = Batches(**sizes, shares=2, lengths=lengths)
     np.testing.assert_array_equal(again.whole(7), alike.whole(7))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,15 +18,25 @@ from dist_bp.nn.losses.cross_entropy import CrossEntropy
 from dist_bp.optim import Rule, Updater
 from dist_bp.optim.rules.sgd import Sgd
 from dist_bp.ps.arena import Snapshot, assemble
+from dist_bp.ps.bringup import Call, Crew, bring_up, call
+from dist_bp.ps.colocated import Colocated
 from dist_bp.ps.compression import CodecName, make_codec
+from dist_bp.ps.doorbell import Peer
 from dist_bp.ps.exchange import Exchange
-from dist_bp.ps.layout import OUTER, ArenaLayout
-from dist_bp.ps.lease import Lease, ServerReport, WorkerReport
-from dist_bp.ps.modes import SYNC, Mode
+from dist_bp.ps.keeper import Keeper
+from dist_bp.ps.layout import ArenaLayout
+from dist_bp.ps.lease import Evaluation, Lease, ServerReport, WorkerReport
+from dist_bp.ps.member import Member, Network
+from dist_bp.ps.modes import Mode, Sync
+from dist_bp.ps.recipe import Contact, Rules, Task
 from dist_bp.ps.server import Server
+from dist_bp.ps.shares import assign
 from dist_bp.ps.worker import Worker
 from dist_bp.signals import Spec
 from dist_bp.types import Array
+
+T = TypeVar("T")
+SYNC = Sync()
 
 MOMENTUM = Sgd(learning_rate=1.0, momentum=0.9)
 
@@ -69,118 +79,135 @@ class Problem:
         inputs = generator.normal(size=(self.samples, self.features)).astype(self.dtype)
         return inputs, generator.integers(0, self.classes, self.samples)
 
-    def batches(self, workers: int = 1, rank: int = 0) -> Batches:
+    def batches(self, shares: int = 1) -> Batches:
         sizes = self.samples, self.batch_size, self.group_size
-        return Batches(*sizes, workers, rank, seed=3, accumulate=self.accumulate, context=self.context)
+        return Batches(*sizes, shares, seed=3, accumulate=self.accumulate, context=self.context)
 
 
 class LocalGroup:
-    """Servers and workers of a problem, connected and with the initial parameters committed.
+    """The processes of a problem as objects here, connected and with the initial parameters committed.
 
-    `inputs` are each worker's own, to be spoilt.
+    There are so many `shares` and, unless told, as many `workers`, evenly over the nodes; without `servers` workers are
+    servers, too. `inputs` are each worker's own, to be spoilt.
     """
 
-    def __init__(self, problem: Problem, workers: int = 1, servers: int = 1, nodes: int = 1) -> None:
-        model = problem.model()
-        rule = replace(problem.rule, weight_decay=problem.weight_decay)
-        updater = Updater(rule, clip_norm=problem.clip_norm, decayed=model.decayed)
-        names = (*problem.rule.slots, OUTER) if problem.mode.outer_momentum else problem.rule.slots
-        placement = (workers // nodes,) * nodes
-        layouts = [
-            ArenaLayout(
-                model.layout.size,
-                model.statistics_layout.size,
-                names,
-                placement,
-                servers,
-                problem.dtype,
-                problem.mode,
-                node,
-                model.tables if problem.by_rows else (),
-            )
-            for node in range(nodes)
-        ]
-        secret = b"k" * 32
-        self.model = model
+    def __init__(
+        self, problem: Problem, shares: int = 1, servers: int = 1, nodes: int = 1, workers: int | None = None
+    ) -> None:
+        self.model = problem.model()
         self.nodes = nodes
-        self.servers = [
-            Server(
-                index,
-                layout,
-                updater,
-                lambda step: problem.rate,
-                model.statistic_momentum,
-                secret,
-                problem.timeout,
-                Exchange(layout.node, nodes, secret, problem.timeout) if nodes > 1 else None,
-                make_codec(problem.compression),
-            )
-            for layout in layouts
-            for index in range(servers)
-        ]
-        data = [problem.samples_of() for _ in range(workers)]
-        self.inputs = [samples.inputs for samples in data]
-        self.workers = [
-            Worker(
-                rank,
-                layouts[rank // placement[0]],
-                model,
-                problem.loss(),
-                {"accuracy": Accuracy()},
-                {"train": data[rank]},
-                problem.batches(workers, rank),
-                seed=3,
-                secret=secret,
-                timeout=problem.timeout,
-                updater=updater,
-                rate=lambda step: problem.rate,
-            )
-            for rank in range(workers)
-        ]
-        self._pool = ThreadPoolExecutor(workers + servers * nodes)
-        self._generation = 0
-        self._version = self._step = 0
-        addresses = [server.listen() for server in self.servers]
-        reachable = [
-            [acceptor for acceptor, _ in addresses[node * servers : (node + 1) * servers]] for node in range(nodes)
-        ]
-        joining = []
-        for number, server in enumerate(self.servers):
-            meshed = [address for _, address in addresses[number % servers :: servers]]
-            joining.append(self._pool.submit(server.gather, reachable[number // servers], meshed))
-        for worker in self.workers:
-            joining.append(self._pool.submit(worker.join, reachable[worker.rank // placement[0]]))
-        for future in joining:
-            future.result(30)
-        parameters, statistics = model.initialize(11)
-        state = {name: np.zeros(model.layout.size, model.dtype) for name in names}
-        for server in self.servers[::servers]:
-            server.write(0, Snapshot(0, parameters, statistics, state))
+        self._problem = problem
+        self._servers = servers
+        workers = shares if workers is None else workers
+        self._updater = Updater(
+            replace(problem.rule, weight_decay=problem.weight_decay),
+            clip_norm=problem.clip_norm,
+            decayed=self.model.decayed,
+        )
+        lanes = (servers or workers // nodes) if nodes > 1 else 0
+        self._layouts = [self._layout((shares // nodes,) * nodes, node, lanes) for node in range(nodes)]
+        self._crews = [self._crew(layout, workers // nodes) for layout in self._layouts]
+        homes = {peer: layout for crew, layout in zip(self._crews, self._layouts, strict=True) for peer in crew.members}
+        self.keepers = [Keeper(layout, self._contact) for layout in self._layouts]
+        members = {peer: self._member(peer, layout, shares) for peer, layout in homes.items()}
+        self._processes: dict[Peer, Keeper | Member] = {**members}
+        self._processes |= {Peer("keeper", node): keeper for node, keeper in enumerate(self.keepers)}
+        self.servers = [member for member in members.values() if isinstance(member, Server)]
+        self.workers = [member for member in members.values() if isinstance(member, Worker)]
+        self.inputs = [worker.task.data["train"].inputs for worker in self.workers]
+        self.shares = assign((layout.own_shares for layout in self._layouts), {one.rank for one in self.workers})
+        self._pool = ThreadPoolExecutor(len(self._processes))
+        self._generation = self._version = self._step = 0
+        bring_up(self._crews, self._ask, 30, problem.timeout)
+        parameters, statistics = self.model.initialize(11)
+        state = {name: np.zeros(self.model.layout.size, self.model.dtype) for name in self._layouts[0].optimizer}
+        self.write(Snapshot(0, parameters, statistics, state))
+
+    @property
+    def _contact(self) -> Contact:
+        return Contact(b"k" * 32, self._problem.timeout)
+
+    def _layout(self, placement: tuple[int, ...], node: int, lanes: int) -> ArenaLayout:
+        problem, model = self._problem, self.model
+        return ArenaLayout(
+            model.layout.size,
+            model.statistics_layout.size,
+            (*problem.rule.slots, *problem.mode.outer),
+            placement,
+            self._servers,
+            problem.dtype,
+            problem.mode,
+            node,
+            model.tables if problem.by_rows else (),
+            lanes,
+        )
+
+    def _crew(self, layout: ArenaLayout, workers: int) -> Crew:
+        return Crew(
+            Peer("keeper", layout.node),
+            tuple(Peer("worker", rank) for rank in layout.own_shares[:workers]),
+            tuple(Peer("server", layout.node * self._servers + index) for index in range(self._servers)),
+            "127.0.0.1",
+        )
+
+    def _member(self, peer: Peer, layout: ArenaLayout, shares: int) -> Server | Worker:
+        problem, rules = self._problem, Rules(self._updater, lambda step: self._problem.rate)
+        if peer.role == "server":
+            index = peer.rank % self._servers
+            momentum = self.model.statistic_momentum
+            return Server(index, layout, self._contact, rules, momentum, self._network(layout, index))
+        metrics, data = {"accuracy": Accuracy()}, {"train": problem.samples_of()}
+        task = Task(problem.model(), problem.loss(), metrics, data, problem.batches(shares), seed=3)
+        if self._servers:
+            return Worker(peer.rank, layout, self._contact, task, rules)
+        network = self._network(layout, peer.rank - layout.own_shares.start)
+        return Colocated(peer.rank, layout, self._contact, task, rules, network)
+
+    def _network(self, layout: ArenaLayout, lane: int) -> Network | None:
+        if layout.nodes == 1 or lane >= layout.lanes:
+            return None
+        exchange = Exchange(layout.node, layout.nodes, self._contact.secret, self._problem.timeout)
+        return Network(exchange, lane, make_codec(self._problem.compression))
 
     def __enter__(self) -> "LocalGroup":
         return self
 
     def __exit__(self, *_: object) -> None:
-        for member in (*self.servers, *self.workers):
-            member.close()
+        for process in self._processes.values():
+            process.close()
         self._pool.shutdown(wait=True)
 
-    def run(self, first: int, last: int, may_skip: bool = False) -> tuple[list[ServerReport], list[WorkerReport]]:
-        """One lease; raises what a worker or else a server raised."""
-        self._generation += 1
-        lease = Lease(self._generation, self._version, first, last, may_skip=may_skip)
-        futures = [self._pool.submit(member.run, lease) for member in (*self.servers, *self.workers)]
+    def _ask(self, calls: Sequence[Call[T]], seconds: float) -> list[T]:
+        """Raises what a worker or else a server raised."""
+        ways = [(getattr(self._processes[call.peer], call.method), call.arguments) for call in calls]
+        futures = [self._pool.submit(method, *arguments) for method, arguments in ways]
         wait(futures, timeout=60)
         for future in reversed(futures):
             future.result(0)
-        results = [future.result() for future in futures]
-        done = results[: len(self.servers)]
-        self._version += min(len(report.squares) for report in done)
-        self._step = first + min(len(report.losses) for report in done)
-        return results[: len(self.servers)], results[len(self.servers) :]
+        return [future.result() for future in futures]
+
+    def run(self, first: int, last: int) -> tuple[list[ServerReport], list[WorkerReport]]:
+        """One lease."""
+        self._generation += 1
+        lease = Lease(self._generation, self._version, first, last, self.shares)
+        reports = self._ask([call(one.peer, Member.run, lease) for one in (*self.servers, *self.workers)], 60)
+        servers = [report.server for report in reports if report.server]
+        self._version += min(len(report.squares) for report in servers)
+        self._step = first + min(len(report.losses) for report in servers)
+        return servers, [report.worker for report in reports if report.worker]
+
+    def evaluate(self, split: str) -> list[Evaluation]:
+        """Of each share, in their order."""
+        parts = [(self.shares[one.rank], one.evaluate(split, self.shares[one.rank])) for one in self.workers]
+        found = dict(pair for shares, evaluations in parts for pair in zip(shares, evaluations, strict=True))
+        return [found[share] for share in sorted(found)]
+
+    def write(self, snapshot: Snapshot, version: int = 0) -> None:
+        for keeper in self.keepers:
+            keeper.write(version, snapshot)
 
     def snapshot(self) -> Snapshot:
-        parts = [server.read(self._version) for server in self.servers[:: len(self.servers) // self.nodes]]
+        parts = [keeper.read(self._version) for keeper in self.keepers]
         for parameters, statistics, _ in parts:
             np.testing.assert_array_equal(parameters, parts[0][0])
             np.testing.assert_array_equal(statistics, parts[0][1])
@@ -188,10 +215,16 @@ class LocalGroup:
 
 
 def train(
-    problem: Problem, workers: int = 1, servers: int = 1, steps: int = 50, leases: int = 1, nodes: int = 1
+    problem: Problem,
+    shares: int = 1,
+    servers: int = 1,
+    steps: int = 50,
+    leases: int = 1,
+    nodes: int = 1,
+    workers: int | None = None,
 ) -> Snapshot:
-    """The committed version after `steps` updates in `leases` equal leases."""
-    with LocalGroup(problem, workers, servers, nodes) as group:
+    """The committed version after `steps` global batches in `leases` equal leases."""
+    with LocalGroup(problem, shares, servers, nodes, workers) as group:
         edges = np.linspace(0, steps, leases + 1).astype(int).tolist()
         for first, last in pairwise(edges):
             group.run(first, last)
@@ -200,13 +233,14 @@ def train(
 
 def straggle(group: LocalGroup, rank: int, seconds: float) -> None:
     """Makes a worker late at each of its steps."""
-    compute = group.workers[rank].compute
+    computing = group.workers[rank].computing
+    compute = computing.gradient_from
 
     def late(*arguments: Any, **options: Any) -> None:
         time.sleep(seconds)
         compute(*arguments, **options)
 
-    group.workers[rank].compute = late  # type: ignore[method-assign]
+    computing.gradient_from = late  # type: ignore[method-assign]
 
 
 def plain_pass(model: Model, parameters: Array, inputs: Array, labels: Array) -> tuple[float, Array, Array]:

@@ -63,7 +63,7 @@ def test_every_element_belongs_to_one_server_and_chunks_do_not_depend_on_their_n
     parameters: int, servers: int
 ) -> None:
     made = layout(parameters=parameters, servers=servers)
-    owned = [chunk for server in range(servers) for chunk in made.owned_chunks(server)]
+    owned = [chunk for server in range(servers) for chunk in made.owned_chunks(server, servers)]
     assert [(start, stop) for _, start, stop in owned] == layout(parameters=parameters, servers=1).chunks
     assert owned[0][1] == 0
     assert owned[-1][2] == parameters
@@ -72,7 +72,7 @@ def test_every_element_belongs_to_one_server_and_chunks_do_not_depend_on_their_n
 @given(parameters=st.integers(1, 20 * CHUNK), servers=st.integers(1, 3), nodes=st.integers(1, 5))
 def test_nodes_own_even_slices_that_cover_everything(parameters: int, servers: int, nodes: int) -> None:
     made = layout(parameters=parameters, servers=servers, placement=(2,) * nodes)
-    owned = [c for node in range(nodes) for server in range(servers) for c in made.owned_chunks(server, node)]
+    owned = [c for node in range(nodes) for server in range(servers) for c in made.owned_chunks(server, servers, node)]
     assert [number for number, _, _ in owned] == list(range(len(owned)))
     assert owned[0][1] == 0
     assert owned[-1][2] == parameters

@@ -1,19 +1,22 @@
 """Doorbells: messages, stale generations, the end of a peer, strangers at the door."""
 
 import os
+import select
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 
 import pytest
 
 from dist_bp.ps import doorbell
-from dist_bp.ps.doorbell import Acceptor, Doorbell, Peer, PeerLost, connect
+from dist_bp.ps.doorbell import Acceptor, Doorbell, Peer, PeerLost, connect, introduce, introductions, let_go
 
 SECRET = b"s" * 32
-WORKER, SERVER = Peer("worker", 1), Peer("server", 0)
+WORKER, SERVER, KEEPER = Peer("worker", 1), Peer("server", 0), Peer("keeper", 0)
 
 
 @pytest.fixture
@@ -24,88 +27,113 @@ def descriptor() -> Iterator[int]:
     os.close(fd)
 
 
-def connected(descriptor: int, timeout: float = 5.0) -> tuple[Doorbell, Doorbell, int]:
-    """The worker's bell, the server's bell, and the descriptor that the worker was handed."""
+class Guest:
+    """Who comes to a keeper, is handed the arena and introduced to another."""
+
+    def __init__(self, address: bytes, me: Peer, timeout: float = 5.0) -> None:
+        self._connection, self.handed = connect(address, KEEPER, me, SECRET, timeout)
+        self.bells: dict[Peer, Doorbell] = {}
+        try:
+            self.bells |= {bell.peer: bell for bell in introductions(self._connection, KEEPER, timeout)}
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        for bell in self.bells.values():
+            bell.close()
+        self._connection.close()
+        os.close(self.handed)
+
+
+@contextmanager
+def introduced(descriptor: int, timeout: float = 5.0) -> Iterator[tuple[Guest, Guest]]:
+    """A worker and a server that know each other."""
     acceptor = Acceptor(SECRET, timeout)
-    result: list[tuple[Doorbell, int]] = []
-    caller = threading.Thread(target=lambda: result.append(connect(acceptor.address, SERVER, WORKER, SECRET, timeout)))
-    caller.start()
-    bell = acceptor.accept([WORKER], descriptor)[WORKER]
-    caller.join()
-    acceptor.close()
-    return result[0][0], bell, result[0][1]
+    with ThreadPoolExecutor() as pool:
+        coming = [pool.submit(Guest, acceptor.address, peer, timeout) for peer in (WORKER, SERVER)]
+        come = acceptor.accept([WORKER, SERVER], descriptor)
+        introduce((WORKER, come[WORKER]), (SERVER, come[SERVER]))
+        for connection in come.values():
+            let_go(connection)
+        worker, server = (future.result(5) for future in coming)
+    try:
+        yield worker, server
+    finally:
+        for guest in (worker, server):
+            guest.close()
+        for connection in come.values():
+            connection.close()
+        acceptor.close()
 
 
-def test_a_step_travels_each_way(descriptor: int) -> None:
-    worker, server, handed = connected(descriptor)
+@pytest.fixture
+def pair(descriptor: int) -> Iterator[tuple[Doorbell, Doorbell]]:
+    """The worker's bell, and the server's."""
+    with introduced(descriptor) as (worker, server):
+        yield worker.bells[SERVER], server.bells[WORKER]
+
+
+def test_a_step_travels_each_way(pair: tuple[Doorbell, Doorbell]) -> None:
+    worker, server = pair
     worker.ring(1, 7)
     assert server.wait(1).version == 7
     server.ring(1, 8)
     assert worker.wait(1).version == 8
-    for bell in (worker, server):
-        bell.close()
-    os.close(handed)
 
 
 def test_the_arena_is_handed_over_without_a_name(descriptor: int) -> None:
-    worker, server, handed = connected(descriptor)
-    assert os.pread(handed, 5, 0) == b"hello"
-    assert not os.get_inheritable(handed)
-    for bell in (worker, server):
-        bell.close()
-    os.close(handed)
+    with introduced(descriptor) as (worker, _):
+        assert os.pread(worker.handed, 5, 0) == b"hello"
+        assert not os.get_inheritable(worker.handed)
+        assert not os.get_inheritable(worker.bells[SERVER].fileno())
 
 
-def test_bells_of_an_earlier_lease_are_passed_over(descriptor: int) -> None:
-    worker, server, handed = connected(descriptor)
+def test_bells_of_an_earlier_lease_are_passed_over(pair: tuple[Doorbell, Doorbell]) -> None:
+    worker, server = pair
     worker.ring(1, 3)
     worker.ring(1, doorbell.ABORT)
     worker.ring(2, 4)
     assert server.wait(2).version == 4
-    for bell in (worker, server):
-        bell.close()
-    os.close(handed)
 
 
 def test_the_death_of_a_peer_is_noticed_at_once(descriptor: int) -> None:
-    worker, server, handed = connected(descriptor, timeout=60)
-    threading.Timer(0.1, worker.close).start()
-    started = time.monotonic()
-    with pytest.raises(PeerLost, match="worker 1 died"):
-        server.wait(1)
-    assert time.monotonic() - started < 5
-    with pytest.raises(PeerLost, match="worker 1 died"):
-        server.ring(1, 1)
-    server.close()
-    os.close(handed)
+    with introduced(descriptor, timeout=60) as (worker, server):
+        bell = server.bells[WORKER]
+        threading.Timer(0.1, worker.bells[SERVER].close).start()
+        started = time.monotonic()
+        with pytest.raises(PeerLost, match="worker 1 died"):
+            bell.wait(1)
+        assert time.monotonic() - started < 5
+        for action in (partial(bell.ring, 1, 1), bell.nudge, bell.clear):
+            with pytest.raises(PeerLost, match="worker 1 died"):
+                action()
 
 
 def test_a_silent_peer_is_lost_at_the_deadline(descriptor: int) -> None:
-    worker, server, handed = connected(descriptor, timeout=0.2)
-    with pytest.raises(PeerLost, match=r"worker 1 did not answer for 0\.2 s"):
-        server.wait(1)
-    for bell in (worker, server):
-        bell.close()
-    os.close(handed)
+    with (
+        introduced(descriptor, timeout=0.2) as (_, server),
+        pytest.raises(PeerLost, match=r"worker 1 did not answer for 0\.2 s"),
+    ):
+        server.bells[WORKER].wait(1)
 
 
 def test_closing_wakes_a_thread_that_waits(descriptor: int) -> None:
-    worker, server, handed = connected(descriptor, timeout=60)
-    raised: list[PeerLost] = []
+    with introduced(descriptor, timeout=60) as (_, server), ThreadPoolExecutor() as pool:
+        waiting = pool.submit(server.bells[WORKER].wait, 1)
+        time.sleep(0.1)
+        server.bells[WORKER].close()
+        with pytest.raises(PeerLost):
+            waiting.result(5)
 
-    def wait() -> None:
-        with pytest.raises(PeerLost) as caught:
-            server.wait(1)
-        raised.append(caught.value)
 
-    thread = threading.Thread(target=wait)
-    thread.start()
-    time.sleep(0.1)
-    server.close()
-    thread.join(5)
-    assert raised
-    worker.close()
-    os.close(handed)
+def test_nudges_wake_and_are_taken_all_at_once(pair: tuple[Doorbell, Doorbell]) -> None:
+    worker, server = pair
+    for _ in range(100_000):  # more than a socket holds
+        worker.nudge()
+    assert select.select([server], [], [], 5)[0]
+    server.clear()
+    assert not select.select([server], [], [], 0)[0]
 
 
 @pytest.mark.parametrize("secret", [b"x" * 32, b"s" * 31])
@@ -114,19 +142,17 @@ def test_a_caller_without_the_secret_is_sent_away(descriptor: int, secret: bytes
     stranger = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     stranger.connect(acceptor.address)
     stranger.send(secret.ljust(48, b"\0"))
-    friend: list[tuple[Doorbell, int]] = []
-    thread = threading.Thread(target=lambda: friend.append(connect(acceptor.address, SERVER, WORKER, SECRET, 5.0)))
-    thread.start()
-    bells = acceptor.accept([WORKER], descriptor)
-    thread.join()
-    assert list(bells) == [WORKER]
+    with ThreadPoolExecutor() as pool:
+        friend = pool.submit(connect, acceptor.address, KEEPER, WORKER, SECRET, 5.0)
+        come = acceptor.accept([WORKER], descriptor)
+        connection, handed = friend.result(5)
+    assert list(come) == [WORKER]
     stranger.settimeout(5)
     assert stranger.recv(1) == b""
-    stranger.close()
+    for one in (stranger, connection, come[WORKER]):
+        one.close()
     acceptor.close()
-    bells[WORKER].close()
-    friend[0][0].close()
-    os.close(friend[0][1])
+    os.close(handed)
 
 
 def test_strangers_that_say_nothing_keep_nobody_waiting(descriptor: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,26 +162,26 @@ def test_strangers_that_say_nothing_keep_nobody_waiting(descriptor: int, monkeyp
     strangers = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(20)]
     entered = threading.Event()
 
-    def come() -> tuple[Doorbell, int]:
+    def come() -> tuple[socket.socket, int]:
         for stranger in strangers:
             stranger.connect(acceptor.address)
         entered.set()
-        return connect(acceptor.address, SERVER, WORKER, SECRET, 5.0)
+        return connect(acceptor.address, KEEPER, WORKER, SECRET, 5.0)
 
     with ThreadPoolExecutor() as pool:
         friend = pool.submit(come)
         started = time.monotonic()
-        bells = acceptor.accept([WORKER], descriptor)
+        accepted = acceptor.accept([WORKER], descriptor)
         assert time.monotonic() - started < 5
-        bell, handed = friend.result(5)
+        connection, handed = friend.result(5)
     assert entered.is_set()
     for stranger in strangers:
         stranger.settimeout(5)
         assert stranger.recv(1) == b""
         stranger.close()
     acceptor.close()
-    bells[WORKER].close()
-    bell.close()
+    accepted[WORKER].close()
+    connection.close()
     os.close(handed)
 
 
@@ -165,6 +191,18 @@ def test_a_peer_that_never_comes_is_named(descriptor: int, monkeypatch: pytest.M
     with pytest.raises(PeerLost, match=r"worker 1 did not connect within 0\.2 s"):
         acceptor.accept([WORKER], descriptor)
     acceptor.close()
+
+
+def test_a_keeper_that_is_gone_is_named(descriptor: int) -> None:
+    acceptor = Acceptor(SECRET, 5.0)
+    with ThreadPoolExecutor() as pool:
+        coming = pool.submit(Guest, acceptor.address, WORKER)
+        acceptor.accept([WORKER], descriptor)[WORKER].close()
+        with pytest.raises(PeerLost, match="keeper 0 made no introductions"):
+            coming.result(5)
+    acceptor.close()
+    with pytest.raises(PeerLost, match="keeper 0 could not be reached"):
+        connect(acceptor.address, KEEPER, WORKER, SECRET, 5.0)
 
 
 def test_no_socket_file_is_made() -> None:

@@ -11,16 +11,16 @@ from dist_bp.nn.layers.dense import Dense
 from dist_bp.nn.layers.dropout import Dropout
 from dist_bp.optim.rules.adam import Adam
 from dist_bp.ps.compression import CodecName
-from dist_bp.ps.modes import Mode
+from dist_bp.ps.modes import Async, Backup, Local, Mode, Ssp, Sync
 from tests.ps.group import LocalGroup, Problem, train
 
 MODES = [
-    Mode(),
-    Mode("ssp", staleness=2),
-    Mode("backup", backups=1),
-    Mode("async"),
-    Mode("local", local_steps=4),
-    Mode("local", local_steps=3, outer_momentum=0.4),
+    Sync(),
+    Ssp(2),
+    Backup(1),
+    Async(),
+    Local(4),
+    Local(3, outer_momentum=0.4),
 ]
 
 
@@ -29,11 +29,11 @@ def layers() -> list[Layer]:
 
 
 @pytest.mark.parametrize("clip_norm", [None, 0.05])
-@pytest.mark.parametrize("servers", [1, 2])
+@pytest.mark.parametrize("servers", [0, 1, 2])
 def test_two_nodes_compute_what_one_computes(servers: int, clip_norm: float | None) -> None:
     problem = Problem(layers=layers, rule=Adam(learning_rate=1.0), rate=0.01, clip_norm=clip_norm, weight_decay=1e-3)
-    one = train(problem, workers=4, steps=8)
-    two = train(problem, workers=4, servers=servers, steps=8, nodes=2, leases=2)
+    one = train(problem, shares=4, steps=8)
+    two = train(problem, shares=4, servers=servers, steps=8, nodes=2, leases=2)
     np.testing.assert_allclose(two.parameters, one.parameters, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(two.statistics, one.statistics, rtol=1e-9, atol=1e-12)
     for name in ("m", "v"):
@@ -42,13 +42,13 @@ def test_two_nodes_compute_what_one_computes(servers: int, clip_norm: float | No
 
 def test_two_runs_over_two_nodes_give_the_same_bits() -> None:
     problem = Problem(layers=layers, dtype="float32", rate=0.01)
-    first, second = (train(problem, workers=4, servers=2, steps=8, nodes=2) for _ in range(2))
+    first, second = (train(problem, shares=4, servers=2, steps=8, nodes=2) for _ in range(2))
     assert first.parameters.tobytes() == second.parameters.tobytes()
 
 
 def test_local_over_nodes_is_local_on_one() -> None:
-    problem = Problem(layers=layers, mode=Mode("local", local_steps=3, outer_momentum=0.4), rate=0.01)
-    one, two = train(problem, workers=4, steps=9), train(problem, workers=4, steps=9, nodes=2)
+    problem = Problem(layers=layers, mode=Local(3, outer_momentum=0.4), rate=0.01)
+    one, two = train(problem, shares=4, steps=9), train(problem, shares=4, steps=9, nodes=2)
     np.testing.assert_allclose(two.parameters, one.parameters, rtol=1e-9, atol=1e-12)
     for name, array in one.optimizer.items():
         np.testing.assert_allclose(two.optimizer[name], array, rtol=1e-7, atol=1e-12)
@@ -57,7 +57,7 @@ def test_local_over_nodes_is_local_on_one() -> None:
 @pytest.mark.parametrize("nodes", [2, 3])
 def test_a_step_moves_as_many_bytes_as_it_must(nodes: int) -> None:
     problem = Problem(layers=lambda: [Dense(1500, activation="tanh"), Dense(5)], dtype="float32", rate=0.01)
-    with LocalGroup(problem, workers=nodes, nodes=nodes) as group:
+    with LocalGroup(problem, shares=nodes, nodes=nodes) as group:
         servers, _ = group.run(0, 5)
         nbytes = group.model.layout.size * 4
     # Slices begin at a cache line, so they differ from an nth by fewer than 32 elements.
@@ -72,12 +72,13 @@ def test_a_step_moves_as_many_bytes_as_it_must(nodes: int) -> None:
 @pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.name)
 def test_every_mode_learns_over_two_nodes(mode: Mode) -> None:
     problem = Problem(mode=mode, samples=96, batch_size=48, rate=0.1)
-    with LocalGroup(problem, workers=4, servers=2, nodes=2) as group:
+    with LocalGroup(problem, shares=4, servers=2, nodes=2) as group:
         losses = []
         for step in range(0, 60, 12):
             reports, workers = group.run(step, step + 12)
             losses.append(reports[0].losses.sum() / reports[0].counts.sum())
-            counted = sum(int(report.metrics["accuracy"]["count"].sum()) for report in workers)
+            states = [own["accuracy"] for report in workers for own in report.metrics.values()]
+            counted = sum(int(own["count"].sum()) for own in states)
             assert counted == reports[0].counts.sum()
             assert all((report.counts == reports[0].counts).all() for report in reports)
         assert group.snapshot().step == 60
@@ -86,23 +87,23 @@ def test_every_mode_learns_over_two_nodes(mode: Mode) -> None:
 
 @pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.name)
 def test_a_non_finite_loss_on_one_node_ends_the_lease_on_all(mode: Mode) -> None:
-    with LocalGroup(Problem(mode=mode), workers=4, nodes=2) as group:
+    with LocalGroup(Problem(mode=mode), shares=4, nodes=2) as group:
         group.inputs[3][:] = np.inf
         servers, _ = group.run(0, 12)
     assert {report.non_finite.worker for report in servers if report.non_finite} == {3}
 
 
 @pytest.mark.parametrize("spoilt", [0, 3])
-@pytest.mark.parametrize("mode", [Mode(), Mode("local", local_steps=3)], ids=lambda mode: mode.name)
+@pytest.mark.parametrize("mode", [Sync(), Local(3)], ids=lambda mode: mode.name)
 def test_after_a_lease_that_one_node_ended_all_go_on_as_if_it_had_not_been(mode: Mode, spoilt: int) -> None:
     problem = Problem(layers=layers, mode=mode)
-    with LocalGroup(problem, workers=4, servers=2, nodes=2) as group:
+    with LocalGroup(problem, shares=4, servers=2, nodes=2) as group:
         good = group.inputs[spoilt].copy()
         for first, last in ((0, 3), (3, 12), (3, 6)):
             group.inputs[spoilt][:] = np.inf if last == 12 else good
             group.run(first, last)
         snapshot = group.snapshot()
-    whole = train(problem, workers=4, servers=2, nodes=2, steps=6, leases=2)
+    whole = train(problem, shares=4, servers=2, nodes=2, steps=6, leases=2)
     np.testing.assert_array_equal(snapshot.parameters, whole.parameters)
     np.testing.assert_array_equal(snapshot.statistics, whole.statistics)
     for name, state in whole.optimizer.items():
@@ -114,7 +115,7 @@ def test_compressed_sums_are_smaller_and_still_learn(codec: CodecName) -> None:
     problem = Problem(samples=96, batch_size=48, rate=0.1, dtype="float32")
     sent, losses = {}, {}
     for name in ("none", codec):
-        with LocalGroup(replace(problem, compression=name), workers=2, nodes=2) as group:
+        with LocalGroup(replace(problem, compression=name), shares=2, nodes=2) as group:
             first, _ = group.run(0, 20)
             last, _ = group.run(20, 60)
             sent[name] = first[0].wire_bytes[0]

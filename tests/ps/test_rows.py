@@ -16,7 +16,7 @@ from dist_bp.nn.layers.tied_output import TiedOutput
 from dist_bp.optim.rules.adagrad import Adagrad
 from dist_bp.optim.rules.adam import Adam
 from dist_bp.optim.rules.sgd import Sgd
-from dist_bp.ps.modes import Mode
+from dist_bp.ps.modes import Async, Backup, Local, Mode, Ssp, Sync
 from dist_bp.types import Array
 from tests.ps.group import LocalGroup, Problem, train
 
@@ -45,7 +45,7 @@ RULES = [
     Sgd(learning_rate=1.0, momentum=0.9),
 ]
 LAZY = Adam(learning_rate=1.0, lazy=True)
-SSP = Mode("ssp", staleness=2)
+SSP = Ssp(2)
 
 
 def tied() -> list[Layer]:
@@ -106,12 +106,10 @@ def test_a_tied_table_is_dense(rule: Any) -> None:
     assert_same_bits(train(problem, 3, 2, steps=4), train(replace(problem, by_rows=False), 3, steps=4))
 
 
-MODES = [Mode(), SSP, Mode("backup", backups=1), Mode("async")]
+MODES = [Sync(), SSP, Backup(1), Async()]
 
 
-@pytest.mark.parametrize(
-    ("mode", "rule"), [*product(MODES, [RULES[0], LAZY]), (Mode("local", local_steps=3), RULES[0])], ids=str
-)
+@pytest.mark.parametrize(("mode", "rule"), [*product(MODES, [RULES[0], LAZY]), (Local(3), RULES[0])], ids=str)
 def test_every_mode_learns(mode: Mode, rule: Any) -> None:
     problem = replace(PROBLEM, mode=mode, rule=rule, rate=0.02 if rule.lazy else 0.5)
     with LocalGroup(problem, 2, 2) as group:
@@ -123,7 +121,7 @@ def test_every_mode_learns(mode: Mode, rule: Any) -> None:
 
 def test_one_worker_makes_of_stale_gradients_what_it_makes_of_dense_ones() -> None:
     """With one worker the stale versions are always the same."""
-    problem = replace(PROBLEM, mode=Mode("async"), rule=RULES[1])
+    problem = replace(PROBLEM, mode=Async(), rule=RULES[1])
     assert_same_bits(train(problem, 1, 2, steps=20, leases=4), train(replace(problem, by_rows=False), 1, steps=20))
 
 
@@ -131,8 +129,7 @@ def test_going_on_from_a_snapshot_gives_the_same_bits() -> None:
     problem = replace(PROBLEM, rule=LAZY)
     with LocalGroup(problem, 2, 2) as one, LocalGroup(problem, 2) as other:
         one.run(0, 7)
-        for server in other.servers:
-            server.write(0, one.snapshot())
+        other.write(one.snapshot())
         one.run(7, 20)
         other.run(7, 20)
         assert_same_bits(one.snapshot(), other.snapshot())
@@ -146,11 +143,11 @@ def test_training_goes_on_after_a_gradient_that_is_not_finite() -> None:
         kept = group.snapshot()
         spoilt = kept.parameters.copy()
         spoilt[:] = np.inf
-        group.servers[0].write(5, replace(kept, parameters=spoilt))
+        group.write(replace(kept, parameters=spoilt), 5)
         reports, _ = group.run(5, 8)
         assert reports[0].non_finite
-        assert group.workers[0].non_finite_gradient() == "0.table"
-        group.servers[0].write(5, kept)
+        assert group.workers[0].non_finite([0]) == {0: "0.table"}
+        group.write(kept, 5)
         group.run(5, 9)
-        assert group.workers[0].non_finite_gradient() is None
+        assert not group.workers[0].non_finite([0])
         assert_same_bits(group.snapshot(), train(problem, 2, steps=9))

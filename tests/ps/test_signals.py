@@ -25,7 +25,7 @@ from dist_bp.nn.layers.layer_norm import LayerNorm
 from dist_bp.nn.layers.residual import Residual
 from dist_bp.nn.types import Backward
 from dist_bp.optim.rules.sgd import Sgd
-from dist_bp.ps.modes import Mode
+from dist_bp.ps.modes import Async, Backup, Local, Ssp
 from dist_bp.types import Array
 from tests.ps.group import LocalGroup, Problem, straggle, train
 
@@ -157,13 +157,13 @@ def test_a_run_again_and_with_more_servers_has_the_same_bits(problem: Problem) -
 @EVERY_KIND
 def test_modes_that_are_sync_where_nobody_is_late(problem: Problem) -> None:
     sync = train(problem, 3, steps=8)
-    ssp = train(replace(problem, mode=Mode("ssp", staleness=0)), 3, steps=8)
+    ssp = train(replace(problem, mode=Ssp(0)), 3, steps=8)
     assert ssp.parameters.tobytes() == sync.parameters.tobytes()
-    backup = train(replace(problem, mode=Mode("backup", backups=0)), 3, steps=8)
+    backup = train(replace(problem, mode=Backup(0)), 3, steps=8)
     assert backup.parameters.tobytes() == sync.parameters.tobytes()
-    assert_close(train(replace(problem, mode=Mode("local", local_steps=1)), 3, steps=8), sync)
+    assert_close(train(replace(problem, mode=Local(1)), 3, steps=8), sync)
     alone = train(problem, steps=8)
-    assert_close(train(replace(problem, mode=Mode("async")), steps=8), alone)
+    assert_close(train(replace(problem, mode=Async()), steps=8), alone)
 
 
 @EVERY_KIND
@@ -181,8 +181,8 @@ def test_local_steps_are_averaged_by_weight(problem: Problem) -> None:
             moved += weight * (parameters - own)
             whole += weight
         parameters = parameters - moved / whole
-    mode = Mode("local", local_steps=2)
-    got = train(replace(problem, mode=mode, rule=Sgd(learning_rate=1.0)), workers=3, steps=6)
+    mode = Local(2)
+    got = train(replace(problem, mode=mode, rule=Sgd(learning_rate=1.0)), shares=3, steps=6)
     np.testing.assert_allclose(got.parameters, parameters, rtol=1e-10, atol=1e-12)
 
 
@@ -192,7 +192,7 @@ def test_async_updates_add_up_to_the_whole_batch(problem: Problem) -> None:
     problem = replace(problem, rule=Sgd(learning_rate=1.0), rate=1e-7)
     start, _ = problem.model().initialize(11)
     sync = train(problem, 3, steps=3).parameters - start
-    moved = train(replace(problem, mode=Mode("async")), 3, steps=3).parameters - start
+    moved = train(replace(problem, mode=Async()), 3, steps=3).parameters - start
     np.testing.assert_allclose(moved, sync, rtol=1e-4, atol=1e-4 * np.abs(sync).max())
 
 
@@ -200,7 +200,7 @@ def test_an_update_of_no_samples_leaves_the_statistics() -> None:
     """Of the last batch, two groups, two of four workers have something; the others may be first."""
     problem = replace(
         ROWS,
-        mode=Mode("backup", backups=2),
+        mode=Backup(2),
         samples=40,
         store=lambda: SampleStore(np.random.default_rng(1).normal(size=(40, 5)), LABELS[:40]),
     )
@@ -219,9 +219,9 @@ def mean_gradient(
     problem: Problem, model: Model, parameters: Array, statistics: Array, step: int, share: int, shares: int
 ) -> tuple[Array, float]:
     """Of a share, and its weight; zeros where it has none."""
-    batches = problem.batches(shares, share)
+    batches = problem.batches(shares)
     samples = problem.samples_of().shifted(batches.shift(step))
-    parts = batches.parts(step)
+    parts = batches.parts(step, share)
     gradient, sums = np.zeros_like(parameters), np.zeros_like(statistics)
     if not parts:
         return gradient, 0.0
@@ -246,10 +246,10 @@ def mean_gradient(
 def test_evaluation_is_exact_over_all_shards(problem: Problem) -> None:
     accuracy = Accuracy()
     with LocalGroup(problem) as group:
-        whole = group.workers[0].evaluate("train")
+        (whole,) = group.evaluate("train")
     for workers in (2, 4):
         with LocalGroup(problem, workers) as group:
-            parts = [worker.evaluate("train") for worker in group.workers]
+            parts = group.evaluate("train")
         assert sum(part.weight for part in parts) == pytest.approx(whole.weight, rel=1e-13)
         assert sum(part.loss for part in parts) == pytest.approx(whole.loss, rel=1e-12)
         state = accuracy.empty()

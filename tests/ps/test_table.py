@@ -19,7 +19,7 @@ from dist_bp.optim.rules.sgd import Sgd
 from dist_bp.ps.arena import Arena, Snapshot
 from dist_bp.ps.contribution import Contribution
 from dist_bp.ps.layout import ArenaLayout
-from dist_bp.ps.modes import Mode
+from dist_bp.ps.modes import Ssp
 from dist_bp.ps.update import SliceUpdate
 from dist_bp.types import Array
 from tests.optim.references import PAIRS, Element
@@ -61,11 +61,11 @@ class Servers:
                 (WORKERS,),
                 servers,
                 "float32",
-                Mode("ssp", staleness=staleness),
+                Ssp(staleness),
                 tables=(TABLE,) if by_rows else (),
             )
         )
-        self.updates = [SliceUpdate(self.arena, i, updater, np.zeros(0), None) for i in range(servers)]
+        self.updates = [SliceUpdate(self.arena, (i, servers), updater, np.zeros(0)) for i in range(servers)]
         self.version = self.number = 0
         for slots in self.arena.gradients:
             slots[0].fill(np.nan)

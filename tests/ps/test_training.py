@@ -14,7 +14,7 @@ from dist_bp.nn.layers.dropout import Dropout
 from dist_bp.nn.layers.layer_norm import LayerNorm
 from dist_bp.optim.rules.adam import Adam
 from dist_bp.optim.rules.sgd import Sgd
-from dist_bp.ps.modes import SYNC, Mode
+from dist_bp.ps.modes import Backup, Local, Mode, Sync
 from tests.ps.group import LocalGroup, Problem, plain_pass, train
 
 
@@ -40,10 +40,10 @@ def wide() -> list[Layer]:
 
 
 @pytest.mark.parametrize("layers", [plain, random_and_statistical])
-@pytest.mark.parametrize("workers", [2, 3, 4])
-def test_any_number_of_workers_computes_the_same_update(layers: Any, workers: int) -> None:
+@pytest.mark.parametrize("shares", [2, 3, 4])
+def test_any_number_of_shares_makes_the_same_update(layers: Any, shares: int) -> None:
     problem = Problem(layers=layers)
-    one, many = train(problem), train(problem, workers)
+    one, many = train(problem), train(problem, shares)
     np.testing.assert_allclose(many.parameters, one.parameters, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(many.statistics, one.statistics, rtol=1e-12, atol=1e-12)
     assert not np.array_equal(one.parameters, train(problem, steps=49).parameters)
@@ -58,13 +58,14 @@ def test_in_float32_they_differ_by_rounding_only(workers: int) -> None:
 
 @pytest.mark.parametrize("clip_norm", [None, 0.05])
 @pytest.mark.parametrize("rule", [Sgd(learning_rate=1.0, momentum=0.9), Adam(learning_rate=1.0)])
-def test_one_and_two_servers_give_the_same_bits(clip_norm: float | None, rule: Any) -> None:
+def test_any_number_of_servers_gives_the_same_bits_wherever_they_are(clip_norm: float | None, rule: Any) -> None:
     problem = Problem(layers=wide, dtype="float32", rule=rule, rate=0.01, clip_norm=clip_norm, weight_decay=1e-3)
-    one = train(problem, workers=2, servers=1, steps=12)
-    two = train(problem, workers=2, servers=2, steps=12)
-    np.testing.assert_array_equal(one.parameters, two.parameters)
-    for name in rule.slots:
-        np.testing.assert_array_equal(one.optimizer[name], two.optimizer[name])
+    one = train(problem, shares=2, servers=1, steps=12)
+    for servers in (2, 0):
+        other = train(problem, shares=2, servers=servers, steps=12)
+        np.testing.assert_array_equal(one.parameters, other.parameters)
+        for name in rule.slots:
+            np.testing.assert_array_equal(one.optimizer[name], other.optimizer[name])
 
 
 def test_clipping_changes_the_update() -> None:
@@ -85,8 +86,8 @@ def test_the_length_of_leases_does_not_matter() -> None:
 
 def test_accumulating_batches_is_one_larger_batch() -> None:
     problem = Problem(layers=random_and_statistical, batch_size=16)
-    accumulated = train(replace(problem, accumulate=4), workers=2, steps=10)
-    whole = train(replace(problem, batch_size=64), workers=2, steps=10)
+    accumulated = train(replace(problem, accumulate=4), shares=2, steps=10)
+    whole = train(replace(problem, batch_size=64), shares=2, steps=10)
     np.testing.assert_allclose(accumulated.parameters, whole.parameters, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(accumulated.statistics, whole.statistics, rtol=1e-12, atol=1e-12)
 
@@ -109,10 +110,11 @@ def test_the_update_is_that_of_textbook_gradient_descent() -> None:
     np.testing.assert_allclose(train(problem, 3, 2, steps=5).parameters, parameters, rtol=1e-12, atol=1e-12)
 
 
-def test_reports_hold_the_exact_sums() -> None:
+@pytest.mark.parametrize("beside", [True, False], ids=["beside workers", "own processes"])
+def test_reports_hold_the_exact_sums(beside: bool) -> None:
     """Plain gradient descent over the batches of an epoch, and what is known of each of its steps."""
     problem = Problem(rule=Sgd(learning_rate=1.0))
-    with LocalGroup(problem, workers=3) as group:
+    with LocalGroup(problem, shares=3, servers=0 if beside else 1) as group:
         servers, workers = group.run(0, 6)
     model = Model(problem.layers(), (problem.features,), "float64")
     parameters, _ = model.initialize(11)
@@ -131,8 +133,8 @@ def test_reports_hold_the_exact_sums() -> None:
     assert servers[0].learning_rates.tolist() == [0.1] * 6
     accuracy = Accuracy()
     merged = accuracy.empty()
-    for report in workers:
-        merged = accuracy.merge(merged, report.metrics["accuracy"])
+    for states in (own for report in workers for own in report.metrics.values()):
+        merged = accuracy.merge(merged, states["accuracy"])
     assert accuracy.result(merged) == hits / 330
     assert all(report.times.shape == (6, 4) for report in workers)
     assert all((np.diff(report.times, axis=1) >= 0).all() for report in (*servers, *workers))
@@ -141,47 +143,48 @@ def test_reports_hold_the_exact_sums() -> None:
 
 def test_evaluation_is_exact_over_all_shards() -> None:
     problem = Problem()
-    with LocalGroup(problem, workers=3) as many, LocalGroup(problem) as one:
-        parts = [worker.evaluate("train") for worker in many.workers]
-        whole = one.workers[0].evaluate("train")
+    with LocalGroup(problem, shares=3) as many, LocalGroup(problem) as one:
+        parts = many.evaluate("train")
+        (whole,) = one.evaluate("train")
     assert sum(part.weight for part in parts) == whole.weight == 330
     assert sum(part.loss for part in parts) == pytest.approx(whole.loss, rel=1e-12)
 
 
-def test_a_non_finite_loss_is_not_applied_and_names_its_worker() -> None:
+@pytest.mark.parametrize("servers", [0, 2])
+def test_a_non_finite_loss_is_not_applied_and_names_its_worker(servers: int) -> None:
     problem = Problem(batch_size=16, group_size=8)
-    with LocalGroup(problem, workers=2, servers=2) as group:
+    with LocalGroup(problem, 2, servers) as group:
         group.run(0, 3)
         before = group.snapshot()
         group.inputs[1][:] = np.inf
-        servers, _ = group.run(3, 8)
+        reports, _ = group.run(3, 8)
         after = group.snapshot()
-        assert [report.non_finite.worker for report in servers if report.non_finite] == [1, 1]
-        assert group.workers[1].non_finite_gradient() == "0.weight"
+        assert {report.non_finite.worker for report in reports if report.non_finite} == {1}
+        assert group.workers[1].non_finite([1]) == {1: "0.weight"}
     assert after.step == before.step == 3
     np.testing.assert_array_equal(after.parameters, before.parameters)
 
 
-@pytest.mark.parametrize(
-    "mode", [SYNC, Mode("local", local_steps=2), Mode("backup", backups=1)], ids=lambda mode: mode.name
-)
-def test_metrics_do_not_count_a_batch_that_is_skipped(mode: Mode) -> None:
-    with LocalGroup(Problem(mode=mode, batch_size=16, group_size=8), workers=2, servers=2) as group:
+@pytest.mark.parametrize(("mode", "servers"), [(Sync(), 0), (Sync(), 2), (Local(2), 0), (Local(2), 2), (Backup(1), 2)])
+def test_metrics_do_not_count_a_batch_that_is_skipped(mode: Mode, servers: int) -> None:
+    with LocalGroup(Problem(mode=mode, batch_size=16, group_size=8), 2, servers) as group:
         good = [inputs.copy() for inputs in group.inputs]
         counted = []
         for first, last, spoilt in ((0, 2, False), (2, 4, True), (4, 6, False)):
             for inputs, own in zip(group.inputs, good, strict=True):
                 inputs[:] = np.nan if spoilt else own
-            servers, workers = group.run(first, last, may_skip=True)
-            assert bool(servers[0].non_finite) == spoilt
-            counted.append(sum(int(worker.metrics["accuracy"]["count"].sum()) for worker in workers))
-            assert counted[-1] == sum(servers[0].counts)
+            reports, workers = group.run(first, last)
+            assert any(report.non_finite for report in reports) == spoilt
+            states = [own["accuracy"] for worker in workers for own in worker.metrics.values()]
+            counted.append(sum(int(own["count"].sum()) for own in states))
+            assert counted[-1] == sum(reports[0].counts)
     assert counted[1] == 0 < min(counted[0], counted[2])
 
 
-def test_training_goes_on_after_an_aborted_lease() -> None:
+@pytest.mark.parametrize("servers", [0, 2])
+def test_training_goes_on_after_an_aborted_lease(servers: int) -> None:
     problem = Problem(batch_size=16, group_size=8)
-    with LocalGroup(problem, workers=2, servers=2) as group:
+    with LocalGroup(problem, 2, servers) as group:
         inputs, good = group.inputs[0], group.inputs[0].copy()
         inputs[:] = np.nan
         group.run(0, 5)

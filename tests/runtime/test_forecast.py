@@ -103,7 +103,7 @@ def test_compression_takes_bytes_from_one_of_the_two_rounds_and_costs_time_and_m
 @pytest.mark.parametrize("compression", ["none", "fp16"])
 @pytest.mark.parametrize("nodes", [2, 3])
 def test_the_bytes_and_the_arena_are_those_of_real_servers(compression: CodecName, nodes: int) -> None:
-    with LocalGroup(Problem(compression=compression), workers=2 * nodes, nodes=nodes) as group:
+    with LocalGroup(Problem(compression=compression), 2 * nodes, nodes=nodes) as group:
         servers, _ = group.run(0, 3)
         layout = group.servers[0].arena.layout
     found = Load(replace(layout, placement=(2,)), batch=64, group=8, codec=make_codec(compression))

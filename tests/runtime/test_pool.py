@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -110,7 +111,11 @@ def test_a_dead_or_hanging_process_is_replaced(
     dead, hanging, _ = sorted(pids)
     os.kill(dead, signal.SIGKILL)
     os.kill(hanging, signal.SIGSTOP)
-    warm, after = on_warm(job, pool, ray_cluster)
+    try:
+        warm, after = on_warm(job, pool, ray_cluster)
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(hanging, signal.SIGKILL)  # Ray, too, would wait for it at its end
     assert {dead, hanging} & after == set()
     assert len(after & pids) == 1
     np.testing.assert_array_equal(warm.parameters, fresh(job).parameters)

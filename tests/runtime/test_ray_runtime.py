@@ -40,8 +40,9 @@ def with_workers(config: JobConfig, workers: int) -> JobConfig:
     return config.model_copy(update={"scaling": config.scaling.model_copy(update={"num_workers": workers})})
 
 
-def test_actors_and_threads_compute_the_same_bits(ray_cluster: Cluster, make_job: JobMaker) -> None:
-    job = prepare_job(make_job(scaling={"num_workers": 2, "servers_per_node": 2}, train={"clip_norm": 0.5}))
+@pytest.mark.parametrize("servers", ["auto", 2])
+def test_actors_and_threads_compute_the_same_bits(servers: object, ray_cluster: Cluster, make_job: JobMaker) -> None:
+    job = prepare_job(make_job(scaling={"num_workers": 2, "servers_per_node": servers}, train={"clip_norm": 0.5}))
     on_ray = trained(RayRuntime(plan_of(job), job.metrics, ray_cluster), job, 30)
     in_process = trained(ThreadRuntime(plan_of(job), job.metrics), job, 30)
     assert on_ray.step == in_process.step == 30
@@ -67,18 +68,20 @@ def test_workers_evaluate_exactly(ray_cluster: Cluster, make_job: JobMaker) -> N
     )
 
 
-@pytest.mark.parametrize("role", ["worker", "server"])
+@pytest.mark.parametrize("role", ["worker", "server", "keeper"])
 def test_a_killed_process_is_named_and_nothing_is_left(role: str, ray_cluster: Cluster, make_job: JobMaker) -> None:
     before = shared_memory_files()
-    job = prepare_job(make_job(scaling={"num_workers": 2}, train={"epochs": 1_000_000}))
+    servers = 1 if role == "server" else "auto"
+    scaling = {"num_workers": 2, "servers_per_node": servers}
+    job = prepare_job(make_job(scaling=scaling, train={"epochs": 1_000_000}))
     runtime = RayRuntime(plan_of(job), job.metrics, ray_cluster)
     with runtime:
         runtime.start(job.initial)
         pids = {peer: pid for peer, pid in runtime.pids().items()}
-        victim = runtime.workers[1] if role == "worker" else runtime.servers[0]
+        victim = {"worker": runtime.workers[1:], "server": runtime.servers, "keeper": runtime.keepers}[role][0]
         os.kill(pids[victim], signal.SIGKILL)
         started = time.monotonic()
-        with pytest.raises(ProcessDied, match=f"{victim} died"):
+        with pytest.raises((ProcessDied, PeerLost), match=f"{victim} died"):
             runtime.train(0, 1_000_000, 1.0, 10.0)
         assert time.monotonic() - started < 10
     deadline = time.monotonic() + 10

@@ -6,14 +6,14 @@ from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from dist_bp.errors import TrainingFailed
 from dist_bp.metrics import Metric
 from dist_bp.ps.arena import Snapshot
-from dist_bp.ps.doorbell import Peer
+from dist_bp.ps.bringup import Call
 from dist_bp.runtime import base, threads
 from dist_bp.runtime.calls import RayLost
 from dist_bp.runtime.plan import RunPlan
@@ -29,6 +29,8 @@ from tests.commands import run_here
 from tests.conftest import JobMaker
 from tests.database import rows
 from tests.train.looking import points, recorded
+
+T = TypeVar("T")
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -60,22 +62,22 @@ class LosesRay(ThreadRuntime):
     def __init__(self, plan: RunPlan, metrics: Mapping[str, Metric], method: str, call: int) -> None:
         super().__init__(plan, metrics)
         self._method, self._left = method, call
-        self._held: tuple[Peer, str, tuple[Any, ...]] | None = None
+        self._held: Call[Any] | None = None
 
-    def _submit(self, peer: Peer, method: str, arguments: tuple[Any, ...]) -> Future[Any]:
-        if (peer.role, method) == ("worker", self._method):
+    def _submit(self, asked: Call[T]) -> Future[T]:
+        if (asked.peer.role, asked.method) == ("worker", self._method):
             self._left -= 1
             if self._left == 0:
                 self._trouble.set_result("Ray's GCS was killed")
-                self._held = peer, method, arguments
+                self._held = asked
                 return Future()
-        return super()._submit(peer, method, arguments)
+        return super()._submit(asked)
 
     def read(self) -> Snapshot:
         snapshot = super().read()
         held, self._held = self._held, None
         if held:
-            super()._submit(*held)
+            super()._submit(held)
         return snapshot
 
 

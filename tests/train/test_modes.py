@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dist_bp.ps.worker import Worker
+from dist_bp.ps.computing import Computing
 from dist_bp.train.job import run_job
 from tests.database import rows
 
@@ -74,13 +74,13 @@ def test_local_resumes_to_the_same_bits(make_job: Any) -> None:
 def test_what_a_mode_lets_happen_is_in_the_runs_metrics(
     mode: dict[str, Any], metric: str, least: float, most: float, make_job: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    compute = Worker.compute
+    compute = Computing.gradient_from
 
-    def late(worker: Any, *arguments: Any, **options: Any) -> None:
-        time.sleep(0.02 * (worker.rank == 0))
-        compute(worker, *arguments, **options)
+    def late(computing: Any, weights: Any, step: int, share: int, place: tuple[int, int], metrics: Any) -> None:
+        time.sleep(0.02 * (place[0] == 0))
+        compute(computing, weights, step, share, place, metrics)
 
-    monkeypatch.setattr(Worker, "compute", late)
+    monkeypatch.setattr(Computing, "gradient_from", late)
     train = {"epochs": 1, "optimizer": {"type": "adam", "learning_rate": 3e-3}}
     run = run_job(digits(make_job, parameter_server=mode, train=train))
     ((found,),) = rows("select value from metrics where run_uuid = ? and key = ?", run.run_id, metric)

@@ -71,7 +71,7 @@ def test_where_a_text_is_cut_belongs_to_the_course_of_a_run(make_job: JobMaker) 
     moving, fixed = job(shift=True), job(shift=False)
     assert moving.prepared.digest == fixed.prepared.digest
     for one, shifts in ((moving, [epoch_shift(8, 3, epoch) for epoch in range(9)]), (fixed, [0] * 9)):
-        batches, steps = build_batches(one.config, one.prepared.split("train"), 2, 1), one.steps_per_epoch
+        batches, steps = build_batches(one.config, one.prepared.split("train"), 2), one.steps_per_epoch
         assert [batches.shift(epoch * steps + steps - 1) for epoch in range(9)] == shifts
     checkpoint = moving.checkpoint(moving.initial, run_id="run")
     check_same_course(checkpoint, moving.config)

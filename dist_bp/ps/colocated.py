@@ -1,0 +1,103 @@
+"""A worker that is a server, too: it computes, waits for all others, and updates its part.
+
+In modes in which every update waits for all gradients a server has nothing to do while workers compute. In a process
+with a worker it takes no processor from it, and there is no third process to wake.
+"""
+
+import time
+
+import numpy as np
+
+from dist_bp.ps.decision import Aborted
+from dist_bp.ps.exchange import PeerAborted
+from dist_bp.ps.lease import Lease, Report
+from dist_bp.ps.lease_log import LeaseLog
+from dist_bp.ps.modes.base import Round
+from dist_bp.ps.rendezvous import Rendezvous
+from dist_bp.ps.serving import Serving
+from dist_bp.ps.worker import Worker
+from dist_bp.ps.worker_log import WorkerLog
+
+COMPUTED, MEASURED, UPDATED = 1, 2, 3
+"""What members tell each other of an update, in this order: their gradients are there, the squared norms of their
+parts, their parts of the next version."""
+
+
+class Colocated(Worker):
+    """Worker `rank` of a run, and one of its node's servers; on several nodes only one that has a lane."""
+
+    def _settle(self) -> None:
+        super()._settle()
+        self._first = self.layout.own_shares.start
+        self._serving = Serving(self.arena, self._rules, self.task.model.statistic_momentum, self.mesh)
+        bells = {rank - self._first: bell for rank, bell in self.of_role("worker").items()}
+        self._rendezvous = Rendezvous(self.arena, self.rank - self._first, bells, self.keeper, self.contact.timeout)
+
+    @np.errstate(all="ignore")  # a NaN ends the lease with a message of its own
+    def run(self, lease: Lease) -> Report:
+        crew = lease.crew(self.layout.own_shares)
+        if self.rank not in crew:
+            return Report()
+        working, served = WorkerLog(self.task.metrics), None
+        updaters = crew[: self.layout.lanes or self.layout.sharing(len(crew))]
+        self._rendezvous.begin(lease.generation)
+        if self.rank in updaters:
+            served = self._serving.begin(lease, updaters.index(self.rank), len(updaters))
+        before = self._serving.wire_bytes
+        try:
+            self._work(lease, working, served, self._places(crew), self._places(updaters))
+        except (Aborted, PeerAborted):
+            self._rendezvous.abort()
+            if self.mesh:
+                self.mesh.abort()
+        except BaseException:
+            self.close()
+            raise
+        moved = self._serving.wire_bytes_since(before)
+        return Report(working.report(self.rank), served.report(self.rank, moved) if served else None)
+
+    def _places(self, ranks: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(rank - self._first for rank in ranks)
+
+    def _work(
+        self,
+        lease: Lease,
+        working: WorkerLog,
+        served: LeaseLog | None,
+        crew: tuple[int, ...],
+        updaters: tuple[int, ...],
+    ) -> None:
+        meeting, mode, computing = self._rendezvous, self.layout.mode, self.computing
+        shares = lease.shares_of(self.rank)
+        for index, (start, stop) in enumerate(mode.updates(lease.first, lease.last, self.layout.shares)):
+            stage = UPDATED * index
+            one = Round(lease.version + index, range(start, stop), 0, lease.rate_factor)
+            working.begin()
+            for share in shares:
+                mode.fill(computing, one, share, working.metrics_of(share))
+            working.lap()
+            meeting.arrive(stage + COMPUTED)
+            working.lap()
+            if served:
+                self._update(served, stage, crew, updaters)
+            meeting.wait(stage + UPDATED, updaters)
+            working.end(start)
+
+    def _update(self, log: LeaseLog, stage: int, crew: tuple[int, ...], updaters: tuple[int, ...]) -> None:
+        """Makes this member's part of an update; raises Aborted where a NaN or infinity ends the lease before it."""
+        meeting, version = self._rendezvous, log.lease.version + log.done + 1
+
+        def meet(_: int) -> None:
+            meeting.arrive(stage + MEASURED)
+            meeting.wait(stage + MEASURED, updaters)
+
+        begun = time.perf_counter()
+        meeting.wait(stage + COMPUTED, crew)
+        collected = time.perf_counter()
+        made = self._serving.make(log, tuple(range(self.layout.shares)), meet)
+        if made is None:
+            raise Aborted
+        updated = time.perf_counter()
+        self._serving.commit(version)
+        meeting.arrive(stage + UPDATED)
+        log.add(made, (begun, collected, updated, time.perf_counter()))

@@ -1,0 +1,106 @@
+"""How workers that are servers, too, wait for each other: they look at words of the arena, and then sleep.
+
+Each has a word that says how far it is, a stage that only grows: the generation of the lease, and how many times it has
+had something to tell in it. Whoever waits looks for a moment, then says in another word what for and sleeps on its
+doorbells; whoever brings the last of it about nudges it. The end of a stream tells at once that a peer has died.
+"""
+
+import os
+import select
+import socket
+import time
+from collections.abc import Mapping, Sequence
+
+from dist_bp.ps.arena import Arena
+from dist_bp.ps.decision import Aborted
+from dist_bp.ps.doorbell import SILENT, Doorbell, Peer, PeerLost
+from dist_bp.ps.spin import AdaptiveSpin
+
+NAP_SECONDS = 0.02
+"""How long a sleeper may overlook a peer that told it something in the moment in which it fell asleep."""
+_GENERATION = 1 << 32
+
+
+class Rendezvous:
+    """The side of the member at place `me` of its node; `bells` are those to all others, by place. The connection to
+    the keeper only tells of its end."""
+
+    def __init__(
+        self, arena: Arena, me: int, bells: Mapping[int, Doorbell], keeper: socket.socket, timeout: float
+    ) -> None:
+        self._keeper = Peer("keeper", arena.layout.node)
+        self._me = me
+        self._bells = bells
+        self._timeout = timeout
+        self._stages, self._asleep, self._ended = arena.stages, arena.asleep, arena.ended
+        self._spin = AdaptiveSpin()
+        self._poll = select.poll()
+        for bell in bells.values():
+            self._poll.register(bell.fileno(), select.POLLIN)
+        self._poll.register(keeper.fileno(), 0)
+        self._by_descriptor = {bell.fileno(): bell for bell in bells.values()}
+        self._generation = self._base = 0
+
+    def begin(self, generation: int) -> None:
+        """From now on stages are those of this lease."""
+        self._generation, self._base = generation, generation * _GENERATION
+
+    def arrive(self, stage: int) -> None:
+        """Says that this member has reached a stage, to whoever waits for it. Raises PeerLost."""
+        self._stages[self._me] = self._base + stage
+        self._wake()
+
+    def abort(self) -> None:
+        """Ends the lease for all."""
+        self._ended[0] = self._generation
+        self._wake()
+
+    def wait(self, stage: int, places: Sequence[int]) -> None:
+        """Waits until the members at all these places have reached a stage.
+
+        Raises PeerLost where a peer dies or is silent for the timeout, Aborted where one ends the lease.
+        """
+        wanted = self._base + stage
+        if self._there(wanted, places):
+            return
+        until = self._spin.begin()
+        while not self._there(wanted, places):
+            if time.perf_counter() >= until:
+                self._sleep(wanted, places)
+                break
+            self._look(0)
+            os.sched_yield()
+        self._spin.end()
+
+    def _there(self, wanted: int, places: Sequence[int]) -> bool:
+        stages = self._stages
+        for place in places:
+            if stages[place] < wanted:
+                if self._ended[0] == self._generation:
+                    raise Aborted
+                return False
+        return True
+
+    def _sleep(self, wanted: int, places: Sequence[int]) -> None:
+        deadline = time.monotonic() + self._timeout
+        self._asleep[self._me] = wanted
+        try:
+            while not self._there(wanted, places):
+                if time.monotonic() > deadline:
+                    late = next(place for place in places if self._stages[place] < wanted)
+                    raise PeerLost(str(self._bells[late].peer), f"{SILENT} for {self._timeout:g} s")
+                self._look(NAP_SECONDS)
+        finally:
+            self._asleep[self._me] = 0
+
+    def _look(self, seconds: float) -> None:
+        """Takes nudges; raises PeerLost where a peer has died."""
+        for descriptor, _ in self._poll.poll(1000 * seconds):
+            if descriptor not in self._by_descriptor:
+                raise PeerLost(str(self._keeper), "died")
+            self._by_descriptor[descriptor].clear()
+
+    def _wake(self) -> None:
+        for place, bell in self._bells.items():
+            if self._asleep[place]:
+                bell.nudge()

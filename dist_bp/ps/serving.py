@@ -1,0 +1,113 @@
+"""A parameter server's part of an update: what the slots hold becomes the next version of its part of the slice."""
+
+import math
+from collections.abc import Callable
+from itertools import chain
+
+import numpy as np
+
+from dist_bp.data.samples import Amount
+from dist_bp.ps.arena import Arena
+from dist_bp.ps.contribution import Contribution
+from dist_bp.ps.lease import Lease, NonFinite
+from dist_bp.ps.lease_log import LeaseLog, Scores, Update
+from dist_bp.ps.mesh import Mesh
+from dist_bp.ps.recipe import Rules
+from dist_bp.ps.update import SliceUpdate
+from dist_bp.types import Array
+
+
+class Serving:
+    """Makes updates, in whatever process it is; `statistic_momentum` is the model's."""
+
+    def __init__(self, arena: Arena, rules: Rules, statistic_momentum: Array, mesh: Mesh | None = None) -> None:
+        self._arena = arena
+        self._layout = arena.layout
+        self._rate = rules.rate
+        self._updater = arena.layout.mode.servers_rule(rules.updater)
+        self._statistic_momentum = statistic_momentum
+        self._mesh = mesh
+        self._index = 0
+        self._slices: dict[tuple[int, int], SliceUpdate] = {}
+
+    def begin(self, lease: Lease, index: int, updaters: int) -> LeaseLog:
+        """Begins a lease as server `index` of so many of the node."""
+        self._index = index
+        self._arena.updating[0] = updaters
+        self._arena.begun[index] = self._arena.committed[index] = lease.version
+        if (index, updaters) not in self._slices:
+            part = SliceUpdate(self._arena, (index, updaters), self._updater, self._statistic_momentum, self._mesh)
+            self._slices = {(index, updaters): part}
+        self._slice = self._slices[index, updaters]
+        if self._mesh:
+            self._mesh.generation = lease.generation
+            if lease.version == 0:  # the version was written, not made here
+                self._mesh.forget()
+        return LeaseLog(lease, self._layout)
+
+    @property
+    def wire_bytes(self) -> tuple[int, int]:
+        """What has been sent to and received from other nodes so far."""
+        return self._mesh.wire_bytes if self._mesh else (0, 0)
+
+    def wire_bytes_since(self, before: tuple[int, int]) -> tuple[int, int]:
+        sent, received = self.wire_bytes
+        return sent - before[0], received - before[1]
+
+    def make(self, log: LeaseLog, shares: tuple[int, ...], meet: Callable[[int], None]) -> Update | None:
+        """Makes the next version from the slots of `shares`; None where a NaN or infinity forbids it, which `log` gets.
+
+        `meet` waits until all servers of the node have their squared norms of the average for a version in the arena.
+        """
+        version, mode = log.lease.version + log.done + 1, self._layout.mode
+        self._arena.begun[self._index] = version
+        contribution, scores = self._scores(log, version, shares)
+        rate = self._rate(log.step) * log.lease.rate_factor * contribution.fraction
+        squares = math.nan
+        if math.isfinite(sum(chain(*scores.losses))):
+            applied = mode.servers_rate(rate)
+            squares = self._slice.apply(version, log.number, applied, contribution, lambda: self._norm(version, meet))
+        if not math.isfinite(squares):
+            culprits = [share for share, own in zip(shares, scores.losses, strict=True) if not math.isfinite(sum(own))]
+            log.non_finite = NonFinite(log.step, culprits[0] if culprits else None)
+            return None
+        self._slice.complete(version, contribution)
+        return Update(scores, squares, rate, self._staleness(contribution, version))
+
+    def commit(self, version: int) -> None:
+        """What was made is the newest version of this server's part."""
+        self._arena.committed[self._index] = version
+
+    def _scores(self, log: LeaseLog, version: int, shares: tuple[int, ...]) -> tuple[Contribution, Scores]:
+        """What the update is made of, and the scores of its shares, in their order, and steps."""
+        arena, slot, length = self._arena, log.done % self._layout.mode.slots, log.length
+        places, nodes = log.parts(shares)
+        tables = (table[:, slot, :length].tolist() for table in (arena.losses, arena.counts, arena.weights))
+        scores = Scores(*([table[place] for place in places] for table in tables))
+        samples, weight = arena.expected[places[0], slot].tolist() if places else (0.0, 0.0)
+        contribution = Contribution(places, slot, nodes)
+        if self._mesh:
+            sent = [samples, weight, *chain(*scores.losses), *chain(*scores.counts), *chain(*scores.weights)]
+            got = self._slice.gather(version, contribution, sent)
+            got[self._layout.node] = tuple(sent)
+            samples, weight = got[nodes[0]][:2]
+            parts = [np.array(got[node][2:]).reshape(3, -1, length) for node in nodes]
+            losses, counts, weights = (np.concatenate([part[row] for part in parts]) for row in range(3))
+            scores = Scores(losses.tolist(), counts.astype(np.int64).tolist(), weights.tolist())
+        part = Amount(sum(chain(*scores.counts)), sum(chain(*scores.weights)))
+        whole = Amount(int(samples), weight)
+        return contribution.of_part(part, whole, alone=self._layout.mode.alone), scores
+
+    def _staleness(self, contribution: Contribution, version: int) -> int:
+        """By how many versions the oldest of this node's gradients was behind."""
+        if self._layout.mode.exact:
+            return 0
+        sources = [int(self._arena.sources[share, contribution.slot]) for share in contribution.shares]
+        return version - 1 - min(sources, default=version - 1)
+
+    def _norm(self, version: int, meet: Callable[[int], None]) -> float:
+        """The norm over all slices, added in chunk order so that it does not depend on the number of servers."""
+        if self._mesh:
+            self._mesh.exchange_squares(version, self._arena.squares)
+        meet(version)
+        return math.sqrt(math.fsum(self._arena.squares.tolist()))
