@@ -1,5 +1,6 @@
 """All use of dist_bp's runtime by the benchmarks: a change of its interface is followed here alone."""
 
+import hashlib
 import itertools
 import logging
 import os
@@ -40,7 +41,12 @@ Settings = Mapping[str, Any]
 
 
 def configuration(
-    work: Work, folder: Path, workers: int, servers: Servers, parameter_server: Settings | None = None
+    work: Work,
+    folder: Path,
+    workers: int,
+    servers: Servers,
+    parameter_server: Settings | None = None,
+    failure: Settings | None = None,
 ) -> dict[str, Any]:
     """The job that trains the work, as a configuration file says it."""
     momentum = {"type": "sgd", "learning_rate": work.rate, "momentum": MOMENTUM}
@@ -68,6 +74,7 @@ def configuration(
         "checkpoint": {"monitor": "train_loss"},
         "scaling": {"num_workers": workers, "servers_per_node": servers},
         "parameter_server": dict(parameter_server or {}),
+        "failure": dict(failure or {}),
     }
 
 
@@ -78,8 +85,9 @@ def job_of(
     servers: Servers,
     parameter_server: Settings | None = None,
     placement: str = "packed",
+    failure: Settings | None = None,
 ) -> PreparedJob:
-    settings = configuration(work, folder, workers, servers, parameter_server)
+    settings = configuration(work, folder, workers, servers, parameter_server, failure)
     settings["scaling"]["placement"] = placement
     return prepare_job(JobConfig.model_validate(settings))
 
@@ -139,7 +147,9 @@ class JobRun:
     def timed(self, count: int) -> tuple[Array, float]:
         """Makes the next `count` steps; returns their mean losses and the mean seconds of an update."""
         report = self.lease(count)
-        return report.losses / report.weights, float(report.server_seconds[:, UPDATING].max()) / count
+        return report.losses / report.weights, float(
+            max(times[UPDATING] for times in report.server_seconds.values())
+        ) / count
 
     def lease(self, count: int) -> LeaseReport:
         """Makes the next `count` steps. Raises BenchmarkError where a NaN or an infinity ends them."""
@@ -148,6 +158,23 @@ class JobRun:
             raise BenchmarkError(f"dist_bp: not finite after step {report.non_finite.step}")
         self._done += count
         return report
+
+    def disturbed(self, count: int) -> tuple[LeaseReport, list[int], list[int]]:
+        """Makes up to `count` next steps, however many workers are lost meanwhile, which are replaced; also returns the
+        ranks of those that were lost, and of those that have joined again."""
+        report = self._runtime.train(self._done, self._done + count, 1.0, LEASE_SECONDS)
+        self._done += report.steps
+        lost, joined = self._runtime.losses(), self._runtime.returns()
+        self._runtime.replace(lost)
+        return report, [peer.rank for peer in lost], [peer.rank for peer in joined]
+
+    def sha256(self) -> str:
+        """Of the committed parameters."""
+        return hashlib.sha256(self._runtime.read().parameters.tobytes()).hexdigest()
+
+    def worker_pids(self) -> list[int]:
+        """The processes of the workers that are there."""
+        return [pid for peer, pid in self._runtime.pids().items() if peer.role == "worker"]
 
     def threads(self) -> list[dict[str, int]]:
         """The threads of each worker's and server's libraries."""

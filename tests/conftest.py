@@ -80,23 +80,16 @@ def databases_are_closed() -> Iterator[None]:
     assert not left_open()
 
 
-RAY_END_SECONDS = 240.0
-
-
 @pytest.fixture(scope="module")
 def ray_session() -> Iterator[Warden]:
     """A local Ray; whatever connects to Ray in this process uses it. One for all files would take more processor time:
     each process of the tests would have one that does nothing until the end.
-
-    It has all the time that it takes to end: a Ray that others end takes this process along, and with it the tests of
-    other files.
     """
-    with Warden() as warden, pytest.MonkeyPatch.context() as patched:
-        cluster = Cluster("local", 0, warden)
-        cluster.settled()
+    with Warden() as warden:
+        own = Cluster("local", 0, warden)
+        own.settled()
         yield warden
-        patched.setattr("dist_bp.runtime.cluster.END_SECONDS", RAY_END_SECONDS)
-        cluster.close()
+        own.close()
 
 
 @pytest.fixture

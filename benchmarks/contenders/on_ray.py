@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.contenders.ray_example import RayExample
 from benchmarks.dist_bp_runs import RayRun
 from benchmarks.processes import Contender
@@ -30,7 +32,7 @@ class OnRay(Contender):
 
     def worker_seconds(self, count: int) -> Array:
         """(workers, 3): seconds of the next steps spent computing, pushing and waiting."""
-        return self._run.lease(count).worker_seconds
+        return np.stack(list(self._run.lease(count).worker_seconds.values()))
 
     def run_example(self, first: int, count: int) -> Array:
         if self._example is None:

@@ -35,6 +35,7 @@ def findings(get: Lookup) -> Iterator[Finding]:
         _every_worker_has_a_group,
         _batch_norm_has_samples,
         _mode_options,
+        _min_workers_fit,
         _lazy_fits_mode,
         _top_k_fraction,
         _backups_leave_a_worker,
@@ -90,6 +91,8 @@ MODE_OPTIONS = {
     "outer_nesterov": ("local", False),
 }
 """The mode that each option of the parameter server belongs to, and whether that mode needs it."""
+OF_ALL_SHARES = ("sync", "local")
+"""Modes whose updates wait for the gradients of all shares, so that a worker can compute several."""
 OF_WHOLE_TABLES = ("local",)
 """Modes whose gradients of tables do not come by rows."""
 
@@ -105,6 +108,18 @@ def _mode_options(get: Lookup) -> Iterator[Finding]:
             yield "parameter_server.mode", f"{mode} needs {option}: set {path}"
     if get("parameter_server.outer_nesterov") and not get("parameter_server.outer_momentum"):
         yield "parameter_server.outer_nesterov", "needs parameter_server.outer_momentum: set it above 0, such as 0.9"
+
+
+def _min_workers_fit(get: Lookup) -> Iterator[Finding]:
+    least, workers, mode = get("scaling.min_workers"), get("scaling.num_workers"), get("parameter_server.mode")
+    if least is None:
+        return
+    path = "scaling.min_workers"
+    if least > workers:
+        yield path, f"must be at most scaling.num_workers ({workers}), got {least}"
+    elif mode not in OF_ALL_SHARES or get("scaling.servers_per_node") != "auto":
+        where = " or ".join(OF_ALL_SHARES)
+        yield path, f"is for parameter_server.mode={where} with scaling.servers_per_node=auto: remove it, or set these"
 
 
 def _lazy_fits_mode(get: Lookup) -> Iterator[Finding]:

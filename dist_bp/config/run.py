@@ -34,6 +34,11 @@ class ScalingConfig(Section):
     num_workers: Whole = Field(
         default=2, description="Workers that compute gradients; 0: train in this process, without Ray."
     )
+    min_workers: Count | None = Field(
+        default=None,
+        description="Workers that a run begins with where there are no CPUs for more; the others join as CPUs come, "
+        "and until then those that are there compute their shares. null: it needs all.",
+    )
     servers_per_node: Interval = Field(
         default="auto",
         description="Processes of a node that are parameter servers and nothing else, each with a slice of the "
@@ -107,6 +112,11 @@ class FailureConfig(Section):
         "rate.",
     )
     max_failures: Whole = Field(default=3, description="What a run recovers from; with one more it ends.")
+    hang_seconds: Positive | None = Field(
+        default=None,
+        description="Silence after which a worker is taken for dead, ended and replaced; longer than any step. null: "
+        "parameter_server.timeout_seconds.",
+    )
 
 
 class TrackingConfig(Section):

@@ -9,7 +9,8 @@ import errno
 import mmap
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,12 +22,37 @@ from dist_bp.types import Array
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The model and the optimizer's state after `step` global batches, copied out of the arena."""
+    """The model and the optimizer's state after `step` global batches, copied out of the arena; and what nodes owe each
+    other of what compression has left out, named `from/to`."""
 
     step: int
     parameters: Array
     statistics: Array
     optimizer: Mapping[str, Array]
+    owed: Mapping[str, Array] = field(default_factory=dict)
+
+
+class Log(NamedTuple):
+    """What is measured in a lease: sums of losses, samples and weights by step, learning rates by update, and of each
+    updater the squared norms of its parts."""
+
+    losses: Array
+    counts: Array
+    weights: Array
+    rates: Array
+    squares: Array
+
+
+class Part(NamedTuple):
+    """What a node has of a snapshot."""
+
+    parameters: Array
+    statistics: Array
+    optimizer: dict[str, Array]
+    owed: dict[str, Array]
+
+
+NOTHING_OWED: Array = np.zeros(1, np.float32)
 
 
 class VersionGone(TrainingFailed):
@@ -63,6 +89,9 @@ class Arena:
         self.losses = self._view("loss")[:, :, : mode.steps]
         self.squares = self._view("squares")
         self._written = self._view("written")[0]
+        self.log = Log(*(self._view(f"log/{name}") for name in Log._fields))
+        self.metrics = [[self._view(f"states/{share}/{half}") for half in (0, 1)] for share in shares]
+        """Bytes for the states of the metrics of each share, of even and odd versions."""
         self.gradients = [[self._view(f"gradients/{share}/{slot}") for slot in slots] for share in shares]
         self.sums = [[self._view(f"sums/{share}/{slot}") for slot in slots] for share in shares]
         self.touched = [
@@ -79,6 +108,8 @@ class Arena:
         self.optimizer = [
             {name: self._view(f"optimizer/{name}/{half}") for name in layout.optimizer} for half in (0, 1)
         ]
+        self.owed = [{other: self._view(f"owed/{other}/{half}") for other in layout.owing} for half in (0, 1)]
+        """What this node owes each of the others, of even and odd versions."""
 
     @classmethod
     def create(cls, layout: ArenaLayout) -> "Arena":
@@ -106,15 +137,16 @@ class Arena:
         """How often a version has been written here, and not made by an update."""
         return int(self._written[0])
 
-    def read(self, version: int) -> tuple[Array, Array, dict[str, Array]]:
-        """Copies parameters, statistics and the node's part of the state.
+    def read(self, version: int) -> Part:
+        """Copies parameters, statistics, the node's part of the state, and what it owes.
 
         Raises VersionGone where a lease is under way whose updates have replaced them.
         """
-        copies = (
+        copies = Part(
             self.parameters[version % self.layout.mode.versions].copy(),
             self.statistics[version % self.layout.mode.versions].copy(),
             {name: array.copy() for name, array in self.optimizer[version % 2].items()},
+            {f"{self.layout.node}/{other}": array.copy() for other, array in self.owed[version % 2].items()},
         )
         if max(self.begun.tolist()) > version + 1:
             raise VersionGone(f"version {version} is no longer there")
@@ -126,6 +158,9 @@ class Arena:
         np.copyto(self.statistics[version % self.layout.mode.versions], snapshot.statistics)
         for name, array in self.optimizer[version % 2].items():
             np.copyto(array, snapshot.optimizer[name][slice(*self.layout.kept(name))])
+        for other, array in self.owed[version % 2].items():
+            owed = snapshot.owed.get(f"{self.layout.node}/{other}", NOTHING_OWED)
+            np.copyto(array, owed if owed.shape == array.shape else NOTHING_OWED)
         self._written[0] += 1
         self.begun[:] = version
         self.committed[:] = version
@@ -147,11 +182,12 @@ class Arena:
         return flat.reshape(region.shape)
 
 
-def assemble(step: int, parts: Sequence[tuple[Array, Array, dict[str, Array]]]) -> Snapshot:
+def assemble(step: int, parts: Sequence[Part]) -> Snapshot:
     """The snapshot after `step` global batches from what `read` gives on each node."""
-    parameters, statistics, state = parts[0]
+    parameters, statistics, state, _ = parts[0]
     whole = {
-        name: array if len(array) == len(parameters) else np.concatenate([part[2][name] for part in parts])
+        name: array if len(array) == len(parameters) else np.concatenate([part.optimizer[name] for part in parts])
         for name, array in state.items()
     }
-    return Snapshot(step, parameters, statistics, whole)
+    owed = {name: array for part in parts for name, array in part.owed.items()}
+    return Snapshot(step, parameters, statistics, whole, owed)

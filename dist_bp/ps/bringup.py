@@ -61,8 +61,11 @@ class Crew:
         return [*combinations(self.servers, 2), *product(self.servers, self.workers)]
 
 
-def bring_up(crews: Sequence[Crew], ask: Ask, seconds: float, silence: float) -> None:
-    """Brings all together, each step within `seconds`; who has not come by then is told of within `silence` more."""
+def bring_up(crews: Sequence[Crew], ask: Ask, seconds: float, silence: float) -> list[bytes]:
+    """Brings all together, each step within `seconds`; who has not come by then is told of within `silence` more.
+
+    Returns where those come to who join later, by node.
+    """
     addresses = ask([call(crew.keeper, Keeper.listen) for crew in crews], seconds)
     joining: list[Call[None]] = []
     for crew, address in zip(crews, addresses, strict=True):
@@ -71,6 +74,7 @@ def bring_up(crews: Sequence[Crew], ask: Ask, seconds: float, silence: float) ->
     ask(joining, seconds + silence)
     if len(crews) > 1:
         _connect(crews, ask, seconds, silence)
+    return addresses
 
 
 def _connect(crews: Sequence[Crew], ask: Ask, seconds: float, silence: float) -> None:

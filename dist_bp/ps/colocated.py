@@ -9,6 +9,7 @@ import time
 import numpy as np
 
 from dist_bp.ps.decision import Aborted
+from dist_bp.ps.doorbell import PeerLost
 from dist_bp.ps.exchange import PeerAborted
 from dist_bp.ps.lease import Lease, Report
 from dist_bp.ps.lease_log import LeaseLog
@@ -30,31 +31,46 @@ class Colocated(Worker):
         super()._settle()
         self._first = self.layout.own_shares.start
         self._serving = Serving(self.arena, self._rules, self.task.model.statistic_momentum, self.mesh)
-        bells = {rank - self._first: bell for rank, bell in self.of_role("worker").items()}
-        self._rendezvous = Rendezvous(self.arena, self.rank - self._first, bells, self.keeper, self.contact.timeout)
+        self._rendezvous = Rendezvous(self.arena, self.rank - self._first, self.keeper, self.contact.timeout)
+        self._met()
+
+    def _met(self) -> None:
+        self._rendezvous.bells = {rank - self._first: bell for rank, bell in self.of_role("worker").items()}
 
     @np.errstate(all="ignore")  # a NaN ends the lease with a message of its own
     def run(self, lease: Lease) -> Report:
         crew = lease.crew(self.layout.own_shares)
         if self.rank not in crew:
             return Report()
-        working, served = WorkerLog(self.task.metrics), None
+        working, served = WorkerLog(self.task.followed), None
         updaters = crew[: self.layout.lanes or self.layout.sharing(len(crew))]
-        self._rendezvous.begin(lease.generation)
+        self._rendezvous.begin(lease.generation, self._places(crew))
         if self.rank in updaters:
             served = self._serving.begin(lease, updaters.index(self.rank), len(updaters))
-        before = self._serving.wire_bytes
+        else:
+            self._serving.rest()
+        before, lost = self._serving.wire_bytes, None
         try:
             self._work(lease, working, served, self._places(crew), self._places(updaters))
         except (Aborted, PeerAborted):
-            self._rendezvous.abort()
+            self._end()
+        except PeerLost as error:
             if self.mesh:
-                self.mesh.abort()
+                self.close()
+                raise
+            self._end()
+            lost = error
         except BaseException:
             self.close()
             raise
         moved = self._serving.wire_bytes_since(before)
-        return Report(working.report(self.rank), served.report(self.rank, moved) if served else None)
+        return Report(working.report(self.rank), served.report(self.rank, moved) if served else None, lost)
+
+    def _end(self) -> None:
+        """Ends the lease for all others, too."""
+        self._rendezvous.abort()
+        if self.mesh:
+            self.mesh.abort()
 
     def _places(self, ranks: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(rank - self._first for rank in ranks)
@@ -75,6 +91,7 @@ class Colocated(Worker):
             working.begin()
             for share in shares:
                 mode.fill(computing, one, share, working.metrics_of(share))
+                computing.keep(share, lease.version + index + 1, working.total(share))
             working.lap()
             meeting.arrive(stage + COMPUTED)
             working.lap()
@@ -98,6 +115,7 @@ class Colocated(Worker):
         if made is None:
             raise Aborted
         updated = time.perf_counter()
+        log.note(made)
         self._serving.commit(version)
         meeting.arrive(stage + UPDATED)
-        log.add(made, (begun, collected, updated, time.perf_counter()))
+        log.commit((begun, collected, updated, time.perf_counter()))

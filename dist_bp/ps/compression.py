@@ -134,28 +134,19 @@ class ErrorFeedback:
     """
 
     def __init__(self, codec: Codec, n: int) -> None:
-        self.residual = np.zeros(n, np.float32)
         self._codec = codec
         self._decoded = np.empty(n, np.float32)
         self._data = np.empty(codec.nbytes(n), np.uint8)
 
-    def encode(self, array: Array) -> Bytes:
-        """The bytes that stand for `array` (n,); they are valid until the next call.
-
-        A residual that is not finite is forgotten: the step that it comes from is not applied.
-        """
+    def encode(self, array: Array, before: Array, after: Array) -> Bytes:
+        """The bytes that stand for `array` (n,), valid until the next call; `before` (n,) is the residual so far, and
+        `after` becomes the next one."""
         with np.errstate(over="ignore", invalid="ignore"):
-            np.add(self.residual, array, out=self.residual, casting="same_kind")
-            self._codec.encode(self.residual, self._data)
+            np.add(before, array, out=after, casting="same_kind")
+            self._codec.encode(after, self._data)
             self._codec.decode(self._data, self._decoded)
-            np.subtract(self.residual, self._decoded, out=self.residual)
-        if not np.isfinite(self.residual).all():
-            self.reset()
+            np.subtract(after, self._decoded, out=after)
         return self._data
-
-    def reset(self) -> None:
-        """Forgets the residual, as when training goes on from a checkpoint."""
-        self.residual.fill(0)
 
 
 def make_codec(name: CodecName, fraction: float = 0.01) -> Codec | None:

@@ -15,6 +15,7 @@ from dist_bp.ps.gradient import Gradient, GradientBuffers, Weights
 from dist_bp.ps.lease import Evaluation, MetricStates
 from dist_bp.ps.local_steps import LocalSteps
 from dist_bp.ps.recipe import Rules, Task
+from dist_bp.ps.states import StateBuffer
 from dist_bp.scoring import Scorer
 from dist_bp.types import Array
 
@@ -68,17 +69,27 @@ class Computing:
                 return version, weights
         raise TrainingFailed(f"the servers let no version be copied for {self._timeout:g} s")
 
+    def keep(self, share: int, version: int, states: MetricStates) -> None:
+        """Leaves in the arena what a share has measured in the lease when `version` is made."""
+        if states:
+            self._kept[share - self._first][version % 2].write(states)
+
+    @cached_property
+    def _kept(self) -> list[list[StateBuffer]]:
+        metrics = self._task.followed
+        return [[StateBuffer(metrics, half) for half in halves] for halves in self._arena.metrics]
+
     @cached_property
     def local_steps(self) -> LocalSteps:
         return LocalSteps(self._task.model, self._rules, self._gradient, self._arena)
 
-    def evaluate(self, split: str, shares: Iterable[int]) -> list[Evaluation]:
-        """Loss and metrics of the committed version over the rows of a split that belong to each of the shares."""
-        return [self._evaluate(split, share) for share in shares]
+    def evaluate(self, split: str, version: int, shares: Iterable[int]) -> list[Evaluation]:
+        """Loss and metrics of a version over the rows of a split that belong to each of the shares."""
+        return [self._evaluate(split, version, share) for share in shares]
 
-    def _evaluate(self, split: str, share: int) -> Evaluation:
+    def _evaluate(self, split: str, version: int, share: int) -> Evaluation:
         samples, arena, context = self._task.data[split], self._arena, self._gradient.context
-        weights = self._versions[arena.version % len(self._versions)]
+        weights = self._versions[version % len(self._versions)]
         context.begin(training=False, statistics=weights.statistics)
         metrics = {name: metric.empty() for name, metric in self._task.metrics.items()}
         loss, amount = 0.0, NOTHING
@@ -87,7 +98,7 @@ class Computing:
             scored = self._scorer.score(batch, weights.parameters, context, metrics)
             loss += scored.loss
             amount += scored.amount
-        return Evaluation(loss, amount.weight, metrics)
+        return Evaluation(loss, amount.weight, metrics, share)
 
     def non_finite(self, share: int) -> str | None:
         """The first parameter of which what a share left last holds a NaN or an infinity."""

@@ -178,8 +178,7 @@ class _Hall:
         return spoken
 
     def _let_in(self, connection: socket.socket) -> None:
-        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-        if _CREDENTIALS.unpack(credentials)[1] != os.geteuid():
+        if _credentials(connection)[1] != os.geteuid():
             connection.close()
             return
         connection.setblocking(False)
@@ -264,7 +263,8 @@ def introduce(one: tuple[Peer, socket.socket], other: tuple[Peer, socket.socket]
     ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
         for (_, connection), (peer, _), end in ((one, other, ends[0]), (other, one, ends[1])):
-            socket.send_fds(connection, [_INTRODUCTION.pack(peer.role.encode(), peer.rank)], [end.fileno()])
+            with contextlib.suppress(OSError):  # it is gone, as the other will see
+                socket.send_fds(connection, [_INTRODUCTION.pack(peer.role.encode(), peer.rank)], [end.fileno()])
     finally:
         for end in ends:
             end.close()
@@ -272,7 +272,8 @@ def introduce(one: tuple[Peer, socket.socket], other: tuple[Peer, socket.socket]
 
 def let_go(connection: socket.socket) -> None:
     """Says that all introductions have been made."""
-    connection.send(_INTRODUCTION.pack(b"", 0))
+    with contextlib.suppress(OSError):  # it is gone
+        connection.send(_INTRODUCTION.pack(b"", 0))
 
 
 def introductions(connection: socket.socket, keeper: Peer, timeout: float) -> Iterator[Doorbell]:
@@ -288,6 +289,18 @@ def introductions(connection: socket.socket, keeper: Peer, timeout: float) -> It
         os.set_inheritable(descriptors[0], False)
         peer = Peer(role.rstrip(b"\0").decode(), rank)
         yield Doorbell(socket.socket(fileno=descriptors[0]), peer, timeout)
+
+
+def peer_pid(connection: socket.socket) -> int:
+    """The process at the other end, when it connected."""
+    return _credentials(connection)[0]
+
+
+def _credentials(connection: socket.socket) -> tuple[int, int, int]:
+    """Process, user and group at the other end."""
+    told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    pid, user, group = _CREDENTIALS.unpack(told)
+    return pid, user, group
 
 
 def _limit(connection: socket.socket, seconds: float) -> None:

@@ -1,14 +1,29 @@
 """Who makes the arena of a node, keeps it whatever becomes of those who work in it, and makes these known."""
 
 import os
+import signal
 import socket
+import time
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 
-from dist_bp.ps.arena import Arena, Snapshot
-from dist_bp.ps.doorbell import Acceptor, Peer, introduce, let_go
+from dist_bp.processes import Known, alive, known
+from dist_bp.ps.arena import Arena, Log, Part, Snapshot
+from dist_bp.ps.doorbell import Acceptor, Peer, introduce, let_go, peer_pid
 from dist_bp.ps.layout import ArenaLayout
 from dist_bp.ps.recipe import Contact
 from dist_bp.types import Array
+
+
+@dataclass(frozen=True)
+class Account:
+    """What has been measured up to the newest `version`: the log of the lease, with the squares of those who updated,
+    and by share the bytes of a StateBuffer."""
+
+    version: int
+    log: Log
+    metrics: dict[int, Array]
 
 
 class Keeper:
@@ -18,6 +33,7 @@ class Keeper:
         self._layout = layout
         self._acceptor = Acceptor(contact.secret, contact.timeout)
         self._connections: dict[Peer, socket.socket] = {}
+        self._pids: dict[Peer, Known] = {}
         self._arena: Arena | None = None
 
     def listen(self) -> bytes:
@@ -26,14 +42,23 @@ class Keeper:
         return self._acceptor.address
 
     def admit(self, arrivals: Sequence[Peer], pairs: Sequence[tuple[Peer, Peer]], seconds: float | None = None) -> None:
-        """Waits for the arrivals, hands each the arena, and introduces the pairs, of whom one at least has arrived.
+        """Waits for the arrivals, hands each the arena, and introduces the pairs.
 
         Raises PeerLost where one is not there after `seconds` (None: START_SECONDS).
         """
-        self._connections |= self._acceptor.accept(arrivals, self.arena.descriptor, seconds)
+        for peer, connection in self._acceptor.accept(arrivals, self.arena.descriptor, seconds).items():
+            if before := self._connections.get(peer):
+                before.close()
+            self._connections[peer] = connection
+            self._pids[peer] = known([peer_pid(connection)])
+        self.introduce(pairs, arrivals)
+
+    def introduce(self, pairs: Sequence[tuple[Peer, Peer]], others: Sequence[Peer] = ()) -> None:
+        """Makes the pairs known to each other; whoever is gone is known by that. All of them, and the `others`, then
+        know that nobody else comes."""
         for one, other in pairs:
             introduce((one, self._connections[one]), (other, self._connections[other]))
-        for peer in dict.fromkeys([*arrivals, *(peer for pair in pairs for peer in pair)]):
+        for peer in dict.fromkeys([*others, *(peer for pair in pairs for peer in pair)]):
             let_go(self._connections[peer])
 
     @property
@@ -42,12 +67,33 @@ class Keeper:
             raise RuntimeError("the keeper has not made the arena yet")
         return self._arena
 
+    def fence(self, peer: Peer, seconds: float) -> bool:
+        """Ends the process of a member that does not answer, so that it writes nothing any more; says whether it is
+        gone. One that is an object of this process stays."""
+        process = self._pids.get(peer, {})
+        deadline = time.monotonic() + seconds
+        for pid in process.keys() - {os.getpid()}:
+            while alive(process) and time.monotonic() < deadline:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                time.sleep(0.002)
+        return not alive(process)
+
+    def account(self, steps: int) -> Account:
+        """What the arena has of a lease of so many steps, however it has ended."""
+        arena = self.arena
+        version, updaters = arena.version, arena.updating[0]
+        log = Log(*(array[..., :steps].copy() for array in arena.log))
+        states = zip(self._layout.own_shares, arena.metrics, strict=True)
+        metrics = {share: halves[version % 2].copy() for share, halves in states}
+        return Account(version, log._replace(squares=log.squares[:updaters]), metrics)
+
     def memory(self) -> tuple[str, ArenaLayout]:
         """Where other processes of this machine and user can open the arena, and what lies where in it."""
         return f"/proc/{os.getpid()}/fd/{self.arena.descriptor}", self._layout
 
-    def read(self, version: int) -> tuple[Array, Array, dict[str, Array]]:
-        """Parameters, statistics and this node's part of the optimizer's state."""
+    def read(self, version: int) -> Part:
+        """What this node has of a version."""
         return self.arena.read(version)
 
     def write(self, version: int, snapshot: Snapshot) -> None:

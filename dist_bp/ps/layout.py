@@ -13,6 +13,8 @@ from dist_bp.ps.modes import Mode, Sync
 CACHE_LINE = 64
 ALIGNED_ELEMENTS = 16
 CHUNK = 32768
+LEASE_STEPS = 1 << 15
+"""Of how many steps of a lease the arena keeps what was measured."""
 SYNC = Sync()
 
 
@@ -38,7 +40,8 @@ class ArenaLayout:
     processes of its own update: 0 where workers do, see `updaters`. Of several nodes the first `lanes` updaters
     exchange. The parameters are cut into one slice a node; the servers of `node` update theirs and keep the state of
     that slice alone, except what workers go on from by themselves in the `local` mode. The gradients of `tables` may
-    come by rows, see `by_rows`.
+    come by rows, see `by_rows`. `states` are bytes for the states of the metrics of a share. Where
+    sums are sent `compressed`, what other nodes are still owed is kept.
 
     Nothing is changed in place: version v of the parameters and statistics lives at v % versions, that of the state at
     v % 2, and an update reads one version and writes the next.
@@ -54,6 +57,8 @@ class ArenaLayout:
     node: int = 0
     tables: tuple[Table, ...] = ()
     lanes: int = 0
+    states: int = 0
+    compressed: bool = False
 
     @property
     def nodes(self) -> int:
@@ -156,6 +161,11 @@ class ArenaLayout:
             ("loss", (shares, slots, scores), "float64"),
             ("squares", (sum(self._count(node) for node in range(self.nodes)),), "float64"),
             ("written", (1, line), "int64"),
+            ("log/losses", (LEASE_STEPS,), "float64"),
+            ("log/counts", (LEASE_STEPS,), "int64"),
+            ("log/weights", (LEASE_STEPS,), "float64"),
+            ("log/rates", (LEASE_STEPS,), "float64"),
+            ("log/squares", (self.updaters, LEASE_STEPS), "float64"),
         ]
         for share in range(shares):
             for slot in range(slots):
@@ -164,9 +174,13 @@ class ArenaLayout:
                 for index, table in enumerate(self.by_rows):
                     wanted.append((f"touched/{share}/{slot}/{index}", (1 + table.rows,), "int64"))
             wanted += [(f"state/{share}/{name}", (self.parameters,), self.dtype) for name in self.averaged]
+            wanted += [(f"states/{share}/{half}", (self.states,), "uint8") for half in (0, 1)]
         for version in range(self.mode.versions):
             wanted.append((f"parameters/{version}", (self.parameters,), self.dtype))
             wanted.append((f"statistics/{version}", (self.statistics,), self.dtype))
+        for other in self.owing:
+            start, stop = self.slice(other)
+            wanted += [(f"owed/{other}/{half}", (stop - start,), "float32") for half in (0, 1)]
         for name in self.optimizer:
             start, stop = self.kept(name)
             wanted += [(f"optimizer/{name}/{half}", (stop - start,), self.dtype) for half in (0, 1)]
@@ -176,6 +190,11 @@ class ArenaLayout:
             regions[name] = Region(offset, shape, dtype)
             offset = _aligned(offset + regions[name].nbytes)
         return regions
+
+    @property
+    def owing(self) -> tuple[int, ...]:
+        """The nodes that this one owes what compression has left out."""
+        return tuple(node for node in range(self.nodes) if node != self.node) if self.compressed else ()
 
     @property
     def averaged(self) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from dist_bp.ps.doorbell import PeerLost
 from dist_bp.types import Array
 
 MetricStates = dict[str, dict[str, Array]]
@@ -87,10 +88,11 @@ class ServerReport:
 
 @dataclass(frozen=True)
 class Report:
-    """What a process says of a lease: each of its sides."""
+    """What a process says of a lease: each of its sides, and the peer whose loss has ended it."""
 
     worker: WorkerReport | None = None
     server: ServerReport | None = None
+    lost: PeerLost | None = None
 
 
 @dataclass(frozen=True)
@@ -108,3 +110,4 @@ class Evaluation:
     loss: float
     weight: float
     metrics: MetricStates
+    share: int = 0

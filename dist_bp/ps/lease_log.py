@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dist_bp.ps.layout import ArenaLayout
+from dist_bp.ps.arena import Arena, Log
 from dist_bp.ps.lease import Lease, NonFinite, ServerReport, clock_offset
 
 
@@ -29,7 +29,8 @@ class Update(NamedTuple):
 class LeaseLog:
     """Where a server is in a lease, and what it will report."""
 
-    def __init__(self, lease: Lease, layout: ArenaLayout) -> None:
+    def __init__(self, lease: Lease, arena: Arena, index: int) -> None:
+        layout = arena.layout
         self.lease = lease
         self._layout = layout
         self._parts: dict[tuple[int, ...], tuple[tuple[int, ...], tuple[int, ...]]] = {}
@@ -38,10 +39,8 @@ class LeaseLog:
         self.non_finite: NonFinite | None = None
         self.staleness = np.zeros(len(self.updates), np.int64)
         self._before = layout.mode.made_before(lease.first, layout.shares)
-        self._losses = np.zeros(lease.steps)
-        self._counts = np.zeros(lease.steps, np.int64)
-        self._weights = np.zeros(lease.steps)
-        self._log = np.zeros((len(self.updates), 6))
+        self._times = np.zeros((len(self.updates), 4))
+        self._log = _log_of(arena, index, lease.steps, len(self.updates))
 
     @property
     def step(self) -> int:
@@ -68,31 +67,49 @@ class LeaseLog:
             self._parts[shares] = places, nodes
         return self._parts[shares]
 
-    def add(self, made: Update, times: tuple[float, ...]) -> None:
+    def note(self, made: Update) -> None:
+        """Notes an update that is about to be made."""
         scores = made.scores
-        first = self.step - self.lease.first
+        first, log = self.step - self.lease.first, self._log
         for index in range(self.length):
-            self._losses[first + index] += sum(row[index] for row in scores.losses)
-            self._counts[first + index] += sum(row[index] for row in scores.counts)
-            self._weights[first + index] += sum(row[index] for row in scores.weights)
+            log.losses[first + index] += sum(row[index] for row in scores.losses)
+            log.counts[first + index] += sum(row[index] for row in scores.counts)
+            log.weights[first + index] += sum(row[index] for row in scores.weights)
+        log.squares[self.done], log.rates[self.done] = made.squares, made.rate
         self.staleness[self.done] = made.staleness
-        self._log[self.done] = made.squares, made.rate, *times
+
+    def commit(self, times: tuple[float, ...]) -> None:
+        """The update that was noted is made."""
+        self._times[self.done] = times
         self.done += 1
 
     def report(self, index: int, wire_bytes: tuple[int, int]) -> ServerReport:
         """Steps of which not every update was made are left out."""
-        log = self._log[: self.done]
+        log = self._log
         steps = self.step - self.lease.first if self.done < len(self.updates) else self.lease.steps
         return ServerReport(
             index=index,
-            losses=self._losses[:steps],
-            counts=self._counts[:steps],
-            weights=self._weights[:steps],
-            squares=log[:, 0],
-            learning_rates=log[:, 1],
+            losses=log.losses[:steps].copy(),
+            counts=log.counts[:steps].copy(),
+            weights=log.weights[:steps].copy(),
+            squares=log.squares[: self.done].copy(),
+            learning_rates=log.rates[: self.done].copy(),
             staleness=self.staleness[: self.done],
-            times=log[:, 2:],
+            times=self._times[: self.done],
             non_finite=self.non_finite,
             wire_bytes=wire_bytes,
             clock=clock_offset(),
         )
+
+
+def _log_of(arena: Arena, index: int, steps: int, updates: int) -> Log:
+    """Where a server keeps what it measures: in the arena, which outlives it, where all servers measure the same."""
+    log = Log(np.zeros(steps), np.zeros(steps, np.int64), np.zeros(steps), np.zeros(updates), np.zeros(updates))
+    if not arena.layout.mode.exact:
+        return log
+    squares = arena.log.squares[index]
+    if index:
+        return log._replace(squares=squares)
+    for array in arena.log[:3]:
+        array[:steps] = 0
+    return arena.log._replace(squares=squares)

@@ -41,9 +41,24 @@ class Member(ABC):
         keeper = Peer("keeper", self.layout.node)
         self._keeper, descriptor = connect(address, keeper, self.peer, self.contact.secret, seconds)
         self._arena = Arena(self.layout, descriptor)
-        for bell in introductions(self._keeper, keeper, self.contact.timeout):
-            self.bells[bell.peer] = bell
+        self._introduced()
+        if self.mesh:
+            self.mesh.keep_in(self._arena)
         self._settle()
+
+    def meet(self) -> None:
+        """Meets those whom the keeper has admitted since, in the place of others that are gone. Raises PeerLost."""
+        self._introduced()
+        self._met()
+
+    def _introduced(self) -> None:
+        for bell in introductions(self.keeper, Peer("keeper", self.layout.node), self.contact.timeout):
+            if before := self.bells.get(bell.peer):
+                before.close()
+            self.bells[bell.peer] = bell
+
+    def _met(self) -> None:  # noqa: B027 - most are never joined by others
+        """Called when there are new members."""
 
     def listen(self, host: str) -> str:
         """Where those of the same place on other nodes reach this one, at the network address `host`."""

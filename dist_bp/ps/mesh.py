@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dist_bp.ps.compression import Codec, ErrorFeedback
+from dist_bp.ps.compression import Bytes, Codec, ErrorFeedback
 from dist_bp.ps.decision import Decision
 from dist_bp.ps.exchange import Exchange, Message
 from dist_bp.types import Array
 
 if TYPE_CHECKING:
+    from dist_bp.ps.arena import Arena
     from dist_bp.ps.layout import ArenaLayout
 
 
@@ -56,6 +57,14 @@ class Mesh:
         self._feedback = (
             {node: ErrorFeedback(codec, len(sums)) for node, sums in self._outgoing.items()} if codec else {}
         )
+        self._owed: list[dict[int, Array]] = []
+
+    def keep_in(self, arena: Arena) -> None:
+        """From now on what compression leaves out is kept there."""
+        starts = [arena.layout.slice(node)[0] for node in range(arena.layout.nodes)]
+        bounds = zip(self._bounds, starts, strict=True)
+        cuts = [slice(start - first, stop - first) for (start, stop), first in bounds]
+        self._owed = [{node: owed[cuts[node]] for node, owed in half.items()} for half in arena.owed]
 
     def listen(self, host: str) -> str:
         return self._exchange.listen(host)
@@ -84,10 +93,17 @@ class Mesh:
         if self.node in contributors:
             for node in self.others:
                 sums = self._sum([source[slice(*self._bounds[node])] for source in sources], node)
-                payload = self._feedback[node].encode(sums) if lossy and self._feedback else sums
+                payload = self._encoded(node, version, sums) if lossy and self._codec else sums
                 self._exchange.send(node, Kind.SUMS, self.generation, version, scores, payload)
+        elif lossy and self._codec:
+            for before, after in zip(*(self._owed[half % 2].values() for half in (version - 1, version)), strict=True):
+                np.copyto(after, before)
         into = {node: self.incoming[node] for node in self.others if node in contributors}
         return self._exchange.receive(Kind.SUMS, self.generation, version, into, self._codec if lossy else None)
+
+    def _encoded(self, node: int, version: int, sums: Array) -> Bytes:
+        before, after = self._owed[(version - 1) % 2][node], self._owed[version % 2][node]
+        return self._feedback[node].encode(sums, before, after)
 
     def _sum(self, sources: Sequence[Array], node: int) -> Array:
         if len(sources) == 1:
@@ -127,11 +143,6 @@ class Mesh:
     def poll(self, kinds: Collection[Kind]) -> Message | None:
         """The next message of one of these kinds, if it is there."""
         return self._exchange.receive_any(kinds, self.generation, 0.0)
-
-    def forget(self) -> None:
-        """Drops what compression still owes, which belongs to parameters that have been replaced."""
-        for feedback in self._feedback.values():
-            feedback.reset()
 
     def abort(self) -> None:
         self._exchange.abort(self.generation)

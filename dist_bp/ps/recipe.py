@@ -25,6 +25,15 @@ class Task:
     batches: Batches
     seed: int
 
+    @property
+    def followed(self) -> dict[str, Metric]:
+        return followed(self.metrics)
+
+
+def followed(metrics: Mapping[str, Metric]) -> dict[str, Metric]:
+    """Those that are updated with every batch of a training."""
+    return {name: metric for name, metric in metrics.items() if metric.on_training}
+
 
 @dataclass(frozen=True)
 class Rules:

@@ -10,6 +10,7 @@ import select
 import socket
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from dist_bp.ps.arena import Arena
 from dist_bp.ps.decision import Aborted
@@ -25,35 +26,38 @@ class Rendezvous:
     """The side of the member at place `me` of its node; `bells` are those to all others, by place. The connection to
     the keeper only tells of its end."""
 
-    def __init__(
-        self, arena: Arena, me: int, bells: Mapping[int, Doorbell], keeper: socket.socket, timeout: float
-    ) -> None:
-        self._keeper = Peer("keeper", arena.layout.node)
+    def __init__(self, arena: Arena, me: int, keeper: socket.socket, timeout: float) -> None:
+        self.bells: Mapping[int, Doorbell] = {}
+        self._keeper = Peer("keeper", arena.layout.node), keeper
         self._me = me
-        self._bells = bells
         self._timeout = timeout
         self._stages, self._asleep, self._ended = arena.stages, arena.asleep, arena.ended
         self._spin = AdaptiveSpin()
-        self._poll = select.poll()
-        for bell in bells.values():
-            self._poll.register(bell.fileno(), select.POLLIN)
-        self._poll.register(keeper.fileno(), 0)
-        self._by_descriptor = {bell.fileno(): bell for bell in bells.values()}
         self._generation = self._base = 0
+        self._crew: dict[int, Doorbell] = {}
 
-    def begin(self, generation: int) -> None:
-        """From now on stages are those of this lease."""
+    def begin(self, generation: int, crew: Sequence[int]) -> None:
+        """From now on stages are those of this lease, in which the members at the places of the crew meet."""
         self._generation, self._base = generation, generation * _GENERATION
+        self._crew = {place: bell for place, bell in self.bells.items() if place in crew}
+        self._by_descriptor = {bell.fileno(): bell for bell in self._crew.values()}
+        self._poll = select.poll()
+        for descriptor in self._by_descriptor:
+            self._poll.register(descriptor, select.POLLIN)
+        self._poll.register(self._keeper[1].fileno(), 0)
 
     def arrive(self, stage: int) -> None:
         """Says that this member has reached a stage, to whoever waits for it. Raises PeerLost."""
         self._stages[self._me] = self._base + stage
-        self._wake()
+        for place in self._crew:
+            self._wake(place)
 
     def abort(self) -> None:
-        """Ends the lease for all."""
+        """Ends the lease for all that are there."""
         self._ended[0] = self._generation
-        self._wake()
+        for place in self._crew:
+            with suppress(PeerLost):
+                self._wake(place)
 
     def wait(self, stage: int, places: Sequence[int]) -> None:
         """Waits until the members at all these places have reached a stage.
@@ -88,8 +92,13 @@ class Rendezvous:
             while not self._there(wanted, places):
                 if time.monotonic() > deadline:
                     late = next(place for place in places if self._stages[place] < wanted)
-                    raise PeerLost(str(self._bells[late].peer), f"{SILENT} for {self._timeout:g} s")
-                self._look(NAP_SECONDS)
+                    raise PeerLost(str(self._crew[late].peer), f"{SILENT} for {self._timeout:g} s")
+                try:
+                    self._look(NAP_SECONDS)
+                except PeerLost:
+                    if self._there(wanted, places):  # it has died after that
+                        return
+                    raise
         finally:
             self._asleep[self._me] = 0
 
@@ -97,10 +106,9 @@ class Rendezvous:
         """Takes nudges; raises PeerLost where a peer has died."""
         for descriptor, _ in self._poll.poll(1000 * seconds):
             if descriptor not in self._by_descriptor:
-                raise PeerLost(str(self._keeper), "died")
+                raise PeerLost(str(self._keeper[0]), "died")
             self._by_descriptor[descriptor].clear()
 
-    def _wake(self) -> None:
-        for place, bell in self._bells.items():
-            if self._asleep[place]:
-                bell.nudge()
+    def _wake(self, place: int) -> None:
+        if self._asleep[place]:
+            self._crew[place].nudge()

@@ -69,9 +69,10 @@ class Server(Member):
             self._abort(generation)
             return False
         updated = time.perf_counter()
+        log.note(made)
         self._serving.commit(version)
         collector.release(version)
-        log.add(made, (begun, collected, updated, time.perf_counter()))
+        log.commit((begun, collected, updated, time.perf_counter()))
         return True
 
     def _meet(self, generation: int, version: int) -> None:

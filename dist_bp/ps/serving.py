@@ -33,17 +33,17 @@ class Serving:
     def begin(self, lease: Lease, index: int, updaters: int) -> LeaseLog:
         """Begins a lease as server `index` of so many of the node."""
         self._index = index
-        self._arena.updating[0] = updaters
         self._arena.begun[index] = self._arena.committed[index] = lease.version
+        self._arena.updating[0] = (
+            updaters  # last: these words of an earlier lease may be of a version that came to nothing
+        )
         if (index, updaters) not in self._slices:
             part = SliceUpdate(self._arena, (index, updaters), self._updater, self._statistic_momentum, self._mesh)
             self._slices = {(index, updaters): part}
         self._slice = self._slices[index, updaters]
         if self._mesh:
             self._mesh.generation = lease.generation
-            if lease.version == 0:  # the version was written, not made here
-                self._mesh.forget()
-        return LeaseLog(lease, self._layout)
+        return LeaseLog(lease, self._arena, index)
 
     @property
     def wire_bytes(self) -> tuple[int, int]:
@@ -53,6 +53,10 @@ class Serving:
     def wire_bytes_since(self, before: tuple[int, int]) -> tuple[int, int]:
         sent, received = self.wire_bytes
         return sent - before[0], received - before[1]
+
+    def rest(self) -> None:
+        """In a lease in which others update."""
+        self._slices.clear()
 
     def make(self, log: LeaseLog, shares: tuple[int, ...], meet: Callable[[int], None]) -> Update | None:
         """Makes the next version from the slots of `shares`; None where a NaN or infinity forbids it, which `log` gets.
@@ -70,6 +74,7 @@ class Serving:
         if not math.isfinite(squares):
             culprits = [share for share, own in zip(shares, scores.losses, strict=True) if not math.isfinite(sum(own))]
             log.non_finite = NonFinite(log.step, culprits[0] if culprits else None)
+            self._slice.forget()
             return None
         self._slice.complete(version, contribution)
         return Update(scores, squares, rate, self._staleness(contribution, version))

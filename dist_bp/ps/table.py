@@ -97,6 +97,10 @@ class TablePart:
         self._gradient.cuts = None if whole else self._cuts()
         return self._chunks
 
+    def forget(self) -> None:
+        """What was made last came to nothing."""
+        self._changes.forget()
+
     def average(self, contribution: Contribution) -> float:
         """Makes the average gradient of the touched rows; returns its sum of squares."""
         gradient = self._gradient

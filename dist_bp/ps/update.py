@@ -75,6 +75,11 @@ class SliceUpdate:
                 unit.update(step, clip)
         return squares
 
+    def forget(self) -> None:
+        """What was made last came to nothing."""
+        for table in self._tables:
+            table.forget()
+
     def complete(self, version: int, contribution: Contribution) -> None:
         """Makes the rest of the version: what workers average, and the other nodes' slices of the parameters."""
         if self._layout.averaged:

@@ -41,7 +41,7 @@ class Worker(Member):
 
     @np.errstate(all="ignore")  # the servers end the lease at a NaN, with a message of their own
     def run(self, lease: Lease) -> Report:
-        log = WorkerLog(self.task.metrics)
+        log = WorkerLog(self.task.followed)
         self._committed = [lease.version] * len(self._servers)
         try:
             self.layout.mode.work(self, lease, log)
@@ -51,9 +51,9 @@ class Worker(Member):
         return Report(worker=log.report(self.rank))
 
     @np.errstate(all="ignore")
-    def evaluate(self, split: str, shares: Iterable[int]) -> list[Evaluation]:
-        """Loss and metrics of the committed version over each of the shares of a split."""
-        return self.computing.evaluate(split, shares)
+    def evaluate(self, split: str, version: int, shares: Iterable[int]) -> list[Evaluation]:
+        """Loss and metrics of a version over each of the shares of a split."""
+        return self.computing.evaluate(split, version, shares)
 
     def non_finite(self, shares: Iterable[int]) -> dict[int, str]:
         """For each of the shares whose last gradient holds a NaN or an infinity, the first parameter that has one."""

@@ -2,85 +2,37 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Self, TypeVar
 
-import numpy as np
-
-from dist_bp.errors import DistBpError, TrainingFailed, UserError
 from dist_bp.metrics import Metric
 from dist_bp.processes import patience
 from dist_bp.ps.arena import Snapshot, assemble
 from dist_bp.ps.bringup import Call, bring_up, call
-from dist_bp.ps.doorbell import SILENT, Peer, PeerLost
+from dist_bp.ps.doorbell import Peer, PeerLost
 from dist_bp.ps.keeper import Keeper
-from dist_bp.ps.lease import Evaluation, Lease, MetricStates, NonFinite, ServerReport, WorkerReport
+from dist_bp.ps.layout import LEASE_STEPS
+from dist_bp.ps.lease import Evaluation, Lease
 from dist_bp.ps.member import Member
 from dist_bp.ps.shares import assign
 from dist_bp.ps.worker import Worker
 from dist_bp.runtime.calls import RayLost
 from dist_bp.runtime.cluster import LOOPBACK
+from dist_bp.runtime.failures import ProcessDied, attributed, root_cause
+from dist_bp.runtime.lease_report import LeaseReport, Merger
 from dist_bp.runtime.plan import RunPlan
-from dist_bp.types import Array
+from dist_bp.runtime.survey import survey
 
 GRACE_SECONDS = 5.0
 LEASE_SECONDS = 60.0
+FENCE_SECONDS = 5.0
+ADMIT_SECONDS = 10.0
+EVALUATION = 10
+"""How many times as long as a call an evaluation may take."""
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class LeaseReport:
-    """A finished lease: arrays have an element for each global batch.
-
-    `losses` are sums over the `counts` samples of each that counted, to be divided by `weights`; `gradient_norms` are
-    of what was applied for it, before clipping. `workers` and `servers` say what each process saw.
-    """
-
-    losses: Array
-    counts: Array
-    weights: Array
-    gradient_norms: Array
-    learning_rates: Array
-    workers: Sequence[WorkerReport]
-    servers: Sequence[ServerReport]
-    metrics: MetricStates
-    non_finite: NonFinite | None
-
-    @property
-    def worker_seconds(self) -> Array:
-        """(workers, 3): seconds of the lease spent computing, pushing and waiting."""
-        return np.stack([np.diff(report.times, axis=1).sum(axis=0) for report in self.workers])
-
-    @property
-    def server_seconds(self) -> Array:
-        """(servers, 3): seconds of the lease spent collecting, updating and publishing."""
-        return np.stack([np.diff(report.times, axis=1).sum(axis=0) for report in self.servers])
-
-    @property
-    def wire_bytes(self) -> int:
-        """Bytes that servers have sent to other nodes in the lease."""
-        return sum(report.wire_bytes[0] for report in self.servers)
-
-    @property
-    def staleness(self) -> int:
-        """By how many versions the oldest gradient of the lease was behind."""
-        return max((int(report.staleness.max(initial=0)) for report in self.servers), default=0)
-
-    @property
-    def dropped(self) -> int:
-        """Gradients that came too late and did not count."""
-        return sum(report.dropped for report in self.workers)
-
-    @property
-    def steps(self) -> int:
-        return len(self.losses)
-
-
-class ProcessDied(TrainingFailed):
-    """A worker or server process ended by itself or was killed."""
 
 
 class Runtime(ABC):
@@ -92,9 +44,13 @@ class Runtime(ABC):
         self.keepers = [crew.keeper for crew in self._crews]
         self.workers = [worker for crew in self._crews for worker in crew.workers]
         self.servers = [server for crew in self._crews for server in crew.servers]
-        self._metrics = metrics
+        self._merger = Merger(plan.mode, sum(plan.placement), metrics)
         self._timeout = plan.timeout
         self._trouble: Future[str] = Future()
+        self._lost: dict[Peer, str] = {}
+        self._missing: dict[Peer, float] = {}
+        self._returned: dict[Peer, float | None] = {}
+        self._coming: dict[Peer, Future[None]] = {}
         self._generation = 0
         self._version = 0
         self._step = 0
@@ -102,7 +58,7 @@ class Runtime(ABC):
     def start(self, snapshot: Snapshot) -> None:
         """Brings everything up, with `snapshot` as the committed version."""
         self._launch()
-        bring_up(self._crews, self._ask, patience(self.plan.config.ray.start_seconds), self._timeout)
+        self._addresses = bring_up(self._crews, self._ask, self._start_seconds, self._timeout)
         self._joined()
         self.write(snapshot)
 
@@ -117,17 +73,108 @@ class Runtime(ABC):
         """Those of each worker."""
         return assign(map(self.plan.shares, range(self.plan.nodes)), {worker.rank for worker in self.workers})
 
+    @property
+    def _start_seconds(self) -> float:
+        return patience(self.plan.config.ray.start_seconds)
+
     def train(self, first: int, last: int, rate_factor: float, expected_seconds: float) -> LeaseReport:
-        """Trains on the global batches first + 1 ... last."""
+        """Trains on the global batches first + 1 ... last; where workers are lost it may end before."""
+        if last - first > LEASE_STEPS:
+            raise ValueError(f"a lease has at most {LEASE_STEPS} steps, not {last - first}")
+        self._take_in()
+        if not self.workers:
+            return self._merger.nothing()
         self._generation += 1
         lease = Lease(self._generation, self._version, first, last, self._shares, rate_factor)
         calls = [call(peer, Member.run, lease) for peer in (*self.servers, *self.workers)]
-        reports = self._ask(calls, self._timeout + min(10 * expected_seconds, LEASE_SECONDS))
-        servers = [report.server for report in reports if report.server]
-        report = self._merge(lease, servers, [report.worker for report in reports if report.worker])
-        self._version += min(len(server.squares) for server in servers)
+        patient = self.plan.hang_seconds if self.recovers else self._timeout
+        reports, lost = self._survey(calls, patient + min(10 * expected_seconds, LEASE_SECONDS), patient)
+        accused = next((report.lost for report in reports if report.lost), None)
+        if accused and not self.recovers:
+            raise accused
+        if lost or accused:
+            (account,) = self._ask([call(self.keepers[0], Keeper.account, lease.steps)], self._timeout)
+            report, done = self._merger.of_account(lease, account, reports)
+        else:
+            report, done = self._merger.of_reports(lease, reports)
+        self._version += done
         self._step = first + report.steps
         return report
+
+    def losses(self) -> dict[Peer, str]:
+        """The workers that have been lost since this was asked last, and why; the others compute their shares."""
+        lost, self._lost = self._lost, {}
+        return lost
+
+    def returns(self) -> dict[Peer, float | None]:
+        """The workers that have joined since this was asked last, and how many seconds they were missing; None: there
+        was no room for them before."""
+        returned, self._returned = self._returned, {}
+        return returned
+
+    def replace(self, peers: Iterable[Peer]) -> None:
+        """Starts other processes for workers that are lost, beside the training, which takes them in between leases."""
+        for peer in peers:
+            if peer not in self.workers and peer not in self._coming:  # an evaluation may have seen to it
+                self._coming[peer] = self._start_again(peer)
+
+    def _survey(self, calls: Sequence[Call[T]], seconds: float, silence: float) -> tuple[list[T], dict[Peer, str]]:
+        """The answers of all who are left, and who is lost and why; raises the root cause where that ends the run.
+
+        See `survey` for the times.
+        """
+        if not self.recovers:
+            return self._ask(calls, seconds), {}
+        asked = {one.peer: self._submit(one) for one in calls}
+        answers, lost = survey(asked, self._fence, self._trouble, seconds, silence)
+        for peer in lost:
+            if not self._fence(peer):
+                raise ProcessDied(f"{peer} cannot be ended: {lost[peer]}")
+        if lost:
+            self.workers = [worker for worker in self.workers if worker not in lost]
+            self._lost |= lost
+            self._missing |= dict.fromkeys(lost, time.monotonic())
+        return [answers[one.peer] for one in calls if one.peer in answers], lost
+
+    def _fence(self, peer: Peer) -> bool:
+        """Ends a worker that hangs; says whether it is gone."""
+        (gone,) = self._ask([call(self.keepers[0], Keeper.fence, peer, FENCE_SECONDS)], 2 * FENCE_SECONDS)
+        return gone
+
+    def _take_in(self) -> None:
+        """Lets those join that have been started again, once they are ready; without anybody else it waits for one."""
+        if not self.workers:
+            if not self._coming:
+                self.replace(self._lost)
+            wait(self._coming.values(), timeout=self._start_seconds, return_when=FIRST_COMPLETED)
+        for peer in [peer for peer, coming in self._coming.items() if coming.done()]:
+            if error := self._coming.pop(peer).exception():
+                if not isinstance(error, ProcessDied):
+                    raise error
+                self._lost[peer] = "its process ended or was killed at its start"
+            else:
+                self._admit(peer)
+        if not self.workers and not self._lost:
+            raise ProcessDied(f"no worker has started again within {self._start_seconds:.0f} s")
+
+    def _admit(self, peer: Peer) -> None:
+        """Makes a worker that was started again one of those who work, if it lives."""
+        keeper, patient = self.keepers[0], self.plan.hang_seconds
+        entering: list[Call[None]] = [call(keeper, Keeper.admit, [peer], [], ADMIT_SECONDS)]
+        entering.append(call(peer, Member.join, self._addresses[0], ADMIT_SECONDS))
+        try:
+            self._ask(entering, patient)
+        except (ProcessDied, PeerLost) as error:
+            self._fence(peer)
+            self._lost[peer] = f"it did not join: {error}"
+            return
+        pairs = [(peer, other) for other in self.workers]
+        self.workers = sorted([*self.workers, peer], key=lambda worker: worker.rank)
+        self._ask([call(keeper, Keeper.introduce, pairs, [peer])], self._timeout)
+        _, lost = self._survey([call(one, Member.meet) for one in self.workers], patient, patient)
+        if peer not in lost:
+            self._returned[peer] = time.monotonic() - self._missing.pop(peer) if peer in self._missing else None
+            self._taken_in(peer)
 
     def skip(self, last: int) -> None:
         """Counts the global batches up to `last` as done, though no update was made of them."""
@@ -135,16 +182,22 @@ class Runtime(ABC):
 
     def evaluate(self, split: str) -> Evaluation:
         """Loss and metrics of the committed version over a whole split, exact over all workers' shards."""
-        shares = self._shares
-        calls = [call(worker, Worker.evaluate, split, shares[worker.rank]) for worker in self.workers]
         found: dict[int, Evaluation] = {}
-        for worker, evaluations in zip(self.workers, self._ask(calls, self._timeout * 10), strict=True):
-            found |= zip(shares[worker.rank], evaluations, strict=True)
-        parts = [found[share] for share in sorted(found)]
+        while len(found) < sum(self.plan.placement):
+            self._take_in()
+            if not self.workers:
+                raise ProcessDied("; ".join(f"{peer}: {why}" for peer, why in self._lost.items()))
+            shares = self._shares
+            missing = {one: [share for share in shares[one.rank] if share not in found] for one in self.workers}
+            calls = [call(worker, Worker.evaluate, split, self._version, wanted) for worker, wanted in missing.items()]
+            parts, _ = self._survey(calls, EVALUATION * self._timeout, EVALUATION * self._timeout)
+            for one in chain.from_iterable(parts):
+                found[one.share] = one
+        ordered = [found[share] for share in sorted(found)]
         return Evaluation(
-            loss=sum(part.loss for part in parts),
-            weight=sum(part.weight for part in parts),
-            metrics=self._merge_metrics([part.metrics for part in parts]),
+            loss=sum(part.loss for part in ordered),
+            weight=sum(part.weight for part in ordered),
+            metrics=self._merger.merged([part.metrics for part in ordered]),
         )
 
     def read(self) -> Snapshot:
@@ -169,6 +222,11 @@ class Runtime(ABC):
         found = self._ask([call(worker, Worker.environment) for worker in self.workers], self._timeout)
         return {what: " | ".join(dict.fromkeys(one[what] for one in found)) for what in found[0]}
 
+    @property
+    def recovers(self) -> bool:
+        """Whether training goes on when workers are lost."""
+        return False
+
     @abstractmethod
     def close(self) -> None:
         """Ends every process of the run."""
@@ -189,6 +247,13 @@ class Runtime(ABC):
 
     def _joined(self) -> None:  # noqa: B027 - threads need no more
         """Called once all processes of a node share its arena."""
+
+    def _start_again(self, peer: Peer) -> Future[None]:
+        """Starts another process for a worker, and makes it ready to join."""
+        raise NotImplementedError
+
+    def _taken_in(self, peer: Peer) -> None:  # noqa: B027 - those that cannot start any again need no more
+        """Called when a worker that was started again works with the others."""
 
     def _look(self) -> None:  # noqa: B027 - threads depend on nothing
         """Finds out whether something is wrong with that which carries the processes; `_trouble` gets what."""
@@ -212,7 +277,7 @@ class Runtime(ABC):
         calm: set[Future[Any]] = {self._trouble}
         while pending and (left := deadline - time.monotonic()) > 0:
             done, _ = wait({*pending, *calm}, timeout=left, return_when=FIRST_COMPLETED)
-            found = [_attributed(error, peers[future]) for future in done - calm if (error := future.exception())]
+            found = [attributed(error, peers[future]) for future in done - calm if (error := future.exception())]
             if (found and not errors) or done & calm:
                 deadline = min(deadline, time.monotonic() + GRACE_SECONDS)
             errors += found
@@ -225,64 +290,3 @@ class Runtime(ABC):
             if future in pending:
                 raise ProcessDied(f"{peers[future]} did not answer for {seconds:.0f} s")
         return [future.result() for future in futures]
-
-    def _merge(self, lease: Lease, servers: list[ServerReport], workers: list[WorkerReport]) -> LeaseReport:
-        steps = min(len(report.losses) for report in servers)
-        first = servers[0]
-        culprits = [report.non_finite for report in servers if report.non_finite]
-        done = min(len(report.squares) for report in servers)
-        updates = self.plan.mode.updates(lease.first, lease.last, sum(self.plan.placement))[:done]
-        squares, rates, made = np.zeros(lease.steps), np.zeros(lease.steps), np.zeros(lease.steps)
-        for index, (start, stop) in enumerate(updates):
-            at = slice(start - lease.first, stop - lease.first)
-            squares[at] += sum(report.squares[index] for report in servers)
-            rates[at] += first.learning_rates[index]
-            made[at] += 1
-        return LeaseReport(
-            losses=first.losses[:steps],
-            counts=first.counts[:steps],
-            weights=first.weights[:steps],
-            gradient_norms=np.sqrt(squares[:steps] / np.maximum(made[:steps], 1)),
-            learning_rates=rates[:steps],
-            workers=workers,
-            servers=servers,
-            metrics=self._merge_metrics(_in_order_of_shares(workers)),
-            non_finite=culprits[0] if culprits else None,
-        )
-
-    def _merge_metrics(self, parts: Sequence[MetricStates]) -> MetricStates:
-        merged = dict(parts[0]) if parts else {}
-        for part in parts[1:]:
-            for name, state in part.items():
-                merged[name] = self._metrics[name].merge(merged[name], state)
-        return merged
-
-
-def _in_order_of_shares(workers: Sequence[WorkerReport]) -> list[MetricStates]:
-    """So that sums do not depend on who has computed which share."""
-    parts = [(share, states) for report in workers for share, states in report.metrics.items()]
-    return [states for _, states in sorted(parts, key=lambda part: part[0])]
-
-
-def _attributed(error: BaseException, peer: Peer) -> BaseException:
-    """The error with a note of where it was raised; those of our own say so in their text."""
-    if not isinstance(error, DistBpError):
-        error.__notes__ = [f"on {peer}", *getattr(error, "__notes__", [])]
-    return error
-
-
-def root_cause(errors: Sequence[BaseException]) -> BaseException:
-    """The error that explains the others: wrong input, Ray's end, a death, an exception, silence, a peer that left."""
-
-    def rank(error: BaseException) -> int:
-        if isinstance(error, UserError):
-            return 0
-        if isinstance(error, RayLost):
-            return 1
-        if isinstance(error, ProcessDied):
-            return 2
-        if isinstance(error, PeerLost):
-            return 4 if error.what.startswith(SILENT) else 5
-        return 3
-
-    return min(errors, key=rank)

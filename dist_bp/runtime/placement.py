@@ -30,31 +30,42 @@ class Bundle:
 
 @dataclass(frozen=True)
 class Place:
-    """A node and how many workers it gets."""
+    """A node, how many shares it gets, and for how many workers it has room."""
 
     node: Node
+    shares: int
     workers: int
 
 
 def place(
-    workers: int, cpus_per_worker: int, nodes: Sequence[Node], how: Literal["packed", "spread"] = "packed"
+    shares: int,
+    cpus_per_worker: int,
+    nodes: Sequence[Node],
+    how: Literal["packed", "spread"] = "packed",
+    least: int | None = None,
 ) -> list[Place]:
-    """Gives every worker a node, the largest nodes first; nodes without a worker are left out.
+    """Gives every share a node, the largest nodes first; nodes without one are left out.
 
-    `packed` fills one node after the other, `spread` gives each in turn one. Raises CapacityError, naming the nodes.
+    `packed` fills one node after the other, `spread` gives each in turn one. Where there is room for `least` workers
+    (unless told one a share) but not for all, nodes get more shares than workers. Raises CapacityError, naming the
+    nodes.
     """
+    least = shares if least is None else least
     room = {node: int(node.cpus // cpus_per_worker) for node in nodes}
-    if sum(room.values()) < workers:
-        raise CapacityError(_refusal(workers, cpus_per_worker, room))
+    if sum(room.values()) < least:
+        raise CapacityError(_refusal(least, cpus_per_worker, room))
     given = dict.fromkeys(sorted(nodes, key=lambda node: -room[node]), 0)
-    left = workers
-    while left:
+    left = shares
+    while left > max(shares - sum(room.values()), 0):
         for node in given:
             free = room[node] - given[node]
             taken = min(free, left if how == "packed" else 1, left)
             given[node] += taken
             left -= taken
-    return [Place(node, count) for node, count in given.items() if count]
+    holding = [node for node in given if room[node]]
+    for number in range(left):
+        given[holding[number % len(holding)]] += 1
+    return [Place(node, count, min(count, room[node])) for node, count in given.items() if count]
 
 
 def within(bundles: Sequence[Bundle], nodes: Sequence[Node]) -> list[Node]:

@@ -1,5 +1,6 @@
 """What the processes of a run are made from, wherever they live."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +12,6 @@ from dist_bp.build import JobParts, build_batches, build_mode, build_rate
 from dist_bp.config import JobConfig
 from dist_bp.data import Prepared
 from dist_bp.errors import ConfigError, TrainingFailed
-from dist_bp.nn import Model
 from dist_bp.optim import Updater
 from dist_bp.plugins import told
 from dist_bp.ps.bringup import Crew
@@ -23,8 +23,9 @@ from dist_bp.ps.keeper import Keeper
 from dist_bp.ps.layout import CHUNK, ArenaLayout
 from dist_bp.ps.member import Member, Network
 from dist_bp.ps.modes import Mode
-from dist_bp.ps.recipe import Contact, Rules, Task
+from dist_bp.ps.recipe import Contact, Rules, Task, followed
 from dist_bp.ps.server import Server
+from dist_bp.ps.states import bytes_of
 from dist_bp.ps.worker import Worker
 from dist_bp.spelling import counted
 
@@ -100,14 +101,19 @@ class RunPlan:
     def timeout(self) -> float:
         return self.config.parameter_server.timeout_seconds
 
+    @property
+    def hang_seconds(self) -> float:
+        """The silence after which a worker is taken for dead; on several nodes, where that ends the run, as any other
+        process."""
+        return (self.nodes == 1 and self.config.failure.hang_seconds) or self.timeout
+
 
 def make_process(plan: RunPlan, peer: Peer) -> Keeper | Member:
     """What a process of the run consists of."""
     config, node = plan.config, plan.node_of(peer)
     parts = JobParts(config, Prepared.open(plan.prepared, checked=True))
     rules = Rules(parts.updater, build_rate(config, plan.total_steps))
-    layout = arena_layout(config, parts.model, parts.updater, plan.placement, node, plan.by_rows)
-    layout = replace(layout, lanes=plan.lanes)
+    layout = replace(arena_layout(parts, plan.placement, node, plan.by_rows), lanes=plan.lanes)
     contact = Contact(plan.secret, plan.timeout)
     if peer.role == "keeper":
         return Keeper(layout, contact)
@@ -118,6 +124,7 @@ def make_process(plan: RunPlan, peer: Peer) -> Keeper | Member:
     if plan.servers:
         # Longer than the servers wait, so that they are the first to tell which worker is silent.
         return Worker(peer.rank, layout, replace(contact, timeout=2 * plan.timeout), task, rules)
+    contact = replace(contact, timeout=plan.hang_seconds)
     return Colocated(peer.rank, layout, contact, task, rules, _network(plan, layout, place))
 
 
@@ -167,18 +174,12 @@ def check_not_lazy(config: JobConfig) -> None:
         )
 
 
-def arena_layout(
-    config: JobConfig,
-    model: Model,
-    updater: Updater,
-    placement: tuple[int, ...] = (),
-    node: int = 0,
-    by_rows: bool = True,
-) -> ArenaLayout:
+def arena_layout(parts: JobParts, placement: tuple[int, ...] = (), node: int = 0, by_rows: bool = True) -> ArenaLayout:
     """The arena of a node; unless told where the shares are, all are on one.
 
     Gradients of tables may come `by_rows`: they do where that saves something, or the rule has to know the rows.
     """
+    config, model, updater = parts.config, parts.model, parts.updater
     tables = [table for table in model.tables if updater.rule.lazy or table.stop - table.start > SMALL]
     return ArenaLayout(
         parameters=model.layout.size,
@@ -190,6 +191,8 @@ def arena_layout(
         mode=build_mode(config),
         node=node,
         tables=tuple(tables) if by_rows else (),
+        compressed=len(placement) > 1 and config.parameter_server.compression != "none",
+        states=bytes_of(followed(parts.metrics), math.prod(model.output.shape[-1:])),
     )
 
 

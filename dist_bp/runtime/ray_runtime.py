@@ -3,7 +3,7 @@
 import gc
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
@@ -17,8 +17,9 @@ from dist_bp.ps.bringup import call as ask
 from dist_bp.ps.doorbell import Peer
 from dist_bp.ps.keeper import Keeper
 from dist_bp.ps.member import Member
-from dist_bp.runtime.base import ProcessDied, Runtime
+from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.cluster import Cluster
+from dist_bp.runtime.failures import ProcessDied
 from dist_bp.runtime.memory import keep_freed_memory
 from dist_bp.runtime.placement import Place, place, within
 from dist_bp.runtime.plan import RunPlan, call, limit_threads, make_process, shares_of
@@ -52,9 +53,14 @@ class Host:
         return os.getpid()
 
     def call(self, method: str, *arguments: Any) -> Any:
+        self.prepare()
+        assert self._process is not None
+        return call(self._process, method, arguments)
+
+    def prepare(self) -> None:
+        """Makes what it hosts, so that the first call takes no longer than others."""
         if self._process is None:
             self._process = self._made()
-        return call(self._process, method, arguments)
 
     def _made(self) -> Keeper | Member:
         if not self._plan.prepared.is_dir():
@@ -98,9 +104,12 @@ class RayRuntime(Runtime):
         nodes = cluster.nodes
         self._own_node = nodes[0].id
         nodes = within(self._bundles, nodes) if self._bundles else nodes
-        self._places: list[Place] = place(shares_of(plan.config), scaling.cpus_per_worker, nodes, scaling.placement)
-        placement = tuple(place.workers for place in self._places)
-        super().__init__(replace(plan, placement=placement, processes=placement), metrics)
+        self._places: list[Place] = place(
+            shares_of(plan.config), scaling.cpus_per_worker, nodes, scaling.placement, scaling.min_workers
+        )
+        placement = tuple(place.shares for place in self._places)
+        processes = tuple(place.workers for place in self._places)
+        super().__init__(replace(plan, placement=placement, processes=processes), metrics)
         self._cluster = cluster
         self._pool = pool
         self._actors: dict[Peer, Any] = {}
@@ -143,13 +152,19 @@ class RayRuntime(Runtime):
         if self._bundles:
             rooms = [(bundle.index, int(bundle.cpus // cpus)) for bundle in self._bundles if bundle.node == place]
             here = [index for index, room in rooms for _ in range(room)]
-            place = here[peer.rank - self.plan.shares(node).start] if is_worker else here[0]
+            place = here[(peer.rank - self.plan.shares(node).start) % len(here)] if is_worker else here[0]
         return Post(peer.role, cpus if is_worker else 0, place)
 
     def _host(self, node: int) -> str:
         return self._places[node].node.host
 
     def _joined(self) -> None:
+        self._open_arena()
+        if self.recovers:  # those for whom there is no room yet begin once there is
+            present = {worker.rank for worker in self.workers}
+            self.replace(Peer("worker", rank) for rank in self.plan.shares(0) if rank not in present)
+
+    def _open_arena(self) -> None:
         """Opens the arena beside Ray, where it is on this machine: Ray passes larger arrays on through its raylet."""
         pids = self.pids()
         here = [peer for peer in pids if self._places[self.plan.node_of(peer)].node.id == self._own_node]
@@ -159,6 +174,28 @@ class RayRuntime(Runtime):
             ((path, layout),) = self._ask([ask(self.keepers[0], Keeper.memory)], self._timeout)
             with suppress(OSError), open(path, "r+b", buffering=0) as file:  # where this process may not look at others
                 self._arena = Arena(layout, file.fileno(), populate=False)
+
+    @property
+    def recovers(self) -> bool:
+        """On one node, where every update waits for all gradients and workers are servers, too."""
+        return self.plan.nodes == 1 and not self.plan.servers
+
+    def _start_again(self, peer: Peer) -> Future[None]:
+        def start() -> Future[None]:
+            self._actors[peer] = actor = self._started(self._post(peer))
+            actor.assign.remote(self.plan, peer)
+            reply: Future[None] = actor.prepare.remote().future()
+            return reply
+
+        return self._answer(peer, start)
+
+    def _taken_in(self, peer: Peer) -> None:
+        from ray.exceptions import RayActorError
+
+        with suppress(RayActorError):  # it has ended meanwhile
+            (pid,) = self._pids([peer])
+            self._guarded.append(pid)
+            self._cluster.settled([pid])
 
     def _look(self) -> None:
         self._cluster.look()
@@ -174,27 +211,40 @@ class RayRuntime(Runtime):
             self._arena.write(0, snapshot)
 
     def pids(self) -> dict[Peer, int]:
-        """The processes of the actors."""
+        """The processes of those that are there."""
+        peers = (*self.keepers, *self.servers, *self.workers)
+        return dict(zip(peers, self._pids(peers), strict=True))
+
+    def _pids(self, peers: Iterable[Peer]) -> list[int]:
         import ray
 
-        def ask() -> list[int]:
-            return list(ray.get([actor.pid.remote() for actor in self._actors.values()]))
-
-        pids = self._cluster.call("the actors' processes were asked for", ask, self._timeout)
-        return dict(zip(self._actors, pids, strict=True))
+        actors = [self._actors[peer] for peer in peers]
+        return self._cluster.call(
+            "the actors' processes were asked for",
+            lambda: list(ray.get([actor.pid.remote() for actor in actors])),
+            self._timeout,
+        )
 
     def _submit(self, asked: Call[T]) -> Future[T]:
+        remote = self._actors[asked.peer].call.remote
+        return self._answer(asked.peer, lambda: remote(asked.method, *asked.arguments).future())
+
+    def _answer(self, peer: Peer, ask: Callable[[], Future[T]]) -> Future[T]:
+        """What an actor answers, with Ray's exceptions turned into ours."""
         result: Future[T] = Future()
-        peer, remote = asked.peer, self._actors[asked.peer].call.remote
-        reply = self._cluster.call(
-            f"{peer} was called", lambda: remote(asked.method, *asked.arguments).future(), self._timeout
-        )
+        reply = self._cluster.call(f"{peer} was called", ask, self._timeout)
         reply.add_done_callback(lambda future: _settle(future, result, peer))
         return result
 
     def _ask(self, calls: Sequence[Call[T]], seconds: float) -> list[T]:
         self._sound = False
         answers = super()._ask(calls, seconds)
+        self._sound = True
+        return answers
+
+    def _survey(self, calls: Sequence[Call[T]], seconds: float, silence: float) -> tuple[list[T], dict[Peer, str]]:
+        self._sound = False
+        answers = super()._survey(calls, seconds, silence)
         self._sound = True
         return answers
 
@@ -211,8 +261,11 @@ class RayRuntime(Runtime):
         import ray
 
         if self._pool and self._sound:
+            waiting = [self._actors.pop(peer) for peer in self._coming if peer in self._actors]
             self._pool.keep((self._post(peer), actor) for peer, actor in self._actors.items())
             self._cluster.spare(self._guarded)
+            for actor in waiting:
+                ray.kill(actor)
             return
         for actor in self._actors.values():
             ray.kill(actor)

@@ -63,7 +63,7 @@ def check_capacity(job: SweepJob, nodes: list[Node]) -> None:
         except ConfigError:  # depends on other values
             continue
         try:
-            place(max(scaling.num_workers, 1), scaling.cpus_per_worker, nodes)
+            place(max(scaling.num_workers, 1), scaling.cpus_per_worker, nodes, least=scaling.min_workers)
         except CapacityError as error:
             settings = ", ".join(f"{key}={value}" for key, value in given.items())
             trial = f"a trial with {settings}" if settings else "a trial"

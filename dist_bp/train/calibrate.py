@@ -13,9 +13,10 @@ from dist_bp.config import JobConfig
 from dist_bp.errors import CapacityError, TrainingFailed
 from dist_bp.ps.compression import Codec, ErrorFeedback, make_codec
 from dist_bp.ps.mesh import add_up
-from dist_bp.runtime.base import LeaseReport, Runtime
+from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.cluster import Cluster, this_machine
 from dist_bp.runtime.forecast import Costs, Load, check_predictable
+from dist_bp.runtime.lease_report import LeaseReport
 from dist_bp.runtime.placement import place
 from dist_bp.runtime.plan import RunPlan, check_not_lazy
 from dist_bp.runtime.probe import measure_exchange
@@ -185,9 +186,9 @@ def _codec_seconds(codec: Codec | None, size: int) -> tuple[float, float]:
     if codec is None:
         return 0.0, 0.0
     vector = np.random.default_rng(0).normal(size=size).astype(np.float32)
-    feedback = ErrorFeedback(codec, size)
-    encode = _median_seconds(lambda: feedback.encode(vector)) / size
-    data = feedback.encode(vector)
+    feedback, owed = ErrorFeedback(codec, size), np.zeros(size, np.float32)
+    encode = _median_seconds(lambda: feedback.encode(vector, owed, owed)) / size
+    data = feedback.encode(vector, owed, owed)
     return encode, _median_seconds(lambda: codec.decode(data, vector)) / size
 
 

@@ -32,7 +32,7 @@ def check_job(job: PreparedJob) -> list[str]:
         check_memory(job.layout.nbytes)
         check_step(job)
     elif here:
-        place(scaling.num_workers, scaling.cpus_per_worker, [this_machine()])
+        place(scaling.num_workers, scaling.cpus_per_worker, [this_machine()], least=scaling.min_workers)
         notes = check_temporary_folder()
         check_memory(job.layout.nbytes + object_store_bytes(job))
         check_step(job)

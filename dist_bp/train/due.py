@@ -1,5 +1,6 @@
 """What follows from where a run stands: how far the next lease goes, whether a checkpoint is due, why training ends."""
 
+from dist_bp.ps.layout import LEASE_STEPS
 from dist_bp.train.outcome import MAX_SECONDS
 from dist_bp.train.state import RunState
 
@@ -18,6 +19,7 @@ def lease_end(state: RunState, step_seconds: float | None) -> int:
         _next_multiple(step + wanted - 1, round_length),
         _next_multiple(step, job.steps_per_epoch),
         job.total_steps,
+        step + LEASE_STEPS // round_length * round_length,
     ]
     if every := job.config.checkpoint.every_steps:
         ends.append(_next_multiple(step, every))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dist_bp.runtime.base import LeaseReport
+from dist_bp.runtime.lease_report import LeaseReport
 from dist_bp.train.faults import Recovery
 from dist_bp.train.state import Points, RunState
 
@@ -49,6 +49,9 @@ class Listener:
 
     def recovered(self, state: RunState, event: Recovered) -> None:
         """The run goes on after a fault: from there, or from its newest checkpoint."""
+
+    def joined(self, state: RunState, worker: int, seconds: float | None) -> None:
+        """A worker has joined, so many seconds after one of its rank was lost; None: there was no room before."""
 
     def epoch(self, state: RunState, epoch: EpochDone) -> None:
         """An epoch is over and measured."""

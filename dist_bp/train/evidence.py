@@ -47,12 +47,6 @@ class Evidence:
         settings = self.config.parameter_server
         if not build.build_mode(self.config).exact:
             raise UserError(f"parameter_server.mode {settings.mode} promises no bits: verify is for sync and local")
-        several = self.provenance is not None and len(self.provenance.placement) > 1
-        if several and settings.compression != "none" and self.leg.before:
-            raise UserError(
-                "parameter_server.compression keeps what it leaves out of a step, between several nodes, for the next "
-                "one and not in checkpoints: give --from 0, and --steps to the first checkpoint that is kept"
-            )
 
     def check_way(self, state: RunState) -> None:
         """Raises UserError where the run, which stands at the witness, did not go from the beginning of the leg to its

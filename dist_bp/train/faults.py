@@ -11,14 +11,14 @@ from dist_bp.messages import plural
 LOWER = 0.5
 """What each rollback multiplies the learning rate by."""
 
-FaultKind = Literal["non_finite"]
-Remedy = Literal["skip", "rollback"]
+FaultKind = Literal["non_finite", "lost"]
+Remedy = Literal["skip", "rollback", "replace"]
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What went wrong at a step, counted from 1, whose update was not made; on which worker, and in the gradient of
-    which parameter first, where that is known."""
+    """What went wrong at a step, counted from 1, whose update was not made: a NaN or infinity, on which worker, and in
+    the gradient of which parameter first, where that is known; or a `worker` that was lost."""
 
     kind: FaultKind
     step: int
@@ -27,6 +27,8 @@ class Fault:
     parameter: str | None = None
 
     def __str__(self) -> str:
+        if self.kind == "lost":
+            return f"worker {self.worker} was lost at step {self.step}: {self.what}"
         worker = f" on worker {self.worker}" if self.worker is not None else ""
         parameter = f", first in the gradient of {self.parameter}" if self.parameter else ""
         return f"{self.what} at step {self.step}{worker}{parameter}"
@@ -46,6 +48,8 @@ class Recovery:
     def __str__(self) -> str:
         if self.remedy == "skip":
             return f"{self.fault}: that update is skipped"
+        if self.remedy == "replace":
+            return f"{self.fault}: others compute its share until another process works in its place"
         back = f"back to step {self.after} with {LOWER:g} times the learning rate"
         return f"{self.fault}: {back}, {plural(self.redone, 'step')} to be made again"
 
@@ -70,10 +74,13 @@ class Stop:
 def decide(standing: Standing, fault: Fault) -> Remedy | Stop:
     """What is to be done about a fault."""
     policy, most = standing.settings.non_finite, standing.settings.max_failures
+    lost, too_many = fault.kind == "lost", len(standing.recoveries) >= most
+    if too_many and (lost or policy != "stop"):
+        return Stop(f"more failures than failure.max_failures ({most})", saves=lost or policy == "skip")
+    if lost:
+        return "replace"
     if policy == "stop":
         return Stop()
-    if len(standing.recoveries) >= most:
-        return Stop(f"more failures than failure.max_failures ({most})", saves=policy == "skip")
     if policy == "skip":
         return policy
     if standing.checkpoint is None:

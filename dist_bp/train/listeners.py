@@ -61,6 +61,10 @@ class Recorder(Listener):
         self._log(event.points)
         self._recovery(event.recovery)
 
+    def joined(self, state: RunState, worker: int, seconds: float | None) -> None:
+        if seconds is not None:
+            self._log([(state.step, {"system/replaced_after_seconds": seconds})])
+
     def epoch(self, state: RunState, epoch: EpochDone) -> None:
         self._log([(state.step, {**curves(epoch.values), **epoch.timings})])
         if state.kept_step == state.step:
@@ -103,6 +107,9 @@ class Watched(Listener):
 
     def recovered(self, state: RunState, event: Recovered) -> None:
         self._observer.warn(recoveries.told(event.recovery))
+
+    def joined(self, state: RunState, worker: int, seconds: float | None) -> None:
+        self._observer.note(recoveries.joined(worker, seconds))
 
     def epoch(self, state: RunState, epoch: EpochDone) -> None:
         self._observer.epoch(state.epoch, dict(epoch.values))

@@ -10,7 +10,7 @@ import numpy as np
 from dist_bp.metrics import Metric
 from dist_bp.metrics.best_threshold import at_threshold
 from dist_bp.ps.lease import Evaluation, MetricStates
-from dist_bp.runtime.base import LeaseReport
+from dist_bp.runtime.lease_report import LeaseReport
 from dist_bp.track.names import STEP
 from dist_bp.train.trace import SERVER, WORKER
 from dist_bp.types import Array
@@ -32,8 +32,8 @@ class EpochMeter:
     weight: float = 0.0
     seconds: float = 0.0
     states: MetricStates = field(default_factory=dict)
-    worker_seconds: Array | None = None
-    server_seconds: Array | None = None
+    worker_seconds: dict[int, Array] = field(default_factory=dict)
+    server_seconds: dict[int, Array] = field(default_factory=dict)
     wire_bytes: int = 0
     staleness: int = 0
     dropped: int = 0
@@ -46,8 +46,8 @@ class EpochMeter:
         self.seconds += seconds
         for name, state in report.metrics.items():
             self.states[name] = self.metrics[name].merge(self.states[name], state) if name in self.states else state
-        self.worker_seconds = _plus(self.worker_seconds, report.worker_seconds)
-        self.server_seconds = _plus(self.server_seconds, report.server_seconds)
+        _add(self.worker_seconds, report.worker_seconds)
+        _add(self.server_seconds, report.server_seconds)
         self.wire_bytes += report.wire_bytes
         self.staleness = max(self.staleness, report.staleness)
         self.dropped += report.dropped
@@ -61,10 +61,8 @@ class EpochMeter:
         values = {f"{TIMES}samples_per_second": self.count / self.seconds}
         if not self.updated_steps:  # all of them were skipped
             return values
-        if self.worker_seconds is not None:
-            values |= _named("worker", WORKER, self.worker_seconds / self.updated_steps)
-        if self.server_seconds is not None:
-            values |= _named("server", SERVER, self.server_seconds / self.updated_steps)
+        values |= _named("worker", WORKER, self.worker_seconds, self.updated_steps)
+        values |= _named("server", SERVER, self.server_seconds, self.updated_steps)
         if self.wire_bytes:
             values["system/wire_bytes_per_step"] = self.wire_bytes / self.updated_steps  # of all nodes
         if self.staleness:
@@ -156,18 +154,20 @@ def scores(
     return numbers, arrays
 
 
-def _plus(total: Array | None, more: Array) -> Array:
-    return more if total is None else total + more
+def _add(total: dict[int, Array], more: Mapping[int, Array]) -> None:
+    for rank, seconds in more.items():
+        total[rank] = total[rank] + seconds if rank in total else seconds
 
 
-def _named(role: str, activities: tuple[str, ...], seconds: Array) -> dict[str, float]:
-    """The times of each process, or of many their averages and the slowest one's own work."""
+def _named(role: str, activities: tuple[str, ...], seconds: Mapping[int, Array], steps: int) -> dict[str, float]:
+    """The times of each process by rank, or of many their averages and the slowest one's own work."""
     if len(seconds) > SHOWN_PROCESSES:
-        means = zip(activities, seconds.mean(axis=0), strict=True)
+        rows = np.stack(list(seconds.values())) / steps
+        means = zip(activities, rows.mean(axis=0), strict=True)
         values = {f"{TIMES}{role}s_{activity}_ms": 1e3 * float(value) for activity, value in means}
-        return values | {f"{TIMES}slowest_{role}_{activities[0]}_ms": 1e3 * float(seconds[:, 0].max())}
+        return values | {f"{TIMES}slowest_{role}_{activities[0]}_ms": 1e3 * float(rows[:, 0].max())}
     return {
-        f"{TIMES}{role}_{rank}_{activity}_ms": 1e3 * float(value)
-        for rank, row in enumerate(seconds)
+        f"{TIMES}{role}_{rank}_{activity}_ms": 1e3 * float(value) / steps
+        for rank, row in sorted(seconds.items())
         for activity, value in zip(activities, row, strict=True)
     }

@@ -12,8 +12,6 @@ RECOVERED = "dist_bp.recovered_at_step_"
 SHOWN = 5
 """So many recoveries a line names."""
 
-ADVICE = "Lower train.optimizer.learning_rate or set train.clip_norm"
-
 
 def non_finite_fault(runtime: Runtime, found: NonFinite) -> Fault:
     """Where a loss or gradient that is NaN or infinite came up."""
@@ -27,7 +25,21 @@ def non_finite_fault(runtime: Runtime, found: NonFinite) -> Fault:
 def failure(fault: Fault, stop: Stop, recoveries: Sequence[Recovery]) -> str:
     """Why a run ends at a fault, with what it has recovered from before."""
     before = f"before that {history(recoveries)}" if recoveries else ""
-    return "; ".join(filter(None, [str(fault), "that update was not applied", stop.why, before]))
+    applied = "" if fault.kind == "lost" else "that update was not applied"
+    return "; ".join(filter(None, [str(fault), applied, stop.why, before]))
+
+
+def advice(fault: Fault, stop: Stop) -> str:
+    """What to do about a fault that has ended a run."""
+    if fault.kind == "lost":
+        return "Raise failure.max_failures where processes are killed by others, such as a system short of memory"
+    policy = "" if stop.why else ", or set failure.non_finite to skip or rollback"
+    return f"Lower train.optimizer.learning_rate or set train.clip_norm{policy}"
+
+
+def joined(worker: int, seconds: float | None) -> str:
+    """A line on a worker that works from now on, so many seconds after one of its rank was lost, if one was."""
+    return f"worker {worker} works, too" if seconds is None else f"worker {worker} works again after {seconds:.1f} s"
 
 
 def history(recoveries: Sequence[Recovery]) -> str:
@@ -38,6 +50,8 @@ def history(recoveries: Sequence[Recovery]) -> str:
 
 def _short(recovery: Recovery) -> str:
     fault, worker = recovery.fault, recovery.fault.worker
+    if recovery.remedy == "replace":
+        return f"step {fault.step}: worker {worker} lost, {fault.what}"
     done = "skipped" if recovery.remedy == "skip" else f"back to step {recovery.after}"
     where = f" on worker {worker}" if worker is not None else ""
     return f"step {fault.step}: {fault.what}{where}, {done}"
@@ -49,7 +63,9 @@ def told(recovery: Recovery) -> str:
 
 
 def tags(recovery: Recovery) -> dict[str, str]:
-    return {f"{RECOVERED}{recovery.fault.step}": told(recovery)}
+    fault = recovery.fault
+    whose = f"_worker_{fault.worker}" if fault.kind == "lost" else ""
+    return {f"{RECOVERED}{fault.step}{whose}": told(recovery)}
 
 
 def values(recovery: Recovery) -> dict[str, float]:

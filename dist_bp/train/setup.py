@@ -129,7 +129,7 @@ class PreparedJob(build.JobParts):
 
     @cached_property
     def layout(self) -> ArenaLayout:
-        return arena_layout(self.config, self.model, self.updater)
+        return arena_layout(self)
 
     @cached_property
     def batches(self) -> Batches:

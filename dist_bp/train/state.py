@@ -13,7 +13,7 @@ from dist_bp.messages import one_line
 from dist_bp.metrics import Metric
 from dist_bp.metrics.best_threshold import THRESHOLD
 from dist_bp.ps.arena import Snapshot
-from dist_bp.runtime.base import LeaseReport
+from dist_bp.runtime.lease_report import LeaseReport
 from dist_bp.runtime.plan import state_names
 from dist_bp.train.course import Course, CourseFacts, check_same_course
 from dist_bp.train.faults import Recovery, lowered
@@ -25,6 +25,7 @@ from dist_bp.train.trail import Trail
 from dist_bp.types import Array
 
 BEST = "best/"
+OWED = "owed/"
 Points = list[tuple[int, dict[str, float]]]
 """Values by name, and the step of which they are."""
 
@@ -124,6 +125,7 @@ class RunState:
         if self.unmeasured:
             epoch, inside = epoch - 1, self.job.steps_per_epoch
         best, arrays = self.best, self.trail.arrays() | (self.meter.arrays() if inside else {})
+        arrays |= {f"{OWED}{name}": array for name, array in committed.owed.items()}
         if best and best.step != self.step:
             arrays |= {f"{BEST}parameters": best.parameters, f"{BEST}statistics": best.statistics}
             arrays |= {f"{BEST}step": np.array(best.step)}
@@ -276,6 +278,7 @@ def _versions(job: PreparedJob, checkpoint: Checkpoint) -> tuple[Snapshot, Snaps
         model.layout.flat(checkpoint.parameters, model.dtype),
         model.statistics_layout.flat(checkpoint.statistics, model.dtype),
         checkpoint.optimizer,
+        {name.removeprefix(OWED): array for name, array in checkpoint.progress.items() if name.startswith(OWED)},
     )
     if f"{BEST}step" not in checkpoint.progress:
         return committed, None

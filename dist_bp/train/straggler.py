@@ -21,6 +21,8 @@ class StragglerWatch:
 
     def add(self, reports: Sequence[WorkerReport], seconds: float) -> str | None:
         """Takes a lease of so many seconds; returns a line to tell, if there is one."""
+        if self._reports and [one.rank for one in reports] != [one.rank for one in self._reports[0]]:
+            self._reports, self._seconds = [], 0.0  # some were lost, or have come back
         self._reports.append(reports)
         self._seconds += seconds
         if self._seconds < WINDOW_SECONDS:

@@ -12,7 +12,7 @@ from typing import Any
 
 from dist_bp.errors import ConfigError
 from dist_bp.ps.lease import ServerReport, WorkerReport
-from dist_bp.runtime.base import LeaseReport
+from dist_bp.runtime.lease_report import LeaseReport
 
 WORKER = ("computing", "pushing", "waiting")
 SERVER = ("collecting", "updating", "publishing")
@@ -37,8 +37,8 @@ class TraceFile:
         """Writes what a lease that began after step `first` consisted of. Raises OSError."""
         for worker in report.workers:
             self._write(_worker_events(worker))
-        for rank, server in enumerate(report.servers):
-            self._write(_server_events(server, rank, first))
+        for server in report.servers:
+            self._write(_server_events(server, server.index, first))
         self._file.flush()
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dist_bp.errors import Interrupted, TrainingFailed
 from dist_bp.ps.arena import VersionGone
-from dist_bp.ps.lease import NonFinite
+from dist_bp.ps.doorbell import Peer
 from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.calls import RayLost
 from dist_bp.train.due import checkpoint_due, lease_end, round_end, verdict
@@ -15,7 +15,7 @@ from dist_bp.train.events import EpochDone, LeaseDone, Listener, Recovered
 from dist_bp.train.faults import Fault, Recovery, Standing, Stop, decide
 from dist_bp.train.meter import scores
 from dist_bp.train.outcome import Outcome
-from dist_bp.train.recoveries import ADVICE, failure, non_finite_fault
+from dist_bp.train.recoveries import advice, failure, non_finite_fault
 from dist_bp.train.saving import Saver
 from dist_bp.train.state import Points, RunState, metrics_of
 from dist_bp.train.steering import Steering
@@ -103,18 +103,28 @@ class Trainer:
             listener.lease(state, lease)
         if report.steps:
             self._step_seconds = seconds / report.steps
+        self._replace_lost()
         if report.non_finite:
-            self._recover(report.non_finite, last)
+            self._recover(non_finite_fault(self._runtime, report.non_finite), last)
 
-    def _recover(self, found: NonFinite, last: int) -> None:
-        """Does what is decided about a lease to `last` that ended before an update. Raises TrainingFailed."""
-        state, started = self._state, time.perf_counter()
-        fault, stood = non_finite_fault(self._runtime, found), state.step
+    def _replace_lost(self) -> None:
+        """Does what is decided about workers that were lost since, and tells who is back. Raises TrainingFailed."""
+        for peer, seconds in self._runtime.returns().items():
+            for listener in self._listeners:
+                listener.joined(self._state, peer.rank, seconds)
+        for peer, why in self._runtime.losses().items():
+            self._recover(Fault("lost", self._state.step + 1, why, peer.rank), self._state.step)
+
+    def _recover(self, fault: Fault, last: int) -> None:
+        """Does what is decided about a fault in a lease to `last`. Raises TrainingFailed."""
+        state, started, points = self._state, time.perf_counter(), Points()
+        stood = state.step
         decision = decide(Standing(self._job.config.failure, state.recoveries, state.saved), fault)
         if isinstance(decision, Stop):
             raise self._failure(fault, decision)
-        points: Points = []
-        if decision == "skip":
+        if decision == "replace":
+            self._runtime.replace([Peer("worker", fault.worker or 0)])
+        elif decision == "skip":
             points = state.skip(round_end(state, last))
             self._runtime.skip(state.step)
         else:
@@ -140,8 +150,7 @@ class Trainer:
             self._save()
             why = self._ended_message(f"{why}. Ended")
         self._saver.finish()
-        policy = "" if stop.why else ", or set failure.non_finite to skip or rollback"
-        return TrainingFailed(f"{why}. {ADVICE}{policy}")
+        return TrainingFailed(f"{why}. {advice(fault, stop)}")
 
     def _end_of_lease(self) -> str | None:
         """Measures an epoch that is over; says why training should end now, the run's own rules before the steering."""
@@ -160,6 +169,7 @@ class Trainer:
         values = {f"train_{name}": value for name, value in scores(state.meter.evaluation(), job.metrics)[0].items()}
         if "validation" in job.splits:
             numbers, _ = scores(self._runtime.evaluate("validation"), job.metrics)
+            self._replace_lost()
             values |= {f"val_{name}": value for name, value in numbers.items()}
         epoch = EpochDone(values, state.meter.timings())
         if state.measured(values):

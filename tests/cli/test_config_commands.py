@@ -62,7 +62,7 @@ def test_validate_lists_every_problem(run):
     assert err == (
         "error: override train.epochs=0: must be at least 1, got 0\n"
         "error: override scaling.num_worker=3: unknown key 'num_worker': did you mean 'num_workers'? "
-        "(allowed: num_workers, servers_per_node, cpus_per_worker, placement)\n"
+        "(allowed: num_workers, min_workers, servers_per_node, cpus_per_worker, placement)\n"
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from dist_bp.config import load_config
-from dist_bp.config.checks import MODE_OPTIONS, OF_WHOLE_TABLES
+from dist_bp.config.checks import MODE_OPTIONS, OF_ALL_SHARES, OF_WHOLE_TABLES
 from dist_bp.errors import ConfigError
 from dist_bp.ps.modes import MODES
 from tests.config.conftest import BASE
@@ -34,6 +34,7 @@ def test_options_are_those_of_the_modes():
     }
     assert of_modes == MODE_OPTIONS
     assert {name for name, mode in MODES.items() if not mode.by_rows} == {*OF_WHOLE_TABLES}
+    assert {name for name, mode in MODES.items() if mode.exact} == {*OF_ALL_SHARES}
 
 
 @pytest.mark.parametrize(

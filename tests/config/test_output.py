@@ -141,6 +141,7 @@ def test_the_schema_bounds_numbers_and_requires_keys():
 def test_the_schema_of_a_section():
     assert list(json_schema("scaling")["properties"]) == [
         "num_workers",
+        "min_workers",
         "servers_per_node",
         "cpus_per_worker",
         "placement",

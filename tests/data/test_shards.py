@@ -61,7 +61,7 @@ def test_an_epochs_digest_is_that_of_its_order_alone() -> None:
         sizes: dict[str, Any] = {"samples": 90, "batch_size": 16, "group_size": 4, "seed": 7}
         return Batches(**(sizes | options)).digest(epoch)
 
-    assert digest() == digest(workers=3, rank=2) == digest(group_size=8)
+    assert digest() == digest(shares=3) == digest(group_size=8)
     others = [{"seed": 8}, {"epoch": 2}, {"samples": 91}, {"batch_size": 17}, {"shuffle": False}, {"context": 5}]
     others += [{"lengths": np.arange(90) % 13}, {"seed": 8, "context": 5}]
     found = {digest(), *(digest(**other) for other in others)}

@@ -31,6 +31,7 @@ from dist_bp.ps.modes import Mode, Sync
 from dist_bp.ps.recipe import Contact, Rules, Task
 from dist_bp.ps.server import Server
 from dist_bp.ps.shares import assign
+from dist_bp.ps.states import bytes_of
 from dist_bp.ps.worker import Worker
 from dist_bp.signals import Spec
 from dist_bp.types import Array
@@ -140,6 +141,8 @@ class LocalGroup:
             node,
             model.tables if problem.by_rows else (),
             lanes,
+            bytes_of({"accuracy": Accuracy()}, problem.classes),
+            problem.compression != "none",
         )
 
     def _crew(self, layout: ArenaLayout, workers: int) -> Crew:
@@ -198,7 +201,9 @@ class LocalGroup:
 
     def evaluate(self, split: str) -> list[Evaluation]:
         """Of each share, in their order."""
-        parts = [(self.shares[one.rank], one.evaluate(split, self.shares[one.rank])) for one in self.workers]
+        parts = [
+            (self.shares[one.rank], one.evaluate(split, self._version, self.shares[one.rank])) for one in self.workers
+        ]
         found = dict(pair for shares, evaluations in parts for pair in zip(shares, evaluations, strict=True))
         return [found[share] for share in sorted(found)]
 
@@ -208,9 +213,9 @@ class LocalGroup:
 
     def snapshot(self) -> Snapshot:
         parts = [keeper.read(self._version) for keeper in self.keepers]
-        for parameters, statistics, _ in parts:
-            np.testing.assert_array_equal(parameters, parts[0][0])
-            np.testing.assert_array_equal(statistics, parts[0][1])
+        for part in parts:
+            np.testing.assert_array_equal(part.parameters, parts[0].parameters)
+            np.testing.assert_array_equal(part.statistics, parts[0].statistics)
         return assemble(self._step, parts)
 
 

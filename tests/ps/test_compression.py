@@ -106,38 +106,26 @@ def test_the_same_bytes_for_the_same_vector(codec: Codec, dtype: str) -> None:
 @given(st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=8))
 def test_all_that_was_decoded_is_all_that_was_given_less_the_residual(codec: Codec, seeds: list[int]) -> None:
     n = 50
-    feedback = ErrorFeedback(codec, n)
+    feedback, owed = ErrorFeedback(codec, n), np.zeros(n, np.float32)
     given_sum, decoded_sum, out = np.zeros(n), np.zeros(n), np.empty(n)
     for seed in seeds:
         vector = normal(n, seed)
         given_sum += vector
-        codec.decode(feedback.encode(vector), out)
+        codec.decode(feedback.encode(vector, owed, owed), out)
         decoded_sum += out
-    np.testing.assert_allclose(decoded_sum, given_sum - feedback.residual, atol=1e-5 * len(seeds))
+    np.testing.assert_allclose(decoded_sum, given_sum - owed, atol=1e-5 * len(seeds))
 
 
 def test_small_elements_arrive_late_instead_of_never() -> None:
     vector = np.array([10, 1, 0, 0], np.float32)
     out, codec = np.empty(4, np.float32), TopK(0.25)
-    feedback = ErrorFeedback(codec, 4)
+    feedback, owed = ErrorFeedback(codec, 4), np.zeros(4, np.float32)
     sums = np.zeros(4)
     for _ in range(44):
-        codec.decode(feedback.encode(vector), out)
+        codec.decode(feedback.encode(vector, owed, owed), out)
         sums += out
     assert sums[1] >= 44 - 11
     assert roundtrip(codec, vector)[1] == 0
-
-
-@every_codec
-def test_a_step_gone_wrong_leaves_no_trace_in_the_residual(codec: Codec) -> None:
-    feedback = ErrorFeedback(codec, 2000)
-    broken = normal(2000)
-    broken[3] = np.inf
-    feedback.encode(broken)
-    assert np.isfinite(feedback.residual).all()
-    out = np.empty(2000, np.float32)
-    codec.decode(feedback.encode(normal(2000, 1)), out)
-    assert np.isfinite(out).all()
 
 
 def test_names() -> None:

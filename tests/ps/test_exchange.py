@@ -159,7 +159,7 @@ def test_compressed_payloads_are_decoded(mesh: Meshes) -> None:
     vector, codec = np.linspace(-1, 1, 3000, dtype=np.float32), Int8()
     got, kept = np.empty_like(vector), np.empty_like(vector)
     for step in (0, 1):
-        sender.send(1, SUM, 1, step, (), ErrorFeedback(codec, 3000).encode(vector))
+        sender.send(1, SUM, 1, step, (), ErrorFeedback(codec, 3000).encode(vector, *np.zeros((2, 3000), np.float32)))
     receiver.receive(SUM, 1, 1, {0: got}, codec)
     receiver.receive(SUM, 1, 0, {0: kept}, codec)
     np.testing.assert_allclose(got, vector, atol=1 / 254 * 1.0001)

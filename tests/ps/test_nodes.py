@@ -110,6 +110,29 @@ def test_after_a_lease_that_one_node_ended_all_go_on_as_if_it_had_not_been(mode:
         np.testing.assert_array_equal(snapshot.optimizer[name], state)
 
 
+@pytest.mark.parametrize("servers", [0, 2])
+@pytest.mark.parametrize("codec", ["fp16", "int8", "top_k"])
+def test_what_compression_has_left_out_is_part_of_a_snapshot(codec: CodecName, servers: int) -> None:
+    """Going on from one, and after a lease that came to no end, gives the bits of going on without."""
+    problem = Problem(layers=layers, dtype="float32", rate=0.02, compression=codec)
+    whole = train(problem, 4, servers, nodes=2, steps=9, leases=3)
+    with LocalGroup(problem, 4, servers, nodes=2) as one, LocalGroup(problem, 4, servers, nodes=2) as other:
+        one.run(0, 3)
+        good = one.inputs[3].copy()
+        one.inputs[3][:] = np.inf
+        one.run(3, 9)
+        one.inputs[3][:] = good
+        one.run(3, 6)
+        kept = one.snapshot()
+        assert any(array.any() for array in kept.owed.values())
+        other.write(kept)
+        other.run(6, 9)
+        np.testing.assert_array_equal(other.snapshot().parameters, whole.parameters)
+        other.write(replace(kept, owed={}))
+        other.run(6, 9)
+        assert not np.array_equal(other.snapshot().parameters, whole.parameters)
+
+
 @pytest.mark.parametrize("codec", ["fp16", "int8", "top_k"])
 def test_compressed_sums_are_smaller_and_still_learn(codec: CodecName) -> None:
     problem = Problem(samples=96, batch_size=48, rate=0.1, dtype="float32")

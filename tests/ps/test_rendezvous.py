@@ -29,9 +29,10 @@ def three(timeout: float = 5.0) -> Iterator[tuple[list[Rendezvous], list[dict[in
         bells[one][other] = Doorbell(ends[0], Peer("worker", other), timeout)
         bells[other][one] = Doorbell(ends[1], Peer("worker", one), timeout)
     keeper, end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    members = [Rendezvous(arena, place, bells[place], end, timeout) for place in EVERYBODY]
-    for member in members:
-        member.begin(1)
+    members = [Rendezvous(arena, place, end, timeout) for place in EVERYBODY]
+    for member, own in zip(members, bells, strict=True):
+        member.bells = own
+        member.begin(1, EVERYBODY)
     try:
         yield members, bells, keeper
     finally:
@@ -79,7 +80,7 @@ def test_stages_of_an_earlier_lease_are_none_of_this_one() -> None:
     with three(timeout=0.2) as (members, _, _):
         for member in members:
             member.arrive(7)
-        members[0].begin(2)
+        members[0].begin(2, EVERYBODY)
         members[0].arrive(1)
         with pytest.raises(PeerLost, match=r"worker 1 did not answer for 0\.2 s"):
             members[0].wait(1, EVERYBODY)
@@ -94,7 +95,7 @@ def test_the_end_of_a_lease_reaches_whoever_waits_and_none_of_the_next_one() -> 
             with pytest.raises(Aborted):
                 future.result(5)
         for member in members:
-            member.begin(2)
+            member.begin(2, EVERYBODY)
             member.arrive(1)
         members[0].wait(1, EVERYBODY)
 

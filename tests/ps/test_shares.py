@@ -9,14 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dist_bp.metrics.accuracy import Accuracy
 from dist_bp.nn import Layer
 from dist_bp.nn.layers.batch_norm import BatchNorm
 from dist_bp.nn.layers.dense import Dense
 from dist_bp.nn.layers.dropout import Dropout
 from dist_bp.optim.rules.adam import Adam
 from dist_bp.ps.arena import Snapshot
-from dist_bp.ps.modes import Local
+from dist_bp.ps.lease import Lease
+from dist_bp.ps.modes import Local, Sync
 from dist_bp.ps.shares import assign
+from dist_bp.runtime.lease_report import Merger
 from tests.ps.group import LocalGroup, Problem, train
 
 
@@ -87,3 +90,17 @@ def test_what_is_measured_does_not_depend_on_who_computes() -> None:
         assert servers[0].counts.tolist() == others[0].counts.tolist()
         for one, other in zip(four.evaluate("train"), three.evaluate("train"), strict=True):
             assert (one.loss, one.weight) == (other.loss, other.weight)
+
+
+def test_who_is_lost_at_the_beginning_of_a_lease_takes_nothing_back() -> None:
+    """What the keeper then tells of the lease is that nothing was made."""
+    with LocalGroup(Problem(layers=layers), 2, 0) as group:
+        group.run(0, 7)
+        keeper, version = group.keepers[0], 7
+        keeper.arena.updating[0] = 1
+        keeper.arena.committed[0] = version + 4  # of a worker that was alone for some updates
+        lease = Lease(9, version + 4, 11, 14, group.shares)
+        keeper.arena.updating[0] = 2  # and then no more, but the other was lost before it had begun
+        merger = Merger(Sync(), 2, {"accuracy": Accuracy()})
+        report, done = merger.of_account(lease, keeper.account(lease.steps), [])
+    assert (report.steps, done, report.metrics) == (0, 0, {})

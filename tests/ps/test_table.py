@@ -106,7 +106,7 @@ class Servers:
 
     @property
     def now(self) -> dict[str, Array]:
-        parameters, _, state = self.arena.read(self.version)
+        parameters, _, state, _ = self.arena.read(self.version)
         return {"parameters": parameters, **state}
 
 

@@ -26,6 +26,17 @@ def test_spread_gives_each_node_in_turn_one() -> None:
     assert counts(3, 4, "spread") == {"b": 2, "a": 1}
 
 
+def test_with_room_for_some_workers_alone_nodes_get_more_shares() -> None:
+    def found(shares: int, least: int) -> list[tuple[str, int, int]]:
+        return [(one.node.id, one.shares, one.workers) for one in place(shares, 2, NODES[:2], "packed", least)]
+
+    assert found(6, 1) == [("b", 4, 4), ("a", 2, 2)]
+    assert found(9, 6) == [("b", 6, 4), ("a", 3, 2)]
+    assert found(3, 1) == [("b", 3, 3)]
+    with pytest.raises(CapacityError, match=r"needs 14 CPUs \(7 workers x 2\)"):
+        found(9, 7)
+
+
 @given(st.integers(1, 20), st.integers(1, 9), st.sampled_from(["packed", "spread"]))
 def test_no_node_gets_more_than_it_has(workers: int, cpus: int, how: str) -> None:
     try:

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -57,8 +59,9 @@ def test_gradients_come_by_rows_where_that_saves_something(
 ) -> None:
     job = config("adam", lazy=lazy)
     model = Model([Embedding(64), Dense(2)], Field((), "int", False, rows))
-    assert len(arena_layout(job, model, build_updater(job, model), placement).by_rows) == expected
-    assert not arena_layout(job, model, build_updater(job, model), placement, by_rows=False).by_rows
+    parts: Any = SimpleNamespace(config=job, model=model, updater=build_updater(job, model), metrics={})
+    assert len(arena_layout(parts, placement).by_rows) == expected
+    assert not arena_layout(parts, placement, by_rows=False).by_rows
 
 
 def test_lazy_is_refused_on_several_nodes() -> None:

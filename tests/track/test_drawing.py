@@ -76,11 +76,11 @@ def test_a_picture_has_the_bytes_that_matplotlib_saves() -> None:
 
 def test_a_process_that_hangs_or_has_nothing_to_draw_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     begun = time.monotonic()
-    monkeypatch.setattr("dist_bp.track.drawing.SECONDS", 0.5)
     with drawing(monkeypatch) as stopped:
         process = drawer()
         assert process
         process.suspend()
+        monkeypatch.setattr("dist_bp.track.drawing.SECONDS", 0.5)
         with pytest.raises(TrackingError, match=r"drawing failed: its process ended|not drawn within 0.5 s"):
             stopped.begin(PICTURES).image("loss.png")
     assert not process.is_running()

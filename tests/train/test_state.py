@@ -14,7 +14,6 @@ from dist_bp.train.course import Change, Course
 from dist_bp.train.due import checkpoint_due, lease_end, verdict
 from dist_bp.train.setup import prepare_job
 from dist_bp.train.state import RunState
-from dist_bp.types import Array
 from tests.conftest import JobMaker
 
 STEPS = 8  # an epoch
@@ -24,19 +23,9 @@ def state_of(make_job: JobMaker, **sections: Any) -> RunState:
     return RunState(prepare_job(make_job(**sections)))
 
 
-class Untimed(LeaseReport):
-    """A lease of processes that did not look at the clock."""
-
-    @property
-    def worker_seconds(self) -> Array:
-        return np.zeros((1, 3))
-
-    server_seconds = worker_seconds
-
-
 def report(steps: int) -> LeaseReport:
     ones = np.ones(steps)
-    return Untimed(ones, 32 * ones, 32 * ones, ones, ones, [], [], {}, None)
+    return LeaseReport(ones, 32 * ones, 32 * ones, ones, ones, [], [], {}, None)
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def test_the_clocks_of_several_nodes_are_brought_together(tmp_path: Path) -> Non
     workers = [WorkerReport(rank, np.zeros(1, np.int64), moments - rank, {}, clock=100.0 + rank) for rank in range(2)]
     empty = np.zeros(0)
     servers = [
-        ServerReport(0, empty, empty, empty, empty, empty, empty, moments - node, None, clock=100.0 + node)
+        ServerReport(node, empty, empty, empty, empty, empty, empty, moments - node, None, clock=100.0 + node)
         for node in range(2)
     ]
     with TraceFile(tmp_path / "trace.json") as trace:
@@ -110,9 +110,9 @@ def test_a_straggler_is_named_once_and_not_for_a_moment() -> None:
 
 def test_many_workers_are_averaged_in_the_metrics_and_few_are_named() -> None:
     def names(workers: int) -> dict[str, float]:
-        seconds = np.arange(workers * 3, dtype=np.float64).reshape(workers, 3)
+        seconds = {rank: np.arange(3.0) + 3 * rank for rank in range(workers)}
         return EpochMeter(
-            {}, seconds=1.0, worker_seconds=seconds, server_seconds=np.ones((1, 3)), updated_steps=1
+            {}, seconds=1.0, worker_seconds=seconds, server_seconds={0: np.ones(3)}, updated_steps=1
         ).timings()
 
     assert len(names(4)) == 1 + 3 * (4 + 1)

@@ -1,0 +1,35 @@
+"""What goes wrong with the processes of a run, and what of it explains the rest."""
+
+from collections.abc import Sequence
+
+from dist_bp.errors import DistBpError, TrainingFailed, UserError
+from dist_bp.ps.doorbell import SILENT, Peer, PeerLost
+from dist_bp.runtime.calls import RayLost
+
+
+class ProcessDied(TrainingFailed):
+    """A worker or server process ended by itself or was killed."""
+
+
+def attributed(error: BaseException, peer: Peer) -> BaseException:
+    """The error with a note of where it was raised; those of our own say so in their text."""
+    if not isinstance(error, DistBpError):
+        error.__notes__ = [f"on {peer}", *getattr(error, "__notes__", [])]
+    return error
+
+
+def root_cause(errors: Sequence[BaseException]) -> BaseException:
+    """The error that explains the others: wrong input, Ray's end, a death, an exception, silence, a peer that left."""
+
+    def rank(error: BaseException) -> int:
+        if isinstance(error, UserError):
+            return 0
+        if isinstance(error, RayLost):
+            return 1
+        if isinstance(error, ProcessDied):
+            return 2
+        if isinstance(error, PeerLost):
+            return 4 if error.what.startswith(SILENT) else 5
+        return 3
+
+    return min(errors, key=rank)

@@ -1,0 +1,224 @@
+"""Workers die and hang in the middle of a training on Ray, which computes the bits of one that nothing happens to."""
+
+import itertools
+import os
+import random
+import signal
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dist_bp.metrics import Metric
+from dist_bp.ps.arena import Snapshot
+from dist_bp.ps.doorbell import Peer
+from dist_bp.ps.lease import Evaluation, MetricStates
+from dist_bp.runtime.base import Runtime
+from dist_bp.runtime.cluster import Cluster
+from dist_bp.runtime.failures import ProcessDied
+from dist_bp.runtime.ray_runtime import RayRuntime
+from dist_bp.runtime.threads import ThreadRuntime
+from dist_bp.train.setup import PreparedJob, prepare_job
+from tests.conftest import JobMaker, shared_memory_files
+from tests.runtime.test_ray_runtime import plan_of
+
+STEPS = 600
+LEASE = 150
+ENDS = {signal.SIGKILL: "its process ended or was killed", signal.SIGSTOP: "did not answer for "}
+SEEDS = itertools.count()
+
+
+@dataclass
+class Trained:
+    """What a training has come to, and what happened meanwhile."""
+
+    losses: list[float] = field(default_factory=list)
+    norms: list[float] = field(default_factory=list)
+    metrics: list[MetricStates] = field(default_factory=list)
+    lost: list[tuple[Peer, str]] = field(default_factory=list)
+    gaps: list[float] = field(default_factory=list)
+    """Seconds of the leases in which somebody was lost."""
+    returned: list[Peer] = field(default_factory=list)
+
+    def merged(self, metrics: Any) -> dict[str, dict[str, list[float]]]:
+        """Whole numbers, so that the order does not matter."""
+        whole: dict[str, Any] = {}
+        for states in self.metrics:
+            for name, state in states.items():
+                whole[name] = metrics[name].merge(whole[name], state) if name in whole else state
+        return {name: {key: array.tolist() for key, array in state.items()} for name, state in whole.items()}
+
+
+def train(runtime: Runtime, job: PreparedJob, faults: Any = None) -> tuple[Snapshot, Trained, Evaluation]:
+    """Lease after lease to the end; `faults` is told of each that begins."""
+    seen, step = Trained(), 0
+    with runtime:
+        runtime.start(job.initial)
+        while step < STEPS:
+            if faults:
+                faults(runtime, step)
+            began = time.monotonic()
+            report = runtime.train(step, min(step + LEASE, STEPS), 1.0, 0.2)
+            lost = runtime.losses()
+            if lost:
+                seen.gaps.append(time.monotonic() - began)
+            seen.returned += runtime.returns()
+            runtime.replace(lost)
+            seen.lost += lost.items()
+            step += report.steps
+            seen.losses += report.losses.tolist()
+            seen.norms += report.gradient_norms.tolist()
+            seen.metrics.append(report.metrics)
+        evaluation = runtime.evaluate("validation")
+        return runtime.read(), seen, evaluation
+
+
+@pytest.fixture
+def job(make_job: JobMaker) -> PreparedJob:
+    layers = [
+        {"type": "dense", "units": 300},
+        {"type": "batch_norm"},
+        {"type": "dropout", "rate": 0.2},
+        {"type": "dense", "units": 200, "activation": "relu"},
+        {"type": "dense", "units": 4},
+    ]
+    train = {"epochs": 1000, "optimizer": {"type": "adam", "learning_rate": 1e-3}, "clip_norm": 1.0}
+    return prepare_job(
+        make_job(
+            model={"layers": layers},
+            train=train,
+            metrics=["accuracy", "f1_macro"],
+            scaling={"num_workers": 3, "min_workers": 1},
+            failure={"hang_seconds": 2},
+        )
+    )
+
+
+class Faults:
+    """At drawn moments of the leases that begin at these steps a drawn worker gets a signal, or all of them."""
+
+    def __init__(self, plan: dict[int, signal.Signals], everybody: bool = False) -> None:
+        self.seed = next(SEEDS)
+        print(f"seed {self.seed}")  # shown where the test fails
+        self._random = random.Random(self.seed)
+        self._plan = plan
+        self._everybody = everybody
+
+    def __call__(self, runtime: RayRuntime, step: int) -> None:
+        due = [at for at in self._plan if at <= step and runtime.workers]
+        for at in due:
+            number = self._plan.pop(at)
+            pids = [pid for peer, pid in runtime.pids().items() if peer in runtime.workers]
+            chosen = pids if self._everybody else [self._random.choice(pids)]
+            for pid in chosen:
+                threading.Timer(self._random.uniform(0, 0.15), os.kill, (pid, number)).start()
+
+
+def assert_same(disturbed: Any, whole: Any, metrics: dict[str, Metric]) -> None:
+    (one, seen, measured), (other, expected, all_measured) = disturbed, whole
+    assert one.step == other.step == STEPS
+    assert one.parameters.tobytes() == other.parameters.tobytes()
+    assert one.statistics.tobytes() == other.statistics.tobytes()
+    for name, array in other.optimizer.items():
+        assert one.optimizer[name].tobytes() == array.tobytes()
+    assert seen.losses == expected.losses
+    np.testing.assert_allclose(seen.norms, expected.norms, rtol=1e-12)
+    assert seen.merged(metrics) == expected.merged(metrics)
+    assert (measured.loss, measured.weight) == (all_measured.loss, all_measured.weight)
+
+
+def test_workers_that_die_or_hang_change_no_bit(ray_cluster: Cluster, job: PreparedJob) -> None:
+    """Three of each at drawn moments; the survivors go on at once, and others take the places of the lost."""
+    before = shared_memory_files()
+    whole = train(ThreadRuntime(plan_of(job), job.metrics), job)
+    for number, why in ENDS.items():
+        faults = Faults(dict.fromkeys((0, 150, 300), number))
+        disturbed = train(RayRuntime(plan_of(job), job.metrics, ray_cluster), job, faults)
+        seen = disturbed[1]
+        assert len(seen.lost) == 3
+        assert all(reason.startswith(why) for _, reason in seen.lost)
+        assert seen.returned
+        assert_same(disturbed, whole, job.metrics)
+    assert shared_memory_files() <= before
+
+
+def test_all_workers_may_die_at_once(ray_cluster: Cluster, job: PreparedJob) -> None:
+    """What they had made is in the memory that the keeper holds."""
+    whole = train(ThreadRuntime(plan_of(job), job.metrics), job)
+    faults = Faults({150: signal.SIGKILL}, everybody=True)
+    disturbed = train(RayRuntime(plan_of(job), job.metrics, ray_cluster), job, faults)
+    assert len(disturbed[1].lost) > 1
+    assert_same(disturbed, whole, job.metrics)
+
+
+def test_one_share_computed_by_others_is_evaluated_too(ray_cluster: Cluster, job: PreparedJob) -> None:
+    with ThreadRuntime(plan_of(job), job.metrics) as runtime:
+        runtime.start(job.initial)
+        whole = runtime.evaluate("validation")
+    with RayRuntime(plan_of(job), job.metrics, ray_cluster) as runtime:
+        runtime.start(job.initial)
+        os.kill(runtime.pids()[runtime.workers[1]], signal.SIGKILL)
+        found = runtime.evaluate("validation")
+        assert [peer.rank for peer in runtime.losses()] == [1]
+    assert (found.loss, found.weight) == (whole.loss, whole.weight)
+
+
+def test_the_only_worker_may_die_in_an_evaluation(ray_cluster: Cluster, make_job: JobMaker) -> None:
+    """Another is there at once, and works on."""
+    job = prepare_job(make_job(scaling={"num_workers": 1}, train={"epochs": 1000}))
+    with ThreadRuntime(plan_of(job), job.metrics) as runtime:
+        runtime.start(job.initial)
+        runtime.train(0, 20, 1.0, 1.0)
+        whole = runtime.evaluate("validation")
+        runtime.train(20, 40, 1.0, 1.0)
+        expected = runtime.read()
+    with RayRuntime(plan_of(job), job.metrics, ray_cluster) as runtime:
+        runtime.start(job.initial)
+        runtime.train(0, 20, 1.0, 1.0)
+        os.kill(runtime.pids()[runtime.workers[0]], signal.SIGKILL)
+        found = runtime.evaluate("validation")
+        runtime.replace(runtime.losses())  # as the loop does, which hears of it after that
+        assert runtime.train(20, 40, 1.0, 1.0).steps == 20
+        assert runtime.read().parameters.tobytes() == expected.parameters.tobytes()
+    assert (found.loss, found.weight) == (whole.loss, whole.weight)
+
+
+def test_one_that_dies_as_it_joins_is_lost_again(
+    ray_cluster: Cluster, job: PreparedJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others train on, and the next one joins."""
+    with RayRuntime(plan_of(job), job.metrics, ray_cluster) as runtime:
+        runtime.start(job.initial)
+        os.kill(runtime.pids()[runtime.workers[0]], signal.SIGKILL)
+        step, lost, ends = 0, [], 1
+        answer = runtime._submit
+
+        def submit(asked: Any) -> Any:
+            nonlocal ends
+            if asked.method == "join" and ends:
+                ends = 0
+                os.kill(runtime._pids([asked.peer])[0], signal.SIGKILL)
+            return answer(asked)
+
+        monkeypatch.setattr(runtime, "_submit", submit)
+        deadline = time.monotonic() + 60
+        while not runtime.returns():
+            assert time.monotonic() < deadline
+            step += runtime.train(step, step + 20, 1.0, 1.0).steps
+            found = runtime.losses()
+            lost += found.values()
+            runtime.replace(found)
+    assert lost[0] == "its process ended or was killed"
+    assert lost[1].startswith("it did not join: ")
+
+
+def test_with_servers_of_their_own_the_run_ends(ray_cluster: Cluster, make_job: JobMaker) -> None:
+    job = prepare_job(make_job(scaling={"num_workers": 2, "servers_per_node": 1}, train={"epochs": 1_000_000}))
+    with RayRuntime(plan_of(job), job.metrics, ray_cluster) as runtime:
+        runtime.start(job.initial)
+        os.kill(runtime.pids()[runtime.workers[1]], signal.SIGKILL)
+        with pytest.raises(ProcessDied, match="worker 1 died"):
+            runtime.train(0, 30_000, 1.0, 10.0)
