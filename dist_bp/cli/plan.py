@@ -81,11 +81,12 @@ def describe(load: "Load", costs: "Costs", nic: str, latency: float) -> list[str
     """The job and what was measured."""
     layout = load.layout
     workers = len(layout.own_shares)
+    servers = f" and {plural(layout.servers, 'server')}" if layout.servers else " that are servers, too"
     rows = load.batch / workers
     gradient = costs.compute + costs.compute_row * rows
     return [
-        f"{layout.parameters:,} parameters, {layout.mode.name}; a node has {plural(workers, 'worker')} and "
-        f"{plural(layout.updaters, 'server')}, {nic} and {latency:g} us to the others",
+        f"{layout.parameters:,} parameters, {layout.mode.name}; a node has {plural(workers, 'worker')}"
+        f"{servers}; {nic} and {latency:g} us to the others",
         f"measured here: a gradient of {rows:g} samples {1e3 * gradient:.3g} ms, of which {1e3 * costs.compute:.3g} ms "
         f"whatever the samples; an update {1e3 * costs.update * layout.parameters / layout.updaters:.3g} ms; signals "
         f"{1e3 * costs.signal:.3g} ms; an exchange with another server {1e6 * costs.exchange.round:.3g} us, "
@@ -108,11 +109,12 @@ def table(found: "list[Prediction]") -> list[str]:
 def memory(found: "list[Prediction]") -> list[str]:
     """What the processes of a node need on one node and on the most."""
     ends = found if len(found) == 1 else [found[0], found[-1]]
-    return [
-        f"memory of a node of {end.nodes:,}: {end.arena / 2**20:.1f} MiB shared, each worker "
-        f"{end.worker / 2**20:.1f} MiB and each server {end.server / 2**20:.1f} MiB of its own"
-        for end in ends
-    ]
+    lines = []
+    for end in ends:
+        server = f" and each server {end.server / 2**20:.1f} MiB" if end.server else ""
+        shared, worker = f"{end.arena / 2**20:.1f} MiB shared", f"each worker {end.worker / 2**20:.1f} MiB"
+        lines.append(f"memory of a node of {end.nodes:,}: {shared}, {worker}{server} of its own")
+    return lines
 
 
 def _short(costs: "Costs") -> dict[str, object]:

@@ -36,7 +36,7 @@ class Costs:
 
     A gradient takes `compute + compute_row * rows` on average, and `spread` (sorted) times that in each of the steps
     that were measured. `update`, `add`, `encode` and `decode` are for one element of the parameters; `signal` is for
-    each step, `exchange` as ExchangeCosts has it.
+    each step, `exchange` as ExchangeCosts has it. `server_memory` is 0 where workers are servers, too.
     """
 
     compute: float
@@ -65,7 +65,8 @@ class Prediction:
     """A step on `nodes` nodes: its parts and the whole in seconds, payload bytes that a node sends, memory in bytes.
 
     `batch` is the global batch and `efficiency` the samples a second beside those of one node, times the nodes.
-    `arena` is shared by the processes of a node; `worker` and `server` are what one such process has beside it.
+    `arena` is shared by the processes of a node; `worker` and `server` are what one such process has beside it, the
+    latter 0 where workers are servers, too.
     """
 
     nodes: int
@@ -170,8 +171,8 @@ def _predict(load: Load, costs: Costs, network: Network, nodes: int, growth: Gro
         samples_per_second=pace,
         efficiency=pace / (nodes * alone) if alone else 1.0,
         arena=layout.nbytes,
-        worker=costs.worker_memory,
-        server=costs.server_memory + _buffers(load, nodes),
+        worker=costs.worker_memory + (0 if layout.servers else _buffers(load, nodes)),
+        server=costs.server_memory + _buffers(load, nodes) if layout.servers else 0,
     )
 
 

@@ -89,7 +89,7 @@ def calibrate(config: JobConfig, load: Load, tell: Callable[[str], None]) -> Cos
         encode=encode,
         decode=decode,
         worker_memory=memory["worker"],
-        server_memory=memory["server"],
+        server_memory=memory.get("server", 0),
     )
 
 

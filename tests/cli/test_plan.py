@@ -35,9 +35,13 @@ def test_powers_of_two_and_the_number_asked_for() -> None:
 
 
 @pytest.mark.usefixtures("folder", "ray_session")
-def test_a_plan_is_measured_here() -> None:
-    ended = run_here("plan", "job.yaml", "--nodes", "6", "--nic", "25Gb", "--json", "parameter_server.compression=fp16")
+@pytest.mark.parametrize("servers", ["auto", "2"])
+def test_a_plan_is_measured_here(servers: str) -> None:
+    settings = ["parameter_server.compression=fp16", f"scaling.servers_per_node={servers}"]
+    ended = run_here("plan", "job.yaml", "--nodes", "6", "--nic", "25Gb", "--json", *settings)
     assert ended.returncode == 0, ended.stderr
+    assert ("a node has 2 workers that are servers, too;" in ended.stderr) == (servers == "auto")
+    assert ("and each server" in ended.stderr) == (servers != "auto")
     (line,) = ended.stdout.splitlines()
     found = json.loads(line)
     assert found["costs"]["update"] > 0
