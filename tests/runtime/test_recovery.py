@@ -145,6 +145,7 @@ def test_workers_that_die_or_hang_change_no_bit(ray_cluster: Cluster, job: Prepa
         disturbed = train(RayRuntime(plan_of(job), job.metrics, ray_cluster), job, faults)
         seen = disturbed[1]
         # On a machine that is busy with other things one that is slow may be taken for one that hangs, too.
+        assert len(seen.lost) >= 3
         assert sum(reason.startswith(why) for _, reason in seen.lost) >= 2
         assert seen.returned
         assert_same(disturbed, whole, job.metrics)
