@@ -13,7 +13,7 @@ import typer
 import yaml
 from typer.core import TyperCommand, TyperGroup
 
-from dist_bp.cli.main import _app
+from dist_bp.cli.main import command_line
 from dist_bp.config import JobConfig, json_schema, load_config
 from dist_bp.config.tables import TABLES, table
 from dist_bp.train.setup import prepare_job
@@ -130,7 +130,7 @@ def test_settings_exist(page: Path) -> None:
 
 def commands() -> dict[str, set[str]]:
     """The options of each command, of a group those of all its commands."""
-    app = typer.main.get_command(_app())
+    app = typer.main.get_command(command_line())
     assert isinstance(app, TyperGroup)
     return {name: options(command) for name, command in app.commands.items()}
 

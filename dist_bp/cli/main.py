@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(arguments: Sequence[str] | None) -> None:
     try:
-        _app()(None if arguments is None else list(arguments), prog_name="dist-bp")
+        command_line()(None if arguments is None else list(arguments), prog_name="dist-bp")
     except DistBpError as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
@@ -105,7 +105,8 @@ def _end_interrupted(error: BaseException) -> NoReturn:
     sys.exit(Interrupted.exit_code)
 
 
-def _app() -> typer.Typer:
+def command_line() -> typer.Typer:
+    """All commands with their options."""
     # Plain help and tracebacks: importing rich would double the time to answer.
     app = _group(COMMANDS)
     app.callback()(_options)

@@ -255,5 +255,5 @@ def test_settled_folders_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "SETTLED_SECONDS", 0.0)
     Path("prepared").mkdir()
     digest = ImageFolderSource("pets").open(cache()).digest
-    monkeypatch.setattr(files, "_digest_of_file", lambda path: pytest.fail("it is read again"))
+    monkeypatch.setattr(files, "open_file", lambda path: pytest.fail("it is read again"))
     assert ImageFolderSource("pets").open(cache()).digest == digest

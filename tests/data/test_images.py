@@ -1,12 +1,12 @@
 """Images become prepared pixels: steps, one shape, arrays, examples."""
 
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -258,7 +258,7 @@ def test_sizes_are_checked(size: Any) -> None:
 
 def test_a_disk_that_is_too_small_is_told_before_it_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
     animals()
-    monkeypatch.setattr(decoding.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 9))  # type: ignore[attr-defined]
+    monkeypatch.setattr(decoding.shutil, "disk_usage", lambda path: SimpleNamespace(free=9))
     with pytest.raises(CapacityError, match="the images need"):
         make()
     Path("pets/cat/0.png").write_bytes(b"torn")

@@ -19,7 +19,7 @@ from dist_bp.images.operations import Recoloured, Resized
 from dist_bp.media import crew, files, process
 from dist_bp.media.decoder import Unlike, written
 from dist_bp.media.files import decode_files
-from dist_bp.media.processes import Processes, _Pool
+from dist_bp.media.processes import Processes
 from dist_bp.processes import descendants
 
 DECODER = Decoder((Recoloured(1), Resized(6, 7, "fit", "bilinear", 0)))
@@ -203,11 +203,15 @@ def test_whoever_stops_listening_does_not_wait_for_who_holds_the_streams(
 ) -> None:
     begun = tmp_path / "begun"
     stub(tmp_path, monkeypatch, f"{HOLDING}; open({str(begun)!r}, 'w').close(); time.sleep(60)")
-    with _Pool(DECODER, None, 1) as pool:
-        pool._workers[0].ask(["first"])
-        while not begun.exists():
-            time.sleep(0.01)
-        started = time.monotonic()
+    worker = process.Process.start(DECODER, None)
+    assert worker
+    worker.ask(["first"])
+    deadline = time.monotonic() + 30
+    while not begun.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    started = time.monotonic()
+    worker.end()
     assert time.monotonic() - started < 2.5
 
 

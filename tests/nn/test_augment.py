@@ -13,6 +13,7 @@ from dist_bp.nn.layers.augment.random_crop import RandomCrop
 from dist_bp.nn.layers.augment.random_flip import RandomFlip
 from dist_bp.nn.layers.augment.random_rotation import RandomRotation
 from dist_bp.nn.layers.augment.random_shift import RandomShift
+from dist_bp.nn.layers.augment.turning import turn
 from tests.nn.helpers import Net, groups_of, normal
 
 LAYERS = [RandomFlip("both"), RandomCrop(2), RandomShift(0.3, 0.2), RandomRotation(30.0), Cutout(3)]
@@ -66,11 +67,20 @@ def test_crops_and_shifts_reach_every_offset(layer: Layer, most: tuple[int, int]
 
 
 def test_a_turn_by_known_angles() -> None:
-    layer = RandomRotation(180.0)
     image, out = normal((5, 5, 2)), np.empty((5, 5, 2))
-    for draw, turned in ((0.5, image), (0.75, np.rot90(image, -1)), (0.25, np.rot90(image)), (0.0, np.rot90(image, 2))):
-        layer._change(image, np.array([draw]), out)
-        np.testing.assert_allclose(out, turned, atol=1e-12)
+    for quarters in range(-2, 3):
+        turn(image, quarters * np.pi / 2, out)
+        np.testing.assert_allclose(out, np.rot90(image, -quarters), atol=1e-12)
+
+
+def test_turns_reach_both_sides_and_not_further() -> None:
+    x = np.zeros((500, 41, 41, 1))
+    x[:, 20, 40] = 1.0  # at the right end of the row in the middle
+    y = Net([RandomRotation(30.0)], (41, 41, 1)).step(x).outputs[..., 0]
+    rows = (y.sum(axis=2) @ np.arange(41.0)) / y.sum(axis=(1, 2)) - 20
+    most = 20 * np.sin(np.pi / 6)
+    assert -most - 1 < rows.min() < -most + 1
+    assert most - 1 < rows.max() < most + 1
 
 
 def test_holes() -> None:

@@ -16,8 +16,9 @@ from dist_bp.images.operations import Recoloured, Resized
 from dist_bp.media import crew, files, parcels
 from dist_bp.media.files import decode_files
 from dist_bp.runtime import decoding
-from dist_bp.runtime.cluster import Cluster
+from dist_bp.runtime.cluster import LOOPBACK, Cluster
 from dist_bp.runtime.decoding import crew_of, decode_on
+from dist_bp.runtime.placement import Node
 from dist_bp.train.setup import prepare_job
 from tests.conftest import JobMaker
 from tests.runtime.decoders import Bad
@@ -116,17 +117,17 @@ def test_a_task_that_fails_is_told_and_nothing_stays(
 def test_blocks_that_wait_here_are_few_whatever_the_cluster_has(
     ray_cluster: Cluster, paths: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decoding, "_cpus", lambda cluster: 1000)
-    begun: list[Any] = []
-    begin = decoding._Tasks.begin
-    monkeypatch.setattr(decoding._Tasks, "begin", lambda tasks, parcel: begun.append(1) or begin(tasks, parcel))
+    monkeypatch.setattr(Cluster, "nodes", [Node("", LOOPBACK, 1000)])
+    calls: list[str] = []
+    call = ray_cluster.call
+    monkeypatch.setattr(ray_cluster, "call", lambda what, *rest: calls.append(what) or call(what, *rest))
     for held, expected in ((5 * files.BLOCK_BYTES, 5), (1, 1)):
-        begun.clear()
+        calls.clear()
         monkeypatch.setattr(decoding, "HELD_BYTES", held)
         blocks = decode_on(ray_cluster, DECODER, paths[1:], 4)
         next(blocks)
         blocks.close()
-        assert len(begun) == expected
+        assert calls.count("images were sent to be decoded") == expected
 
 
 def _begun(folder: Path) -> None:

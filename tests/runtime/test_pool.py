@@ -1,18 +1,21 @@
 """Processes that serve one run after the other compute what fresh ones do, and keep nothing of a former run."""
 
 import os
+import re
 import signal
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import psutil
 import pytest
 
 from dist_bp.control_group import local_cpus
+from dist_bp.processes import descendants
 from dist_bp.ps.arena import Snapshot
 from dist_bp.runtime.calls import CALLER
 from dist_bp.runtime.cluster import Cluster
@@ -75,17 +78,20 @@ def test_each_run_has_the_bits_of_fresh_processes(ray_cluster: Cluster, pool: Po
 
 
 def test_processes_outlive_the_warden_of_a_job(database: Path, pool: Pool, make_job: JobMaker) -> None:
-    import ray
-
     job = make_job(scaling={"num_workers": 1}, train={"epochs": 1})
-    before: list[int] = []
+    before: set[int] = set()
     for _ in range(2):
         run_job(job, lent=Lent(pool=pool))
-        kept = [actor for actors in pool._idle.values() for actor in actors]
-        pids = sorted(ray.get([actor.pid.remote() for actor in kept], timeout=10))
+        pids = processes_of_runs()
         assert len(pids) == 2
-        assert before in ([], pids)
+        assert before in (set(), pids)
         before = pids
+
+
+def processes_of_runs() -> set[int]:
+    """Workers, servers and keepers of this process's Ray, with a run or without."""
+    told = {pid: Path("/proc", str(pid), "cmdline").read_bytes() for pid in descendants(os.getpid())}
+    return {pid for pid, command in told.items() if re.match(rb"ray::(Worker|Server|Keeper)Process", command)}
 
 
 def test_nothing_of_a_run_stays_in_memory(ray_cluster: Cluster, pool: Pool, make_job: JobMaker) -> None:
@@ -149,9 +155,14 @@ def _killed(job: PreparedJob, pool: Pool, cluster: Cluster) -> None:
                 time.sleep(0.05)
 
 
+@pytest.mark.usefixtures("ray_cluster")
 def test_closing_does_not_wait_for_a_ray_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
     pool, answer = Pool(), threading.Event()
-    pool._idle[Post("server", 0, "here")].append(object())
+    actor = Mock()
+    actor.release.remote = lambda: ray.put(None)
+    pool.keep([(Post("server", 0, "here"), actor)])
     monkeypatch.setattr("dist_bp.runtime.pool.RELEASE_SECONDS", 0.1)
     monkeypatch.setattr("ray.kill", lambda actor: answer.wait())
     closing = threading.Thread(target=pool.close, daemon=True)

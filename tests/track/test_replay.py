@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
-from mlflow.entities import Run, RunTag
+from mlflow.entities import RunTag
 
 from dist_bp.errors import TrackingError
 from dist_bp.track import mlflow_reader, mlflow_replay, mlflow_tracker, waiting
@@ -92,11 +92,10 @@ def test_a_run_that_is_resumed_goes_on_and_keeps_what_waits(
     assert isinstance(again, mlflow_tracker.MlflowTracker)
     again.deliver(stale[0])  # as another run would that has seen what waited before
     with opened_store(uri) as client:
-        seen: list[Run] = []
-        again._writer.submit("looked at", lambda: seen.append(client.get_run(again.run_id)))
-        assert eventually(lambda: bool(seen))
-        tags = seen[0].data.tags
-        assert (seen[0].info.status, tags["late"], tags["kind"]) == ("RUNNING", "yes", "resumed")
+        again.log_tags({"after": "yes"})
+        assert eventually(lambda: "after" in client.get_run(again.run_id).data.tags)
+        run = client.get_run(again.run_id)
+        assert (run.info.status, run.data.tags["late"], run.data.tags["kind"]) == ("RUNNING", "yes", "resumed")
         assert (tmp_path / "spool" / f"{cut_off.run_id}.json").exists()
         assert again.finish("FINISHED") == []
         assert client.get_run(cut_off.run_id).info.status == "FINISHED"
