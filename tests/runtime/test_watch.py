@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dist_bp.processes import Known, known, mentioning, patience
+from dist_bp.processes import Known, known, mentioning
 from dist_bp.runtime import watch
 from dist_bp.runtime.watch import RayWatch
 
@@ -114,7 +114,6 @@ def test_after_its_end_it_is_silent(tmp_path: Path, start: Starter, until_known:
 def test_a_gcs_that_keeps_what_it_knows_may_come_back_in_time(
     tmp_path: Path, start: Starter, until_known: Finder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "RECONNECT_SECONDS", patience(1))
     looking = RayWatch(tmp_path / "ray")
     for _ in range(2):
         gcs = start("gcs_server", "--redis_address=127.0.0.1")
@@ -123,6 +122,7 @@ def test_a_gcs_that_keeps_what_it_knows_may_come_back_in_time(
         gcs.wait()
         looking.look()
         assert not looking.trouble.done()
+    monkeypatch.setattr(watch, "RECONNECT_SECONDS", 0.1)  # of waiting for the third
     told = looking.trouble.result(60)
     assert told.startswith(f"Ray's GCS (process {gcs.pid}) has crashed or was killed, and has not come back")
 
