@@ -36,6 +36,7 @@ def findings(get: Lookup) -> Iterator[Finding]:
         _batch_norm_has_samples,
         _mode_options,
         _min_workers_fit,
+        _spares_fit,
         _lazy_fits_mode,
         _top_k_fraction,
         _backups_leave_a_worker,
@@ -111,13 +112,25 @@ def _mode_options(get: Lookup) -> Iterator[Finding]:
 
 
 def _min_workers_fit(get: Lookup) -> Iterator[Finding]:
-    least, workers, mode = get("scaling.min_workers"), get("scaling.num_workers"), get("parameter_server.mode")
+    least, workers = get("scaling.min_workers"), get("scaling.num_workers")
     if least is None:
         return
     path = "scaling.min_workers"
     if least > workers:
         yield path, f"must be at most scaling.num_workers ({workers}), got {least}"
-    elif mode not in OF_ALL_SHARES or get("scaling.servers_per_node") != "auto":
+    else:
+        yield from _of_all_shares(get, path)
+
+
+def _spares_fit(get: Lookup) -> Iterator[Finding]:
+    path = "failure.spare_workers"
+    if get(path):
+        yield from _of_all_shares(get, path)
+
+
+def _of_all_shares(get: Lookup, path: str) -> Iterator[Finding]:
+    """What is only where shares are computed by any worker."""
+    if get("parameter_server.mode") not in OF_ALL_SHARES or get("scaling.servers_per_node") != "auto":
         where = " or ".join(OF_ALL_SHARES)
         yield path, f"is for parameter_server.mode={where} with scaling.servers_per_node=auto: remove it, or set these"
 

@@ -117,6 +117,11 @@ class FailureConfig(Section):
         description="Silence after which a worker is taken for dead, ended and replaced; longer than any step. null: "
         "parameter_server.timeout_seconds.",
     )
+    spare_workers: Whole = Field(
+        default=0,
+        description="Processes that wait beside the training to take the place of a lost worker at once, where "
+        "ray.address is local; some 80 MB each. 0: one is started when it is needed.",
+    )
 
 
 class TrackingConfig(Section):

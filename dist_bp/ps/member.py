@@ -36,9 +36,12 @@ class Member(ABC):
         self._keeper: socket.socket | None = None
         self._arena: Arena | None = None
 
-    def join(self, address: bytes, seconds: float | None = None) -> None:
-        """Connects to the keeper of the node, maps the arena and meets those whom it works with. Raises PeerLost."""
-        keeper = Peer("keeper", self.layout.node)
+    def join(self, address: bytes, seconds: float | None = None, peer: Peer | None = None) -> None:
+        """Connects to the keeper of the node, maps the arena and meets those whom it works with. Raises PeerLost.
+
+        Without a mesh it may join as another `peer` of its role than it was made for.
+        """
+        self.peer, keeper = peer or self.peer, Peer("keeper", self.layout.node)
         self._keeper, descriptor = connect(address, keeper, self.peer, self.contact.secret, seconds)
         self._arena = Arena(self.layout, descriptor)
         self._introduced()

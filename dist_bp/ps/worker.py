@@ -30,9 +30,12 @@ class Worker(Member):
         network: Network | None = None,
     ) -> None:
         super().__init__(Peer("worker", rank), layout, contact, network)
-        self.rank = rank
         self.task = task
         self._rules = rules
+
+    @property
+    def rank(self) -> int:
+        return self.peer.rank
 
     def _settle(self) -> None:
         self.computing = Computing(self.task, self._rules, self.arena, self.contact.timeout)

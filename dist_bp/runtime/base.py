@@ -50,7 +50,7 @@ class Runtime(ABC):
         self._lost: dict[Peer, str] = {}
         self._missing: dict[Peer, float] = {}
         self._returned: dict[Peer, float | None] = {}
-        self._coming: dict[Peer, Future[None]] = {}
+        self._coming: dict[Peer, Future[Any]] = {}
         self._generation = 0
         self._version = 0
         self._step = 0
@@ -161,7 +161,7 @@ class Runtime(ABC):
         """Makes a worker that was started again one of those who work, if it lives."""
         keeper, patient = self.keepers[0], self.plan.hang_seconds
         entering: list[Call[None]] = [call(keeper, Keeper.admit, [peer], [], ADMIT_SECONDS)]
-        entering.append(call(peer, Member.join, self._addresses[0], ADMIT_SECONDS))
+        entering.append(call(peer, Member.join, self._addresses[0], ADMIT_SECONDS, peer))
         try:
             self._ask(entering, patient)
         except (ProcessDied, PeerLost) as error:
@@ -248,8 +248,8 @@ class Runtime(ABC):
     def _joined(self) -> None:  # noqa: B027 - threads need no more
         """Called once all processes of a node share its arena."""
 
-    def _start_again(self, peer: Peer) -> Future[None]:
-        """Starts another process for a worker, and makes it ready to join."""
+    def _start_again(self, peer: Peer) -> Future[Any]:
+        """Starts another process for a worker, or takes one that is there, and makes it ready to join."""
         raise NotImplementedError
 
     def _taken_in(self, peer: Peer) -> None:  # noqa: B027 - those that cannot start any again need no more

@@ -160,7 +160,12 @@ class Cluster:
     @property
     def own(self) -> bool:
         """Whether its processes are this one's."""
-        return self._owned and self._local
+        return self._owned and self.local
+
+    @property
+    def local(self) -> bool:
+        """Whether it is a private one of this machine."""
+        return self._local
 
     @property
     def nodes(self) -> list[Node]:

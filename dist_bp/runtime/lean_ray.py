@@ -15,7 +15,7 @@ ports listen on all interfaces."""
 REGISTER_SECONDS = 10.0
 LOOK_SECONDS = 0.02
 AHEAD = {
-    "RAY_preload_python_modules": "dist_bp.runtime.ray_runtime",
+    "RAY_preload_python_modules": "dist_bp.runtime.hosts",
     "RAY_idle_worker_killing_time_threshold_ms": "60000",
 }
 """Of the processes that Ray starts ahead: they import what a server or worker needs, and wait for it. Ray would end

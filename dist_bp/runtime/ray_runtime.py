@@ -1,91 +1,28 @@
 """The processes of a run as Ray actors. Ray places, starts and watches them; no gradient passes through it."""
 
-import gc
-import os
-import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from dist_bp.errors import CapacityError
 from dist_bp.metrics import Metric
+from dist_bp.processes import Known
 from dist_bp.ps.arena import Arena, Snapshot, assemble
 from dist_bp.ps.bringup import Call
 from dist_bp.ps.bringup import call as ask
 from dist_bp.ps.doorbell import Peer
 from dist_bp.ps.keeper import Keeper
-from dist_bp.ps.member import Member
 from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.cluster import Cluster
 from dist_bp.runtime.failures import ProcessDied
-from dist_bp.runtime.memory import keep_freed_memory
+from dist_bp.runtime.hosts import HOSTS
 from dist_bp.runtime.placement import Place, place, within
-from dist_bp.runtime.plan import RunPlan, call, limit_threads, make_process, shares_of
+from dist_bp.runtime.plan import RunPlan, shares_of
 from dist_bp.runtime.pool import Pool, Post
+from dist_bp.runtime.spares import Spare, Spares
 
 T = TypeVar("T")
-
-
-class Host:
-    """What an actor is: hosts a process of one run after the other and passes calls on to it.
-
-    It is made by the first call of a run, so that its errors reach the driver as they are.
-    """
-
-    def __init__(self) -> None:
-        self._process: Keeper | Member | None = None
-
-    def assign(self, plan: RunPlan, peer: Peer) -> None:
-        """From now on it belongs to this run."""
-        self._plan, self._peer = plan, peer
-
-    def release(self) -> None:
-        """Lets go of its run, with all memory and connections."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.close()
-            del process
-            gc.collect()  # views of the arena, which goes with the last of them
-
-    def pid(self) -> int:
-        return os.getpid()
-
-    def call(self, method: str, *arguments: Any) -> Any:
-        self.prepare()
-        assert self._process is not None
-        return call(self._process, method, arguments)
-
-    def prepare(self) -> None:
-        """Makes what it hosts, so that the first call takes no longer than others."""
-        if self._process is None:
-            self._process = self._made()
-
-    def _made(self) -> Keeper | Member:
-        if not self._plan.prepared.is_dir():
-            raise CapacityError(
-                f"{socket.gethostname()} has not got the prepared data in {self._plan.prepared}: "
-                "set data.prepared to a folder that all nodes share"
-            )
-        limit_threads(self._plan.config.scaling.cpus_per_worker if self._peer.role == "worker" else 1)
-        keep_freed_memory()
-        return make_process(self._plan, self._peer)
-
-
-class ServerProcess(Host):
-    """A server's actor: the class names its process."""
-
-
-class WorkerProcess(Host):
-    """A worker's actor."""
-
-
-class KeeperProcess(Host):
-    """A keeper's actor."""
-
-
-HOSTS = {"server": ServerProcess, "worker": WorkerProcess, "keeper": KeeperProcess}
 
 
 class RayRuntime(Runtime):
@@ -119,6 +56,13 @@ class RayRuntime(Runtime):
         self._trouble = cluster.trouble
         self._sound = True
         """Whether every call so far was answered, and so nobody is in the middle of anything."""
+        here = self.recovers and self._places[0].node.id == self._own_node
+        # On a cluster of many others may take the CPUs of a worker that is lost, and a spare has reserved none.
+        alone = cluster.local or bool(self._bundles)
+        wanted = plan.config.failure.spare_workers if here and alone else 0
+        self._spares = Spares(wanted, self._new_spare, self._end_spare)
+        self._stand_ins: set[Peer] = set()
+        """Workers whose actors have been spares: they have reserved nothing."""
 
     def _launch(self) -> None:
         self._cluster.call("actors were made", self._make_actors)
@@ -180,22 +124,54 @@ class RayRuntime(Runtime):
         """On one node, where every update waits for all gradients and workers are servers, too."""
         return self.plan.nodes == 1 and not self.plan.servers
 
-    def _start_again(self, peer: Peer) -> Future[None]:
-        def start() -> Future[None]:
+    def _take_in(self) -> None:
+        super()._take_in()
+        if not self._coming:  # else these wait for CPUs, or have just begun
+            self._guard(self._spares.tend())
+
+    def _start_again(self, peer: Peer) -> Future[Known]:
+        if spare := self._spares.take():
+            self._actors[peer] = spare.actor
+            self._stand_ins.add(peer)
+            return spare.ready
+
+        def start() -> Future[Known]:
+            self._stand_ins.discard(peer)
             self._actors[peer] = actor = self._started(self._post(peer))
             actor.assign.remote(self.plan, peer)
-            reply: Future[None] = actor.prepare.remote().future()
+            reply: Future[Known] = actor.prepare.remote().future()
             return reply
 
         return self._answer(peer, start)
+
+    def _new_spare(self) -> Spare:
+        """It is made as any worker of the node, and joins as another."""
+        peer = Peer("worker", self.plan.shares(0).start)
+        actor = self._cluster.call("a spare was made", lambda: self._started(replace(self._post(peer), cpus=0)))
+
+        def prepare() -> Future[Known]:
+            actor.assign.remote(self.plan, peer)
+            reply: Future[Known] = actor.prepare_aside.remote().future()
+            return reply
+
+        return Spare(actor, self._answer(peer, prepare))
+
+    def _end_spare(self, spare: Spare) -> None:
+        import ray
+
+        self._cluster.call("a spare was ended", lambda: ray.kill(spare.actor))
 
     def _taken_in(self, peer: Peer) -> None:
         from ray.exceptions import RayActorError
 
         with suppress(RayActorError):  # it has ended meanwhile
-            (pid,) = self._pids([peer])
-            self._guarded.append(pid)
-            self._cluster.settled([pid])
+            self._guard(self._pids([peer]))
+
+    def _guard(self, pids: Sequence[int]) -> None:
+        """Processes that must not outlive this one."""
+        if pids:
+            self._guarded += pids
+            self._cluster.settled(pids)
 
     def _look(self) -> None:
         self._cluster.look()
@@ -214,6 +190,11 @@ class RayRuntime(Runtime):
         """The processes of those that are there."""
         peers = (*self.keepers, *self.servers, *self.workers)
         return dict(zip(peers, self._pids(peers), strict=True))
+
+    @property
+    def spares(self) -> list[int]:
+        """The processes that are ready to take the place of a worker."""
+        return self._spares.ready
 
     def _pids(self, peers: Iterable[Peer]) -> list[int]:
         import ray
@@ -251,6 +232,7 @@ class RayRuntime(Runtime):
     def close(self) -> None:
         try:
             if not self._trouble.done():
+                self._spares.close()
                 self._cluster.call("actors were released", self._release_actors)
         finally:
             self._actors.clear()
@@ -261,10 +243,11 @@ class RayRuntime(Runtime):
         import ray
 
         if self._pool and self._sound:
-            waiting = [self._actors.pop(peer) for peer in self._coming if peer in self._actors]
+            others = [self._actors.pop(peer) for peer in self._coming if peer in self._actors]
+            others += [self._actors.pop(peer) for peer in self._stand_ins & self._actors.keys()]
             self._pool.keep((self._post(peer), actor) for peer, actor in self._actors.items())
             self._cluster.spare(self._guarded)
-            for actor in waiting:
+            for actor in others:
                 ray.kill(actor)
             return
         for actor in self._actors.values():

@@ -17,6 +17,7 @@ NO_CHECKPOINTS = "checkpoint: {every_epochs: null}\n"
         "failure: {non_finite: skip}\nparameter_server: {mode: local, local_steps: 8}\n" + NO_CHECKPOINTS,
         "failure: {non_finite: rollback}\nparameter_server: {mode: ssp, max_staleness: 1}\n",
         "failure: {non_finite: rollback}\nparameter_server: {mode: async}\n",
+        "failure: {spare_workers: 2}\nparameter_server: {mode: local, local_steps: 8}\n",
         "failure: {non_finite: rollback}\ncheckpoint: {every_epochs: null, every_steps: 5}\n",
         "failure: {non_finite: stop}\nparameter_server: {mode: async}\n" + NO_CHECKPOINTS,
     ],
@@ -40,6 +41,11 @@ def test_policies_that_can_be_kept(file, sections):
             "checkpoint.every_steps",
         ),
         ("failure: {non_finite: rolback}\n", "failure.non_finite: unknown value 'rolback': did you mean 'rollback'?"),
+        (
+            "failure: {spare_workers: 1}\nparameter_server: {mode: async}\n",
+            "failure.spare_workers: is for parameter_server.mode=sync or local with scaling.servers_per_node=auto: "
+            "remove it, or set these",
+        ),
         ("failure: {max_failures: -1}\n", "failure.max_failures: must be at least 0, got -1"),
     ],
 )
