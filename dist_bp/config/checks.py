@@ -84,30 +84,32 @@ def _batch_norm_has_samples(get: Lookup) -> Iterator[Finding]:
 
 
 MODE_OPTIONS = {
-    "backup_workers": ("backup", True),
-    "max_staleness": ("ssp", True),
-    "local_steps": ("local", True),
-    "outer_learning_rate": ("local", False),
-    "outer_momentum": ("local", False),
-    "outer_nesterov": ("local", False),
+    "backup_workers": {"backup": True},
+    "max_staleness": {"ssp": True},
+    "local_steps": {"local": True, "diloco": False},
+    "outer_learning_rate": {"local": False, "diloco": False},
+    "outer_momentum": {"local": False, "diloco": False},
+    "outer_nesterov": {"local": False, "diloco": False},
 }
-"""The mode that each option of the parameter server belongs to, and whether that mode needs it."""
-OF_ALL_SHARES = ("sync", "local")
+"""The modes that each option of the parameter server belongs to, and whether they need it."""
+OF_ALL_SHARES = ("sync", "local", "diloco")
 """Modes whose updates wait for the gradients of all shares, so that a worker can compute several."""
-OF_WHOLE_TABLES = ("local",)
+OF_WHOLE_TABLES = ("local", "diloco")
 """Modes whose gradients of tables do not come by rows."""
 
 
 def _mode_options(get: Lookup) -> Iterator[Finding]:
     mode = get("parameter_server.mode")
-    for option, (owner, needed) in MODE_OPTIONS.items():
+    for option, owners in MODE_OPTIONS.items():
         path = f"parameter_server.{option}"
         value = get(path)
-        if value is not None and mode != owner:
-            yield path, f"belongs to mode {owner}, not {mode}: remove it, or set parameter_server.mode={owner}"
-        elif value is None and mode == owner and needed:
+        if value is not None and mode not in owners:
+            those = " or ".join(owners)
+            yield path, f"belongs to mode {those}, not {mode}: remove it, or set parameter_server.mode={those}"
+        elif value is None and owners.get(mode):
             yield "parameter_server.mode", f"{mode} needs {option}: set {path}"
-    if get("parameter_server.outer_nesterov") and not get("parameter_server.outer_momentum"):
+    momentum = get("parameter_server.outer_momentum")
+    if get("parameter_server.outer_nesterov") and (momentum == 0 or (momentum is None and mode == "local")):
         yield "parameter_server.outer_nesterov", "needs parameter_server.outer_momentum: set it above 0, such as 0.9"
 
 

@@ -42,7 +42,7 @@ class ScalingConfig(Section):
     servers_per_node: Interval = Field(
         default="auto",
         description="Processes of a node that are parameter servers and nothing else, each with a slice of the "
-        "parameters; auto: none where workers can be servers, too, as in the modes sync and local; else one.",
+        "parameters; auto: none where workers can be servers, too, as in the modes sync, local and diloco; else one.",
     )
     cpus_per_worker: Count = Field(default=1, description="CPUs, and so BLAS threads, of a worker.")
     placement: Literal["packed", "spread"] = Field(
@@ -53,10 +53,11 @@ class ScalingConfig(Section):
 class ParameterServerConfig(Section):
     """How gradients become updates."""
 
-    mode: Literal["sync", "backup", "ssp", "async", "local"] = Field(
+    mode: Literal["sync", "backup", "ssp", "async", "local", "diloco"] = Field(
         default="sync",
         description="sync: every update waits for all workers. backup: for all but the slowest. ssp: workers may run "
-        "ahead. async: every gradient is an update. local: workers train by themselves, then average.",
+        "ahead. async: every gradient is an update. local: workers train by themselves, then average. "
+        "diloco: the same, with many steps and Nesterov's momentum between averages.",
     )
     backup_workers: Count | None = Field(
         default=None, description="backup: gradients that an update does not wait for; they are dropped."
@@ -64,15 +65,19 @@ class ParameterServerConfig(Section):
     max_staleness: Whole | None = Field(
         default=None, description="ssp: updates by which the parameters of a gradient may be behind."
     )
-    local_steps: Count | None = Field(default=None, description="local: steps between two averages.")
+    local_steps: Count | None = Field(
+        default=None, description="local, diloco: steps between two averages; null: 500 in diloco."
+    )
     outer_learning_rate: Positive | None = Field(
-        default=None, description="local: part of the way to the average that is gone; null: 1, all of it."
+        default=None,
+        description="local, diloco: part of the way to the average that is gone; null: 1, all of it, in diloco 0.7.",
     )
     outer_momentum: Fraction | None = Field(
-        default=None, description="local: momentum with which the averages are followed; null: none."
+        default=None,
+        description="local, diloco: momentum with which the averages are followed; null: none, in diloco 0.9.",
     )
     outer_nesterov: Flag | None = Field(
-        default=None, description="local: that momentum is Nesterov's, as in DiLoCo; null: it is not."
+        default=None, description="local, diloco: that momentum is Nesterov's; null: only in diloco."
     )
     compression: Literal["none", "fp16", "int8", "top_k"] = Field(
         default="none", description="How sums of gradients travel between nodes; what is lost is sent later."

@@ -28,8 +28,6 @@ FIGURES = {
 }
 """What the pictures of a run show, by their artifacts."""
 SPACE = "&emsp;"  # MLflow sets columns without any
-REPEATABLE = ("sync", "local")
-"""Modes of consistency that give the same bits every time."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +156,6 @@ def _repeat(outcome: Outcome) -> str:
     if not outcome.state.course.told_by_configuration:
         return f"{text} It is that of the last part: training it anew does not repeat this run."
     timed = outcome.reason == MAX_SECONDS
-    bits = ", bit for bit" if job.config.parameter_server.mode in REPEATABLE and not timed else ""
+    bits = ", bit for bit" if job.layout.mode.exact and not timed else ""
     until = " up to where the time ends it" if timed else ""
     return f"{text} `dist-bp train config.yaml` repeats this run{until}{bits}."

@@ -14,7 +14,7 @@ def lease_end(state: RunState, step_seconds: float | None) -> int:
     """
     job, step = state.job, state.step
     wanted = 1 if step_seconds is None else max(int(LEASE_SECONDS / step_seconds), 1)
-    round_length = job.config.parameter_server.local_steps or 1
+    round_length = job.layout.mode.steps
     ends = [
         _next_multiple(step + wanted - 1, round_length),
         _next_multiple(step, job.steps_per_epoch),
@@ -31,7 +31,7 @@ def lease_end(state: RunState, step_seconds: float | None) -> int:
 
 def round_end(state: RunState, last: int) -> int:
     """Where what makes one update ends that begins here, within a lease to `last`."""
-    return min(_next_multiple(state.step, state.job.config.parameter_server.local_steps or 1), last)
+    return min(_next_multiple(state.step, state.job.layout.mode.steps), last)
 
 
 def checkpoint_due(state: RunState) -> bool:

@@ -10,6 +10,7 @@ from dist_bp.checkpoint.format import CONFIG
 from dist_bp.config import JobConfig, stored_config
 from dist_bp.errors import CheckpointError, UserError
 from dist_bp.messages import plural
+from dist_bp.ps.modes import MODES
 from dist_bp.train.provenance import SHOWN, Difference, Provenance, text_digest
 from dist_bp.train.setup import PreparedJob
 from dist_bp.train.state import RunState
@@ -46,7 +47,8 @@ class Evidence:
         """Raises UserError where the run promises no bits, or not from a checkpoint on."""
         settings = self.config.parameter_server
         if not build.build_mode(self.config).exact:
-            raise UserError(f"parameter_server.mode {settings.mode} promises no bits: verify is for sync and local")
+            exact = " or ".join(name for name, mode in MODES.items() if mode.exact)
+            raise UserError(f"parameter_server.mode {settings.mode} promises no bits: verify is for {exact}")
 
     def check_way(self, state: RunState) -> None:
         """Raises UserError where the run, which stands at the witness, did not go from the beginning of the leg to its

@@ -315,7 +315,8 @@ def test_steps_that_are_not_kept_are_told_with_those_that_are(
 
 def test_a_mode_without_bits_and_what_is_no_run_are_refused(make_job: JobMaker, workplace: Path) -> None:
     run_job(make_job(train={"epochs": 1}, parameter_server={"mode": "async"}))
-    assert refused("blobs") == "error: parameter_server.mode async promises no bits: verify is for sync and local\n"
+    exact = "sync or local or diloco"
+    assert refused("blobs") == f"error: parameter_server.mode async promises no bits: verify is for {exact}\n"
     assert "blob is neither a run in runs nor a folder: did you mean 'blobs'?" in refused("blob")
     (workplace / "empty").mkdir()
     assert "empty holds no checkpoint: there is nothing to compare with" in refused("empty")

@@ -21,6 +21,9 @@ from tests.config.conftest import BASE
         "{mode: async}",
         "{mode: local, local_steps: 8, outer_momentum: 0.5}",
         "{mode: local, local_steps: 8, outer_learning_rate: 0.7, outer_momentum: 0.9, outer_nesterov: true}",
+        "{mode: diloco}",
+        "{mode: diloco, outer_momentum: 0}",
+        "{mode: diloco, local_steps: 20, outer_nesterov: true}",
     ],
 )
 def test_every_mode_is_accepted_with_its_options(file, section):
@@ -29,9 +32,10 @@ def test_every_mode_is_accepted_with_its_options(file, section):
 
 
 def test_options_are_those_of_the_modes():
-    of_modes = {
-        option.name: (name, option.default is MISSING) for name, mode in MODES.items() for option in fields(mode)
-    }
+    of_modes: dict[str, dict[str, bool]] = {}
+    for name, mode in MODES.items():
+        for option in fields(mode):
+            of_modes.setdefault(option.name, {})[name] = option.default is MISSING
     assert of_modes == MODE_OPTIONS
     assert {name for name, mode in MODES.items() if not mode.by_rows} == {*OF_WHOLE_TABLES}
     assert {name for name, mode in MODES.items() if mode.exact} == {*OF_ALL_SHARES}
@@ -46,10 +50,15 @@ def test_options_are_those_of_the_modes():
         ),
         (
             "{mode: async, local_steps: 2}",
-            "local_steps: belongs to mode local, not async: remove it, or set parameter_server.mode=local",
+            "local_steps: belongs to mode local or diloco, not async: remove it, or set "
+            "parameter_server.mode=local or diloco",
         ),
         ("{mode: ssp}", "mode: ssp needs max_staleness: set parameter_server.max_staleness"),
         ("{mode: backup}", "mode: backup needs backup_workers: set parameter_server.backup_workers"),
+        (
+            "{mode: diloco, outer_momentum: 0, outer_nesterov: true}",
+            "outer_nesterov: needs parameter_server.outer_momentum: set it above 0, such as 0.9",
+        ),
         ("{mode: local}", "mode: local needs local_steps: set parameter_server.local_steps"),
         (
             "{mode: local, local_steps: 2, outer_nesterov: true}",

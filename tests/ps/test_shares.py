@@ -17,7 +17,7 @@ from dist_bp.nn.layers.dropout import Dropout
 from dist_bp.optim.rules.adam import Adam
 from dist_bp.ps.arena import Snapshot
 from dist_bp.ps.lease import Lease
-from dist_bp.ps.modes import Local, Sync
+from dist_bp.ps.modes import DiLoCo, Local, Sync
 from dist_bp.ps.shares import assign
 from dist_bp.runtime.lease_report import Merger
 from tests.ps.group import LocalGroup, Problem, train
@@ -34,7 +34,7 @@ PROBLEMS = {
     "adam, clipped": Problem(layers=layers, rule=Adam(learning_rate=1.0), rate=0.01, dtype="float32", clip_norm=0.05),
     "accumulated": Problem(layers=layers, batch_size=16, accumulate=3, rate=0.02, dtype="float32"),
     "local": Problem(layers=layers, mode=Local(4), rate=0.02, dtype="float32"),
-    "diloco": Problem(layers=layers, mode=Local(4, 0.7, 0.9, True), rate=0.02, dtype="float32"),
+    "diloco": Problem(layers=layers, mode=DiLoCo(4), rate=0.02, dtype="float32"),
 }
 
 

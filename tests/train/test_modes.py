@@ -16,6 +16,7 @@ MODES: list[dict[str, Any]] = [
     {"mode": "async"},
     {"mode": "local", "local_steps": 8},
     {"mode": "local", "local_steps": 4, "outer_momentum": 0.3},
+    {"mode": "diloco", "local_steps": 3},
 ]
 
 
@@ -49,6 +50,17 @@ def test_sync_on_digits(make_job: Any) -> None:
 @named
 def test_every_mode_reaches_the_accuracy_of_sync_on_digits(mode: dict[str, Any], make_job: Any) -> None:
     assert run_job(digits(make_job, parameter_server=mode)).metrics["test_accuracy"] >= SYNC - 0.01
+
+
+def test_diloco_is_local_with_the_values_of_its_paper(make_job: Any) -> None:
+    train = {"epochs": 2, "optimizer": {"type": "adamw", "learning_rate": 1e-3}}
+    local = {"mode": "local", "local_steps": 500} | {"outer_learning_rate": 0.7, "outer_momentum": 0.9}
+    runs = [
+        run_job(digits(make_job, train=train, parameter_server=settings))
+        for settings in ({"mode": "diloco"}, local | {"outer_nesterov": True}, local)
+    ]
+    diloco, spelled, plain = (run.parameters_sha256 for run in runs)
+    assert diloco == spelled != plain
 
 
 def test_local_resumes_to_the_same_bits(make_job: Any) -> None:

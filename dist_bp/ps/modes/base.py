@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dist_bp.ps.worker import Worker
     from dist_bp.ps.worker_log import WorkerLog
 
-ModeName = Literal["sync", "backup", "ssp", "async", "local"]
+ModeName = Literal["sync", "backup", "ssp", "async", "local", "diloco"]
 
 
 class Round(NamedTuple):

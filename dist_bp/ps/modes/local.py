@@ -1,7 +1,7 @@
 """`local`: workers make steps by themselves, and then their parameters are averaged (Stich 2019).
 
-With an outer learning rate and Nesterov's momentum it is DiLoCo (Douillard et al. 2023): how far the parameters have
-moved on average is taken for a gradient.
+With an outer learning rate or momentum how far the parameters have moved on average is taken for a gradient (Douillard
+et al. 2023).
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ class Local(EveryShare):
         return tuple(name for name in names if name != OUTER)
 
     def servers_rule(self, updater: Updater) -> Updater:
-        rule = Sgd(learning_rate=1.0, momentum=self.outer_momentum, nesterov=self.outer_nesterov)
-        return Updater(rule)
+        nesterov = self.outer_nesterov and self.outer_momentum > 0
+        return Updater(Sgd(learning_rate=1.0, momentum=self.outer_momentum, nesterov=nesterov))
 
     def servers_rate(self, rate: float) -> float:
         """The steps have been made with the scheduled one."""
