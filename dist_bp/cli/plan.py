@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -81,17 +81,26 @@ def describe(load: "Load", costs: "Costs", nic: str, latency: float) -> list[str
     """The job and what was measured."""
     layout = load.layout
     workers = len(layout.own_shares)
-    servers = f" and {plural(layout.servers, 'server')}" if layout.servers else " that are servers, too"
+    too = " that is a server, too" if workers == 1 else " that are servers, too"
+    servers = f" and {plural(layout.servers, 'server')}" if layout.servers else too
     rows = load.batch / workers
     gradient = costs.compute + costs.compute_row * rows
-    return [
+    lines = [
         f"{layout.parameters:,} parameters, {layout.mode.name}; a node has {plural(workers, 'worker')}"
         f"{servers}; {nic} and {latency:g} us to the others",
         f"measured here: a gradient of {rows:g} samples {1e3 * gradient:.3g} ms, of which {1e3 * costs.compute:.3g} ms "
         f"whatever the samples; an update {1e3 * costs.update * layout.parameters / layout.updaters:.3g} ms; signals "
-        f"{1e3 * costs.signal:.3g} ms; an exchange with another server {1e6 * costs.exchange.round:.3g} us, "
+        f"{1e3 * costs.alone.signal:.3g} ms; an exchange with another server {1e6 * costs.exchange.round:.3g} us, "
         f"{1e9 * costs.exchange.byte:.3g} ms a MB sent, {1e6 * costs.exchange.message:.3g} us for each further message",
     ]
+    if costs.together:
+        lines.append(
+            f"two nodes of {plural(costs.together // 2, 'worker')} on this machine: an exchange takes "
+            f"{costs.entangled:.3g} times what it takes servers that do nothing else"
+        )
+    else:
+        lines.append("two nodes do not fit on this machine: what an exchange takes within a job is not known")
+    return lines
 
 
 def table(found: "list[Prediction]") -> list[str]:
@@ -119,6 +128,6 @@ def memory(found: "list[Prediction]") -> list[str]:
 
 def _short(costs: "Costs") -> dict[str, object]:
     """The costs, with the spread of the gradients' times as its tenths."""
-    spread = costs.spread
+    spread = costs.gradients.spread
     tenths = [spread[min(len(spread) * tenth // 10, len(spread) - 1)] for tenth in range(11)]
-    return asdict(costs) | {"spread": tenths}
+    return asdict(replace(costs, gradients=replace(costs.gradients, spread=tenths)))

@@ -1,14 +1,17 @@
 """What a step would take on many nodes in the `sync` mode: a model of its parts, from costs measured on one machine.
 
-A step on n nodes, each with W workers and a server group, is the sum of
+A step on one node is what was measured. On n nodes, each with W workers and a server group, it is the sum of
 
 - compute: what the slowest of the nW gradients takes, by the rows of the fullest worker;
-- signals: the doorbells and wake-ups within a node;
+- signals: waits, doorbells and wake-ups within a node;
 - reduce: the node's workers' gradients added up for the slices of the other nodes, W - 1 additions an element;
 - exchange: two rounds of n - 1 messages, the sums to the owners of the slices and the slices to all, and a round
   each for batch statistics and for the norm to clip by: a fixed cost and the network's latency for each round, a cost
   for each further message, and for each byte its cost at both ends and the network card's;
 - update: the node's slice, 1/n of the parameters, whose sums from the other nodes cost n - 1 more additions.
+
+Where two nodes fit on the machine they have been measured together: their gradients tell what the slowest of several
+takes, and the rest of their step what an exchange takes within a job.
 
 Nothing is taken to overlap and every network card to be free, with a network behind it that is no bottleneck.
 """
@@ -31,21 +34,49 @@ Growth = Literal["weak", "strong"]
 
 
 @dataclass(frozen=True)
+class OneNode:
+    """Seconds of a step on one node, as it was measured: of the slowest gradient, of what is left of it beside that and
+    the update, and of the update."""
+
+    compute: float
+    signal: float
+    update: float
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """How gradients of `workers` at once go: the mean slowest takes `slowest` times as long as one of a node's worker
+    alone, and each `spread` (sorted) times what that worker's take on average."""
+
+    workers: int
+    slowest: float
+    spread: Sequence[float]
+
+    def slowest_of(self, workers: int) -> float:
+        """The same of more of them, or of fewer."""
+        expected = [expected_slowest(self.spread, count) for count in (workers, self.workers)]
+        return self.slowest * expected[0] / expected[1]
+
+
+@dataclass(frozen=True)
 class Costs:
     """Seconds measured on one machine, and bytes of memory that a process has for itself.
 
-    A gradient takes `compute + compute_row * rows` on average, and `spread` (sorted) times that in each of the steps
-    that were measured. `update`, `add`, `encode` and `decode` are for one element of the parameters; `signal` is for
-    each step, `exchange` as ExchangeCosts has it. `server_memory` is 0 where workers are servers, too.
+    A gradient takes `compute + compute_row * rows` on average. `update`, `add`, `encode` and `decode` are for one
+    element of the parameters, `exchange` as ExchangeCosts has it; within a job it takes `entangled` times that, which
+    was measured with `together` workers of two nodes (None: not measured).
+    `server_memory` is 0 where workers are servers, too.
     """
 
+    alone: OneNode
     compute: float
     compute_row: float
-    spread: Sequence[float]
+    gradients: Gradients
     update: float
     add: float
-    signal: float
     exchange: ExchangeCosts
+    together: int | None
+    entangled: float
     encode: float
     decode: float
     worker_memory: int
@@ -145,35 +176,51 @@ def expected_slowest(values: Sequence[float], draws: int) -> float:
     return float(np.diff(below) @ np.asarray(values))
 
 
+def measured_exchange(load: Load, costs: Costs, step: float, slowest: float) -> float:
+    """How many times what the model says the exchange of two nodes of this machine took, where each worker had the
+    rows of `load` and a step took `step` seconds, of which its slowest gradient took `slowest`."""
+    reduce, exchange, update = _between(load, replace(costs, entangled=1.0), Network(math.inf, 0.0), 2)
+    return max(step - slowest - costs.alone.signal - reduce - update, 0.0) / exchange
+
+
 def _predict(load: Load, costs: Costs, network: Network, nodes: int, growth: Growth, alone: float) -> Prediction:
     layout = replace(load.layout, placement=(load.workers,) * nodes)
     batch = load.batch * nodes if growth == "weak" else load.batch
-    workers, elements, peers = nodes * load.workers, layout.parameters / nodes, nodes - 1
-    wire_bytes = _wire_bytes(load, nodes)
-    compute = costs.compute + costs.compute_row * load.rows(batch, workers)
-    compute *= expected_slowest(costs.spread, workers)
-    reduce = costs.add * (load.workers - 1) * (layout.parameters - elements) / layout.updaters
-    exchange = _exchange(load, costs, network, nodes) if peers else 0.0
-    update = (costs.update + peers * costs.add) * elements / layout.updaters
-    step = compute + costs.signal + reduce + exchange + update
+    workers = nodes * load.workers
+    if nodes == 1:
+        compute, reduce, exchange, update = costs.alone.compute, 0.0, 0.0, costs.alone.update
+    else:
+        compute = costs.compute + costs.compute_row * load.rows(batch, workers)
+        compute *= costs.gradients.slowest_of(workers)
+        reduce, exchange, update = _between(load, costs, network, nodes)
+    step = compute + costs.alone.signal + reduce + exchange + update
     pace = batch / step
     return Prediction(
         nodes=nodes,
         workers=workers,
         batch=batch,
         compute=compute,
-        signal=costs.signal,
+        signal=costs.alone.signal,
         reduce=reduce,
         exchange=exchange,
         update=update,
         step=step,
-        wire_bytes=wire_bytes,
+        wire_bytes=_wire_bytes(load, nodes),
         samples_per_second=pace,
         efficiency=pace / (nodes * alone) if alone else 1.0,
         arena=layout.nbytes,
         worker=costs.worker_memory + (0 if layout.servers else _buffers(load, nodes)),
         server=costs.server_memory + _buffers(load, nodes) if layout.servers else 0,
     )
+
+
+def _between(load: Load, costs: Costs, network: Network, nodes: int) -> tuple[float, float, float]:
+    """Seconds of the parts of a step that depend on the other nodes: reduce, exchange, update."""
+    layout, peers = load.layout, nodes - 1
+    elements = layout.parameters / nodes
+    reduce = costs.add * (load.workers - 1) * (layout.parameters - elements) / layout.updaters
+    update = (costs.update + peers * costs.add) * elements / layout.updaters
+    return reduce, _exchange(load, costs, network, nodes), update
 
 
 def _wire_bytes(load: Load, nodes: int) -> float:
@@ -188,10 +235,10 @@ def _exchange(load: Load, costs: Costs, network: Network, nodes: int) -> float:
     """Seconds of all rounds; the servers of a node share the work at its ends, and the network card."""
     layout, peers, wire_bytes = load.layout, nodes - 1, _wire_bytes(load, nodes)
     rounds = 2 + bool(layout.statistics) + load.clips
-    waited = rounds * (costs.exchange.round + network.latency + (peers - 1) * costs.exchange.message)
+    waited = rounds * (costs.exchange.round + (peers - 1) * costs.exchange.message)
     coded = peers * layout.parameters / nodes * (costs.encode + costs.decode)
     handled = (wire_bytes * costs.exchange.byte + coded) / layout.updaters
-    return waited + handled + wire_bytes / network.bandwidth
+    return costs.entangled * (waited + handled) + rounds * network.latency + wire_bytes / network.bandwidth
 
 
 def _buffers(load: Load, nodes: int) -> int:

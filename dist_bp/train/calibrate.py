@@ -5,34 +5,44 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 
 import numpy as np
-import psutil
 
 from dist_bp.config import JobConfig
-from dist_bp.errors import CapacityError, TrainingFailed
+from dist_bp.control_group import local_cpus
+from dist_bp.errors import CapacityError, UserError
 from dist_bp.ps.compression import Codec, ErrorFeedback, make_codec
 from dist_bp.ps.mesh import add_up
-from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.cluster import Cluster, this_machine
-from dist_bp.runtime.forecast import Costs, Load, check_predictable
-from dist_bp.runtime.lease_report import LeaseReport
-from dist_bp.runtime.placement import place
-from dist_bp.runtime.plan import RunPlan, check_not_lazy
+from dist_bp.runtime.forecast import Costs, Gradients, Load, OneNode, check_predictable, measured_exchange
+from dist_bp.runtime.placement import Node, place
+from dist_bp.runtime.plan import check_not_lazy
 from dist_bp.runtime.probe import measure_exchange
-from dist_bp.runtime.ray_runtime import RayRuntime
 from dist_bp.runtime.temporary import check_temporary_folder
 from dist_bp.runtime.warden import Warden
 from dist_bp.train.checks import check_memory, object_store_bytes
+from dist_bp.train.rehearsal import Rehearsal, rehearse
 from dist_bp.train.setup import PreparedJob, prepare_job
-from dist_bp.types import Array
 
-WARM_UP_STEPS = 20
-LEASES = 5
-LEASE_SECONDS = 0.6
 REPEATS = 7
 COUNT = 2**30
 """More epochs than any calibration makes."""
+HALVES = ("127.0.0.1", "127.0.0.2")
+"""Where two nodes that are one machine reach each other."""
+
+
+class Halved(Cluster):
+    """A connection to the Ray of this machine that takes it for two nodes, each with `cpus` of its CPUs."""
+
+    def __init__(self, cpus: int, warden: Warden) -> None:
+        super().__init__("there", 0, warden)
+        self._cpus = cpus
+
+    @property
+    def nodes(self) -> list[Node]:
+        (machine,) = super().nodes
+        return [replace(machine, host=host, cpus=self._cpus) for host in HALVES]
 
 
 def load_of(config: JobConfig) -> Load:
@@ -50,8 +60,9 @@ def load_of(config: JobConfig) -> Load:
 def calibrate(config: JobConfig, load: Load, tell: Callable[[str], None]) -> Costs:
     """What the parts of the job's step cost here; `tell` hears what is being measured.
 
-    Runs the job with its workers and servers on a local Ray, at its own batch and at half of it, and two servers that
-    exchange slices. Raises TrainingFailed where that fails, KeyboardInterrupt at SIGINT or SIGTERM.
+    Runs the job with its workers and servers on a local Ray, at its own batch and at half of it, and on two nodes where
+    the machine has the CPUs, and two servers that exchange slices. Raises TrainingFailed where that fails,
+    KeyboardInterrupt at SIGINT or SIGTERM.
     """
     full, half = prepare_job(_variant(config)), prepare_job(_variant(_halved(config)))
     settings = config.parameter_server
@@ -63,34 +74,66 @@ def calibrate(config: JobConfig, load: Load, tell: Callable[[str], None]) -> Cos
         stack.callback(cluster.close)
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray's own would end the process in an abort
         tell(f"measuring steps of {load.batch} samples")
-        reports, memory = _run(full, warden)
+        alone = rehearse(full, Cluster("there", 0, warden))
         tell("measuring steps of half as many")
-        smaller, _ = _run(half, warden)
+        smaller = rehearse(half, Cluster("there", 0, warden), by_rows=False)
         tell("measuring the exchange between servers")
         nbytes = max(full.layout.parameters * full.model.dtype.itemsize // 2, 1)
         timeout, secret = settings.timeout_seconds, secrets.token_bytes(32)
         exchange = cluster.call(
             "the exchange was measured", lambda: measure_exchange(nbytes, secret, timeout, settings.encrypt), None
         )
+        together = _on_two_nodes(config, full, warden, tell)
     encode, decode = _codec_seconds(load.codec, load.layout.parameters)
     rows = load.batch / load.workers
     half_rows = half.config.train.batch_size * config.train.accumulate / load.workers
-    seconds, half_seconds = _compute(reports), _compute(smaller).mean()
-    row = max((seconds.mean() - half_seconds) / (rows - half_rows), 0.0)
-    update = float(np.median(np.concatenate([_updates(report) for report in reports])))
-    return Costs(
-        compute=max(float(seconds.mean()) - row * rows, 0.0),
+    row = max((alone.gradient - smaller.gradient) / (rows - half_rows), 0.0)
+    costs = Costs(
+        alone=OneNode(alone.slowest, alone.signal, alone.update),
+        compute=max(alone.gradient - row * rows, 0.0),
         compute_row=row,
-        spread=np.sort((seconds / seconds.mean(axis=0)).ravel()).tolist(),
-        update=update * load.layout.updaters / load.layout.parameters,
+        gradients=Gradients(load.workers, alone.slowest / alone.gradient, alone.spread),
+        update=smaller.update * load.layout.updaters / load.layout.parameters,
         add=_add_seconds(load.layout.parameters, load.layout.dtype),
-        signal=float(np.median([_signals(report) for report in reports])),
         exchange=exchange,
+        together=None,
+        entangled=1.0,
         encode=encode,
         decode=decode,
-        worker_memory=memory["worker"],
-        server_memory=memory.get("server", 0),
+        worker_memory=alone.memory["worker"],
+        server_memory=alone.memory.get("server", 0),
     )
+    return costs if together is None else _of_two_nodes(load, costs, *together)
+
+
+def _on_two_nodes(
+    config: JobConfig, full: PreparedJob, warden: Warden, tell: Callable[[str], None]
+) -> tuple[PreparedJob, Rehearsal] | None:
+    """The job on two nodes that are halves of this machine, of as many workers as there are CPUs for; None where there
+    are too few CPUs or samples for that, or too little memory."""
+    wanted, cpus = max(config.scaling.num_workers, 1), config.scaling.cpus_per_worker
+    workers = min(wanted, local_cpus() // (2 * cpus))
+    if not workers:
+        return None
+    batch = min(config.train.batch_size * 2 * workers // wanted, full.splits["train"])
+    try:
+        job = prepare_job(_variant(config, 2 * workers, batch))
+        check_memory(2 * job.layout.nbytes)
+    except UserError:
+        return None
+    tell(f"measuring steps of {batch * config.train.accumulate} samples on two nodes")
+    return job, rehearse(job, Halved(workers * cpus, warden), by_rows=False)
+
+
+def _of_two_nodes(load: Load, costs: Costs, job: PreparedJob, together: Rehearsal) -> Costs:
+    """The costs, with what was measured on two nodes that are halves of this machine."""
+    train, workers = job.config.train, job.config.scaling.num_workers
+    batch = train.batch_size * train.accumulate
+    gradient = costs.compute + costs.compute_row * batch / workers
+    gradients = Gradients(workers, together.slowest / gradient, together.spread)
+    layout = replace(load.layout, placement=(workers // 2,))
+    entangled = measured_exchange(replace(load, layout=layout), costs, together.step, together.slowest)
+    return replace(costs, gradients=gradients, together=workers, entangled=entangled)
 
 
 def _codec(config: JobConfig) -> Codec | None:
@@ -98,12 +141,16 @@ def _codec(config: JobConfig) -> Codec | None:
     return make_codec(settings.compression, settings.top_k_fraction or 1.0)
 
 
-def _variant(config: JobConfig) -> JobConfig:
-    """The job without an end, on one node."""
+def _variant(config: JobConfig, workers: int | None = None, batch: int | None = None) -> JobConfig:
+    """The job without an end; on one node, unless told how many workers it has on two, and its batch there."""
     stop = config.train.stop.model_copy(update={"max_steps": None})
-    train = config.train.model_copy(update={"epochs": COUNT, "stop": stop})
-    workers = max(config.scaling.num_workers, 1)
-    scaling = config.scaling.model_copy(update={"num_workers": workers, "placement": "packed"})
+    changes = {"epochs": COUNT, "stop": stop, "batch_size": batch or config.train.batch_size}
+    placed = {
+        "num_workers": workers or max(config.scaling.num_workers, 1),
+        "min_workers": None,
+        "placement": "spread" if workers else "packed",
+    }
+    train, scaling = config.train.model_copy(update=changes), config.scaling.model_copy(update=placed)
     return config.model_copy(update={"train": train, "scaling": scaling})
 
 
@@ -119,59 +166,6 @@ def _halved(config: JobConfig) -> JobConfig:
         )
     halved = train.model_copy(update={"batch_size": batch, "group_size": group})
     return config.model_copy(update={"train": halved})
-
-
-def _run(job: PreparedJob, warden: Warden) -> tuple[list[LeaseReport], dict[str, int]]:
-    """Some leases of the job, and the largest memory that a worker and a server have for themselves.
-
-    Gradients are whole, as they are on several nodes.
-    """
-    secret = secrets.token_bytes(32)
-    plan = RunPlan(job.config, job.prepared.directory.resolve(), job.total_steps, secret, by_rows=False)
-    with RayRuntime(plan, job.metrics, Cluster("there", 0, warden)) as runtime:
-        runtime.start(job.initial)
-        started = time.perf_counter()
-        _train(runtime, 0, WARM_UP_STEPS)
-        pace = WARM_UP_STEPS / (time.perf_counter() - started)
-        steps = max(int(pace * LEASE_SECONDS), WARM_UP_STEPS)
-        reports = []
-        for lease in range(LEASES):
-            first = WARM_UP_STEPS + lease * steps
-            reports.append(_train(runtime, first, first + steps))
-        memory: dict[str, int] = {}
-        for peer, pid in runtime.pids().items():
-            size = psutil.Process(pid).memory_full_info().uss
-            memory[peer.role] = max(memory.get(peer.role, 0), size)
-    return reports, memory
-
-
-def _train(runtime: Runtime, first: int, last: int) -> LeaseReport:
-    report = runtime.train(first, last, 1.0, runtime.plan.timeout)
-    if report.non_finite:
-        raise TrainingFailed(
-            f"the loss or gradient is not finite at step {report.non_finite.step + 1} of the measurement: "
-            "lower train.optimizer.learning_rate or set train.clip_norm"
-        )
-    return report
-
-
-def _compute(reports: list[LeaseReport]) -> Array:
-    """(steps, workers): seconds of each gradient."""
-    return np.concatenate([np.stack([w.times[:, 1] - w.times[:, 0] for w in r.workers], axis=1) for r in reports])
-
-
-def _updates(report: LeaseReport) -> Array:
-    """(steps,): seconds of the slowest server's update."""
-    slowest: Array = np.max([server.times[:, 2] - server.times[:, 1] for server in report.servers], axis=0)
-    return slowest
-
-
-def _signals(report: LeaseReport) -> float:
-    """What is left of a step beside its slowest gradient and its update."""
-    times = np.stack([worker.times for worker in report.workers])
-    whole = (times[:, -1, 3].max() - times[:, 0, 0].min()) / report.steps
-    slowest = (times[:, :, 1] - times[:, :, 0]).max(axis=0).mean()
-    return max(float(whole - slowest - _updates(report).mean()), 0.0)
 
 
 def _add_seconds(size: int, dtype: str) -> float:

@@ -45,6 +45,8 @@ def test_a_plan_is_measured_here(servers: str) -> None:
     (line,) = ended.stdout.splitlines()
     found = json.loads(line)
     assert found["costs"]["update"] > 0
+    assert found["costs"]["together"] == 2
+    assert "two nodes of 1 worker on this machine: an exchange takes " in ended.stderr
     assert found["costs"]["encode"] > 0
     assert found["costs"]["exchange"]["round"] > 0
     assert [prediction["nodes"] for prediction in found["predictions"]] == [1, 2, 4, 6]

@@ -8,19 +8,31 @@ import pytest
 from dist_bp.errors import ConfigError
 from dist_bp.ps.compression import CodecName, Half, make_codec
 from dist_bp.ps.layout import ArenaLayout
-from dist_bp.runtime.forecast import Costs, Load, Network, check_predictable, expected_slowest, predict
+from dist_bp.runtime.forecast import (
+    Costs,
+    Gradients,
+    Load,
+    Network,
+    OneNode,
+    check_predictable,
+    expected_slowest,
+    measured_exchange,
+    predict,
+)
 from dist_bp.runtime.probe import ExchangeCosts
 from tests.ps.group import LocalGroup, Problem
 
 SIZE = 64_000
 COSTS = Costs(
+    alone=OneNode(compute=5e-4, signal=5e-5, update=2e-4),
     compute=1e-4,
     compute_row=1e-5,
-    spread=[0.9, 1.0, 1.1],
+    gradients=Gradients(workers=4, slowest=1.2, spread=[0.9, 1.0, 1.1]),
     update=2e-9,
     add=1e-9,
-    signal=5e-5,
     exchange=ExchangeCosts(round=4e-5, message=1e-5, byte=5e-10),
+    together=4,
+    entangled=1.5,
     encode=0.0,
     decode=0.0,
     worker_memory=100,
@@ -41,14 +53,32 @@ def test_the_expected_slowest_is_the_mean_over_all_draws(draws: int) -> None:
     assert expected_slowest(values, draws) == pytest.approx(sum(slowest) / len(slowest))
 
 
-def test_one_node_computes_signals_and_updates() -> None:
+def test_the_slowest_of_more_is_that_of_those_that_were_measured_and_grows_with_them_as_it_does_for_draws() -> None:
+    gradients = COSTS.gradients
+    assert gradients.slowest_of(4) == pytest.approx(1.2)
+    more, measured = (expected_slowest(gradients.spread, count) for count in (8, 4))
+    assert gradients.slowest_of(8) == pytest.approx(1.2 * more / measured)
+
+
+def test_one_node_is_what_was_measured() -> None:
     (alone,) = predict(load(), COSTS, NETWORK, [1], "weak")
-    assert alone.compute == pytest.approx((1e-4 + 32e-5) * expected_slowest(COSTS.spread, 2))
-    assert (alone.signal, alone.reduce, alone.exchange, alone.wire_bytes) == (5e-5, 0, 0, 0)
-    assert alone.update == pytest.approx(SIZE * 2e-9)
-    assert alone.step == pytest.approx(alone.compute + alone.signal + alone.update)
+    assert (alone.compute, alone.signal, alone.update) == (5e-4, 5e-5, 2e-4)
+    assert (alone.reduce, alone.exchange, alone.wire_bytes) == (0, 0, 0)
+    assert alone.step == pytest.approx(7.5e-4)
     assert alone.samples_per_second == pytest.approx(64 / alone.step)
     assert alone.efficiency == 1
+
+
+@pytest.mark.parametrize("step", [1.9e-3, 5e-3])
+def test_two_nodes_are_what_was_measured_of_them_on_one_machine(step: float) -> None:
+    slowest = 1.2 * (1e-4 + 32e-5)
+    costs = replace(COSTS, entangled=measured_exchange(load(), COSTS, step, slowest))
+    (two,) = predict(load(), costs, Network(bandwidth=float("inf"), latency=0), [2], "weak")
+    assert (two.compute, two.step) == (pytest.approx(slowest), pytest.approx(step))
+
+
+def test_an_exchange_takes_no_less_than_nothing() -> None:
+    assert measured_exchange(load(), COSTS, 1e-6, 1e-6) == 0
 
 
 def test_four_nodes_written_out() -> None:
@@ -56,8 +86,8 @@ def test_four_nodes_written_out() -> None:
     sent = 2 * 3 * SIZE * 4 / 4
     assert (four.workers, four.batch, four.wire_bytes) == (8, 256, sent)
     assert four.reduce == pytest.approx(SIZE * 3 / 4 * 1e-9)
-    rounds = 2 * (4e-5 + 2e-5 + 2 * 1e-5)
-    assert four.exchange == pytest.approx(rounds + sent * 5e-10 + sent / 1.25e9)
+    ends = 1.5 * (2 * (4e-5 + 2 * 1e-5) + sent * 5e-10)
+    assert four.exchange == pytest.approx(ends + 2 * 2e-5 + sent / 1.25e9)
     assert four.update == pytest.approx((2e-9 + 3e-9) * SIZE / 4)
     assert four.step == pytest.approx(four.compute + four.signal + four.reduce + four.exchange + four.update)
     assert four.server == 50 + 2 * 3 * SIZE
@@ -71,31 +101,31 @@ def test_a_single_worker_has_nothing_to_add_up() -> None:
 def test_clipping_and_batch_statistics_are_a_round_each() -> None:
     plain = predict(load(), COSTS, NETWORK, [2], "weak")[0].exchange
     clipped = predict(load(clips=True), COSTS, NETWORK, [2], "weak")[0].exchange
-    assert clipped - plain == pytest.approx(4e-5 + 2e-5)
+    assert clipped - plain == pytest.approx(1.5 * 4e-5 + 2e-5)
     normalised = predict(load(layout=replace(load().layout, statistics=8)), COSTS, NETWORK, [2], "weak")[0]
-    assert normalised.exchange - plain == pytest.approx(4e-5 + 2e-5 + 32 * (5e-10 + 1 / 1.25e9))
+    assert normalised.exchange - plain == pytest.approx(1.5 * (4e-5 + 32 * 5e-10) + 2e-5 + 32 / 1.25e9)
 
 
 def test_strong_scaling_keeps_the_batch_and_ends_where_workers_would_have_nothing() -> None:
     one, two = predict(load(), COSTS, NETWORK, [1, 2], "strong")
     assert (one.batch, two.batch) == (64, 64)
-    assert two.compute == pytest.approx((1e-4 + 16e-5) * expected_slowest(COSTS.spread, 4))
+    assert two.compute == pytest.approx((1e-4 + 16e-5) * 1.2)
     assert two.efficiency == pytest.approx(one.step / two.step / 2)
     with pytest.raises(ConfigError, match="64 samples in groups of 8 make 8 groups, too few for 16 workers"):
         predict(load(), COSTS, NETWORK, [8], "strong")
 
 
 def test_the_fullest_worker_is_waited_for() -> None:
-    uneven = load(batch=72)  # nine groups of 8 for two workers
-    (alone,) = predict(uneven, COSTS, NETWORK, [1], "weak")
-    assert alone.compute == pytest.approx((1e-4 + 40e-5) * expected_slowest(COSTS.spread, 2))
+    uneven = load(batch=72)  # 18 groups of 8 for four workers
+    (two,) = predict(uneven, COSTS, NETWORK, [2], "weak")
+    assert two.compute == pytest.approx((1e-4 + 40e-5) * 1.2)
 
 
 def test_compression_takes_bytes_from_one_of_the_two_rounds_and_costs_time_and_memory() -> None:
     costs = replace(COSTS, encode=1e-9, decode=2e-9)
     plain, halved = (predict(load(codec=codec), costs, NETWORK, [2], "weak")[0] for codec in (None, Half()))
     assert halved.wire_bytes == 0.75 * plain.wire_bytes
-    saved = 0.25 * plain.wire_bytes * (5e-10 + 1 / 1.25e9)
+    saved = 0.25 * plain.wire_bytes * (1.5 * 5e-10 + 1 / 1.25e9)
     assert halved.exchange == pytest.approx(plain.exchange - saved)
     assert halved.server == plain.server + SIZE // 2 * (4 + 4 + 2)
 
@@ -112,7 +142,7 @@ def test_the_bytes_and_the_arena_are_those_of_real_servers(compression: CodecNam
     assert predicted.arena == layout.nbytes
 
 
-@pytest.mark.parametrize("mode", ["backup", "ssp", "async", "local"])
+@pytest.mark.parametrize("mode", ["backup", "ssp", "async", "local", "diloco"])
 def test_only_sync_is_the_sum_of_these_parts(mode: str) -> None:
     with pytest.raises(ConfigError, match=f"parameter_server.mode: only sync can be predicted, not {mode}"):
         check_predictable(mode)
