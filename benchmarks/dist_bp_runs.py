@@ -251,7 +251,9 @@ class NodesInThreads:
     """A run on so many nodes of one worker, all threads of this process; their servers exchange slices over sockets."""
 
     def __init__(self, job: PreparedJob, nodes: int) -> None:
-        self._runtime = ThreadRuntime(replace(plan_of(job), placement=(1,) * nodes), job.metrics)
+        self._metrics = job.metrics
+        plan = replace(plan_of(job), placement=(1,) * nodes, processes=(1,) * nodes)
+        self._runtime = ThreadRuntime(plan, job.metrics)
         self._runtime.start(job.initial)
         self._done = 0
 
@@ -259,6 +261,12 @@ class NodesInThreads:
         report = self._runtime.train(self._done, self._done + count, 1.0, LEASE_SECONDS)
         self._done += count
         return report
+
+    def evaluate(self, split: str) -> tuple[float, dict[str, float]]:
+        """Mean loss over a split, and the metrics that are one number."""
+        found = self._runtime.evaluate(split)
+        values = {name: self._metrics[name].result(state) for name, state in found.metrics.items()}
+        return found.loss / found.weight, {name: float(value) for name, value in values.items() if np.ndim(value) == 0}
 
     def close(self) -> None:
         self._runtime.close()

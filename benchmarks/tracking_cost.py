@@ -24,7 +24,7 @@ GOAL = 0.03
 
 
 def settings(work: Work, folder: Path, steps: int, tracked: bool) -> dict[str, Any]:
-    base = configuration(work, folder, workers=2, servers=2)
+    base = configuration(work, folder, workers=2, servers="auto")
     base["train"]["stop"]["max_steps"] = steps
     base["checkpoint"] |= {"every_epochs": None, "every_steps": EVERY_STEPS if tracked else None}
     base["tracking"] = {"tracking_uri": f"sqlite:///{folder / 'mlflow.db'}", "log_model": False}

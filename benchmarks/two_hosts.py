@@ -75,10 +75,10 @@ def run(options: argparse.Namespace) -> list[Comparison]:
             folder = Path(name)
             address = start_ray(hosts, folder)
             two_nodes = {"host": hosts.names[0], "address": address, "servers": options.servers}
-            contenders = "benchmarks.contenders.two_hosts"
+            contenders, on_hosts = "benchmarks.contenders", {"hosts": hosts.names}
             specs = {
-                "dist_bp": GroupSpec(f"{contenders}:OnTwoNodes", 1, 1, arguments=two_nodes),
-                "ddp": GroupSpec(f"{contenders}:PyTorchOnHost", 2, 1, ("torch",), {"hosts": hosts.names}),
+                "dist_bp": GroupSpec(f"{contenders}.on_two_nodes:OnTwoNodes", 1, 1, arguments=two_nodes),
+                "ddp": GroupSpec(f"{contenders}.pytorch_on_hosts:PyTorchOnHost", 2, 1, ("torch",), on_hosts),
             }
             comparisons.append(compare(WORKS[key], MEASURES, specs, folder, options.blocks, options.seconds))
     return comparisons

@@ -1,12 +1,10 @@
-"""The contenders on two hosts, one worker or process on each."""
+"""dist_bp on two hosts, one worker on each."""
 
-import os
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.contenders.pytorch import PyTorch
 from benchmarks.dist_bp_runs import RayRun, ray_of
-from benchmarks.hosts import CARD, enter
+from benchmarks.hosts import enter
 from benchmarks.processes import Contender
 from benchmarks.threads import thread_counts
 from benchmarks.works import Array, Servers, Work
@@ -39,12 +37,3 @@ class OnTwoNodes(Contender):
 
     def close(self) -> None:
         self._stack.close()
-
-
-class PyTorchOnHost(PyTorch):
-    """The process of one host under DistributedDataParallel."""
-
-    def __init__(self, work: Work, folder: Path, rank: int, size: int, hosts: tuple[str, ...]) -> None:
-        enter(hosts[rank])
-        os.environ["GLOO_SOCKET_IFNAME"] = CARD
-        super().__init__(work, folder, rank, size, threads=1)
