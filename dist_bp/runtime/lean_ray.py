@@ -1,12 +1,16 @@
-"""A private Ray without what only people look at: dashboard, log collector, autoscaler. It starts in half the time.
+"""A private Ray without what only people look at: dashboard, its agent, log collector, autoscaler. It starts in half
+the time.
 
 Ray has no public switches for them, so while it starts its class of a node is replaced by one that leaves them out.
 """
 
 import os
+import shlex
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
+from importlib import import_module
 from typing import Any
 
 LOOPBACK_ONLY = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
@@ -27,12 +31,20 @@ WORKERS = {
     "MKL_NUM_THREADS": "1",
 }
 """Environment of Ray's processes."""
+AGENT = "--dashboard_agent_command="
+AGENT_PORTS = ("METRICS_AGENT_PORT_NAME", "METRICS_EXPORT_PORT_NAME", "DASHBOARD_AGENT_LISTEN_PORT_NAME")
+NO_PORT = -1
+WAITS = "sh -c 'read nothing'"
+"""A process that does nothing and ends with the raylet, which writes to it: in place of the dashboard's agent, without
+which no raylet starts."""
 
 
 @contextmanager
 def lean_ray() -> Iterator[None]:
-    """A node that Ray starts meanwhile consists of the scheduler, its store, its agents and workers."""
-    from ray._private import node, ray_constants, utils
+    """A node that Ray starts meanwhile consists of the scheduler, its store, its workers and what sets those up."""
+    from ray._private import node, ray_constants, services
+
+    raylet = import_module("ray._raylet")
 
     class LeanNode(node.Node):  # type: ignore[misc]
         """Starts what training needs, and notices within milliseconds that it is there; Ray looks once a second."""
@@ -47,23 +59,33 @@ def lean_ray() -> Iterator[None]:
             """No dashboard."""
 
         def start_raylet(self, *arguments: Any, **options: Any) -> None:
-            super().start_raylet(*arguments, **options)
+            folder = self.get_session_dir_path()
+            for name in AGENT_PORTS:  # the raylet waits until it is told of them
+                raylet.persist_port(folder, self.node_id, getattr(raylet, name), NO_PORT)
+            start = partial(start_without_agent, services.start_ray_process, folder)
+            with replaced(services, {"start_ray_process": start}):
+                super().start_raylet(*arguments, **options)
             deadline = time.monotonic() + REGISTER_SECONDS
             while not self.get_gcs_client().get_all_node_info(timeout=REGISTER_SECONDS):
                 if time.monotonic() > deadline or self.dead_processes():
                     return  # Ray tells what is wrong
                 time.sleep(LOOK_SECONDS)
 
-    # Without its web server the agent of a node imports half as much.
-    minimal = {"get_dashboard_dependency_error": lambda: ImportError("there is no dashboard")}
     switch = {"ENABLE_RAY_CLUSTER": False}  # Ray reads its variable once, and somebody may have imported it before
     with (
         replaced(node, {"Node": LeanNode}),
-        replaced(utils, minimal),
         replaced(ray_constants, switch),
         environment(AHEAD | WORKERS | LOOPBACK_ONLY),
     ):
         yield
+
+
+def start_without_agent(
+    start: Callable[..., Any], folder: str, command: Sequence[str], *rest: Any, **options: Any
+) -> Any:
+    """Starts one of Ray's processes, a raylet with another agent, in whose command line is the folder of this Ray."""
+    own = f"{AGENT}{WAITS} {shlex.quote(folder)}"
+    return start([own if part.startswith(AGENT) else part for part in command], *rest, **options)
 
 
 @contextmanager

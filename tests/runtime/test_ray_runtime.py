@@ -128,6 +128,6 @@ def test_a_private_ray_runs_only_what_training_needs(ray_cluster: Cluster) -> No
         with suppress(OSError):  # it has ended
             commands += Path(f"/proc/{pid}/cmdline").read_text()
     assert "raylet" in commands
-    for idle in ("dashboard/dashboard.py", "monitor.py", "log_monitor.py"):
+    for idle in ("dashboard/dashboard.py", "DashboardAgent", "monitor.py", "log_monitor.py"):
         assert idle not in commands
     assert not os.environ.keys() & {"RAY_preload_python_modules"}, "the environment is that of Ray's processes alone"
