@@ -117,6 +117,11 @@ class FailureConfig(Section):
         "rate.",
     )
     max_failures: Whole = Field(default=3, description="What a run recovers from; with one more it ends.")
+    snapshot_seconds: Positive = Field(
+        default=30,
+        description="How often the driver copies in memory where the run stands: what is lost with a whole node, for "
+        "example, is made again from there.",
+    )
     hang_seconds: Positive | None = Field(
         default=None,
         description="Silence after which a worker is taken for dead, ended and replaced; longer than any step. null: "

@@ -1,16 +1,14 @@
-"""What every runtime does alike: bring up the processes, lease steps to them, merge their reports."""
+"""What every runtime does alike: lease steps to the processes, merge their reports, go on where workers are lost."""
 
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from itertools import chain
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from dist_bp.metrics import Metric
-from dist_bp.processes import patience
 from dist_bp.ps.arena import Snapshot, assemble
-from dist_bp.ps.bringup import Call, bring_up, call
+from dist_bp.ps.bringup import Call, call
 from dist_bp.ps.doorbell import Peer, PeerLost
 from dist_bp.ps.keeper import Keeper
 from dist_bp.ps.layout import LEASE_STEPS
@@ -18,14 +16,12 @@ from dist_bp.ps.lease import Evaluation, Lease
 from dist_bp.ps.member import Member
 from dist_bp.ps.shares import assign
 from dist_bp.ps.worker import Worker
-from dist_bp.runtime.calls import RayLost
-from dist_bp.runtime.cluster import LOOPBACK
-from dist_bp.runtime.failures import ProcessDied, attributed, root_cause
+from dist_bp.runtime.failures import ProcessDied
+from dist_bp.runtime.formation import Formation
 from dist_bp.runtime.lease_report import LeaseReport, Merger
 from dist_bp.runtime.plan import RunPlan
 from dist_bp.runtime.survey import survey
 
-GRACE_SECONDS = 5.0
 LEASE_SECONDS = 60.0
 FENCE_SECONDS = 5.0
 ADMIT_SECONDS = 10.0
@@ -35,47 +31,41 @@ EVALUATION = 10
 T = TypeVar("T")
 
 
-class Runtime(ABC):
-    """The processes of one run; use it as a context manager so that none of them outlives it."""
+class Runtime(Formation):
+    """Leases steps to the processes of a run, which is begun by `start`."""
 
     def __init__(self, plan: RunPlan, metrics: Mapping[str, Metric]) -> None:
-        self.plan = plan
-        self._crews = plan.crews([self._host(node) for node in range(plan.nodes)])
-        self.keepers = [crew.keeper for crew in self._crews]
-        self.workers = [worker for crew in self._crews for worker in crew.workers]
-        self.servers = [server for crew in self._crews for server in crew.servers]
+        super().__init__(plan)
         self._merger = Merger(plan.mode, sum(plan.placement), metrics)
         self._timeout = plan.timeout
-        self._trouble: Future[str] = Future()
-        self._lost: dict[Peer, str] = {}
-        self._missing: dict[Peer, float] = {}
-        self._returned: dict[Peer, float | None] = {}
-        self._coming: dict[Peer, Future[Any]] = {}
         self._generation = 0
         self._version = 0
         self._step = 0
 
+    def _take(self, plan: RunPlan) -> None:
+        super()._take(plan)
+        self._lost: dict[Peer, str] = {}
+        self._missing: dict[Peer, float] = {}
+        self._returned: dict[Peer, float | None] = {}
+        self._coming: dict[Peer, Future[Any]] = {}
+
     def start(self, snapshot: Snapshot) -> None:
         """Brings everything up, with `snapshot` as the committed version."""
-        self._launch()
-        self._addresses = bring_up(self._crews, self._ask, self._start_seconds, self._timeout)
-        self._joined()
+        self._bring_up()
         self.write(snapshot)
 
-    @property
-    def trouble(self) -> str | None:
-        """What is wrong with that which carries the processes, if something is: it is time to save what there is."""
-        self._look()
-        return self._trouble.result() if self._trouble.done() else None
+    def reform(self, snapshot: Snapshot) -> None:
+        """Begins again with other processes, as many as there is room for now, and `snapshot` as the committed version.
+
+        Raises CapacityError without room for as many as the configuration asks for.
+        """
+        self._form_anew()
+        self.write(snapshot)
 
     @property
     def _shares(self) -> tuple[tuple[int, ...], ...]:
         """Those of each worker."""
         return assign(map(self.plan.shares, range(self.plan.nodes)), {worker.rank for worker in self.workers})
-
-    @property
-    def _start_seconds(self) -> float:
-        return patience(self.plan.config.ray.start_seconds)
 
     def train(self, first: int, last: int, rate_factor: float, expected_seconds: float) -> LeaseReport:
         """Trains on the global batches first + 1 ... last; where workers are lost it may end before."""
@@ -227,66 +217,9 @@ class Runtime(ABC):
         """Whether training goes on when workers are lost."""
         return False
 
-    @abstractmethod
-    def close(self) -> None:
-        """Ends every process of the run."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _host(self, node: int) -> str:
-        """The network address at which servers of other nodes reach those of this one."""
-        return LOOPBACK
-
-    @abstractmethod
-    def _launch(self) -> None:
-        """Creates the processes."""
-
-    def _joined(self) -> None:  # noqa: B027 - threads need no more
-        """Called once all processes of a node share its arena."""
-
     def _start_again(self, peer: Peer) -> Future[Any]:
         """Starts another process for a worker, or takes one that is there, and makes it ready to join."""
         raise NotImplementedError
 
-    def _taken_in(self, peer: Peer) -> None:  # noqa: B027 - those that cannot start any again need no more
+    def _taken_in(self, peer: Peer) -> None:
         """Called when a worker that was started again works with the others."""
-
-    def _look(self) -> None:  # noqa: B027 - threads depend on nothing
-        """Finds out whether something is wrong with that which carries the processes; `_trouble` gets what."""
-
-    @abstractmethod
-    def _submit(self, call: Call[T]) -> Future[T]:
-        """Starts a call of one process."""
-
-    def _ask(self, calls: Sequence[Call[T]], seconds: float) -> list[T]:
-        """Makes all calls at once and returns their results in order; raises the root cause of a failure.
-
-        After the first failure the others get a few seconds to say what they saw: the one that died is the
-        cause, those that lost sight of it are symptoms. Where Ray is in trouble its live actors may still answer, for
-        as long.
-        """
-        futures = [self._submit(call) for call in calls]
-        deadline = time.monotonic() + seconds
-        pending: set[Future[Any]] = set(futures)
-        peers: dict[Future[Any], Peer] = {future: one.peer for future, one in zip(futures, calls, strict=True)}
-        errors: list[BaseException] = []
-        calm: set[Future[Any]] = {self._trouble}
-        while pending and (left := deadline - time.monotonic()) > 0:
-            done, _ = wait({*pending, *calm}, timeout=left, return_when=FIRST_COMPLETED)
-            found = [attributed(error, peers[future]) for future in done - calm if (error := future.exception())]
-            if (found and not errors) or done & calm:
-                deadline = min(deadline, time.monotonic() + GRACE_SECONDS)
-            errors += found
-            pending, calm = pending - done, calm - done
-        if (errors or pending) and self.trouble:
-            errors.append(RayLost(self.trouble))
-        if errors:
-            raise root_cause(errors)
-        for future in futures:
-            if future in pending:
-                raise ProcessDied(f"{peers[future]} did not answer for {seconds:.0f} s")
-        return [future.result() for future in futures]

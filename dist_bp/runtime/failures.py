@@ -11,6 +11,10 @@ class ProcessDied(TrainingFailed):
     """A worker or server process ended by itself or was killed."""
 
 
+LOST = (ProcessDied, PeerLost)
+"""What is wrong where processes are lost without which the others cannot go on: a run begins again with new ones."""
+
+
 def attributed(error: BaseException, peer: Peer) -> BaseException:
     """The error with a note of where it was raised; those of our own say so in their text."""
     if not isinstance(error, DistBpError):

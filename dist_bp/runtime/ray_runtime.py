@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from dist_bp.errors import CapacityError
 from dist_bp.metrics import Metric
 from dist_bp.processes import Known
 from dist_bp.ps.arena import Arena, Snapshot, assemble
@@ -17,9 +18,10 @@ from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.cluster import Cluster
 from dist_bp.runtime.failures import ProcessDied
 from dist_bp.runtime.hosts import HOSTS
-from dist_bp.runtime.placement import Place, place, within
-from dist_bp.runtime.plan import RunPlan, shares_of
+from dist_bp.runtime.plan import RunPlan
 from dist_bp.runtime.pool import Pool, Post
+from dist_bp.runtime.replies import settle, translated
+from dist_bp.runtime.room import find_room
 from dist_bp.runtime.spares import Spare, Spares
 
 T = TypeVar("T")
@@ -36,33 +38,40 @@ class RayRuntime(Runtime):
     def __init__(
         self, plan: RunPlan, metrics: Mapping[str, Metric], cluster: Cluster, pool: Pool | None = None
     ) -> None:
-        scaling = plan.config.scaling
-        self._bundles = [bundle for bundle in cluster.bundles if bundle.cpus >= scaling.cpus_per_worker]
-        nodes = cluster.nodes
-        self._own_node = nodes[0].id
-        nodes = within(self._bundles, nodes) if self._bundles else nodes
-        self._places: list[Place] = place(
-            shares_of(plan.config), scaling.cpus_per_worker, nodes, scaling.placement, scaling.min_workers
-        )
-        placement = tuple(place.shares for place in self._places)
-        processes = tuple(place.workers for place in self._places)
-        super().__init__(replace(plan, placement=placement, processes=processes), metrics)
         self._cluster = cluster
         self._pool = pool
+        self._idle = pool or Pool()
         self._actors: dict[Peer, Any] = {}
         self._guarded: list[int] = []
         """Processes of the actors on this machine."""
         self._arena: Arena | None = None
-        self._trouble = cluster.trouble
         self._sound = True
         """Whether every call so far was answered, and so nobody is in the middle of anything."""
-        here = self.recovers and self._places[0].node.id == self._own_node
+        self._room = find_room(plan.config, cluster)
+        super().__init__(self._room.planned(plan), metrics)
+        self._trouble = cluster.trouble
+
+    def _take(self, plan: RunPlan) -> None:
+        super()._take(plan)
+        here = self.recovers and self._room.places[0].node.id == self._room.own_node
         # On a cluster of many others may take the CPUs of a worker that is lost, and a spare has reserved none.
-        alone = cluster.local or bool(self._bundles)
+        alone = self._cluster.local or bool(self._room.bundles)
         wanted = plan.config.failure.spare_workers if here and alone else 0
         self._spares = Spares(wanted, self._new_spare, self._end_spare)
         self._stand_ins: set[Peer] = set()
         """Workers whose actors have been spares: they have reserved nothing."""
+
+    def _planned(self) -> RunPlan:
+        self._room = find_room(self.plan.config, self._cluster)
+        return self._room.planned(self.plan)
+
+    @property
+    def lacking(self) -> str | None:
+        try:
+            find_room(self.plan.config, self._cluster)
+        except CapacityError as error:
+            return str(error)
+        return None
 
     def _launch(self) -> None:
         self._cluster.call("actors were made", self._make_actors)
@@ -70,7 +79,7 @@ class RayRuntime(Runtime):
     def _make_actors(self) -> None:
         peers = (*self.keepers, *self.servers, *self.workers)
         posts = [self._post(peer) for peer in peers]
-        warm = self._pool.take(posts) if self._pool else [None] * len(posts)
+        warm = self._idle.take(posts)
         for peer, post, actor in zip(peers, posts, warm, strict=True):
             self._actors[peer] = actor or self._started(post)
             self._actors[peer].assign.remote(self.plan, peer)
@@ -89,18 +98,10 @@ class RayRuntime(Runtime):
         )
 
     def _post(self, peer: Peer) -> Post:
-        """Where its actor goes: the node that was chosen for it, within a placement group a bundle there."""
-        is_worker, node = peer.role == "worker", self.plan.node_of(peer)
-        cpus = self.plan.config.scaling.cpus_per_worker
-        place: str | int = self._places[node].node.id
-        if self._bundles:
-            rooms = [(bundle.index, int(bundle.cpus // cpus)) for bundle in self._bundles if bundle.node == place]
-            here = [index for index, room in rooms for _ in range(room)]
-            place = here[(peer.rank - self.plan.shares(node).start) % len(here)] if is_worker else here[0]
-        return Post(peer.role, cpus if is_worker else 0, place)
+        return self._room.post(self.plan, peer)
 
     def _host(self, node: int) -> str:
-        return self._places[node].node.host
+        return self._room.places[node].node.host
 
     def _joined(self) -> None:
         self._open_arena()
@@ -111,7 +112,8 @@ class RayRuntime(Runtime):
     def _open_arena(self) -> None:
         """Opens the arena beside Ray, where it is on this machine: Ray passes larger arrays on through its raylet."""
         pids = self.pids()
-        here = [peer for peer in pids if self._places[self.plan.node_of(peer)].node.id == self._own_node]
+        nodes = [place.node.id for place in self._room.places]
+        here = [peer for peer in pids if nodes[self.plan.node_of(peer)] == self._room.own_node]
         self._guarded = [pids[peer] for peer in here]
         self._cluster.settled(self._guarded)
         if self.plan.nodes == 1 and here:
@@ -162,9 +164,7 @@ class RayRuntime(Runtime):
         self._cluster.call("a spare was ended", lambda: ray.kill(spare.actor))
 
     def _taken_in(self, peer: Peer) -> None:
-        from ray.exceptions import RayActorError
-
-        with suppress(RayActorError):  # it has ended meanwhile
+        with suppress(ProcessDied):  # it has ended meanwhile
             self._guard(self._pids([peer]))
 
     def _guard(self, pids: Sequence[int]) -> None:
@@ -199,12 +199,18 @@ class RayRuntime(Runtime):
     def _pids(self, peers: Iterable[Peer]) -> list[int]:
         import ray
 
-        actors = [self._actors[peer] for peer in peers]
-        return self._cluster.call(
-            "the actors' processes were asked for",
-            lambda: list(ray.get([actor.pid.remote() for actor in actors])),
-            self._timeout,
-        )
+        def pid(peer: Peer) -> int:
+            try:
+                return int(ray.get(asked[peer]))
+            except ray.exceptions.RayError as error:
+                raise translated(error, peer) from None
+
+        def pids() -> list[int]:
+            asked.update({peer: self._actors[peer].pid.remote() for peer in peers})
+            return [pid(peer) for peer in asked]
+
+        asked: dict[Peer, Any] = {}
+        return self._cluster.call("the actors' processes were asked for", pids, self._timeout)
 
     def _submit(self, asked: Call[T]) -> Future[T]:
         remote = self._actors[asked.peer].call.remote
@@ -214,7 +220,7 @@ class RayRuntime(Runtime):
         """What an actor answers, with Ray's exceptions turned into ours."""
         result: Future[T] = Future()
         reply = self._cluster.call(f"{peer} was called", ask, self._timeout)
-        reply.add_done_callback(lambda future: _settle(future, result, peer))
+        reply.add_done_callback(lambda future: settle(future, result, peer))
         return result
 
     def _ask(self, calls: Sequence[Call[T]], seconds: float) -> list[T]:
@@ -243,36 +249,34 @@ class RayRuntime(Runtime):
         import ray
 
         if self._pool and self._sound:
-            others = [self._actors.pop(peer) for peer in self._coming if peer in self._actors]
-            others += [self._actors.pop(peer) for peer in self._stand_ins & self._actors.keys()]
-            self._pool.keep((self._post(peer), actor) for peer, actor in self._actors.items())
+            self._let_go()
             self._cluster.spare(self._guarded)
-            for actor in others:
-                ray.kill(actor)
             return
         for actor in self._actors.values():
             ray.kill(actor)
 
+    def _let_go(self) -> None:
+        """Has the actors let go of the run, and keeps those that do; whoever is about to join, or has reserved nothing,
+        is ended."""
+        import ray
 
-def _settle(reply: Future[Any], result: Future[Any], peer: Peer) -> None:
-    """Copies Ray's answer, with Ray's exceptions turned into ours."""
-    error = reply.exception()
-    if error is None:
-        result.set_result(reply.result())
-    else:
-        result.set_exception(_translate(error, peer))
+        for peer in {*self._coming, *self._stand_ins} & self._actors.keys():
+            ray.kill(self._actors.pop(peer))
+        self._idle.keep((self._post(peer), actor) for peer, actor in self._actors.items())
 
+    def _part(self) -> None:
+        self._arena = None
+        self._spares.close()
+        self._cluster.call("actors were released", self._break_up)
+        self._actors.clear()
 
-def _translate(error: BaseException, peer: Peer) -> BaseException:
-    from ray.exceptions import ActorDiedError, ActorUnavailableError, RayTaskError
+    def _break_up(self) -> None:
+        import ray
 
-    if isinstance(error, RayTaskError):
-        cause = error.cause if isinstance(error.cause, Exception) else error
-        cause.add_note(str(error))  # the traceback where it was raised
-        return cause
-    if isinstance(error, ActorDiedError | ActorUnavailableError):
-        return ProcessDied(f"{peer} died: its process ended or was killed")
-    return error
+        for keeper in self.keepers:  # first: whoever waits for one hears of its end at once
+            if keeper in self._actors:
+                ray.kill(self._actors.pop(keeper))
+        self._let_go()
 
 
 def _strategy(post: Post) -> Any:

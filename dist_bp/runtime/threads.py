@@ -30,17 +30,20 @@ class ThreadRuntime(Runtime):
         return self._processes[peer]
 
     def _launch(self) -> None:
-        self._limits = limit_threads(self.plan.config.scaling.cpus_per_worker)
+        self._limits = self._limits or limit_threads(self.plan.config.scaling.cpus_per_worker)
         for peer in (*self.keepers, *self.servers, *self.workers):
             self._processes[peer] = make_process(self.plan, peer)
 
     def _submit(self, asked: Call[T]) -> Future[T]:
         return self._pool.submit(call, self._processes[asked.peer], asked.method, asked.arguments)
 
-    def close(self) -> None:
+    def _part(self) -> None:
         for process in self._processes.values():
             process.close()
         self._processes.clear()
+
+    def close(self) -> None:
+        self._part()
         self._pool.shutdown(wait=True)
         if self._limits:
             self._limits.restore_original_limits()

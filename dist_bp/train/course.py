@@ -24,7 +24,15 @@ KEPT = (
 )
 """Settings that a resumed run must share with its checkpoint."""
 
-HARMLESS = ("name", "data.prepared", "checkpoint.", "failure.max_failures", "tracking.", "ray.")
+HARMLESS = (
+    "name",
+    "data.prepared",
+    "checkpoint.",
+    "failure.max_failures",
+    "failure.snapshot_seconds",
+    "tracking.",
+    "ray.",
+)
 """Settings that say nothing of the parameters that come out."""
 
 SAME_STEPS = (*HARMLESS, "scaling.", "train.epochs", "train.stop.")

@@ -42,13 +42,16 @@ class Listener:
     """Hears nothing said; override what matters. `state` is the one after the event, and only to be read."""
 
     def resumed(self, state: RunState) -> None:
-        """The run goes on from a checkpoint."""
+        """The run goes on from a checkpoint, or has had faults before its first step."""
 
     def lease(self, state: RunState, lease: LeaseDone) -> None:
         """Some steps are done, about once a second; none perhaps where `lease.report.non_finite`."""
 
     def recovered(self, state: RunState, event: Recovered) -> None:
         """The run goes on after a fault: from there, or from its newest checkpoint."""
+
+    def waiting(self, state: RunState, lacking: str) -> None:
+        """The run waits for room for its processes, which were lost."""
 
     def joined(self, state: RunState, worker: int, seconds: float | None) -> None:
         """A worker has joined, so many seconds after one of its rank was lost; None: there was no room before."""

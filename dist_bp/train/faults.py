@@ -1,7 +1,7 @@
 """What a run does about something that went wrong: decided from what is known alone, so that it can be tested as a
 table. Acting on it is left to the loop."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,14 +11,17 @@ from dist_bp.messages import plural
 LOWER = 0.5
 """What each rollback multiplies the learning rate by."""
 
-FaultKind = Literal["non_finite", "lost"]
-Remedy = Literal["skip", "rollback", "replace"]
+FaultKind = Literal["non_finite", "lost", "broken"]
+Remedy = Literal["skip", "rollback", "replace", "restart"]
+LOSSES: Mapping[FaultKind, Remedy] = {"lost": "replace", "broken": "restart"}
+"""What is done about processes that are lost."""
 
 
 @dataclass(frozen=True)
 class Fault:
     """What went wrong at a step, counted from 1, whose update was not made: a NaN or infinity, on which worker, and in
-    the gradient of which parameter first, where that is known; or a `worker` that was lost."""
+    the gradient of which parameter first, where that is known; or a `worker` that was lost; or what has become of a
+    process without which the others cannot go on."""
 
     kind: FaultKind
     step: int
@@ -29,6 +32,8 @@ class Fault:
     def __str__(self) -> str:
         if self.kind == "lost":
             return f"worker {self.worker} was lost at step {self.step}: {self.what}"
+        if self.kind == "broken":
+            return f"{self.what}, at step {self.step}"
         worker = f" on worker {self.worker}" if self.worker is not None else ""
         parameter = f", first in the gradient of {self.parameter}" if self.parameter else ""
         return f"{self.what} at step {self.step}{worker}{parameter}"
@@ -50,8 +55,10 @@ class Recovery:
             return f"{self.fault}: that update is skipped"
         if self.remedy == "replace":
             return f"{self.fault}: others compute its share until another process works in its place"
-        back = f"back to step {self.after} with {LOWER:g} times the learning rate"
-        return f"{self.fault}: {back}, {plural(self.redone, 'step')} to be made again"
+        again = f"{plural(self.redone, 'step')} to be made again"
+        if self.remedy == "restart":
+            return f"{self.fault}: back to step {self.after} with processes formed anew, {again}"
+        return f"{self.fault}: back to step {self.after} with {LOWER:g} times the learning rate, {again}"
 
 
 @dataclass(frozen=True)
@@ -74,11 +81,11 @@ class Stop:
 def decide(standing: Standing, fault: Fault) -> Remedy | Stop:
     """What is to be done about a fault."""
     policy, most = standing.settings.non_finite, standing.settings.max_failures
-    lost, too_many = fault.kind == "lost", len(standing.recoveries) >= most
+    lost, too_many = fault.kind in LOSSES, len(standing.recoveries) >= most
     if too_many and (lost or policy != "stop"):
         return Stop(f"more failures than failure.max_failures ({most})", saves=lost or policy == "skip")
     if lost:
-        return "replace"
+        return LOSSES[fault.kind]
     if policy == "stop":
         return Stop()
     if policy == "skip":

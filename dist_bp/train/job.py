@@ -25,13 +25,13 @@ from dist_bp.runtime.ray_job import again, announce
 from dist_bp.runtime.warden import Warden
 from dist_bp.track.drawing import Drawing
 from dist_bp.track.port import Tracker
+from dist_bp.train.beginning import bring_up
 from dist_bp.train.checks import check_job, idle_on_one_node, object_store_bytes
 from dist_bp.train.describe import describe_end
 from dist_bp.train.interrupt import Interrupt
 from dist_bp.train.listeners import listeners
 from dist_bp.train.models import CheckpointModels
 from dist_bp.train.observer import Observer
-from dist_bp.train.provenance import Provenance
 from dist_bp.train.publish import evaluate, open_run, publish
 from dist_bp.train.recording import tracked_run
 from dist_bp.train.result import Result
@@ -135,7 +135,7 @@ def _run(start: Start, observer: Observer, trace: TraceFile | None, lent: Lent) 
             with trainer.telling_how_to_go_on():
                 outcome = trainer.run()
                 observer.phase("evaluating")
-                report = evaluate(runtime, outcome)
+                report = trainer.lasting(partial(evaluate, runtime, outcome))
         if job.config.scaling.num_workers:  # threads of this process share all of it with what records
             steering.released()
         if trouble := runtime.trouble:
@@ -152,8 +152,7 @@ def _bring_up(runtime: Runtime, start: Start, interrupt: Interrupt, observer: Ob
             observer.warn(line)
     interrupt.arm()
     interrupt.check()
-    runtime.start(start.snapshot or job.initial)
-    start.state.provenance = Provenance.of(job, runtime)
+    bring_up(start.state, runtime, start.snapshot or job.initial, observer)
 
 
 def _tell_run(tracker: Tracker, state: RunState, observer: Observer) -> None:

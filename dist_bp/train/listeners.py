@@ -35,14 +35,17 @@ def listeners(
 class Recorder(Listener):
     """Gives the tracker the points of all curves, and as metrics by monitor name those of what would be given back.
 
-    A tracker takes no point back: where the run `may_go_back`, those since the newest checkpoint wait for the next, so
-    that steps that are made again have one point each.
+    A tracker takes no point back: where the run `may_go_back` and make other values of the same steps, those since the
+    newest checkpoint wait for the next. Of steps that are made again all the same the first points stand, so that each
+    has one.
     """
 
     def __init__(self, tracker: Tracker, may_go_back: bool) -> None:
         self._tracker = tracker
         self._waits = may_go_back
         self._waiting: list[tuple[int, Mapping[str, float]]] = []
+        self._told: dict[str, int] = {}
+        """The last step of each curve."""
 
     def resumed(self, state: RunState) -> None:
         """All epochs again: where the tracker has them already, it records none twice."""
@@ -56,14 +59,13 @@ class Recorder(Listener):
         self._log(lease.points)
 
     def recovered(self, state: RunState, event: Recovered) -> None:
-        if event.recovery.remedy == "rollback":
-            self._waiting.clear()
+        self._waiting = [point for point in self._waiting if point[0] <= event.recovery.after]
         self._log(event.points)
         self._recovery(event.recovery)
 
     def joined(self, state: RunState, worker: int, seconds: float | None) -> None:
         if seconds is not None:
-            self._log([(state.step, {"system/replaced_after_seconds": seconds})])
+            self._tracker.log(state.step, {"system/replaced_after_seconds": seconds})
 
     def epoch(self, state: RunState, epoch: EpochDone) -> None:
         self._log([(state.step, {**curves(epoch.values), **epoch.timings})])
@@ -71,6 +73,7 @@ class Recorder(Listener):
             self._log([(state.step, epoch.values)])
 
     def saving(self, state: RunState) -> None:
+        self._waiting = [point for point in self._waiting if point[0] <= state.step]
         self._release()
 
     def ended(self, state: RunState) -> None:
@@ -84,7 +87,10 @@ class Recorder(Listener):
     def _release(self) -> None:
         waiting, self._waiting = self._waiting, []
         for step, values in waiting:
-            self._tracker.log(step, values)
+            new = {name: value for name, value in values.items() if step > self._told.get(name, -1)}
+            self._told |= dict.fromkeys(new, step)
+            if new:
+                self._tracker.log(step, new)
 
     def _recovery(self, recovery: Recovery) -> None:
         self._tracker.log(recovery.fault.step, recoveries.values(recovery))
@@ -107,6 +113,9 @@ class Watched(Listener):
 
     def recovered(self, state: RunState, event: Recovered) -> None:
         self._observer.warn(recoveries.told(event.recovery))
+
+    def waiting(self, state: RunState, lacking: str) -> None:
+        self._observer.warn(f"waiting for room for the processes: {lacking}")
 
     def joined(self, state: RunState, worker: int, seconds: float | None) -> None:
         self._observer.note(recoveries.joined(worker, seconds))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from dist_bp.ps.lease import NonFinite
 from dist_bp.runtime.base import Runtime
-from dist_bp.train.faults import Fault, Recovery, Stop
+from dist_bp.train.faults import LOSSES, Fault, Recovery, Stop
 
 RECOVERED = "dist_bp.recovered_at_step_"
 """The tag that says what a run has recovered from, and how; the step follows."""
@@ -25,13 +25,13 @@ def non_finite_fault(runtime: Runtime, found: NonFinite) -> Fault:
 def failure(fault: Fault, stop: Stop, recoveries: Sequence[Recovery]) -> str:
     """Why a run ends at a fault, with what it has recovered from before."""
     before = f"before that {history(recoveries)}" if recoveries else ""
-    applied = "" if fault.kind == "lost" else "that update was not applied"
+    applied = "" if fault.kind in LOSSES else "that update was not applied"
     return "; ".join(filter(None, [str(fault), applied, stop.why, before]))
 
 
 def advice(fault: Fault, stop: Stop) -> str:
     """What to do about a fault that has ended a run."""
-    if fault.kind == "lost":
+    if fault.kind in LOSSES:
         return "Raise failure.max_failures where processes are killed by others, such as a system short of memory"
     policy = "" if stop.why else ", or set failure.non_finite to skip or rollback"
     return f"Lower train.optimizer.learning_rate or set train.clip_norm{policy}"
@@ -52,6 +52,8 @@ def _short(recovery: Recovery) -> str:
     fault, worker = recovery.fault, recovery.fault.worker
     if recovery.remedy == "replace":
         return f"step {fault.step}: worker {worker} lost, {fault.what}"
+    if recovery.remedy == "restart":
+        return f"step {fault.step}: {fault.what}, back to step {recovery.after}"
     done = "skipped" if recovery.remedy == "skip" else f"back to step {recovery.after}"
     where = f" on worker {worker}" if worker is not None else ""
     return f"step {fault.step}: {fault.what}{where}, {done}"
@@ -64,7 +66,7 @@ def told(recovery: Recovery) -> str:
 
 def tags(recovery: Recovery) -> dict[str, str]:
     fault = recovery.fault
-    whose = f"_worker_{fault.worker}" if fault.kind == "lost" else ""
+    whose = {"lost": f"_worker_{fault.worker}", "broken": "_restart"}.get(fault.kind, "")
     return {f"{RECOVERED}{fault.step}{whose}": told(recovery)}
 
 

@@ -36,7 +36,8 @@ class RunState:
     `seconds` are those of training and `samples` those trained on so far; `history` has a row for each epoch that was
     measured. `best` is the version that is given back where it is not the last, `texts` are what a language model has
     told, by epoch. `trail` is what the steps can be compared by, `provenance` what computes them, once that is there.
-    `run_id` is the run that it is recorded in, `saved` the step of the newest checkpoint.
+    `run_id` is the run that it is recorded in, `saved` the step of the newest checkpoint, and `point` the newest of the
+    points to go back to, kept in memory.
     """
 
     def __init__(self, job: PreparedJob) -> None:
@@ -56,6 +57,7 @@ class RunState:
         self.texts: dict[int, str] = {}
         self.run_id = ""
         self.saved: int | None = None
+        self.point: Checkpoint | None = None
         self.recoveries: list[Recovery] = []
 
     @property
@@ -175,13 +177,14 @@ class RunState:
             state.best = best or committed
         state.course, state.texts, state.run_id = Course.of(kept.course), kept.texts, checkpoint.run_id
         state.recoveries = [*kept.recoveries]
+        state.point = checkpoint
         return state, committed
 
     def go_back(self, checkpoint: Checkpoint) -> Snapshot:
         """Takes all from an earlier checkpoint of the run but what has been since and stays: the time that it took,
         what it has recovered from and what computes it. Returns the committed version."""
         before, committed = RunState.restored(self.job, checkpoint)
-        before.seconds, before.recoveries = self.seconds, self.recoveries
+        before.seconds, before.recoveries, before.saved = self.seconds, self.recoveries, self.saved
         before.course, before.run_id, before.provenance = self.course, self.run_id, self.provenance
         before.texts = {epoch: text for epoch, text in self.texts.items() if epoch <= before.epoch}
         vars(self).update(vars(before))

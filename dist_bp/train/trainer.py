@@ -7,32 +7,28 @@ from pathlib import Path
 
 from dist_bp.errors import Interrupted, TrainingFailed
 from dist_bp.ps.arena import VersionGone
-from dist_bp.ps.doorbell import Peer
 from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.calls import RayLost
-from dist_bp.train.due import checkpoint_due, lease_end, round_end, verdict
-from dist_bp.train.events import EpochDone, LeaseDone, Listener, Recovered
-from dist_bp.train.faults import Fault, Recovery, Standing, Stop, decide
+from dist_bp.runtime.failures import LOST
+from dist_bp.train.due import checkpoint_due, lease_end, verdict
+from dist_bp.train.events import EpochDone, LeaseDone, Listener
+from dist_bp.train.faults import Fault
+from dist_bp.train.lasting import Lasting
 from dist_bp.train.meter import scores
 from dist_bp.train.outcome import Outcome
-from dist_bp.train.recoveries import advice, failure, non_finite_fault
+from dist_bp.train.recoveries import non_finite_fault
 from dist_bp.train.saving import Saver
-from dist_bp.train.state import Points, RunState, metrics_of
+from dist_bp.train.state import RunState, metrics_of
 from dist_bp.train.steering import Steering
 
 
-class Trainer:
+class Trainer(Lasting):
     """Drives a runtime, whose committed version is that of `state`, to the end of training."""
 
     def __init__(
         self, state: RunState, runtime: Runtime, saver: Saver, steering: Steering, listeners: Sequence[Listener]
     ) -> None:
-        self._state = state
-        self._job = state.job
-        self._runtime = runtime
-        self._saver = saver
-        self._steering = steering
-        self._listeners = listeners
+        super().__init__(state, runtime, saver, steering, listeners)
         self._step_seconds: float | None = None
         self._steered = 0
         """The number of the last epoch that the steering has heard of."""
@@ -41,7 +37,8 @@ class Trainer:
         """Trains to the end. Raises Interrupted after a checkpoint, TrainingFailed when it cannot go on."""
         with self._saver:
             try:
-                return self._outcome(self._train())
+                self._begin()
+                return self.lasting(lambda: self._outcome(self._train()))
             except RayLost as error:
                 raise self._rescued(error) from None
             finally:
@@ -59,12 +56,15 @@ class Trainer:
                 raise
             raise RayLost(f"{error}; the last checkpoint is of step {saved}; {remedy}") from error
 
+    def _begin(self) -> None:
+        state = self._state
+        if state.saved is not None or state.recoveries:
+            for listener in self._listeners:
+                listener.resumed(state)
+
     def _train(self) -> str:
         """Says why training ended."""
         state = self._state
-        if state.saved is not None:
-            for listener in self._listeners:
-                listener.resumed(state)
         reason = self._first_verdict()
         while reason is None:
             self._lease()
@@ -73,6 +73,8 @@ class Trainer:
             requested = self._steering.interrupt.requested
             if reason or requested or checkpoint_due(state):
                 self._save()
+            elif time.monotonic() - self._kept_at > self._job.config.failure.snapshot_seconds:
+                self._keep()
             if requested and reason is None:
                 self._saver.finish()
                 raise Interrupted(self._ended_message(requested))
@@ -115,43 +117,6 @@ class Trainer:
         for peer, why in self._runtime.losses().items():
             self._recover(Fault("lost", self._state.step + 1, why, peer.rank), self._state.step)
 
-    def _recover(self, fault: Fault, last: int) -> None:
-        """Does what is decided about a fault in a lease to `last`. Raises TrainingFailed."""
-        state, started, points = self._state, time.perf_counter(), Points()
-        stood = state.step
-        decision = decide(Standing(self._job.config.failure, state.recoveries, state.saved), fault)
-        if isinstance(decision, Stop):
-            raise self._failure(fault, decision)
-        if decision == "replace":
-            self._runtime.replace([Peer("worker", fault.worker or 0)])
-        elif decision == "skip":
-            points = state.skip(round_end(state, last))
-            self._runtime.skip(state.step)
-        else:
-            self._go_back(fault)
-        seconds = time.perf_counter() - started
-        recovery = Recovery(fault, decision, state.step, max(stood - state.step, 0), seconds)
-        state.recoveries.append(recovery)
-        for listener in self._listeners:
-            listener.recovered(state, Recovered(recovery, points))
-        if decision == "rollback":  # whoever goes on from there after a kill knows of it, too
-            self._save(again=True)
-
-    def _go_back(self, fault: Fault) -> None:
-        try:
-            checkpoint = self._saver.last()
-        except TrainingFailed as error:
-            raise TrainingFailed(f"{fault}; that update was not applied; {error}") from error
-        self._runtime.write(self._state.go_back(checkpoint))
-
-    def _failure(self, fault: Fault, stop: Stop) -> TrainingFailed:
-        why = failure(fault, stop, self._state.recoveries)
-        if stop.saves:
-            self._save()
-            why = self._ended_message(f"{why}. Ended")
-        self._saver.finish()
-        return TrainingFailed(f"{why}. {advice(fault, stop)}")
-
     def _end_of_lease(self) -> str | None:
         """Measures an epoch that is over; says why training should end now, the run's own rules before the steering."""
         state = self._state
@@ -177,19 +142,6 @@ class Trainer:
         for listener in self._listeners:
             listener.epoch(state, epoch)
 
-    def _save(self, again: bool = False) -> None:
-        """Takes a checkpoint of the committed version, if there is none or it is to be taken again; it is written while
-        training goes on."""
-        state = self._state
-        if state.saved == state.step and not again:
-            return
-        for listener in self._listeners:
-            listener.saving(state)
-        self._saver.finish()  # so that no more than one snapshot waits for the disk
-        checkpoint = state.checkpoint(self._runtime.read())
-        self._saver.save(checkpoint, checkpoint.metrics.get(self._job.config.checkpoint.monitor))
-        state.saved = state.step
-
     def _save_now(self) -> Path:
         self._save()
         self._saver.finish()
@@ -200,7 +152,7 @@ class Trainer:
         try:
             self._save()
             self._saver.finish()
-        except (RayLost, VersionGone):
+        except (RayLost, VersionGone, *LOST):
             return lost
         except TrainingFailed as error:
             return RayLost(f"{lost}; {error}")
@@ -211,7 +163,5 @@ class Trainer:
         if best and best.step != self._state.step:
             snapshot = best
             self._runtime.write(snapshot)
+        self._given = snapshot
         return Outcome(reason, self._state, snapshot, self._saver.newest)
-
-    def _ended_message(self, why: str) -> str:
-        return "; ".join(filter(None, [f"{why} after step {self._state.step}: checkpoint saved", self._saver.remedy]))

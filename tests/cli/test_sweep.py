@@ -222,7 +222,13 @@ def test_a_trial_after_one_whose_worker_died_has_the_bits_of_a_run_of_its_own(
     """Trials take over the processes of those before them, but not those of one that failed."""
     layers = "model.layers=[{type: 'tests.runtime.layers:Dying', at: 0}, {type: dense, units: 3}]"
     steps = "sweep.parameters={model.layers.0.at: {type: grid, values: [1000, 8, 1001, 1002]}}"
-    plain = ("train.epochs=3", "scaling.servers_per_node=1", "tracking.log_model=false", layers)
+    plain = (
+        "train.epochs=3",
+        "failure.max_failures=0",
+        "scaling.servers_per_node=1",
+        "tracking.log_model=false",
+        layers,
+    )
     settings = (*plain, steps, "sweep.search=grid", "sweep.scheduler=none", "sweep.num_samples=null")
     ended = run_here("sweep", "job.yaml", *settings, "sweep.max_concurrent=1", "--json")
     assert ended.returncode == 0, ended.stderr

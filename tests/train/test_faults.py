@@ -25,6 +25,12 @@ def rolled_back(*steps: int) -> list[Recovery]:
     return [Recovery(at(step), "rollback", step - 3, 2, 0.1) for step in steps]
 
 
+def restarted(*steps: int) -> list[Recovery]:
+    return [Recovery(Fault("broken", step, DIED), "restart", step - 3, 2, 0.1) for step in steps]
+
+
+DIED = "server 0 died: its process ended or was killed"
+LOST, BROKEN = Fault("lost", 7, "its process ended or was killed", 1), Fault("broken", 7, DIED)
 STOP, SKIP, ROLLBACK = settings(), settings(non_finite="skip"), settings(non_finite="rollback")
 MANY = "more failures than failure.max_failures (3)"
 NOWHERE = "no checkpoint to go back to"
@@ -51,6 +57,11 @@ DECISIONS: dict[str, tuple[Standing, Fault, Remedy | Stop]] = {
     "rollback, the same again on another worker": (Standing(ROLLBACK, rolled_back(9), 8), at(9, 1), Stop(AGAIN)),
     "rollback, the same again after another": (Standing(ROLLBACK, rolled_back(9, 12), 8), at(9), Stop(AGAIN)),
     "rollback, but not for ever": (Standing(ROLLBACK, rolled_back(9, 10, 11), 8), at(12), Stop(MANY)),
+    "a lost worker": (Standing(STOP), LOST, "replace"),
+    "what the others cannot do without": (Standing(STOP), BROKEN, "restart"),
+    "the same at the same step again": (Standing(STOP, restarted(7, 7)), BROKEN, "restart"),
+    "lost, but not for ever": (Standing(STOP, restarted(5, 6, 7)), LOST, Stop(MANY, saves=True)),
+    "a crash loop": (Standing(STOP, restarted(7, 7, 7)), BROKEN, Stop(MANY, saves=True)),
     "all count": (Standing(ROLLBACK, [*skipped(2), *rolled_back(9, 10)], 8), at(12), Stop(MANY)),
 }
 
@@ -75,6 +86,8 @@ def test_a_recovery_says_where_what_happened_and_what_was_done() -> None:
     assert str(Recovery(fault, "skip", 9, 0, 0.1)) == f"{where}: that update is skipped"
     told = str(Recovery(fault, "rollback", 5, 3, 0.1))
     assert told == f"{where}: back to step 5 with 0.5 times the learning rate, 3 steps to be made again"
+    [again] = restarted(9)
+    assert str(again) == f"{DIED}, at step 9: back to step 6 with processes formed anew, 2 steps to be made again"
     assert str(at(9, worker=None)) == f"{NAN} at step 9"
 
 

@@ -1,0 +1,31 @@
+"""What Ray says of a call: the answer of an actor, or what has become of it."""
+
+from concurrent.futures import Future
+from typing import Any
+
+from dist_bp.ps.doorbell import Peer
+from dist_bp.runtime.failures import ProcessDied
+
+
+def settle(reply: Future[Any], result: Future[Any], peer: Peer) -> None:
+    """Copies Ray's answer, with Ray's exceptions turned into ours."""
+    error = reply.exception()
+    if error is None:
+        result.set_result(reply.result())
+    else:
+        result.set_exception(translated(error, peer))
+
+
+def translated(error: BaseException, peer: Peer) -> BaseException:
+    """What an exception of Ray means for the run; those of the process itself are as it raised them."""
+    from ray.exceptions import ActorUnschedulableError, OutOfMemoryError, RayActorError, RayTaskError
+
+    if isinstance(error, RayTaskError):
+        cause = error.cause if isinstance(error.cause, Exception) else error
+        cause.add_note(str(error))  # the traceback where it was raised
+        return cause
+    if isinstance(error, RayActorError | OutOfMemoryError):
+        return ProcessDied(f"{peer} died: its process ended or was killed")
+    if isinstance(error, ActorUnschedulableError):
+        return ProcessDied(f"{peer} has no place any more: its node is gone")
+    return error

@@ -1,0 +1,47 @@
+"""Where the processes of a run go: the nodes and bundles that are there, and what each of them gets."""
+
+from dataclasses import dataclass, replace
+
+from dist_bp.config import JobConfig
+from dist_bp.ps.doorbell import Peer
+from dist_bp.runtime.cluster import Cluster
+from dist_bp.runtime.placement import Bundle, Place, place, within
+from dist_bp.runtime.plan import RunPlan, shares_of
+from dist_bp.runtime.pool import Post
+
+
+@dataclass(frozen=True)
+class Room:
+    """The `places` of a run; within a placement group they are in its `bundles`. `own_node` is Ray's id of the driver's
+    node."""
+
+    places: list[Place]
+    bundles: list[Bundle]
+    own_node: str
+
+    def planned(self, plan: RunPlan) -> RunPlan:
+        """The plan, for these places."""
+        shares = tuple(one.shares for one in self.places)
+        return replace(plan, placement=shares, processes=tuple(one.workers for one in self.places))
+
+    def post(self, plan: RunPlan, peer: Peer) -> Post:
+        """Where the actor of a process goes: the node that was chosen for it, within a placement group a bundle
+        there."""
+        is_worker, node = peer.role == "worker", plan.node_of(peer)
+        cpus = plan.config.scaling.cpus_per_worker
+        where: str | int = self.places[node].node.id
+        if self.bundles:
+            rooms = [(bundle.index, int(bundle.cpus // cpus)) for bundle in self.bundles if bundle.node == where]
+            here = [index for index, room in rooms for _ in range(room)]
+            where = here[(peer.rank - plan.shares(node).start) % len(here)] if is_worker else here[0]
+        return Post(peer.role, cpus if is_worker else 0, where)
+
+
+def find_room(config: JobConfig, cluster: Cluster) -> Room:
+    """What there is now. Raises CapacityError, naming the nodes, where they cannot hold the workers."""
+    scaling, nodes = config.scaling, cluster.nodes
+    bundles = [bundle for bundle in cluster.bundles if bundle.cpus >= scaling.cpus_per_worker]
+    within_reach = within(bundles, nodes) if bundles else nodes
+    least = scaling.min_workers
+    places = place(shares_of(config), scaling.cpus_per_worker, within_reach, scaling.placement, least)
+    return Room(places, bundles, nodes[0].id)

@@ -1,0 +1,36 @@
+"""The processes of a run that begins, or goes on: brought up, in spite of some that are lost meanwhile."""
+
+import time
+
+from dist_bp.errors import TrainingFailed
+from dist_bp.ps.arena import Snapshot
+from dist_bp.runtime.base import Runtime
+from dist_bp.runtime.failures import LOST
+from dist_bp.train.faults import Fault, Recovery, Standing, Stop, decide
+from dist_bp.train.observer import Observer
+from dist_bp.train.provenance import Provenance
+from dist_bp.train.recoveries import advice, failure, told
+from dist_bp.train.state import RunState
+
+
+def bring_up(state: RunState, runtime: Runtime, snapshot: Snapshot, observer: Observer) -> None:
+    """Starts the processes with the version that the run begins with, anew where some are lost meanwhile.
+
+    Raises TrainingFailed where that happens more often than the configuration bears.
+    """
+    form = runtime.start
+    while True:
+        started = time.perf_counter()
+        try:
+            form(snapshot)
+            state.provenance = Provenance.of(state.job, runtime)
+            return
+        except LOST as error:
+            fault = Fault("broken", state.step + 1, str(error))
+        decision = decide(Standing(state.job.config.failure, state.recoveries, state.saved), fault)
+        if isinstance(decision, Stop):
+            raise TrainingFailed(f"{failure(fault, decision, state.recoveries)}. {advice(fault, decision)}")
+        recovery = Recovery(fault, decision, state.step, 0, time.perf_counter() - started)
+        state.recoveries.append(recovery)
+        observer.warn(told(recovery))
+        form = runtime.reform

@@ -1,0 +1,168 @@
+"""A run that outlasts what goes wrong with it: what is decided about a fault is done, from points to go back to."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from dist_bp.checkpoint import Checkpoint
+from dist_bp.errors import Interrupted, TrainingFailed
+from dist_bp.processes import patience
+from dist_bp.ps.arena import Snapshot
+from dist_bp.ps.doorbell import Peer
+from dist_bp.runtime.base import Runtime
+from dist_bp.runtime.failures import LOST
+from dist_bp.train.due import round_end
+from dist_bp.train.events import Listener, Recovered
+from dist_bp.train.faults import Fault, Recovery, Remedy, Standing, Stop, decide
+from dist_bp.train.provenance import Provenance
+from dist_bp.train.recoveries import advice, failure
+from dist_bp.train.saving import Saver
+from dist_bp.train.state import Points, RunState
+from dist_bp.train.steering import Steering
+
+LOOK_SECONDS = 0.25
+
+T = TypeVar("T")
+
+
+class Lasting:
+    """Holds together a runtime, whose committed version is that of `state`, and those that save and hear of it."""
+
+    def __init__(
+        self, state: RunState, runtime: Runtime, saver: Saver, steering: Steering, listeners: Sequence[Listener]
+    ) -> None:
+        self._state = state
+        self._job = state.job
+        self._runtime = runtime
+        self._saver = saver
+        self._steering = steering
+        self._listeners = listeners
+        state.point = state.point or state.checkpoint(self._job.initial)
+        self._kept_at = time.monotonic()
+        self._given: Snapshot | None = None
+        """What training has given, once it has ended."""
+
+    def lasting(self, work: Callable[[], T]) -> T:
+        """What `work` returns. Where processes are lost without which the others cannot go on, it is done again, from
+        the newest point to go back to, with processes formed anew; raises TrainingFailed where it is not to be."""
+        lost: Exception | None = None
+        while True:
+            try:
+                if lost:
+                    self._recover(Fault("broken", self._state.step + 1, str(lost)), self._state.step)
+                return work()
+            except LOST as error:
+                lost = error
+
+    def _recover(self, fault: Fault, last: int) -> None:
+        """Does what is decided about a fault in a lease to `last`. Raises TrainingFailed."""
+        state, started = self._state, time.perf_counter()
+        stood = state.step
+        decision = decide(Standing(self._job.config.failure, state.recoveries, state.saved), fault)
+        if isinstance(decision, Stop):
+            raise self._failure(fault, decision)
+        lost: Exception | None = None
+        points = Points()
+        try:
+            points = self._act(decision, fault, last)
+        except LOST as error:  # in the middle of that: it counts all the same, so that it is not tried for ever
+            lost = error
+        seconds = time.perf_counter() - started
+        recovery = Recovery(fault, decision, state.step, max(stood - state.step, 0), seconds)
+        state.recoveries.append(recovery)
+        for listener in self._listeners:
+            listener.recovered(state, Recovered(recovery, points))
+        if lost:
+            raise lost
+        if decision == "rollback":  # whoever goes on from there after a kill knows of it, too
+            self._save(again=True)
+        elif decision == "skip":
+            self._keep()
+
+    def _act(self, remedy: Remedy, fault: Fault, last: int) -> Points:
+        """Returns the points of the step curves that end within what is skipped."""
+        state, runtime = self._state, self._runtime
+        if remedy == "replace":
+            runtime.replace([Peer("worker", fault.worker or 0)])
+        elif remedy == "skip":
+            points = state.skip(round_end(state, last))
+            runtime.skip(state.step)
+            return points
+        elif remedy == "rollback":
+            runtime.write(state.go_back(self._last_checkpoint(fault)))
+        else:
+            committed = self._given or self._go_back()
+            self._wait_for_room(fault)
+            runtime.reform(committed)
+            state.provenance = Provenance.of(self._job, runtime)
+        return Points()
+
+    def _last_checkpoint(self, fault: Fault) -> Checkpoint:
+        try:
+            return self._saver.last()
+        except TrainingFailed as error:
+            raise TrainingFailed(f"{fault}; that update was not applied; {error}") from error
+
+    def _go_back(self) -> Snapshot:
+        """To the newest point that is kept in memory; returns its version."""
+        assert self._state.point
+        return self._state.go_back(self._state.point)
+
+    def _wait_for_room(self, fault: Fault) -> None:
+        """Until there is enough for the processes that are to be formed anew. Raises TrainingFailed where none comes,
+        Interrupted where a signal does, both after a checkpoint."""
+        state, told = self._state, False
+        deadline = time.monotonic() + patience(self._job.config.ray.start_seconds)
+        while lacking := self._runtime.lacking:
+            for listener in self._listeners if not told else ():
+                listener.waiting(state, lacking)
+            told = True
+            requested, late = self._steering.interrupt.requested, time.monotonic() > deadline
+            if requested or late:
+                self._store_point()
+                if requested:
+                    raise Interrupted(self._ended_message(requested))
+                raise TrainingFailed(self._ended_message(f"{fault}; {lacking}. Ended"))
+            time.sleep(LOOK_SECONDS)
+
+    def _failure(self, fault: Fault, stop: Stop) -> TrainingFailed:
+        why = failure(fault, stop, self._state.recoveries)
+        if stop.saves:
+            if fault.kind != "broken":
+                self._save()
+            elif not self._given:
+                self._go_back()
+                self._store_point()
+            why = self._ended_message(f"{why}. Ended")
+        self._saver.finish()
+        return TrainingFailed(f"{why}. {advice(fault, stop)}")
+
+    def _save(self, again: bool = False) -> None:
+        """Takes a checkpoint of the committed version, if there is none or it is to be taken again; it is written while
+        training goes on."""
+        if self._state.saved == self._state.step and not again:
+            return
+        self._saver.finish()  # so that no more than one snapshot waits for the disk
+        self._store(self._keep())
+
+    def _keep(self) -> Checkpoint:
+        """Makes where the run stands the point to go back to."""
+        self._state.point = point = self._state.checkpoint(self._runtime.read())
+        self._kept_at = time.monotonic()
+        return point
+
+    def _store(self, checkpoint: Checkpoint) -> None:
+        """Begins to write the checkpoint of where the run stands."""
+        for listener in self._listeners:
+            listener.saving(self._state)
+        self._saver.save(checkpoint, checkpoint.metrics.get(self._job.config.checkpoint.monitor))
+        self._state.saved = self._state.step
+
+    def _store_point(self) -> None:
+        """Writes the point that the run has gone back to, unless it is the newest checkpoint already."""
+        if self._state.point and self._state.saved != self._state.step:
+            self._store(self._state.point)
+        self._saver.finish()
+
+    def _ended_message(self, why: str) -> str:
+        return "; ".join(filter(None, [f"{why} after step {self._state.step}: checkpoint saved", self._saver.remedy]))

@@ -1,0 +1,201 @@
+"""Whole jobs that lose processes without which the others cannot go on: what comes out is what would have come out."""
+
+import random
+import re
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from dist_bp.config import JobConfig
+from dist_bp.errors import Interrupted, TrainingFailed
+from dist_bp.ps.doorbell import PeerLost
+from dist_bp.runtime.failures import ProcessDied
+from dist_bp.runtime.plan import RunPlan
+from dist_bp.runtime.threads import ThreadRuntime
+from dist_bp.train import job as job_module
+from dist_bp.train.job import run_job
+from dist_bp.train.recoveries import RECOVERED
+from dist_bp.train.result import Result
+from tests.conftest import JobMaker
+from tests.train.looking import Notes, StopAfter, page, points, recorded
+
+pytestmark = pytest.mark.usefixtures("database")
+
+CURVES = ("step/loss", "step/learning_rate", "step/gradient_norm", "epoch/train_loss", "epoch/val_loss")
+DIED = "server 0 died: its process ended or was killed"
+Open = Callable[..., None]
+
+
+class Unsteady(ThreadRuntime):
+    """Loses a process in the calls that `losses` tells of, by method and number, counted from 1; the lease and the like
+    have been done by then. `short` says how often there is no room afterwards."""
+
+    def __init__(self, plan: RunPlan, metrics: Any, losses: set[tuple[str, int]], short: int) -> None:
+        super().__init__(plan, metrics)
+        self._losses = losses
+        self._counts: dict[str, int] = {}
+        self._short = short
+
+    def _may_lose(self, method: str) -> None:
+        self._counts[method] = number = self._counts.get(method, 0) + 1
+        if (method, number) in self._losses or (method, 0) in self._losses:
+            raise ProcessDied(DIED) if number % 2 else PeerLost("server 0", "died: its process ended or was killed")
+
+    def start(self, snapshot: Any) -> None:
+        super().start(snapshot)
+        self._may_lose("start")
+
+    def reform(self, snapshot: Any) -> None:
+        super().reform(snapshot)
+        self._may_lose("reform")
+
+    def train(self, *lease: Any) -> Any:
+        report = super().train(*lease)
+        self._may_lose("train")
+        return report
+
+    def evaluate(self, split: str) -> Any:
+        evaluation = super().evaluate(split)
+        self._may_lose(split)
+        return evaluation
+
+    def read(self) -> Any:
+        self._may_lose("read")
+        return super().read()
+
+    @property
+    def lacking(self) -> str | None:
+        self._short -= 1
+        return "the job needs 2 CPUs, this Ray has 1" if self._short >= 0 else None
+
+
+@pytest.fixture
+def lose(monkeypatch: pytest.MonkeyPatch) -> Open:
+    """From now on jobs run in threads of this process, and lose these."""
+
+    def lose(*losses: tuple[str, int], short: int = 0) -> None:
+        def open_runtime(job: Any, warden: Any, pool: Any = None) -> ThreadRuntime:
+            plan = RunPlan(job.config, job.prepared.directory.resolve(), job.total_steps, secrets.token_bytes(32))
+            return Unsteady(plan, job.metrics, set(losses), short)
+
+        monkeypatch.setattr(job_module, "open_runtime", open_runtime)
+
+    return lose
+
+
+def job_of(make_job: JobMaker, **sections: Any) -> JobConfig:
+    """Of 32 steps in 4 epochs, a point of each."""
+    layers = [{"type": "dense", "units": 8}, {"type": "batch_norm"}, {"type": "dropout", "rate": 0.2}]
+    base: dict[str, Any] = {
+        "model": {"layers": [*layers, {"type": "dense", "units": 4}]},
+        "train": {"optimizer": {"type": "adam", "learning_rate": 0.01}, "stop": {"monitor": "val_loss"}},
+        "scaling": {"num_workers": 2},
+        "tracking": {"every_steps": 1},
+    }
+    return make_job(**base | sections)
+
+
+def check_points(result: Result) -> None:
+    """One of each step, in their order."""
+    for curve in CURVES:
+        steps = range(1, 33) if curve.startswith("step/") else (8, 16, 24, 32)
+        assert [step for step, _ in points(result, curve)] == list(steps), curve
+
+
+def values(result: Result) -> dict[str, list[tuple[int, float]]]:
+    return {curve: points(result, curve) for curve in CURVES}
+
+
+@pytest.mark.parametrize("mode", [{}, {"mode": "local", "local_steps": 2}], ids=["sync", "local"])
+def test_what_is_made_again_has_the_same_bits_and_one_point(
+    make_job: JobMaker, lose: Open, mode: dict[str, Any]
+) -> None:
+    """Lost in drawn leases and evaluations: of an epoch, of the test split, in between."""
+    seed = random.randrange(10_000)
+    print(f"seed {seed}")  # shown where the test fails
+    drawn = random.Random(seed)
+    failure = {"max_failures": 100, "snapshot_seconds": 1e-9}
+    job = job_of(make_job, parameter_server=mode, failure=failure)
+    lose()
+    whole, notes = run_job(job), Notes()
+    leases = {("train", number) for number in drawn.sample(range(2, 9), 3)}
+    lose(*leases, ("validation", drawn.randrange(1, 5)), ("test", 1), ("read", drawn.randrange(3, 8)))
+    result = run_job(job, observer=notes)
+    assert result.parameters_sha256 == whole.parameters_sha256
+    assert result.metrics == whole.metrics
+    assert values(result) == values(whole)
+    check_points(result)
+    assert [one.remedy for one in result.recoveries] == ["restart"] * 6
+    told = [line for line in notes.lines if "formed anew" in line]
+    assert len(told) == 6
+    line = next(line for line in told if f"at step {result.recoveries[0].fault.step}:" in line)
+    after, redone = result.recoveries[0].after, result.recoveries[0].redone
+    assert line.startswith(f"{DIED}, at step {result.recoveries[0].fault.step}: back to step {after} with processes ")
+    assert f"{redone} step" in line
+    assert f"{RECOVERED}{result.recoveries[0].fault.step}_restart" in recorded(result.run_id).data.tags
+    assert "- went on after 6 failures: " in page(result)
+
+
+def test_without_a_later_point_it_begins_again(make_job: JobMaker, lose: Open) -> None:
+    job = job_of(make_job, checkpoint={"every_epochs": None, "every_steps": 9})
+    lose()
+    whole = run_job(job)
+    lose(("train", 2))
+    result = run_job(job)
+    assert [(one.after, one.redone) for one in result.recoveries] == [(0, 1)]
+    assert result.parameters_sha256 == whole.parameters_sha256
+
+
+def test_losses_of_a_run_that_is_resumed(make_job: JobMaker, lose: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = job_of(make_job, failure={"max_failures": 9})
+    lose()
+    whole = run_job(job)
+    with pytest.raises(Interrupted):
+        run_job(job, observer=StopAfter(1, monkeypatch), run_id=None)
+    lose(("start", 1), ("train", 1), ("reform", 2))
+    result = run_job(job, resume="auto")
+    assert result.parameters_sha256 == whole.parameters_sha256
+    assert [one.after for one in result.recoveries] == [8, 8, 8]
+    check_points(result)
+
+
+def test_a_crash_loop_ends_with_the_cause(make_job: JobMaker, lose: Open) -> None:
+    lose(("start", 0), ("reform", 0))
+    started = time.monotonic()
+    with pytest.raises(TrainingFailed) as error:
+        run_job(job_of(make_job))
+    assert time.monotonic() - started < 20
+    assert str(error.value).startswith(f"{DIED}, at step 1; more failures than failure.max_failures (3); before that ")
+    lose(("train", 3), ("reform", 0))
+    with pytest.raises(TrainingFailed, match=r"failure.max_failures \(3\).* Ended after step \d+: checkpoint saved"):
+        run_job(job_of(make_job))
+    lose(("train", 3))
+    with pytest.raises(
+        TrainingFailed, match=re.escape("more failures than failure.max_failures (0). Ended after step ")
+    ):
+        run_job(job_of(make_job, failure={"max_failures": 0}))
+
+
+def test_it_waits_for_room_and_says_so(make_job: JobMaker, lose: Open) -> None:
+    notes = Notes()
+    lose(("train", 3), short=3)
+    result = run_job(job_of(make_job), observer=notes)
+    assert result.steps == 32
+    assert [line for line in notes.lines if "room" in line] == [
+        "waiting for room for the processes: the job needs 2 CPUs, this Ray has 1"
+    ]
+    lose(("train", 3), short=10**9)
+    with pytest.raises(TrainingFailed, match=r"this Ray has 1. Ended after step \d+: checkpoint saved"):
+        run_job(job_of(make_job, ray={"start_seconds": 0.1}))
+
+
+def test_a_skipped_step_is_not_found_again(make_job: JobMaker, lose: Open) -> None:
+    """Where a process is lost after it."""
+    layers = [{"type": "dense", "units": 8}, {"type": "tests.runtime.layers:NotFinite", "at": [4], "group": -1}]
+    job = job_of(make_job, model={"layers": layers}, failure={"non_finite": "skip"})
+    lose(("train", 4))
+    result = run_job(job)
+    assert sorted(one.remedy for one in result.recoveries) == ["restart", "skip"]

@@ -1,0 +1,128 @@
+"""Whole jobs on Ray, of which processes are killed without which the others cannot go on: keepers, servers, workers of
+modes that keep no account of a step. The promise of bits holds; a mode without it loses no run."""
+
+import itertools
+import math
+import os
+import random
+import signal
+import threading
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from dist_bp.config import JobConfig
+from dist_bp.runtime.base import Runtime
+from dist_bp.runtime.ray_runtime import RayRuntime
+from dist_bp.train import job as job_module
+from dist_bp.train.job import run_job
+from dist_bp.train.observer import Observer, Progress
+from dist_bp.train.result import Result
+from tests.conftest import JobMaker, shared_memory_files
+from tests.train.looking import points
+
+pytestmark = pytest.mark.usefixtures("database", "ray_session")
+
+FAULTS = 3
+SEEDS = itertools.count()
+
+
+class Killer(Observer):
+    """Kills a process of a role at drawn moments of drawn leases."""
+
+    def __init__(self, role: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.seed = next(SEEDS)
+        print(f"seed {self.seed}")  # shown where the test fails
+        self._random = random.Random(self.seed)
+        self._role = role
+        self._left = FAULTS
+        self._rest = self._random.randrange(1, 3)
+        self._runtimes: list[RayRuntime] = []
+        self.lines: list[str] = []
+        open_runtime = job_module.open_runtime
+
+        def opened(*arguments: Any) -> Runtime:
+            runtime = open_runtime(*arguments)
+            assert isinstance(runtime, RayRuntime)
+            self._runtimes.append(runtime)
+            return runtime
+
+        monkeypatch.setattr(job_module, "open_runtime", opened)
+
+    def progress(self, progress: Progress) -> None:
+        self._rest -= 1
+        if self._rest > 0 or not self._left:
+            return
+        self._left, self._rest = self._left - 1, self._random.randrange(2, 4)
+        pids = [pid for peer, pid in self._runtimes[-1].pids().items() if peer.role == self._role]
+        threading.Timer(self._random.uniform(0, 0.1), kill, [self._random.choice(pids)]).start()
+
+    def warn(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def kill(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def job_of(make_job: JobMaker, servers: int | str, mode: dict[str, Any]) -> JobConfig:
+    """Of 240 steps, each of which takes 10 ms or so, and leases of 10 steps."""
+    slow = {"type": "tests.runtime.layers:Slow", "seconds": 0.01}
+    return make_job(
+        model={"layers": [{"type": "dense", "units": 16, "activation": "tanh"}, slow, {"type": "dense", "units": 4}]},
+        train={"epochs": 30, "optimizer": {"type": "adam", "learning_rate": 0.01}},
+        scaling={"num_workers": 2, "servers_per_node": servers},
+        parameter_server=mode,
+        failure={"max_failures": 20, "snapshot_seconds": 0.3},
+        tracking={"every_steps": 1},
+    )
+
+
+def check(result: Result, killer: Killer) -> None:
+    assert result.steps == 240
+    restarts = [one for one in result.recoveries if one.remedy == "restart"]
+    assert len(restarts) >= FAULTS - 1  # one may be killed as the training ends
+    assert len([line for line in killer.lines if "formed anew" in line]) == len(restarts)
+    for curve in ("step/loss", "epoch/val_loss"):
+        steps = [step for step, _ in points(result, curve)]
+        assert steps == list(range(1, 241) if curve == "step/loss" else range(8, 241, 8))
+
+
+EXACT = {
+    "a keeper": ("keeper", "auto", {}),
+    "a server": ("server", 1, {}),
+    "a worker beside servers": ("worker", 1, {"mode": "local", "local_steps": 2}),
+}
+
+
+@pytest.mark.parametrize(("role", "servers", "mode"), EXACT.values(), ids=EXACT)
+def test_the_bits_are_those_of_a_run_that_loses_nobody(
+    role: str, servers: int | str, mode: dict[str, Any], make_job: JobMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, job = shared_memory_files(), job_of(make_job, servers, mode)
+    killer = Killer(role, monkeypatch)
+    result = run_job(job, observer=killer)
+    check(result, killer)
+    assert shared_memory_files() <= before
+    whole = run_job(job.model_copy(update={"failure": job.failure.model_copy(update={"max_failures": 0})}))
+    assert result.parameters_sha256 == whole.parameters_sha256
+    assert points(result, "step/loss") == points(whole, "step/loss")
+
+
+OTHERS = {
+    "ssp": ("worker", {"mode": "ssp", "max_staleness": 2}),
+    "backup": ("worker", {"mode": "backup", "backup_workers": 1}),
+    "async": ("server", {"mode": "async"}),
+}
+
+
+@pytest.mark.parametrize(("role", "mode"), OTHERS.values(), ids=OTHERS)
+def test_no_run_is_lost_where_bits_are_not_promised(
+    role: str, mode: dict[str, Any], make_job: JobMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killer = Killer(role, monkeypatch)
+    result = run_job(job_of(make_job, "auto", mode), observer=killer)
+    check(result, killer)
+    assert math.isfinite(result.metrics["val_loss"])
