@@ -10,6 +10,7 @@ from dist_bp.metrics import Metric
 from dist_bp.metrics.base import State
 from dist_bp.nn import Backward, Context, Loss, Model, Views
 from dist_bp.nn.losses.rows import rows_of
+from dist_bp.signals import Signal
 from dist_bp.types import Array
 
 NO_GRADIENT: Array = np.empty(0)
@@ -31,25 +32,27 @@ class Scorer:
     def __init__(self, model: Model, loss: Loss | None, metrics: Mapping[str, Metric]) -> None:
         self._model = model
         self._loss = loss
-        self._metrics = metrics
+        self._of_sequences = {name: metric for name, metric in metrics.items() if metric.of_sequences}
+        self._of_rows = {name: metric for name, metric in metrics.items() if not metric.of_sequences}
 
     def score(self, batch: Batch, parameters: Views, context: Context, states: Mapping[str, State]) -> Scored:
         """`context` has begun the step; the batch is added to the `states` of metrics, those that are there."""
         outputs, backward = self._model.forward(batch.inputs, parameters, context)
         samples = len(batch)
-        scored = Scored(0.0, Amount(samples, float(samples)), NO_GRADIENT, backward)
+        total, weight, gradient = 0.0, float(samples), NO_GRADIENT
         if self._loss:
             total, weight, gradient = self._loss(outputs, batch.targets, context, batch.weights)
-            scored = Scored(total, Amount(samples, weight), gradient, backward)
-        of_rows = []
-        for name, state in states.items():
-            if self._metrics[name].of_sequences:
-                self._metrics[name].update(state, outputs, batch.targets, batch.weights)
-            else:
-                of_rows.append(name)
-        if of_rows:
+        if states:
+            self._measure(outputs, batch, context, states)
+        return Scored(total, Amount(samples, weight), gradient, backward)
+
+    def _measure(self, outputs: Signal, batch: Batch, context: Context, states: Mapping[str, State]) -> None:
+        for name, metric in self._of_sequences.items():
+            if name in states:
+                metric.update(states[name], outputs, batch.targets, batch.weights)
+        if self._of_rows:
             rows = rows_of(outputs, batch.targets, batch.weights, context)
             weights = None if rows.weights is None else rows.weights[:, 0]
-            for name in of_rows:
-                self._metrics[name].update(states[name], rows.outputs, rows.targets, weights)
-        return scored
+            for name, metric in self._of_rows.items():
+                if name in states:
+                    metric.update(states[name], rows.outputs, rows.targets, weights)

@@ -84,9 +84,8 @@ class Arena:
         self.chosen = self._view("chosen")[:, 0]
         self.sources = self._view("source")[:, :, 0]
         self.expected = self._view("expected")[:, :, :2]
-        self.counts = self._view("count")[:, :, : mode.steps]
-        self.weights = self._view("weight")[:, :, : mode.steps]
-        self.losses = self._view("loss")[:, :, : mode.steps]
+        self.scores = self._view("scores")[:, :, :, : mode.steps]
+        """By share and slot sums of losses, numbers of samples, and weights, each for some steps."""
         self.squares = self._view("squares")
         self._written = self._view("written")[0]
         self.log = Log(*(self._view(f"log/{name}") for name in Log._fields))

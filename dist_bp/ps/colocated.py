@@ -30,6 +30,7 @@ class Colocated(Worker):
     def _settle(self) -> None:
         super()._settle()
         self._first = self.layout.own_shares.start
+        self._all = tuple(range(self.layout.shares))
         self._serving = Serving(self.arena, self._rules, self.task.model.statistic_momentum, self.mesh)
         self._rendezvous = Rendezvous(self.arena, self.rank - self._first, self.keeper, self.contact.timeout)
         self._met()
@@ -42,7 +43,7 @@ class Colocated(Worker):
         crew = lease.crew(self.layout.own_shares)
         if self.rank not in crew:
             return Report()
-        working, served = WorkerLog(self.task.followed), None
+        working, served = self._log(lease), None
         updaters = crew[: self.layout.lanes or self.layout.sharing(len(crew))]
         self._rendezvous.begin(lease.generation, self._places(crew))
         if self.rank in updaters:
@@ -64,7 +65,9 @@ class Colocated(Worker):
             self.close()
             raise
         moved = self._serving.wire_bytes_since(before)
-        return Report(working.report(self.rank), served.report(self.rank, moved) if served else None, lost)
+        return Report(
+            working.report(lease.version + working.done), served.report(self.rank, moved) if served else None, lost
+        )
 
     def _end(self) -> None:
         """Ends the lease for all others, too."""
@@ -84,14 +87,13 @@ class Colocated(Worker):
         updaters: tuple[int, ...],
     ) -> None:
         meeting, mode, computing = self._rendezvous, self.layout.mode, self.computing
-        shares = lease.shares_of(self.rank)
         for index, (start, stop) in enumerate(mode.updates(lease.first, lease.last, self.layout.shares)):
             stage = UPDATED * index
             one = Round(lease.version + index, range(start, stop), 0, lease.rate_factor)
             working.begin()
-            for share in shares:
-                mode.fill(computing, one, share, working.metrics_of(share))
-                computing.keep(share, lease.version + index + 1, working.total(share))
+            for share, tally in working.tallies.items():
+                mode.fill(computing, one, share, tally.fresh())
+                tally.count(one.version + 1)
             working.lap()
             meeting.arrive(stage + COMPUTED)
             working.lap()
@@ -111,7 +113,7 @@ class Colocated(Worker):
         begun = time.perf_counter()
         meeting.wait(stage + COMPUTED, crew)
         collected = time.perf_counter()
-        made = self._serving.make(log, tuple(range(self.layout.shares)), meet)
+        made = self._serving.make(log, self._all, meet)
         if made is None:
             raise Aborted
         updated = time.perf_counter()

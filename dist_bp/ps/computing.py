@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,9 +16,18 @@ from dist_bp.ps.gradient import Gradient, GradientBuffers, Weights
 from dist_bp.ps.lease import Evaluation, MetricStates
 from dist_bp.ps.local_steps import LocalSteps
 from dist_bp.ps.recipe import Rules, Task
-from dist_bp.ps.states import StateBuffer
+from dist_bp.ps.tally import Tally
 from dist_bp.scoring import Scorer
 from dist_bp.types import Array
+
+
+class Slot(NamedTuple):
+    """What a share gives to an update: its gradient, and words of the arena for the loss and amount of each step (3,
+    steps), and for the amount (2,) of the whole."""
+
+    buffers: GradientBuffers
+    scores: "memoryview[float]"
+    expected: "memoryview[float]"
 
 
 class Computing:
@@ -31,7 +41,7 @@ class Computing:
         self._first = arena.layout.own_shares.start
         self._gradient = Gradient(task)
         self._scorer = Scorer(task.model, task.loss, task.metrics)
-        self._slots: dict[tuple[int, int], GradientBuffers] = {}
+        self._slots: dict[tuple[int, int], Slot] = {}
         model = task.model
         self._versions = [
             Weights(model.layout.views(parameters), model.statistics_layout.views(statistics))
@@ -46,12 +56,11 @@ class Computing:
         self, weights: Weights, step: int, share: int, place: tuple[int, int], metrics: MetricStates
     ) -> None:
         """The same from any `weights`, and into the slot of another share: `place` is that and the slot's number."""
-        arena, (owner, slot) = self._arena, place
-        own, whole = owner - self._first, self._gradient.whole(step)
-        loss, amount = self._gradient.compute(step, share, weights, self._buffers(own, slot), whole, metrics)
-        arena.losses[own, slot, 0] = loss
-        arena.counts[own, slot, 0], arena.weights[own, slot, 0] = amount
-        arena.expected[own, slot] = whole
+        slot, whole = self._slots.get(place) or self._slot(place), self._gradient.whole(step)
+        loss, amount = self._gradient.compute(step, share, weights, slot.buffers, whole, metrics)
+        slot.scores[0, 0] = loss
+        slot.scores[1, 0], slot.scores[2, 0] = amount
+        slot.expected[0], slot.expected[1] = whole
 
     def note_source(self, share: int, slot: int, version: int) -> None:
         """Says from which version the gradient in a slot is."""
@@ -69,15 +78,16 @@ class Computing:
                 return version, weights
         raise TrainingFailed(f"the servers let no version be copied for {self._timeout:g} s")
 
-    def keep(self, share: int, version: int, states: MetricStates) -> None:
-        """Leaves in the arena what a share has measured in the lease when `version` is made."""
-        if states:
-            self._kept[share - self._first][version % 2].write(states)
+    def tallies(self, shares: Iterable[int]) -> dict[int, Tally]:
+        """Of a lease that begins: what each of the shares measures in it."""
+        tallies = {share: self._tallies[share - self._first] for share in shares}
+        for tally in tallies.values():
+            tally.begin()
+        return tallies
 
     @cached_property
-    def _kept(self) -> list[list[StateBuffer]]:
-        metrics = self._task.followed
-        return [[StateBuffer(metrics, half) for half in halves] for halves in self._arena.metrics]
+    def _tallies(self) -> list[Tally]:
+        return [Tally(self._task.followed, halves) for halves in self._arena.metrics]
 
     @cached_property
     def local_steps(self) -> LocalSteps:
@@ -103,20 +113,22 @@ class Computing:
     def non_finite(self, share: int) -> str | None:
         """The first parameter of which what a share left last holds a NaN or an infinity."""
         for slot in range(self._arena.layout.mode.slots):
-            buffers = self._buffers(share - self._first, slot)
+            buffers = self._slot((share, slot)).buffers
             for entry in self._task.model.layout.entries:
                 if not np.isfinite(buffers.written(entry)).all():
                     return entry.name
         return None
 
-    def _buffers(self, own: int, slot: int) -> GradientBuffers:
-        if (own, slot) not in self._slots:
-            arena = self._arena
+    def _slot(self, place: tuple[int, int]) -> Slot:
+        """That of a share and number."""
+        if place not in self._slots:
+            arena, own, slot = self._arena, place[0] - self._first, place[1]
             names = [table.name for table in arena.layout.by_rows]
             touched = dict(zip(names, arena.touched[own][slot], strict=True))
             gradients, sums = arena.gradients[own][slot], arena.sums[own][slot]
-            self._slots[own, slot] = GradientBuffers.over(self._task.model, gradients, sums, touched)
-        return self._slots[own, slot]
+            buffers = GradientBuffers.over(self._task.model, gradients, sums, touched)
+            self._slots[place] = Slot(buffers, arena.scores[own, slot].data, arena.expected[own, slot].data)
+        return self._slots[place]
 
     @cached_property
     def _copy(self) -> tuple[Weights, Array, Array]:

@@ -65,23 +65,28 @@ class Gradient:
         self.batches = task.batches
         self._scorer = Scorer(task.model, task.loss, task.metrics)
         self._train = task.data["train"]
-        self._shift = 0
         self._gatherer = Gatherer(self._train, task.batches.largest)
+        self._step, self._shift, self._whole = -1, 0, NOTHING
 
     def whole(self, step: int) -> Amount:
         """How much the global batch of a step is."""
-        return self._at(step).samples.amount(self.batches.whole(step))
+        self._turn_to(step)
+        return self._whole
 
     def share(self, step: int, share: int) -> Amount:
         """How much a share of it is."""
-        samples, parts = self._at(step).samples, self.batches.parts(step, share)
+        self._turn_to(step)
+        samples, parts = self._gatherer.samples, self.batches.parts(step, share)
         return sum((samples.amount(part.rows) for part in parts), NOTHING)
 
-    def _at(self, step: int) -> Gatherer:
-        """Of the samples as they are cut in the epoch of a step."""
+    def _turn_to(self, step: int) -> None:
+        """Makes the global batch of a step the current one, of the samples as they are cut in its epoch."""
+        if step == self._step:
+            return
         if (shift := self.batches.shift(step)) != self._shift:
             self._gatherer.samples, self._shift = self._train.shifted(shift), shift
-        return self._gatherer
+        self._whole = self._gatherer.samples.amount(self.batches.whole(step))
+        self._step = step
 
     def compute(
         self, step: int, share: int, weights: Weights, buffers: GradientBuffers, whole: Amount, metrics: MetricStates
@@ -91,9 +96,10 @@ class Gradient:
         Returns the sum of their losses and how much it is the sum of, and adds the samples to `metrics`.
         """
         total, amount = 0.0, NOTHING
+        self._turn_to(step)
         buffers.gradient_views.begin()
         buffers.sum_views.begin()
-        gatherer, rows = self._at(step), self.batches.whole(step)
+        gatherer, rows = self._gatherer, self.batches.whole(step)
         for part in self.batches.parts(step, share):
             batch = gatherer.batch(*part, rows)
             self.context.begin(

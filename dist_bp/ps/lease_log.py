@@ -9,11 +9,11 @@ from dist_bp.ps.lease import Lease, NonFinite, ServerReport, clock_offset
 
 
 class Scores(NamedTuple):
-    """Sums of losses, numbers of samples, and weights: each a row for each share, with a number for each step."""
+    """Sums of losses, numbers of samples, and weights of all shares of an update, for each of its steps."""
 
-    losses: list[list[float]]
-    counts: list[list[int]]
-    weights: list[list[float]]
+    losses: list[float]
+    counts: list[float]
+    weights: list[float]
 
 
 class Update(NamedTuple):
@@ -39,7 +39,7 @@ class LeaseLog:
         self.non_finite: NonFinite | None = None
         self.staleness = np.zeros(len(self.updates), np.int64)
         self._before = layout.mode.made_before(lease.first, layout.shares)
-        self._times = np.zeros((len(self.updates), 4))
+        self._times: list[float] = []
         self._log = _log_of(arena, index, lease.steps, len(self.updates))
 
     @property
@@ -69,18 +69,17 @@ class LeaseLog:
 
     def note(self, made: Update) -> None:
         """Notes an update that is about to be made."""
-        scores = made.scores
         first, log = self.step - self.lease.first, self._log
-        for index in range(self.length):
-            log.losses[first + index] += sum(row[index] for row in scores.losses)
-            log.counts[first + index] += sum(row[index] for row in scores.counts)
-            log.weights[first + index] += sum(row[index] for row in scores.weights)
+        for place, (loss, count, weight) in enumerate(zip(*made.scores, strict=True), start=first):
+            log.losses[place] += loss
+            log.counts[place] += count
+            log.weights[place] += weight
         log.squares[self.done], log.rates[self.done] = made.squares, made.rate
         self.staleness[self.done] = made.staleness
 
     def commit(self, times: tuple[float, ...]) -> None:
         """The update that was noted is made."""
-        self._times[self.done] = times
+        self._times += times
         self.done += 1
 
     def report(self, index: int, wire_bytes: tuple[int, int]) -> ServerReport:
@@ -95,7 +94,7 @@ class LeaseLog:
             squares=log.squares[: self.done].copy(),
             learning_rates=log.rates[: self.done].copy(),
             staleness=self.staleness[: self.done],
-            times=self._times[: self.done],
+            times=np.array(self._times).reshape(-1, 4),
             non_finite=self.non_finite,
             wire_bytes=wire_bytes,
             clock=clock_offset(),

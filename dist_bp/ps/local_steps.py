@@ -47,8 +47,7 @@ class LocalSteps:
         made = NOTHING
         for index, step in enumerate(steps):
             loss, amount = self._step(step, share, state, factor, metrics)
-            arena.losses[own, 0, index] = loss
-            arena.counts[own, 0, index], arena.weights[own, 0, index] = amount
+            arena.scores[own, 0, :, index] = loss, *amount
             made += amount
         whole = sum((self._gradient.whole(step) for step in steps), NOTHING)
         arena.expected[own, 0] = whole

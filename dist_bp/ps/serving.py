@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from itertools import chain
 
 import numpy as np
 
@@ -65,14 +64,18 @@ class Serving:
         """
         version, mode = log.lease.version + log.done + 1, self._layout.mode
         self._arena.begun[self._index] = version
-        contribution, scores = self._scores(log, version, shares)
+        contribution, of_shares, whole = self._collected(log, version, shares)
+        scores = Scores(*np.add.reduce(of_shares, axis=0).tolist())
+        part = Amount(int(sum(scores.counts)), sum(scores.weights))
+        contribution = contribution.of_part(part, whole, alone=mode.alone)
         rate = self._rate(log.step) * log.lease.rate_factor * contribution.fraction
         squares = math.nan
-        if math.isfinite(sum(chain(*scores.losses))):
+        if math.isfinite(sum(scores.losses)):
             applied = mode.servers_rate(rate)
             squares = self._slice.apply(version, log.number, applied, contribution, lambda: self._norm(version, meet))
         if not math.isfinite(squares):
-            culprits = [share for share, own in zip(shares, scores.losses, strict=True) if not math.isfinite(sum(own))]
+            losses = of_shares[:, 0]
+            culprits = [share for share, own in zip(shares, losses, strict=True) if not np.isfinite(own).all()]
             log.non_finite = NonFinite(log.step, culprits[0] if culprits else None)
             self._slice.forget()
             return None
@@ -83,25 +86,22 @@ class Serving:
         """What was made is the newest version of this server's part."""
         self._arena.committed[self._index] = version
 
-    def _scores(self, log: LeaseLog, version: int, shares: tuple[int, ...]) -> tuple[Contribution, Scores]:
-        """What the update is made of, and the scores of its shares, in their order, and steps."""
+    def _collected(self, log: LeaseLog, version: int, shares: tuple[int, ...]) -> tuple[Contribution, Array, Amount]:
+        """What the update is made of, the scores (shares, 3, steps) of its shares, and the amount of the whole."""
         arena, slot, length = self._arena, log.done % self._layout.mode.slots, log.length
         places, nodes = log.parts(shares)
-        tables = (table[:, slot, :length].tolist() for table in (arena.losses, arena.counts, arena.weights))
-        scores = Scores(*([table[place] for place in places] for table in tables))
-        samples, weight = arena.expected[places[0], slot].tolist() if places else (0.0, 0.0)
         contribution = Contribution(places, slot, nodes)
+        scores = arena.scores[:, slot, :, :length]
+        if len(places) != len(scores):
+            scores = scores[list(places)]
+        samples, weight = arena.expected[places[0], slot].tolist() if places else (0.0, 0.0)
         if self._mesh:
-            sent = [samples, weight, *chain(*scores.losses), *chain(*scores.counts), *chain(*scores.weights)]
+            sent = [samples, weight, *scores.ravel().tolist()]
             got = self._slice.gather(version, contribution, sent)
             got[self._layout.node] = tuple(sent)
             samples, weight = got[nodes[0]][:2]
-            parts = [np.array(got[node][2:]).reshape(3, -1, length) for node in nodes]
-            losses, counts, weights = (np.concatenate([part[row] for part in parts]) for row in range(3))
-            scores = Scores(losses.tolist(), counts.astype(np.int64).tolist(), weights.tolist())
-        part = Amount(sum(chain(*scores.counts)), sum(chain(*scores.weights)))
-        whole = Amount(int(samples), weight)
-        return contribution.of_part(part, whole, alone=self._layout.mode.alone), scores
+            scores = np.concatenate([np.reshape(got[node][2:], (-1, 3, length)) for node in nodes])
+        return contribution, scores, Amount(int(samples), weight)
 
     def _staleness(self, contribution: Contribution, version: int) -> int:
         """By how many versions the oldest of this node's gradients was behind."""

@@ -28,21 +28,36 @@ class StateBuffer:
         self._whole: Array = memory.view(np.int64)
         self._views = [memory.view(kind) for kind in _KINDS]
         self._words: memoryview = self._whole.data
+        self._forms: list[tuple[np.dtype[np.generic], tuple[int, ...]]] = []
+        self._places: list[Array] = []
 
     def write(self, states: Mapping[str, State]) -> None:
         """Raises RuntimeError where they take more room than there is, or hold other numbers than these kinds."""
-        place, words = 0, self._words
-        for name, key in self._names:
-            array = states[name][key]
+        arrays = [states[name][key] for name, key in self._names]
+        forms = [(array.dtype, array.shape) for array in arrays]
+        if forms != self._forms:
+            self._places, self._forms = self._laid_out(arrays), forms
+        for place, array in zip(self._places, arrays, strict=True):
+            place[...] = array
+
+    def forget(self) -> None:
+        """Others may have written arrays of other shapes since."""
+        self._forms = []
+
+    def _laid_out(self, arrays: list[Array]) -> list[Array]:
+        """Where arrays of these kinds and shapes lie, which is written before each of them."""
+        at, words, places = 0, self._words, []
+        for (name, key), array in zip(self._names, arrays, strict=True):
             kind = 0 if array.dtype == _KINDS[0] else 1
-            numbers = place + 2 + array.ndim
+            numbers = at + 2 + array.ndim
             if array.dtype != _KINDS[kind] or numbers + array.size > len(words):
                 raise RuntimeError(f"the state {key} of the metric {name} ({array.dtype}, {array.shape}) has no room")
-            words[place], words[place + 1] = kind, array.ndim
+            words[at], words[at + 1] = kind, array.ndim
             for axis, length in enumerate(array.shape):
-                words[place + 2 + axis] = length
-            self._views[kind][numbers : numbers + array.size] = array.ravel()
-            place = numbers + array.size
+                words[at + 2 + axis] = length
+            at = numbers + array.size
+            places.append(self._views[kind][numbers:at].reshape(array.shape))
+        return places
 
     def read(self) -> dict[str, State]:
         """What was written last."""

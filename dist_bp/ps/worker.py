@@ -44,14 +44,17 @@ class Worker(Member):
 
     @np.errstate(all="ignore")  # the servers end the lease at a NaN, with a message of their own
     def run(self, lease: Lease) -> Report:
-        log = WorkerLog(self.task.followed)
+        log = self._log(lease)
         self._committed = [lease.version] * len(self._servers)
         try:
             self.layout.mode.work(self, lease, log)
         except BaseException:
             self.close()
             raise
-        return Report(worker=log.report(self.rank))
+        return Report(worker=log.report())
+
+    def _log(self, lease: Lease) -> WorkerLog:
+        return WorkerLog(self.rank, self.computing.tallies(lease.shares_of(self.rank)))
 
     @np.errstate(all="ignore")
     def evaluate(self, split: str, version: int, shares: Iterable[int]) -> list[Evaluation]:

@@ -128,12 +128,9 @@ class Merger:
         metrics: MetricStates,
     ) -> LeaseReport:
         updates = self._mode.updates(lease.first, lease.last, self._shares)[: len(measured.squares)]
-        squares, rates, made = np.zeros(lease.steps), np.zeros(lease.steps), np.zeros(lease.steps)
-        for index, (start, stop) in enumerate(updates):
-            at = slice(start - lease.first, stop - lease.first)
-            squares[at] += measured.squares[index]
-            rates[at] += measured.rates[index]
-            made[at] += 1
+        squares = _by_step(lease, updates, measured.squares)
+        rates = _by_step(lease, updates, measured.rates)
+        made = _by_step(lease, updates, np.ones(len(updates)))
         return LeaseReport(
             losses=measured.losses[:steps],
             counts=measured.counts[:steps],
@@ -144,6 +141,15 @@ class Merger:
             servers=processes[1],
             metrics=metrics,
         )
+
+
+def _by_step(lease: Lease, updates: Sequence[tuple[int, int]], values: Array) -> Array:
+    """For each step of the lease the sum of the `values` of the updates that it belongs to."""
+    starts, stops = np.array(updates, np.int64).reshape(-1, 2).T - lease.first
+    lengths = stops - starts
+    before = np.cumsum(lengths) - lengths
+    steps = np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
+    return np.bincount(steps, np.repeat(values, lengths), minlength=lease.steps)
 
 
 def _in_order_of_shares(workers: Sequence[WorkerReport]) -> list[MetricStates]:

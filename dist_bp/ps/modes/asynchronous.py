@@ -34,17 +34,18 @@ class Async(Led):
         return Tickets(shares, shares * steps)
 
     def work(self, worker: Worker, lease: Lease, log: WorkerLog) -> None:
-        shares, ticket = worker.layout.shares, worker.rank
+        shares, ticket, tally = worker.layout.shares, worker.rank, log.tallies[worker.rank]
         while ticket != NO_TICKET:
             log.begin()
             step, share = divmod(ticket, shares)
             step += lease.first
             version, weights = worker.computing.copy_of_newest()
             worker.computing.note_source(worker.rank, 0, version)
-            worker.computing.gradient_from(weights, step, share, (worker.rank, 0), log.metrics_of(share))
+            worker.computing.gradient_from(weights, step, share, (worker.rank, 0), tally.fresh())
             bell = worker.ask_leader(lease.generation, version + 1, log)
             if bell.version == ABORT:
                 break
+            tally.count(version + 1)
             log.end(step)
             ticket = bell.ticket
 

@@ -30,17 +30,20 @@ class Backup(Led):
 
     def work(self, worker: Worker, lease: Lease, log: WorkerLog) -> None:
         end = lease.version + lease.steps
-        (share,) = lease.shares_of(worker.rank)
+        ((share, tally),) = log.tallies.items()
         while worker.arena.version < end:
             log.begin()
             version = worker.arena.version
             step = lease.first + version - lease.version
             worker.computing.note_source(share, 0, version)
-            self.fill(worker.computing, Round(version, range(step, step + 1)), share, log.metrics_of(share))
+            self.fill(worker.computing, Round(version, range(step, step + 1)), share, tally.fresh())
             bell = worker.ask_leader(lease.generation, version + 1, log)
             if bell.version == ABORT:
                 break
-            log.end(step, counts=bell.ticket != NO_TICKET)
+            counts = bell.ticket != NO_TICKET
+            if counts:
+                tally.count(version + 1)
+            log.end(step, counts)
 
 
 @dataclass

@@ -28,21 +28,22 @@ class EveryShare(Mode):
 
     def work(self, worker: Worker, lease: Lease, log: WorkerLog) -> None:
         updates = self.updates(lease.first, lease.last, worker.layout.shares)
-        shares = lease.shares_of(worker.rank)
         for index, (start, stop) in enumerate(updates):
             version, slot = lease.version + index + 1, index % self.slots
             log.begin()
             source = self.starts_from(worker, version - 1)
             one = Round(source, range(start, stop), slot, lease.rate_factor)
-            for share in shares:
+            for share, tally in log.tallies.items():
                 worker.computing.note_source(share, slot, source)
-                self.fill(worker.computing, one, share, log.metrics_of(share))
+                self.fill(worker.computing, one, share, tally.fresh())
             log.lap()
             worker.ring(lease.generation, version)
             log.lap()
             last = index + 1 == len(updates)
             if not worker.await_version(lease.generation, version if last else version - self.behind()):
                 break
+            for tally in log.tallies.values():
+                tally.count(version)
             log.end(start)
 
     def collector(self, server: Server, lease: Lease) -> Collector:
