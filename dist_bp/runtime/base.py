@@ -20,13 +20,15 @@ from dist_bp.runtime.failures import ProcessDied
 from dist_bp.runtime.formation import Formation
 from dist_bp.runtime.lease_report import LeaseReport, Merger
 from dist_bp.runtime.plan import RunPlan
-from dist_bp.runtime.survey import survey
+from dist_bp.runtime.survey import Progress, survey
 
 LEASE_SECONDS = 60.0
 FENCE_SECONDS = 5.0
 ADMIT_SECONDS = 10.0
 EVALUATION = 10
 """How many times as long as a call an evaluation may take."""
+SLOWER = 10
+"""How many times as long as expected a lease, or an update of it, may take."""
 
 T = TypeVar("T")
 
@@ -78,7 +80,9 @@ class Runtime(Formation):
         lease = Lease(self._generation, self._version, first, last, self._shares, rate_factor)
         calls = [call(peer, Member.run, lease) for peer in (*self.servers, *self.workers)]
         patient = self.plan.hang_seconds if self.recovers else self._timeout
-        reports, lost = self._survey(calls, patient + min(10 * expected_seconds, LEASE_SECONDS), patient)
+        updates = max(len(self.plan.mode.updates(first, last, sum(self.plan.placement))), 1)
+        progress = self._progress(patient + min(SLOWER * expected_seconds / updates, LEASE_SECONDS))
+        reports, lost = self._survey(calls, patient + min(SLOWER * expected_seconds, LEASE_SECONDS), patient, progress)
         accused = next((report.lost for report in reports if report.lost), None)
         if accused and not self.recovers:
             raise accused
@@ -108,15 +112,17 @@ class Runtime(Formation):
             if peer not in self.workers and peer not in self._coming:  # an evaluation may have seen to it
                 self._coming[peer] = self._start_again(peer)
 
-    def _survey(self, calls: Sequence[Call[T]], seconds: float, silence: float) -> tuple[list[T], dict[Peer, str]]:
+    def _survey(
+        self, calls: Sequence[Call[T]], seconds: float, silence: float, progress: Progress | None = None
+    ) -> tuple[list[T], dict[Peer, str]]:
         """The answers of all who are left, and who is lost and why; raises the root cause where that ends the run.
 
-        See `survey` for the times.
+        See `survey` for the times, and for `progress`.
         """
         if not self.recovers:
             return self._ask(calls, seconds), {}
         asked = {one.peer: self._submit(one) for one in calls}
-        answers, lost = survey(asked, self._fence, self._trouble, seconds, silence)
+        answers, lost = survey(asked, self._fence, self._trouble, seconds, silence, progress)
         for peer in lost:
             if not self._fence(peer):
                 raise ProcessDied(f"{peer} cannot be ended: {lost[peer]}")
@@ -216,6 +222,10 @@ class Runtime(Formation):
     def recovers(self) -> bool:
         """Whether training goes on when workers are lost."""
         return False
+
+    def _progress(self, patience: float) -> Progress | None:
+        """How far the workers are; None where that cannot be seen while they work."""
+        return None
 
     def _start_again(self, peer: Peer) -> Future[Any]:
         """Starts another process for a worker, or takes one that is there, and makes it ready to join."""

@@ -23,6 +23,7 @@ from dist_bp.runtime.pool import Pool, Post
 from dist_bp.runtime.replies import settle, translated
 from dist_bp.runtime.room import find_room
 from dist_bp.runtime.spares import Spare, Spares
+from dist_bp.runtime.survey import Progress
 
 T = TypeVar("T")
 
@@ -131,6 +132,13 @@ class RayRuntime(Runtime):
         if not self._coming:  # else these wait for CPUs, or have just begun
             self._guard(self._spares.tend())
 
+    def _progress(self, patience: float) -> Progress | None:
+        """As words of the arena say it."""
+        if not (arena := self._arena) or not self.recovers:
+            return None
+        workers, first = list(self.workers), self.plan.shares(0).start
+        return Progress(lambda: {worker: arena.stages[worker.rank - first] for worker in workers}, patience)
+
     def _start_again(self, peer: Peer) -> Future[Known]:
         if spare := self._spares.take():
             self._actors[peer] = spare.actor
@@ -229,9 +237,11 @@ class RayRuntime(Runtime):
         self._sound = True
         return answers
 
-    def _survey(self, calls: Sequence[Call[T]], seconds: float, silence: float) -> tuple[list[T], dict[Peer, str]]:
+    def _survey(
+        self, calls: Sequence[Call[T]], seconds: float, silence: float, progress: Progress | None = None
+    ) -> tuple[list[T], dict[Peer, str]]:
         self._sound = False
-        answers = super()._survey(calls, seconds, silence)
+        answers = super()._survey(calls, seconds, silence, progress)
         self._sound = True
         return answers
 

@@ -77,8 +77,20 @@ def train(runtime: Runtime, job: PreparedJob, faults: Any = None) -> tuple[Snaps
         return runtime.read(), seen, evaluation
 
 
+MODES = {"sync": {"mode": "sync"}, "local": {"mode": "local", "local_steps": 5}}
+
+
+@pytest.fixture(params=MODES)
+def job(make_job: JobMaker, request: pytest.FixtureRequest) -> PreparedJob:
+    return job_of(make_job, request.param)
+
+
 @pytest.fixture
-def job(make_job: JobMaker) -> PreparedJob:
+def in_sync(make_job: JobMaker) -> PreparedJob:
+    return job_of(make_job, "sync")
+
+
+def job_of(make_job: JobMaker, mode: str) -> PreparedJob:
     layers = [
         {"type": "dense", "units": 300},
         {"type": "batch_norm"},
@@ -93,6 +105,7 @@ def job(make_job: JobMaker) -> PreparedJob:
             train=train,
             metrics=["accuracy", "f1_macro"],
             scaling={"num_workers": 3, "min_workers": 1},
+            parameter_server=MODES[mode],
             failure={"hang_seconds": 2},
         )
     )
@@ -152,16 +165,37 @@ def test_workers_that_die_or_hang_change_no_bit(ray_cluster: Cluster, job: Prepa
     assert shared_memory_files() <= before
 
 
-def test_all_workers_may_die_at_once(ray_cluster: Cluster, job: PreparedJob) -> None:
-    """What they had made is in the memory that the keeper holds."""
+def test_all_workers_may_die_or_hang_at_once(ray_cluster: Cluster, job: PreparedJob) -> None:
+    """Three times, at drawn moments; what they had made is in the memory that the keeper holds."""
     whole = train(ThreadRuntime(plan_of(job), job.metrics), job)
-    faults = Faults({150: signal.SIGKILL}, everybody=True)
+    faults = Faults({0: signal.SIGKILL, 150: signal.SIGSTOP, 300: signal.SIGKILL}, everybody=True)
     disturbed = train(RayRuntime(plan_of(job), job.metrics, ray_cluster), job, faults)
-    assert len(disturbed[1].lost) > 1
+    assert len(disturbed[1].lost) > 3
     assert_same(disturbed, whole, job.metrics)
 
 
-def test_one_share_computed_by_others_is_evaluated_too(ray_cluster: Cluster, job: PreparedJob) -> None:
+@pytest.mark.parametrize("stopped", [(0,), (0, 1)], ids=["the only one", "all"])
+def test_workers_that_hang_are_found_by_their_progress(
+    stopped: tuple[int, ...], ray_cluster: Cluster, make_job: JobMaker
+) -> None:
+    """Though nobody waits for them, and the lease is expected to take a minute."""
+    scaling, endless = {"num_workers": len(stopped)}, {"epochs": 1_000_000}
+    job = prepare_job(make_job(scaling=scaling, train=endless, failure={"hang_seconds": 1}))
+    with RayRuntime(plan_of(job), job.metrics, ray_cluster) as runtime:
+        runtime.start(job.initial)
+        for pid in (runtime.pids()[runtime.workers[rank]] for rank in stopped):
+            threading.Timer(0.3, os.kill, (pid, signal.SIGSTOP)).start()
+        began = time.monotonic()
+        step = runtime.train(0, 30_000, 1.0, 60.0).steps
+        assert time.monotonic() - began < 20
+        lost = runtime.losses()
+        assert lost.keys() == {Peer("worker", rank) for rank in stopped}
+        runtime.replace(lost)
+        assert runtime.train(step, step + 1, 1.0, 1.0).steps == 1
+
+
+def test_one_share_computed_by_others_is_evaluated_too(ray_cluster: Cluster, in_sync: PreparedJob) -> None:
+    job = in_sync
     with ThreadRuntime(plan_of(job), job.metrics) as runtime:
         runtime.start(job.initial)
         whole = runtime.evaluate("validation")
@@ -194,9 +228,10 @@ def test_the_only_worker_may_die_in_an_evaluation(ray_cluster: Cluster, make_job
 
 
 def test_one_that_dies_as_it_joins_is_lost_again(
-    ray_cluster: Cluster, job: PreparedJob, monkeypatch: pytest.MonkeyPatch
+    ray_cluster: Cluster, in_sync: PreparedJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The others train on, and the next one joins."""
+    job = in_sync
     with RayRuntime(plan_of(job), job.metrics, ray_cluster) as runtime:
         runtime.start(job.initial)
         os.kill(runtime.pids()[runtime.workers[0]], signal.SIGKILL)

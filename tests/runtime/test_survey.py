@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -12,7 +13,7 @@ from dist_bp.ps.lease import Report
 from dist_bp.runtime import survey as module
 from dist_bp.runtime.calls import RayLost
 from dist_bp.runtime.failures import ProcessDied
-from dist_bp.runtime.survey import survey
+from dist_bp.runtime.survey import Progress, survey
 
 ZERO, ONE, TWO = (Peer("worker", rank) for rank in range(3))
 QUIET: Future[str] = Future()
@@ -128,3 +129,57 @@ def test_where_ray_is_lost_that_is_the_cause(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(RayLost, match="Ray's raylet was killed"):
         survey({ZERO: answered(Report()), ONE: failed(ProcessDied("worker 1 died"))}, no_fence, trouble, 60, 60)
     assert survey({ZERO: answered(1)}, no_fence, trouble, 60, 60) == ({ZERO: 1}, {})
+
+
+@pytest.mark.parametrize(
+    ("looks", "pending", "behind"),
+    [
+        # moments, and the stages at them
+        ([(0, (1, 1)), (2, (1, 1)), (3, (1, 1))], (ZERO, ONE), {ZERO, ONE}),  # all hang
+        ([(0, (1, 1)), (2, (2, 1)), (4, (2, 1))], (ZERO, ONE), set()),  # one of them only since a while
+        ([(0, (1, 1)), (2, (2, 1)), (5, (2, 1))], (ZERO, ONE), {ONE}),
+        ([(0, (1, 1)), (2, (2, 1)), (4, (2, 2)), (6, (3, 2))], (ZERO, ONE), set()),  # they get on, slowly
+        ([(0, (1, 1)), (3, (1, 1))], (ONE,), {ONE}),  # the other has answered
+        ([(0, (1, 5)), (2, (4, 5)), (5, (4, 5))], (ONE,), {ONE}),  # however far it is
+        ([(0, (5,)), (2, (6,)), (4, (7,)), (6, (8,))], (ZERO,), set()),  # alone, and it gets on
+        ([(0, (5,)), (2, (6,)), (5, (6,))], (ZERO,), {ZERO}),  # alone, and it hangs
+        ([(0, (5, 1)), (9, (5, 1))], (), set()),
+    ],
+)
+def test_who_is_behind_where_nobody_gets_on(
+    looks: Sequence[tuple[float, Sequence[int]]], pending: Sequence[Peer], behind: set[Peer]
+) -> None:
+    """For three seconds."""
+    now: dict[Peer, int] = {}
+    progress = Progress(lambda: now, 3.0)
+    for moment, stages in looks:
+        now.clear()
+        now.update(zip((ZERO, ONE, TWO), stages, strict=False))
+        found = progress.behind(pending, moment)
+    assert found == behind
+
+
+def test_one_alone_that_gets_on_may_take_its_time_and_one_that_does_not_is_ended() -> None:
+    """Whatever the deadline of all."""
+    late: Future[Any] = Future()
+    threading.Timer(0.6, late.set_result, [1]).start()
+    stages = (Progress(lambda: {ZERO: time.monotonic_ns()}, 0.2), Progress(lambda: {ZERO: 7}, 0.2))
+    assert survey({ZERO: late}, no_fence, QUIET, 0.1, 0.1, stages[0]) == ({ZERO: 1}, {})
+    started = time.monotonic()
+    assert survey({ZERO: Future()}, lambda _: True, QUIET, 60, 60, stages[1]) == ({}, {ZERO: "did not answer for 0 s"})
+    assert time.monotonic() - started < 5
+
+
+def test_one_that_waits_for_another_is_not_ended_with_it() -> None:
+    """It goes on once the other is gone."""
+    waits: Future[Any] = Future()
+
+    def fence(peer: Peer) -> bool:
+        assert peer == ONE
+        waits.set_result(Report(lost=PeerLost("worker 1", "died")))
+        return True
+
+    progress = Progress(lambda: {ZERO: 2, ONE: 1}, 0.1)
+    answers, lost = survey({ZERO: waits, ONE: Future()}, fence, QUIET, 60, 60, progress)
+    assert answers.keys() == {ZERO}
+    assert lost == {ONE: "did not answer for 0 s"}
