@@ -51,7 +51,7 @@ quick: $(STAMP)
 	$(BIN)/python -m pytest -q $(BESIDE) --ignore tests/track/test_servers.py $(QUICK)
 
 bench: $(STAMP)
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.goals
 
 clean:
 	rm -rf $(VENV) build dist_bp.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .dist_bp

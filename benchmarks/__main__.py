@@ -4,17 +4,14 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable, Collection
-from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks import report
 from benchmarks.comparison import Comparison, compare
 from benchmarks.machine import describe_machine
-from benchmarks.measures import CONTENDERS, MEASURES, GroupSpec, Measure, groups
+from benchmarks.measures import CONTENDERS, MEASURES, groups, runnable
 from benchmarks.processes import BenchmarkError
 from benchmarks.works import WORKS, Work, servers
-
-INSTALL = 'install it with pip install -c constraints.txt -e ".[bench]"'
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -30,24 +27,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def chosen(only: list[str], specs: dict[str, GroupSpec]) -> list[Measure]:
-    """The measures of these contenders that are installed; says which are not."""
-    measures = []
-    missing: dict[str, str] = {}
-    for measure in (measure for measure in MEASURES if measure.contender in only):
-        lacking = [name for name in specs[measure.group].needs if find_spec(name) is None]
-        if lacking:
-            missing[measure.contender] = lacking[0]
-        else:
-            measures.append(measure)
-    for contender, module in missing.items():
-        print(f"{contender} is left out: no module {module}; {INSTALL}")
-    return measures
-
-
 def run(options: argparse.Namespace) -> list[Comparison]:
     specs = groups(options.servers, "ray" in options.only)
-    measures = chosen(options.only, specs)
+    measures = runnable([measure for measure in MEASURES if measure.contender in options.only], specs)
     comparisons = []
     for key in options.work:
         work: Work = WORKS[key]

@@ -25,7 +25,7 @@ from benchmarks.hosts import Hosts
 from benchmarks.machine import describe_machine, in_words
 from benchmarks.measures import REFERENCE, WORKERS, GroupSpec, Measure
 from benchmarks.processes import BenchmarkError, Group
-from benchmarks.report import RESULTS, markdown
+from benchmarks.report import RESULTS, into_docs, markdown
 from benchmarks.two_hosts import start_ray
 from benchmarks.works import WORKS, Work
 
@@ -124,6 +124,7 @@ def main() -> None:
     parser.add_argument("--only", choices=PLACES, help="one node, or two")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2.0, help="length of what is measured before and after a plan")
+    parser.add_argument("--docs", action="store_true", help="write the table into docs/scaling.md, too")
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args()
     if unknown := set(options.work.split(",")) - WORKS.keys():
@@ -138,8 +139,10 @@ def main() -> None:
     except BenchmarkError as error:
         sys.exit(f"error: {error}")
     machine = describe_machine()
-    print(table(outcomes))
-    print(in_words(machine))
+    told = f"{table(outcomes)}\n\n{options.rounds} plans each; {in_words(machine)}."
+    print(told)
+    if options.docs:
+        into_docs("scaling.md", "forecast", told)
     options.results.mkdir(parents=True, exist_ok=True)
     figures = {"machine": machine, "jobs": [asdict(outcome) for outcome in outcomes]}
     (options.results / "forecast.json").write_text(json.dumps(figures, indent=1) + "\n")

@@ -11,6 +11,7 @@ from benchmarks.machine import in_words
 from benchmarks.measures import MEASURES, REFERENCE, Measure
 
 RESULTS = Path(__file__).parent / "results"
+DOCS = Path(__file__).parent.parent / "docs"
 BOUNDS = ("bound", "gemms")
 HEADER = ("work (global batch)", "contender", "samples/s, median (range)", "ratio, median (range)", "goal", "")
 
@@ -40,6 +41,17 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
     ]
     lines.insert(1, "| " + " | ".join("-" * width for width in widths) + " |")
     return "\n".join(lines)
+
+
+def into_docs(page: str, module: str, text: str) -> None:
+    """Replaces what a page of the manual has of this benchmark, between two comments that name its module."""
+    path = DOCS / page
+    first, last = (f"<!-- {edge}: python -m benchmarks.{module} -->\n" for edge in ("from", "to"))
+    before, _, rest = path.read_text(encoding="utf-8").partition(first)
+    _, found, after = rest.partition(last)
+    if not found:
+        raise ValueError(f"{path} has no place for the tables of benchmarks.{module}")
+    path.write_text(f"{before}{first}{text}\n{last}{after}", encoding="utf-8")
 
 
 def footnotes(comparisons: Sequence[Comparison], machine: dict[str, str]) -> str:

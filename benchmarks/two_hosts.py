@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks.comparison import Comparison, compare, spread
 from benchmarks.hosts import ADDRESSES, Hosts
 from benchmarks.machine import describe_machine, in_words
-from benchmarks.measures import REFERENCE, GroupSpec, Measure
+from benchmarks.measures import REFERENCE, GroupSpec, Measure, compiled, runnable
 from benchmarks.processes import BenchmarkError
 from benchmarks.report import RESULTS, markdown, verdict
 from benchmarks.works import WORKS, servers
@@ -27,6 +27,7 @@ MEASURES = (
     Measure(REFERENCE, "dist_bp, 1 worker a host", "dist_bp", "dist_bp", losses="run"),
     Measure("ddp", "PyTorch DDP, gloo, 1 process a host", "ddp", "ddp", losses="run", goals=GOALS),
     Measure("ddp_fused", "the same, fused optimizer", "ddp", "ddp", "run_fused", losses="run_fused", goals=GOALS),
+    compiled("ddp", GOALS),
 )
 
 
@@ -57,7 +58,7 @@ def table(comparisons: Sequence[Comparison]) -> str:
     rows = [("work (global batch)", "contender", "samples/s, median (range)", "ratio, median (range)", "goal", "")]
     for comparison in comparisons:
         title = comparison.work.title
-        for measure in MEASURES:
+        for measure in (measure for measure in MEASURES if measure.key in comparison.rates):
             rate = spread(comparison.rates[measure.key], ",.0f")
             if measure.key == REFERENCE:
                 rows.append((title, measure.title, rate, "", "", ""))
@@ -80,7 +81,9 @@ def run(options: argparse.Namespace) -> list[Comparison]:
                 "dist_bp": GroupSpec(f"{contenders}.on_two_nodes:OnTwoNodes", 1, 1, arguments=two_nodes),
                 "ddp": GroupSpec(f"{contenders}.pytorch_on_hosts:PyTorchOnHost", 2, 1, ("torch",), on_hosts),
             }
-            comparisons.append(compare(WORKS[key], MEASURES, specs, folder, options.blocks, options.seconds))
+            comparisons.append(
+                compare(WORKS[key], runnable(MEASURES, specs), specs, folder, options.blocks, options.seconds)
+            )
     return comparisons
 
 

@@ -4,6 +4,7 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
+import torch._inductor.config
 import torch.nn.functional as F
 
 from benchmarks.contenders.torch_network import network
@@ -16,8 +17,8 @@ Trained = tuple[torch.nn.Module, torch.optim.Optimizer]
 
 class PyTorch(Contender):
     """Process `rank` of `size`. Each way to train has a network of its own, made where it is asked for: with PyTorch's
-    default optimizer, with its fused one, with images that are kept channels last, and with texts padded where others
-    pack them. Processes of one group find each other by the file `meeting`."""
+    default optimizer, with its fused one, with that and the network compiled, with images that are kept channels last,
+    and with texts padded where others pack them. Processes of one group find each other by the file `meeting`."""
 
     def __init__(self, work: Work, folder: Path, rank: int, size: int, threads: int, meeting: str = "ddp") -> None:
         torch.set_num_threads(threads)
@@ -44,6 +45,9 @@ class PyTorch(Contender):
     def run_fused(self, first: int, count: int) -> Array:
         return self._train(*self._fused, self._x, first, count)
 
+    def run_compiled(self, first: int, count: int) -> Array:
+        return self._train(*self._compiled, self._x, first, count)
+
     def run_channels_last(self, first: int, count: int) -> Array:
         model, optimizer, x = self._channels_last
         return self._train(model, optimizer, x, first, count)
@@ -65,6 +69,11 @@ class PyTorch(Contender):
     @cached_property
     def _fused(self) -> Trained:
         return self._with_optimizer(network(self._work, self._inputs), fused=True)
+
+    @cached_property
+    def _compiled(self) -> Trained:
+        torch._inductor.config.compile_threads = 1  # processes that compile would stay
+        return self._with_optimizer(torch.compile(network(self._work, self._inputs)), fused=True)
 
     @cached_property
     def _channels_last(self) -> tuple[torch.nn.Module, torch.optim.Optimizer, torch.Tensor]:
