@@ -11,6 +11,9 @@ from dist_bp.types import Array
 FLUSH_EVERY = 128
 DOT_ELEMENTS = 8192
 """The BLAS splits longer dot products over its threads, whose number would then change the bits."""
+BLOCK = 1024
+"""Elements whose squared norm counts as one number where a gradient is clipped: the norm then has the same bits however
+the blocks are divided among those who average them."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +33,13 @@ class Updater:
         default_factory=dict, init=False, repr=False, compare=False
     )
 
-    def prepare(self, grads: Array, scale: float) -> float:
-        """Scales the gradient in place and clips it by value; returns its sum of squares."""
+    def prepare(self, grads: Array, scale: float, squares: Array | None = None) -> float:
+        """Scales the gradient in place and clips it by value; returns its sum of squares.
+
+        Where `squares` is given it gets the part of each BLOCK of elements.
+        """
         self._condition(grads, scale)
-        squares = 0.0
-        for start in range(0, len(grads), DOT_ELEMENTS):
-            part = grads[start : start + DOT_ELEMENTS]
-            squares += float(np.dot(part, part))
-        return squares
+        return _sum_of_squares(grads) if squares is None else _squares_of_blocks(grads, squares)
 
     def prepare_rows(self, grads: Array, scale: float) -> Array:
         """The same for rows (n, size) of a table; returns the sum of squares of each."""
@@ -112,6 +114,23 @@ class Updater:
             )
             self._parts[start, length] = parts
         return parts
+
+
+def _sum_of_squares(values: Array) -> float:
+    squares = 0.0
+    for start in range(0, len(values), DOT_ELEMENTS):
+        part = values[start : start + DOT_ELEMENTS]
+        squares += float(np.dot(part, part))
+    return squares
+
+
+def _squares_of_blocks(values: Array, squares: Array) -> float:
+    whole = len(values) // BLOCK
+    blocks, rest = values[: whole * BLOCK].reshape(whole, BLOCK), values[whole * BLOCK :]
+    squares[:whole] = np.vecdot(blocks, blocks)
+    if len(rest):
+        squares[whole] = np.dot(rest, rest)
+    return float(squares.sum())
 
 
 def shrink(params: Array, parts: Iterable[slice], factor: float) -> None:

@@ -7,16 +7,14 @@ from typing import NamedTuple
 from dist_bp.optim import Slice, Updater
 from dist_bp.ps.arena import Arena
 from dist_bp.ps.contribution import Contribution
-from dist_bp.ps.mesh import add_up
 from dist_bp.types import Array
 
 
 class Tools(NamedTuple):
-    """What all chunks of a server work with: `scratch` (2, CHUNK), and the arena's `squares` of all chunks."""
+    """What all chunks of a server work with: `scratch` has at least two rows (CHUNK,)."""
 
     updater: Updater
     scratch: Array
-    squares: Array
 
 
 class Step(NamedTuple):
@@ -56,31 +54,45 @@ class Stretch(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Chunk:
-    """Elements from `start` on, as many as `mean` has, where their average goes; `sums` are those of other nodes."""
+    """Elements from `start` on, as many as `mean` has, where their average goes; `sums` are those of other nodes, some
+    for each. Where the whole gradient is clipped, `squares` get the squared norms of the chunk's blocks.
+    """
 
-    number: int
     start: int
     views: Stretch
     sums: dict[int, Array]
     mean: Array
     tools: Tools
+    squares: Array | None
 
     def average(self, contribution: Contribution) -> float:
         """Makes the average gradient; returns its sum of squares."""
         self._add_up(contribution)
-        squares = self.tools.updater.prepare(self.mean, contribution.scale)
-        self.tools.squares[self.number] = squares
-        return squares
+        return self.tools.updater.prepare(self.mean, contribution.scale, self.squares)
+
+    def note_squares(self, total: float) -> None:
+        """Notes a squared norm of the whole chunk, made block by block in no other way."""
+        if self.squares is not None:
+            self.squares[0], self.squares[1:] = total, 0
 
     def _add_up(self, contribution: Contribution) -> None:
-        own = [self.views.slots[share][contribution.slot] for share in contribution.shares]
-        add_up(own + [self.sums[node] for node in contribution.nodes if node in self.sums], self.mean)
+        summation, slot = contribution.summation, contribution.slot
+        own = [self.views.slots[place][slot] for place in summation.places]
+        summation.add_up(own, self.sums, self.tools.scratch, self.mean)
 
     def update(self, step: Step, clip: float) -> None:
         """Makes the new version from the one before and `clip` times the average, which is lost."""
         old, new = self.views.old_and_new(step.version)
-        updater, scratch, _ = self.tools
-        updater.apply(old, new, self.mean, self.start, step.number, step.rate, clip, scratch[:, : len(self.mean)])
+        updater, scratch = self.tools
+        updater.apply(old, new, self.mean, self.start, step.number, step.rate, clip, scratch[:2, : len(self.mean)])
+
+
+def squares_of(arena: Arena, number: int, updater: Updater) -> Array | None:
+    """Where those of the blocks of a chunk go: None where nobody asks for them."""
+    if updater.clip_norm is None:
+        return None
+    first, stop = arena.layout.blocks[number : number + 2]
+    return arena.squares[first:stop]
 
 
 def _cut(arrays: Iterable[Array], start: int, stop: int) -> list[Array]:

@@ -3,18 +3,18 @@
 from typing import NamedTuple
 
 from dist_bp.data.samples import Amount
+from dist_bp.ps.tree import Summation
 
 
 class Contribution(NamedTuple):
-    """Whose slots make an update: the places of shares among this node's, their slot, and all nodes that have any.
+    """What makes an update: how the slots of its shares are added, and which slot of each it is.
 
     `scale` turns the sum of the slots into an average by weight, `sample_scale` into one over samples. `fraction` is
     the part of a whole update that it makes, by weight; `sample_fraction` that of the running statistics.
     """
 
-    shares: tuple[int, ...]
+    summation: Summation
     slot: int
-    nodes: tuple[int, ...]
     scale: float = 1.0
     sample_scale: float = 1.0
     fraction: float = 1.0

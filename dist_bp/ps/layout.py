@@ -1,17 +1,20 @@
 """Where everything lies in the arena, computed from the sizes alone: every process of a node derives the same."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
 
 from dist_bp.nn.layout import Table
+from dist_bp.optim.updater import BLOCK
 from dist_bp.ps.modes import Mode, Sync
+from dist_bp.ps.tree import Summation, summation
 
 CACHE_LINE = 64
-ALIGNED_ELEMENTS = 16
 CHUNK = 32768
 LEASE_STEPS = 1 << 15
 """Of how many steps of a lease the arena keeps what was measured."""
@@ -89,13 +92,13 @@ class ArenaLayout:
         return min(workers, max(self._count(self.node), 1))
 
     def slice(self, node: int) -> tuple[int, int]:
-        """The elements of the parameter vector that a node updates: even parts that begin at a cache line."""
+        """The elements of the parameter vector that a node updates: even parts of whole blocks."""
         return self._cut(node), self._cut(node + 1)
 
     def _cut(self, node: int) -> int:
         if node == self.nodes:
             return self.parameters
-        return self.parameters * node // self.nodes // ALIGNED_ELEMENTS * ALIGNED_ELEMENTS
+        return min((self.parameters * node // self.nodes + BLOCK // 2) // BLOCK * BLOCK, self.parameters)
 
     def kept(self, name: str) -> tuple[int, int]:
         """The elements whose state of this name the node keeps."""
@@ -129,6 +132,11 @@ class ArenaLayout:
         that comes by rows."""
         return [piece for node in range(self.nodes) for span in self._spans(node) for piece in span.pieces()]
 
+    @cached_property
+    def blocks(self) -> list[int]:
+        """Where among the squared norms of all blocks those of each chunk begin, and where the last ones end."""
+        return [0, *accumulate(_blocks(stop - start) for start, stop in self.chunks)]
+
     def _count(self, node: int) -> int:
         """The number of chunks of a node's slice."""
         return sum(span.chunks for span in self._spans(node))
@@ -157,7 +165,7 @@ class ArenaLayout:
             ("source", (shares, slots, line), "int64"),
             ("expected", (shares, slots, line), "float64"),
             ("scores", (shares, slots, 3, scores), "float64"),
-            ("squares", (sum(self._count(node) for node in range(self.nodes)),), "float64"),
+            ("squares", (sum(span.blocks for node in range(self.nodes) for span in self._spans(node)),), "float64"),
             ("written", (1, line), "int64"),
             ("log/losses", (LEASE_STEPS,), "float64"),
             ("log/counts", (LEASE_STEPS,), "int64"),
@@ -189,6 +197,10 @@ class ArenaLayout:
             offset = _aligned(offset + regions[name].nbytes)
         return regions
 
+    def summation(self, shares: Sequence[int]) -> Summation:
+        """How this node adds what some of all shares give."""
+        return summation(self.placement, self.node, shares, self.compressed)
+
     @property
     def owing(self) -> tuple[int, ...]:
         """The nodes that this one owes what compression has left out."""
@@ -216,6 +228,11 @@ class _Span(NamedTuple):
     def chunks(self) -> int:
         return -(-(self.stop - self.start) // self.step)
 
+    @property
+    def blocks(self) -> int:
+        whole, rest = divmod(self.stop - self.start, self.step)
+        return whole * _blocks(self.step) + _blocks(rest)
+
     def pieces(self) -> list[tuple[int, int]]:
         return [(first, min(first + self.step, self.stop)) for first in range(self.start, self.stop, self.step)]
 
@@ -223,6 +240,11 @@ class _Span(NamedTuple):
 def rows_of_chunk(table: Table) -> int:
     """How many rows a chunk of it has, but the last one."""
     return CHUNK // table.size
+
+
+def _blocks(elements: int) -> int:
+    """How many squared norms a chunk of so many elements has."""
+    return -(-elements // BLOCK)
 
 
 def _aligned(offset: int) -> int:

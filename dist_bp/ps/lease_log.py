@@ -6,6 +6,7 @@ import numpy as np
 
 from dist_bp.ps.arena import Arena, Log
 from dist_bp.ps.lease import Lease, NonFinite, ServerReport, clock_offset
+from dist_bp.ps.tree import Summation
 
 
 class Scores(NamedTuple):
@@ -33,7 +34,7 @@ class LeaseLog:
         layout = arena.layout
         self.lease = lease
         self._layout = layout
-        self._parts: dict[tuple[int, ...], tuple[tuple[int, ...], tuple[int, ...]]] = {}
+        self._summations: dict[tuple[int, ...], Summation] = {}
         self.updates = layout.mode.updates(lease.first, lease.last, layout.shares)
         self.done = 0
         self.non_finite: NonFinite | None = None
@@ -57,15 +58,11 @@ class LeaseLog:
         """The number of the update since the beginning of training, from 1."""
         return self._before + self.done + 1
 
-    def parts(self, shares: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """The places of the shares that are this node's among its own, and the nodes of all of them."""
-        if shares not in self._parts:
-            layout = self._layout
-            own = layout.own_shares
-            places = tuple(share - own.start for share in shares if share in own)
-            nodes = tuple(n for n in range(layout.nodes) if any(share in layout.shares_of(n) for share in shares))
-            self._parts[shares] = places, nodes
-        return self._parts[shares]
+    def summation(self, shares: tuple[int, ...]) -> Summation:
+        """How what the shares give is added."""
+        if shares not in self._summations:
+            self._summations[shares] = self._layout.summation(shares)
+        return self._summations[shares]
 
     def note(self, made: Update) -> None:
         """Notes an update that is about to be made."""

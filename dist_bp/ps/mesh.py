@@ -1,8 +1,9 @@
 """One server's links to its counterparts on the other nodes: sums of gradients out, updated slices back.
 
-Each node adds its own workers' gradients first and sends every other node that node's slice of the sum; whoever owns a
-slice updates it and sends it to all. With n nodes and P bytes of parameters that is 2 (n - 1) P / n bytes a node and
-update, what a ring all-reduce moves (Patarasuk & Yuan 2009, theorem 1), in two messages instead of 2 (n - 1).
+Each node adds its own shares' gradients first, as far as the order of all sums has them together (see tree.py), and
+sends every other node that node's slice of the sums; whoever owns a slice updates it and sends it to all. Where that is
+one sum a node, n nodes with P bytes of parameters send 2 (n - 1) P / n bytes each in an update, what a ring all-reduce
+moves (Patarasuk & Yuan 2009, theorem 1), in two messages instead of 2 (n - 1).
 """
 
 from __future__ import annotations
@@ -16,11 +17,16 @@ import numpy as np
 from dist_bp.ps.compression import Bytes, Codec, ErrorFeedback
 from dist_bp.ps.decision import Decision
 from dist_bp.ps.exchange import Exchange, Message
+from dist_bp.ps.tree import Summation
 from dist_bp.types import Array
 
 if TYPE_CHECKING:
     from dist_bp.ps.arena import Arena
     from dist_bp.ps.layout import ArenaLayout
+
+
+PIECE = 32768
+"""Elements that are added at a time, so that they stay in the cache."""
 
 
 class Kind(IntEnum):
@@ -45,18 +51,17 @@ class Mesh:
         self._exchange = exchange
         owned = [layout.owned_chunks(lane, layout.lanes, node) for node in range(layout.nodes)]
         self._bounds = [(chunks[0][1], chunks[-1][2]) if chunks else (0, 0) for chunks in owned]
-        self._numbers = [(chunks[0][0], chunks[-1][0] + 1) if chunks else (0, 0) for chunks in owned]
-        own = self._bounds[layout.node]
-        self.incoming = {node: np.empty(own[1] - own[0], layout.dtype) for node in self.others}
-        self._outgoing = {
-            node: np.empty(stop - start, layout.dtype)
-            for node, (start, stop) in enumerate(self._bounds)
-            if node != layout.node
-        }
+        blocks = layout.blocks
+        self._blocks = [(blocks[chunks[0][0]], blocks[chunks[-1][0] + 1]) if chunks else (0, 0) for chunks in owned]
+        sizes = [stop - start for start, stop in self._bounds]
+        whole = layout.summation(range(layout.shares))
+        self.incoming = {node: np.empty((count, sizes[self.node]), layout.dtype) for node, count in whole.received}
+        """What each other node has sent of this server's slice: (sums, elements)."""
+        self._statistics = {node: np.empty((count, layout.statistics), layout.dtype) for node, count in whole.received}
+        self._outgoing = {node: np.empty((len(whole.sent), sizes[node]), layout.dtype) for node in self.others}
+        self._scratch = np.empty((max(order.scratch for _, order in whole.sent), PIECE), layout.dtype)
         self._codec = codec
-        self._feedback = (
-            {node: ErrorFeedback(codec, len(sums)) for node, sums in self._outgoing.items()} if codec else {}
-        )
+        self._feedback = {node: ErrorFeedback(codec, sizes[node]) for node in self.others} if codec else {}
         self._owed: list[dict[int, Array]] = []
 
     def keep_in(self, arena: Arena) -> None:
@@ -81,44 +86,55 @@ class Mesh:
         self,
         version: int,
         sources: Sequence[Array],
-        contributors: Collection[int],
+        summation: Summation,
         scores: Sequence[float],
         lossy: bool,
     ) -> dict[int, tuple[float, ...]]:
-        """Sends each node its slice of the sum over `sources`, this node's vectors (parameters,).
+        """Sends each node its slice of the sums over `sources`, this node's vectors (parameters,).
 
-        The sums of this server's slice that the other `contributors` sent are then in `incoming`; returns their
-        scores by node. `lossy` sums go through the codec.
+        The sums of this server's slice that others sent are then in `incoming`; returns their scores by node. `lossy`
+        sums go through the codec.
         """
-        if self.node in contributors:
+        if sources:
             for node in self.others:
-                sums = self._sum([source[slice(*self._bounds[node])] for source in sources], node)
+                slices = [source[slice(*self._bounds[node])] for source in sources]
+                sums = self._sums(slices, summation, self._outgoing[node])
                 payload = self._encoded(node, version, sums) if lossy and self._codec else sums
                 self._exchange.send(node, Kind.SUMS, self.generation, version, scores, payload)
         elif lossy and self._codec:
             for before, after in zip(*(self._owed[half % 2].values() for half in (version - 1, version)), strict=True):
                 np.copyto(after, before)
-        into = {node: self.incoming[node] for node in self.others if node in contributors}
+        into = {node: self.incoming[node][:count].reshape(-1) for node, count in summation.received}
         return self._exchange.receive(Kind.SUMS, self.generation, version, into, self._codec if lossy else None)
 
     def _encoded(self, node: int, version: int, sums: Array) -> Bytes:
         before, after = self._owed[(version - 1) % 2][node], self._owed[version % 2][node]
         return self._feedback[node].encode(sums, before, after)
 
-    def _sum(self, sources: Sequence[Array], node: int) -> Array:
+    def _sums(self, sources: Sequence[Array], summation: Summation, out: Array) -> Array:
+        """What is sent of `sources` (n,), in one line; `out` (sums, n) is room for it."""
         if len(sources) == 1:
             return sources[0]
-        add_up(sources, self._outgoing[node])
-        return self._outgoing[node]
+        for row, (own, order) in zip(out, summation.sent, strict=False):
+            for start in range(0, len(row), PIECE):
+                piece = slice(start, start + PIECE)
+                order.add_up([source[piece] for source in sources[own]], self._scratch, row[piece])
+        return out[: len(summation.sent)].reshape(-1)
 
-    def exchange_whole(self, kind: Kind, version: int, array: Array, senders: Collection[int]) -> dict[int, Array]:
-        """Sends `array` to all other nodes if this one is among the senders; returns what the others sent."""
-        if self.node in senders:
+    def send_statistics(self, version: int, sources: Sequence[Array], summation: Summation) -> None:
+        """Sends all other nodes the sums over `sources`, this node's vectors (statistics,)."""
+        if sources:
+            room = np.empty((len(summation.sent), len(sources[0])), sources[0].dtype)
+            sums = self._sums(sources, summation, room)
             for node in self.others:
-                self._exchange.send(node, kind, self.generation, version, (), array)
-        into = {node: np.empty_like(array) for node in self.others if node in senders}
-        self._exchange.receive(kind, self.generation, version, into)
-        return into
+                self._exchange.send(node, Kind.STATISTICS, self.generation, version, (), sums)
+
+    def receive_statistics(self, version: int, summation: Summation) -> dict[int, Array]:
+        """What the other nodes have sent: (sums, statistics) each."""
+        sums = {node: self._statistics[node][:count] for node, count in summation.received}
+        into = {node: array.reshape(-1) for node, array in sums.items()}
+        self._exchange.receive(Kind.STATISTICS, self.generation, version, into)
+        return sums
 
     def exchange_slices(self, version: int, vector: Array) -> None:
         """Fills `vector` (parameters,), of which this server has written its slice, with those of its counterparts."""
@@ -129,13 +145,12 @@ class Mesh:
         self._exchange.receive(Kind.SLICE, self.generation, version, into)
 
     def exchange_squares(self, version: int, squares: Array) -> None:
-        """Completes the squared norms of the chunks, of which this server has written its own."""
-        first, last = self._numbers[self.node]
+        """Completes the squared norms of the blocks, of which this server has written its own."""
+        start, stop = self._blocks[self.node]
         for node in self.others:
-            self._exchange.send(node, Kind.SQUARES, self.generation, version, squares[first:last].tolist(), None)
-        got = self._exchange.receive(Kind.SQUARES, self.generation, version, dict.fromkeys(self.others))
-        for node, values in got.items():
-            squares[slice(*self._numbers[node])] = values
+            self._exchange.send(node, Kind.SQUARES, self.generation, version, (), squares[start:stop])
+        into = {node: squares[slice(*self._blocks[node])] for node in self.others}
+        self._exchange.receive(Kind.SQUARES, self.generation, version, into)
 
     def tell(self, node: int, kind: Kind, version: int, values: Sequence[float]) -> None:
         self._exchange.send(node, kind, self.generation, version, values, None)
@@ -159,13 +174,3 @@ def unpack(values: Sequence[float]) -> Decision:
     whole = [int(value) for value in values]
     half = len(whole) // 2
     return Decision(tuple(whole[:half]), tuple(whole[half:]))
-
-
-def add_up(sources: Sequence[Array], out: Array) -> None:
-    """The sum of the sources, in their order."""
-    if len(sources) == 1:
-        np.copyto(out, sources[0])
-        return
-    np.add(sources[0], sources[1], out=out)
-    for source in sources[2:]:
-        np.add(out, source, out=out)

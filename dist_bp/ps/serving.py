@@ -89,8 +89,8 @@ class Serving:
     def _collected(self, log: LeaseLog, version: int, shares: tuple[int, ...]) -> tuple[Contribution, Array, Amount]:
         """What the update is made of, the scores (shares, 3, steps) of its shares, and the amount of the whole."""
         arena, slot, length = self._arena, log.done % self._layout.mode.slots, log.length
-        places, nodes = log.parts(shares)
-        contribution = Contribution(places, slot, nodes)
+        contribution = Contribution(log.summation(shares), slot)
+        places, nodes = contribution.summation.places, contribution.summation.nodes
         scores = arena.scores[:, slot, :, :length]
         if len(places) != len(scores):
             scores = scores[list(places)]
@@ -107,11 +107,11 @@ class Serving:
         """By how many versions the oldest of this node's gradients was behind."""
         if self._layout.mode.exact:
             return 0
-        sources = [int(self._arena.sources[share, contribution.slot]) for share in contribution.shares]
+        sources = [int(self._arena.sources[share, contribution.slot]) for share in contribution.summation.places]
         return version - 1 - min(sources, default=version - 1)
 
     def _norm(self, version: int, meet: Callable[[int], None]) -> float:
-        """The norm over all slices, added in chunk order so that it does not depend on the number of servers."""
+        """The norm over all slices, added up block by block: whoever has updated which."""
         if self._mesh:
             self._mesh.exchange_squares(version, self._arena.squares)
         meet(version)

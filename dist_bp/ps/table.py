@@ -9,9 +9,10 @@ from dist_bp.nn.gradients import NO_ROWS, sums_by_id
 from dist_bp.optim import Slice
 from dist_bp.ps.arena import Arena
 from dist_bp.ps.changes import Changes
-from dist_bp.ps.chunk import Chunk, Step, Stretch, Tools
+from dist_bp.ps.chunk import Chunk, Step, Stretch, Tools, squares_of
 from dist_bp.ps.contribution import Contribution
 from dist_bp.ps.layout import rows_of_chunk
+from dist_bp.ps.tree import Order
 from dist_bp.types import Array
 
 SPARSE = 0.25
@@ -63,32 +64,32 @@ class TablePart:
         tools: Tools,
     ) -> None:
         table = arena.layout.by_rows[index]
-        number, start, stop = owned[0][0], owned[0][1], owned[-1][2]
+        start, stop = owned[0][1], owned[-1][2]
         self._table, self._chunk_rows = table, rows_of_chunk(table)
         self._first, self._stop = (start - table.start) // table.size, (stop - table.start) // table.size
         self._touched = [[tables[index] for tables in slots] for slots in arena.touched]
         self._views = Stretch.of(arena, start, stop)
         self._tools = tools
-        self._squares = tools.squares[number : number + len(owned)]
         self._changes = Changes(arena, 1 + len(self._views.state[0]), table.size)
         self._stacked = np.empty((0, table.size), arena.layout.dtype)
         self._gradient = RowSums(NO_ROWS, self._stacked)
         self._chunks: list[Chunk] = []
-        for place, (chunk, first, last) in enumerate(owned):
-            views, row = Stretch.of(arena, first, last), place * self._chunk_rows
-            memory = mean(first, last)
-            self._chunks.append(TableChunk(chunk, first, views, {}, memory, tools, place, row, self._gradient))
+        for place, (number, first, last) in enumerate(owned):
+            views, squares = Stretch.of(arena, first, last), squares_of(arena, number, tools.updater)
+            memory, row = mean(first, last), place * self._chunk_rows
+            self._chunks.append(TableChunk(first, views, {}, memory, tools, squares, place, row, self._gradient))
 
     def units(self, contribution: Contribution) -> "Sequence[Chunk | TablePart]":
         """Adds up the gradients of touched rows; returns what is to be averaged and updated then."""
-        slots = [self._views.slots[share][contribution.slot] for share in contribution.shares]
-        ids = [self._touched[share][contribution.slot].ids for share in contribution.shares]
+        summation, slot = contribution.summation, contribution.slot
+        slots = [self._views.slots[place][slot] for place in summation.places]
+        ids = [self._touched[place][slot].ids for place in summation.places]
         touched = [own for own in ids if own is not None]
         whole, rule = len(touched) < len(ids), self._tools.updater.rule
         if whole:
             self._complete(slots, ids)
         else:
-            self._add_up(slots, touched)
+            self._add_up(slots, touched, summation.order)
             # By the rows of the whole table, so that the number of servers does not decide.
             few = len(np.unique(np.concatenate(touched))) <= SPARSE * self._table.rows
             if rule.lazy or (rule.leaves_rows and few):
@@ -105,7 +106,10 @@ class TablePart:
         """Makes the average gradient of the touched rows; returns its sum of squares."""
         gradient = self._gradient
         squares = self._tools.updater.prepare_rows(gradient.sums, contribution.scale)
-        self._squares[:] = np.bincount(gradient.ids // self._chunk_rows, squares, len(self._squares))
+        if self._tools.updater.clip_norm is not None:
+            by_chunk = np.bincount(gradient.ids // self._chunk_rows, squares, len(self._chunks))
+            for chunk, own in zip(self._chunks, by_chunk.tolist(), strict=True):
+                chunk.note_squares(own)
         return float(squares.sum())
 
     def update(self, step: Step, clip: float) -> None:
@@ -122,9 +126,9 @@ class TablePart:
             rows = slice(start, start + self._chunk_rows)
             params, *state = (values[rows].reshape(-1) for values in change.values)
             grads = self._gradient.sums[rows].reshape(-1)
-            updater, scratch, _ = self._tools
+            updater, scratch = self._tools
             part = Slice(params, dict(zip(old.state, state, strict=True)))
-            updater.apply_rows(part, grads, step.number, step.rate, clip, scratch[:, : len(grads)])
+            updater.apply_rows(part, grads, step.number, step.rate, clip, scratch[:2, : len(grads)])
         for target, values in zip(targets, change.values, strict=True):
             target[change.ids] = values
         self._changes.end(step.version, change)
@@ -139,8 +143,8 @@ class TablePart:
         for change in changes:
             new[change.ids] = change.values[number]
 
-    def _add_up(self, slots: list[Array], ids: list[Array]) -> None:
-        """The sums of what workers have written, in the order of workers."""
+    def _add_up(self, slots: list[Array], ids: list[Array], order: Order) -> None:
+        """The sums of what shares have written, row by row in the order of whole gradients: zeros change no bit."""
         own = []
         for touched in ids:
             first, stop = np.searchsorted(touched, (self._first, self._stop)).tolist()
@@ -152,7 +156,11 @@ class TablePart:
         for slot, part, end in zip(slots, own, ends, strict=True):
             np.take(self._rows(slot), part, axis=0, out=stacked[end - len(part) : end], mode="clip")
         gradient = self._gradient
-        gradient.ids, gradient.sums = (own[0], stacked) if len(own) == 1 else sums_by_id(np.concatenate(own), stacked)
+        if order.in_line:
+            gradient.ids, gradient.sums = sums_by_id(np.concatenate(own), stacked)
+        else:
+            rows = np.split(stacked, ends[:-1])
+            gradient.ids, gradient.sums = order.fold(list(zip(own, rows, strict=True)), _merged)
 
     def _complete(self, slots: list[Array], ids: Sequence[Array | None]) -> None:
         """Beside gradients of all rows, those of some get zeros for the others."""
@@ -168,3 +176,8 @@ class TablePart:
 
     def _rows(self, values: Array) -> Array:
         return values.reshape(-1, self._table.size)
+
+
+def _merged(one: tuple[Array, Array], other: tuple[Array, Array]) -> tuple[Array, Array]:
+    """Rows of either, and the sums of those of both."""
+    return sums_by_id(np.concatenate((one[0], other[0])), np.concatenate((one[1], other[1])))

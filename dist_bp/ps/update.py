@@ -8,10 +8,10 @@ import numpy as np
 
 from dist_bp.optim import Updater
 from dist_bp.ps.arena import Arena
-from dist_bp.ps.chunk import Chunk, Step, Stretch, Tools
+from dist_bp.ps.chunk import Chunk, Step, Stretch, Tools, squares_of
 from dist_bp.ps.contribution import Contribution
 from dist_bp.ps.layout import CHUNK
-from dist_bp.ps.mesh import Kind, Mesh, add_up
+from dist_bp.ps.mesh import Mesh
 from dist_bp.ps.table import TablePart
 from dist_bp.types import Array
 
@@ -43,11 +43,14 @@ class SliceUpdate:
         self._bind()
 
     def gather(self, version: int, contribution: Contribution, scores: list[float]) -> dict[int, tuple[float, ...]]:
-        """Exchanges sums of slots with the other nodes; returns their scores."""
+        """Exchanges sums of slots with the other nodes; returns their scores. Those of statistics leave beside them."""
         if self._mesh is None:
             return {}
-        slots = [self._arena.gradients[share][contribution.slot] for share in contribution.shares]
-        return self._mesh.exchange_sums(version, slots, contribution.nodes, scores, lossy=True)
+        summation, slot = contribution.summation, contribution.slot
+        if self._averages_statistics:
+            self._mesh.send_statistics(version, self._statistics_of(contribution), summation)
+        slots = [self._arena.gradients[place][slot] for place in summation.places]
+        return self._mesh.exchange_sums(version, slots, summation, scores, lossy=True)
 
     def apply(
         self, version: int, number: int, rate: float, contribution: Contribution, total_norm: Callable[[], float]
@@ -84,49 +87,44 @@ class SliceUpdate:
         """Makes the rest of the version: what workers average, and the other nodes' slices of the parameters."""
         if self._layout.averaged:
             self._average_states(version, contribution)
-        if self._index == 0 and self._layout.statistics:
+        if self._averages_statistics:
             self._average_statistics(version, contribution)
         if self._mesh:
             self._mesh.exchange_slices(version, self._parameters(version))
 
     def _average_states(self, version: int, contribution: Contribution) -> None:
+        summation = contribution.summation
         for name in self._layout.averaged:
-            sources = [self._arena.states[share][name] for share in contribution.shares]
+            sources = [self._arena.states[place][name] for place in summation.places]
             new = self._arena.optimizer[version % 2][name]
-            sums: dict[int, Array] = {}
             if self._mesh:
-                self._mesh.exchange_sums(version, sources, contribution.nodes, (), lossy=False)
-                sums = self._mesh.incoming
+                self._mesh.exchange_sums(version, sources, summation, (), lossy=False)
             for chunk in self._chunks:
                 part = slice(chunk.start, chunk.start + len(chunk.mean))
-                first = self._chunks[0].start
-                others = [
-                    sums[node][part.start - first : part.stop - first] for node in contribution.nodes if node in sums
-                ]
-                add_up([source[part] for source in sources] + others, new[part])
+                summation.add_up([source[part] for source in sources], chunk.sums, chunk.tools.scratch, new[part])
                 new[part] *= contribution.scale
             if self._mesh:
                 self._mesh.exchange_slices(version, new)
 
     def _average_statistics(self, version: int, contribution: Contribution) -> None:
         """running += (1 - momentum) * (average over the samples - running), or as the mode has it."""
-        arena = self._arena
-        total = np.zeros(self._layout.statistics, self._layout.dtype)
-        own = [arena.sums[share][contribution.slot] for share in contribution.shares]
-        if own:
-            add_up(own, total)
-        if self._mesh:
-            sums = self._mesh.exchange_whole(Kind.STATISTICS, version, total, contribution.nodes)
-            if own:
-                sums[self._layout.node] = total
-            total = np.zeros_like(total)
-            for node in sorted(sums):
-                total += sums[node]
+        arena, summation = self._arena, contribution.summation
+        received = self._mesh.receive_statistics(version, summation) if self._mesh else {}
+        room = np.empty((1 + self._levels, self._layout.statistics), self._layout.dtype)
+        total = room[0]
+        summation.add_up(self._statistics_of(contribution), received, room[1:], total)
         total *= contribution.sample_scale
         versions = len(arena.statistics)
         new = arena.statistics[version % versions]
         kept = self._statistic_momentum**contribution.sample_fraction
         self._layout.mode.next_statistics(arena.statistics[(version - 1) % versions], total, kept, new)
+
+    @property
+    def _averages_statistics(self) -> bool:
+        return self._index == 0 and self._layout.statistics > 0
+
+    def _statistics_of(self, contribution: Contribution) -> list[Array]:
+        return [self._arena.sums[place][contribution.slot] for place in contribution.summation.places]
 
     def _parameters(self, version: int) -> Array:
         return self._arena.parameters[version % len(self._arena.parameters)]
@@ -138,7 +136,8 @@ class SliceUpdate:
         # The averages of the whole slice are kept only where clipping needs them a second time.
         clips = self._updater.clip_norm is not None
         means = np.empty(end - begin if clips else CHUNK, layout.dtype)
-        tools = Tools(self._updater, np.empty((2, CHUNK), layout.dtype), arena.squares)
+        self._levels = layout.summation(range(layout.shares)).order.scratch
+        tools = Tools(self._updater, np.empty((max(self._levels, 2), CHUNK), layout.dtype))
         incoming = self._mesh.incoming if self._mesh else {}
 
         def mean(start: int, stop: int) -> Array:
@@ -149,6 +148,6 @@ class SliceUpdate:
                 self._tables.append(TablePart(arena, table, list(pieces), mean, tools))
                 continue
             for number, start, stop in pieces:
-                sums = {node: array[start - begin : stop - begin] for node, array in incoming.items()}
-                views = Stretch.of(arena, start, stop)
-                self._chunks.append(Chunk(number, start, views, sums, mean(start, stop), tools))
+                sums = {node: arrays[:, start - begin : stop - begin] for node, arrays in incoming.items()}
+                views, squares = Stretch.of(arena, start, stop), squares_of(arena, number, self._updater)
+                self._chunks.append(Chunk(start, views, sums, mean(start, stop), tools, squares))

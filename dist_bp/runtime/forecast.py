@@ -28,6 +28,7 @@ from dist_bp.messages import plural
 from dist_bp.ps.compression import Codec
 from dist_bp.ps.layout import ArenaLayout
 from dist_bp.ps.modes import MODES, ModeName
+from dist_bp.ps.tree import subtrees
 from dist_bp.runtime.probe import ExchangeCosts
 
 Growth = Literal["weak", "strong"]
@@ -224,11 +225,18 @@ def _between(load: Load, costs: Costs, network: Network, nodes: int) -> tuple[fl
 
 
 def _wire_bytes(load: Load, nodes: int) -> float:
-    """Payload that a node sends in a step: without compression 2 (n - 1) P / n, and its sums of batch statistics."""
+    """Payload that a node sends in a step on average: without compression 2 (n - 1) P / n where that is one sum of
+    gradients a node, and its sums of batch statistics."""
     layout, elements = load.layout, load.layout.parameters / nodes
-    itemsize = np.dtype(layout.dtype).itemsize
-    sums = load.codec.nbytes(math.ceil(elements)) if load.codec else elements * itemsize
-    return (nodes - 1) * (sums + elements * itemsize + layout.statistics * itemsize)
+    itemsize, sums = np.dtype(layout.dtype).itemsize, _sums(load, nodes)
+    gradients = load.codec.nbytes(math.ceil(elements)) if load.codec else sums * elements * itemsize
+    return (nodes - 1) * (gradients + elements * itemsize + sums * layout.statistics * itemsize)
+
+
+def _sums(load: Load, nodes: int) -> float:
+    """How many a node sends on average: one where the tree of all sums parts as the nodes do."""
+    placement = (load.workers,) * nodes
+    return float(np.mean([len(subtrees(placement, node, load.codec is not None)) for node in range(nodes)]))
 
 
 def _exchange(load: Load, costs: Costs, network: Network, nodes: int) -> float:

@@ -13,7 +13,6 @@ from dist_bp.config import JobConfig
 from dist_bp.control_group import local_cpus
 from dist_bp.errors import CapacityError, UserError
 from dist_bp.ps.compression import Codec, ErrorFeedback, make_codec
-from dist_bp.ps.mesh import add_up
 from dist_bp.runtime.cluster import Cluster, this_machine
 from dist_bp.runtime.forecast import Costs, Gradients, Load, OneNode, check_predictable, measured_exchange
 from dist_bp.runtime.placement import Node, place
@@ -170,9 +169,8 @@ def _halved(config: JobConfig) -> JobConfig:
 
 def _add_seconds(size: int, dtype: str) -> float:
     """Seconds for each element of adding two vectors."""
-    vectors = [np.ones(size, dtype) for _ in range(2)]
-    out = np.empty(size, dtype)
-    return _median_seconds(lambda: add_up(vectors, out)) / size
+    one, other, out = (np.ones(size, dtype) for _ in range(3))
+    return _median_seconds(lambda: np.add(one, other, out=out)) / size
 
 
 def _codec_seconds(codec: Codec | None, size: int) -> tuple[float, float]:

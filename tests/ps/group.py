@@ -88,29 +88,36 @@ class Problem:
 class LocalGroup:
     """The processes of a problem as objects here, connected and with the initial parameters committed.
 
-    There are so many `shares` and, unless told, as many `workers`, evenly over the nodes; without `servers` workers are
-    servers, too. `inputs` are each worker's own, to be spoilt.
+    There are so many `shares` and, unless told, as many `workers`, evenly over the nodes: unless `placement` says how
+    many shares, and workers, each has. Without `servers` workers are servers, too. `inputs` are each worker's own, to
+    be spoilt.
     """
 
     def __init__(
-        self, problem: Problem, shares: int = 1, servers: int = 1, nodes: int = 1, workers: int | None = None
+        self,
+        problem: Problem,
+        shares: int = 1,
+        servers: int = 1,
+        nodes: int = 1,
+        workers: int | None = None,
+        placement: tuple[int, ...] = (),
     ) -> None:
         self.model = problem.model()
-        self.nodes = nodes
+        workers_of = placement or ((shares if workers is None else workers) // nodes,) * nodes
+        placement = placement or (shares // nodes,) * nodes
         self._problem = problem
         self._servers = servers
-        workers = shares if workers is None else workers
         self._updater = Updater(
             replace(problem.rule, weight_decay=problem.weight_decay),
             clip_norm=problem.clip_norm,
             decayed=self.model.decayed,
         )
-        lanes = (servers or workers // nodes) if nodes > 1 else 0
-        self._layouts = [self._layout((shares // nodes,) * nodes, node, lanes) for node in range(nodes)]
-        self._crews = [self._crew(layout, workers // nodes) for layout in self._layouts]
+        lanes = (servers or min(workers_of)) if len(placement) > 1 else 0
+        self._layouts = [self._layout(placement, node, lanes) for node in range(len(placement))]
+        self._crews = [self._crew(layout, count) for layout, count in zip(self._layouts, workers_of, strict=True)]
         homes = {peer: layout for crew, layout in zip(self._crews, self._layouts, strict=True) for peer in crew.members}
         self.keepers = [Keeper(layout, self._contact) for layout in self._layouts]
-        members = {peer: self._member(peer, layout, shares) for peer, layout in homes.items()}
+        members = {peer: self._member(peer, layout, sum(placement)) for peer, layout in homes.items()}
         self._processes: dict[Peer, Keeper | Member] = {**members}
         self._processes |= {Peer("keeper", node): keeper for node, keeper in enumerate(self.keepers)}
         self.servers = [member for member in members.values() if isinstance(member, Server)]
@@ -227,13 +234,22 @@ def train(
     leases: int = 1,
     nodes: int = 1,
     workers: int | None = None,
+    placement: tuple[int, ...] = (),
 ) -> Snapshot:
     """The committed version after `steps` global batches in `leases` equal leases."""
-    with LocalGroup(problem, shares, servers, nodes, workers) as group:
+    with LocalGroup(problem, shares, servers, nodes, workers, placement) as group:
         edges = np.linspace(0, steps, leases + 1).astype(int).tolist()
         for first, last in pairwise(edges):
             group.run(first, last)
         return group.snapshot()
+
+
+def assert_same_bits(one: Snapshot, other: Snapshot) -> None:
+    assert one.parameters.tobytes() == other.parameters.tobytes()
+    assert one.statistics.tobytes() == other.statistics.tobytes()
+    assert {name: array.tobytes() for name, array in one.optimizer.items()} == {
+        name: array.tobytes() for name, array in other.optimizer.items()
+    }
 
 
 def straggle(group: LocalGroup, rank: int, seconds: float) -> None:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dist_bp.errors import CapacityError
+from dist_bp.optim.updater import BLOCK
 from dist_bp.ps.arena import Arena, Snapshot, VersionGone
 from dist_bp.ps.layout import CHUNK, ArenaLayout
 
@@ -78,7 +79,8 @@ def test_nodes_own_even_slices_that_cover_everything(parameters: int, servers: i
     assert owned[-1][2] == parameters
     assert all(a[2] == b[1] for a, b in pairwise(owned))
     sizes = [stop - start for start, stop in map(made.slice, range(nodes))]
-    assert max(sizes) - min(sizes) <= 32
+    assert max(sizes) - min(sizes) <= 2 * BLOCK
+    assert all(start % BLOCK == 0 or start == parameters for start, _ in map(made.slice, range(nodes)))
 
 
 def test_a_snapshot_comes_back_as_it_was_written() -> None:

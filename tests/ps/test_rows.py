@@ -18,7 +18,7 @@ from dist_bp.optim.rules.adam import Adam
 from dist_bp.optim.rules.sgd import Sgd
 from dist_bp.ps.modes import Async, Backup, Local, Mode, Ssp, Sync
 from dist_bp.types import Array
-from tests.ps.group import LocalGroup, Problem, train
+from tests.ps.group import LocalGroup, Problem, assert_same_bits, train
 
 SAMPLES, LENGTH, WORDS, CLASSES = 90, 4, 9000, 5
 """The table has five chunks, most of which a step touches in some rows."""
@@ -52,18 +52,18 @@ def tied() -> list[Layer]:
     return [Embedding(16), Dense(16), TiedOutput()]
 
 
-def assert_same_bits(one: Any, other: Any) -> None:
-    assert one.parameters.tobytes() == other.parameters.tobytes()
-    for name in one.optimizer:
-        assert one.optimizer[name].tobytes() == other.optimizer[name].tobytes()
-
-
 @pytest.mark.parametrize("rule", RULES, ids=str)
 def test_gradients_by_rows_give_the_bits_of_dense_ones(rule: Any) -> None:
     """Over the flush of small numbers, leases, and a last batch that leaves a worker without samples."""
     problem = replace(PROBLEM, rule=rule, accumulate=2)
     whole = train(replace(problem, by_rows=False), 3, steps=131, leases=2)
     assert_same_bits(train(problem, 3, servers=2, steps=131, leases=3), whole)
+
+
+@pytest.mark.parametrize("rule", [RULES[0], RULES[2]], ids=str)
+def test_gradients_by_rows_on_one_node_give_the_bits_of_dense_ones_on_two(rule: Any) -> None:
+    problem = replace(PROBLEM, rule=rule)
+    assert_same_bits(train(problem, 5, servers=2, steps=7), train(problem, servers=0, steps=7, placement=(2, 3)))
 
 
 @pytest.mark.parametrize("rule", [RULES[0], LAZY], ids=str)

@@ -15,12 +15,11 @@ from dist_bp.nn.layers.batch_norm import BatchNorm
 from dist_bp.nn.layers.dense import Dense
 from dist_bp.nn.layers.dropout import Dropout
 from dist_bp.optim.rules.adam import Adam
-from dist_bp.ps.arena import Snapshot
 from dist_bp.ps.lease import Lease
 from dist_bp.ps.modes import DiLoCo, Local, Sync
 from dist_bp.ps.shares import assign
 from dist_bp.runtime.lease_report import Merger
-from tests.ps.group import LocalGroup, Problem, train
+from tests.ps.group import LocalGroup, Problem, assert_same_bits, train
 
 
 def layers() -> list[Layer]:
@@ -36,14 +35,6 @@ PROBLEMS = {
     "local": Problem(layers=layers, mode=Local(4), rate=0.02, dtype="float32"),
     "diloco": Problem(layers=layers, mode=DiLoCo(4), rate=0.02, dtype="float32"),
 }
-
-
-def assert_same_bits(one: Snapshot, other: Snapshot) -> None:
-    assert one.parameters.tobytes() == other.parameters.tobytes()
-    assert one.statistics.tobytes() == other.statistics.tobytes()
-    assert {name: array.tobytes() for name, array in one.optimizer.items()} == {
-        name: array.tobytes() for name, array in other.optimizer.items()
-    }
 
 
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=3), st.randoms())
@@ -75,6 +66,15 @@ def test_four_shares_give_the_same_bits_on_any_number_of_workers(problem: Proble
     assert not np.array_equal(train(problem, shares=2, servers=0, steps=24).parameters, four.parameters)
 
 
+@pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
+@pytest.mark.parametrize("placements", [[(2, 2), (1, 3), (3, 1), (1, 2, 1)], [(4, 1), (2, 3), (2, 1, 2)]], ids=str)
+def test_shares_give_the_same_bits_on_any_nodes(placements: list[tuple[int, ...]], problem: Problem) -> None:
+    one = train(problem, shares=sum(placements[0]), servers=0, steps=8)
+    for placement in placements:
+        assert_same_bits(train(problem, servers=0, steps=8, leases=2, placement=placement), one)
+    assert_same_bits(train(problem, servers=2, steps=8, placement=placements[1]), one)
+
+
 def test_shares_of_two_nodes_give_the_same_bits_on_any_number_of_workers() -> None:
     problem = replace(PROBLEMS["adam, clipped"], clip_norm=0.5)
     two, four = (train(problem, shares=4, servers=0, nodes=2, steps=9, workers=workers) for workers in (2, 4))
@@ -90,6 +90,21 @@ def test_what_is_measured_does_not_depend_on_who_computes() -> None:
         assert servers[0].counts.tolist() == others[0].counts.tolist()
         for one, other in zip(four.evaluate("train"), three.evaluate("train"), strict=True):
             assert (one.loss, one.weight) == (other.loss, other.weight)
+
+
+def test_what_is_measured_does_not_depend_on_the_nodes() -> None:
+    problem = Problem(layers=layers, dtype="float32")
+    with LocalGroup(problem, 4, 0) as one, LocalGroup(problem, servers=0, placement=(1, 3)) as two:
+        servers, workers = one.run(0, 7)
+        others, elsewhere = two.run(0, 7)
+        assert len({report.losses.tobytes() for report in (*servers, *others)}) == 1
+        assert len({report.counts.tobytes() for report in (*servers, *others)}) == 1
+        for report, other in zip(workers, elsewhere, strict=True):
+            state, found = (own.metrics[own.rank]["accuracy"] for own in (report, other))
+            assert {name: array.tobytes() for name, array in state.items()} == {
+                name: array.tobytes() for name, array in found.items()
+            }
+        assert [found.loss for found in one.evaluate("train")] == [found.loss for found in two.evaluate("train")]
 
 
 def test_who_is_lost_at_the_beginning_of_a_lease_takes_nothing_back() -> None:

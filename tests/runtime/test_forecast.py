@@ -6,6 +6,7 @@ from itertools import product
 import pytest
 
 from dist_bp.errors import ConfigError
+from dist_bp.nn.layers.dense import Dense
 from dist_bp.ps.compression import CodecName, Half, make_codec
 from dist_bp.ps.layout import ArenaLayout
 from dist_bp.runtime.forecast import (
@@ -133,7 +134,8 @@ def test_compression_takes_bytes_from_one_of_the_two_rounds_and_costs_time_and_m
 @pytest.mark.parametrize("compression", ["none", "fp16"])
 @pytest.mark.parametrize("nodes", [2, 3])
 def test_the_bytes_and_the_arena_are_those_of_real_servers(compression: CodecName, nodes: int) -> None:
-    with LocalGroup(Problem(compression=compression), 2 * nodes, nodes=nodes) as group:
+    layers = [Dense(6000, activation="tanh"), Dense(5)]  # slices are of whole blocks: many, to be nearly even
+    with LocalGroup(Problem(layers=lambda: layers, compression=compression), 2 * nodes, nodes=nodes) as group:
         servers, _ = group.run(0, 3)
         layout = group.servers[0].arena.layout
     found = Load(replace(layout, placement=(2,)), batch=64, group=8, codec=make_codec(compression))

@@ -1,5 +1,5 @@
-"""Two Ray nodes of two workers compute what one node of four computes, and the bits of two nodes in threads; modes that
-depend on who is first train, too."""
+"""Two Ray nodes of two workers compute what one node of four computes, to the bit; modes that depend on who is first
+train, too."""
 
 import json
 import os
@@ -45,10 +45,8 @@ def short_folder() -> Iterator[Path]:
 
 
 def test_two_nodes_of_two_compute_what_one_of_four_computes(make_job: JobMaker, short_folder: Path) -> None:
-    # Adam would make large steps of the rounding where a gradient is zero: a bias before batch normalisation.
-    train = {"optimizer": {"type": "sgd", "learning_rate": 0.05, "momentum": 0.9}}
     jobs = {
-        name: make_job(train=train, scaling={"num_workers": workers, "placement": "spread"}, parameter_server=settings)
+        name: make_job(scaling={"num_workers": workers, "placement": "spread"}, parameter_server=settings)
         for cases, workers in ((EXACT, 4), (OTHERS, 2))
         for name, settings in cases.items()
     }
@@ -66,9 +64,8 @@ def test_two_nodes_of_two_compute_what_one_of_four_computes(make_job: JobMaker, 
         name: [job.scaling.num_workers // 2] * 2 for name, job in jobs.items()
     }
     for name, parameters in expected.items():
-        np.testing.assert_allclose(found[name], parameters, rtol=1e-3, atol=2e-4)
-    for name, placement in (("sync", (2, 2)), ("local", (2, 2)), ("compressed", (1, 1))):
-        assert found[name].tobytes() == in_threads(jobs[name], placement).tobytes()
+        assert found[name].tobytes() == parameters.tobytes()
+    assert found["compressed"].tobytes() == in_threads(jobs["compressed"], (1, 1)).tobytes()
     assert found["sync"].tobytes() == found["encrypted"].tobytes()
     assert found["sync/bytes"] == 2 * STEPS * (expected["sync"].nbytes + initial.statistics.nbytes)
     assert found["compressed/bytes"] < 0.8 * found["sync/bytes"]
