@@ -64,6 +64,10 @@ class Runtime(Formation):
         self._form_anew()
         self.write(snapshot)
 
+    def grow(self, snapshot: Snapshot) -> None:
+        """Begins again with as many processes as `may_grow` has found room for."""
+        self.reform(snapshot)
+
     @property
     def _shares(self) -> tuple[tuple[int, ...], ...]:
         """Those of each worker."""

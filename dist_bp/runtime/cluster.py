@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +26,7 @@ from dist_bp.runtime.watch import RayWatch
 
 OBJECT_STORE_BYTES = 128 * 2**20
 REACHABLE_SECONDS = 5.0
+ANSWERS_SECONDS = 2.0
 START_SECONDS = 120.0
 ANSWER_SECONDS = 30.0
 END_SECONDS = 15.0
@@ -72,6 +74,15 @@ def import_ray(own: bool) -> Any:
     return ray
 
 
+def _answers(node: dict[str, Any]) -> bool:
+    """Whether the raylet of a node is there; Ray itself takes a quarter of a minute to find that one is gone."""
+    try:
+        socket.create_connection((node["NodeManagerAddress"], node["NodeManagerPort"]), ANSWERS_SECONDS).close()
+    except OSError:
+        return False
+    return True
+
+
 class Cluster:
     """A connection to Ray; closing it ends a local one completely. A connection that is there is used and kept.
 
@@ -95,8 +106,8 @@ class Cluster:
                 seconds = patience(start_seconds) if local else start_seconds
                 self._call("it started", lambda: self._connect(connect), seconds)
             if self._watch is None:
-                folder = self._call("its folder was asked for", self._session, ANSWER_SECONDS)
-                self._watch = RayWatch(folder)
+                raylet = self._call("its folder was asked for", self._raylet, ANSWER_SECONDS)
+                self._watch = RayWatch(raylet.parents[1], raylet)
         except BaseException as error:
             self.close()
             if isinstance(error, Exception) and not isinstance(error, DistBpError):  # Ray raises bare ones, too
@@ -121,11 +132,11 @@ class Cluster:
         with lean_ray() if arguments["address"] == "local" else nullcontext():
             self._ray.init(logging_level=logging.ERROR, log_to_driver=False, **arguments)
 
-    def _session(self) -> Path:
-        """The folder in which the raylet of this machine works."""
+    def _raylet(self) -> Path:
+        """The socket of the raylet of this machine, in a folder of the one in which it works."""
         own = self._ray.get_runtime_context().get_node_id()
         (socket_path,) = (entry["RayletSocketName"] for entry in self._ray.nodes() if entry["NodeID"] == own)
-        return Path(socket_path).parents[1]
+        return Path(socket_path)
 
     @property
     def trouble(self) -> Future[str]:
@@ -174,11 +185,18 @@ class Cluster:
 
     def _nodes(self) -> list[Node]:
         own = self._ray.get_runtime_context().get_node_id()
-        alive = [entry for entry in self._ray.nodes() if entry["Alive"]]
+        alive = [entry for entry in self._ray.nodes() if entry["Alive"] and (entry["NodeID"] == own or _answers(entry))]
         nodes = [
             Node(entry["NodeID"], entry["NodeManagerAddress"], entry["Resources"].get("CPU", 0)) for entry in alive
         ]
         return sorted(nodes, key=lambda node: (node.id != own, node.id))
+
+    def free_nodes(self) -> list[Node]:
+        """The same, with the CPUs that nobody has reserved. It has no deadline: for a thread that nobody waits for."""
+        from ray._private.state import available_resources_per_node
+
+        free = available_resources_per_node()
+        return [replace(node, cpus=free.get(node.id, {}).get("CPU", 0)) for node in self._nodes()]
 
     @property
     def bundles(self) -> list[Bundle]:

@@ -8,6 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
 from typing import Any, Self, TypeVar
 
+from dist_bp.messages import plural
 from dist_bp.processes import patience
 from dist_bp.ps.bringup import Call, bring_up
 from dist_bp.ps.doorbell import Peer
@@ -57,6 +58,16 @@ class Formation(ABC):
         """What is wrong with that which carries the processes, if something is: it is time to save what there is."""
         self._look()
         return self._trouble.result() if self._trouble.done() else None
+
+    @property
+    def formed(self) -> str:
+        """How many workers there are, and on how many nodes."""
+        return f"{plural(len(self.workers), 'worker')} on {plural(self.plan.nodes, 'node')}"
+
+    @property
+    def may_grow(self) -> bool:
+        """Whether there is room for more workers now, if the processes are formed anew."""
+        return False
 
     @property
     def lacking(self) -> str | None:

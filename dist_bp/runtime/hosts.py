@@ -13,6 +13,7 @@ from dist_bp.ps.keeper import Keeper
 from dist_bp.ps.member import Member
 from dist_bp.runtime.memory import keep_freed_memory
 from dist_bp.runtime.plan import RunPlan, call, limit_threads, make_process
+from dist_bp.runtime.pool import Post
 
 
 class Host:
@@ -88,3 +89,20 @@ HOSTS = {"server": ServerProcess, "worker": WorkerProcess, "keeper": KeeperProce
 def _lowest_priority() -> None:
     """Of this thread, which then has a processor where nobody else wants it."""
     os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+
+
+def started(post: Post) -> Any:
+    """An actor at its post, which begins to start."""
+    import ray
+
+    options = {"num_cpus": post.cpus, "max_restarts": 0, "scheduling_strategy": _strategy(post)}
+    return ray.remote(HOSTS[post.role]).options(**options).remote()
+
+
+def _strategy(post: Post) -> Any:
+    from ray.util import get_current_placement_group
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy, PlacementGroupSchedulingStrategy
+
+    if isinstance(post.place, str):
+        return NodeAffinitySchedulingStrategy(post.place, soft=False)
+    return PlacementGroupSchedulingStrategy(get_current_placement_group(), placement_group_bundle_index=post.place)

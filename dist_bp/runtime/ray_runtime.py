@@ -1,5 +1,6 @@
 """The processes of a run as Ray actors. Ray places, starts and watches them; no gradient passes through it."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -17,11 +18,12 @@ from dist_bp.ps.keeper import Keeper
 from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.cluster import Cluster
 from dist_bp.runtime.failures import ProcessDied
-from dist_bp.runtime.hosts import HOSTS
+from dist_bp.runtime.growth import Growth
+from dist_bp.runtime.hosts import started
 from dist_bp.runtime.plan import RunPlan
 from dist_bp.runtime.pool import Pool, Post
 from dist_bp.runtime.replies import settle, translated
-from dist_bp.runtime.room import find_room
+from dist_bp.runtime.room import Room, find_more, find_room
 from dist_bp.runtime.spares import Spare, Spares
 from dist_bp.runtime.survey import Progress
 
@@ -48,6 +50,9 @@ class RayRuntime(Runtime):
         self._arena: Arena | None = None
         self._sound = True
         """Whether every call so far was answered, and so nobody is in the middle of anything."""
+        self._growth: Growth | None = None
+        self._larger: Room | None = None
+        """What there is room for, where more workers are to begin."""
         self._room = find_room(plan.config, cluster)
         super().__init__(self._room.planned(plan), metrics)
         self._trouble = cluster.trouble
@@ -63,8 +68,20 @@ class RayRuntime(Runtime):
         """Workers whose actors have been spares: they have reserved nothing."""
 
     def _planned(self) -> RunPlan:
-        self._room = find_room(self.plan.config, self._cluster)
+        self._room, self._larger = self._larger or find_room(self.plan.config, self._cluster), None
         return self._room.planned(self.plan)
+
+    @property
+    def may_grow(self) -> bool:
+        return self._growth is not None and self._growth.room is not None
+
+    def grow(self, snapshot: Snapshot) -> None:
+        self._larger = self._growth.room if self._growth else None
+        super().grow(snapshot)
+
+    def _more_room(self) -> Room | None:
+        working = Counter(self.plan.node_of(worker) for worker in self.workers)
+        return find_more(self.plan.config, self._room, working, self._cluster.free_nodes())
 
     @property
     def lacking(self) -> str | None:
@@ -82,21 +99,8 @@ class RayRuntime(Runtime):
         posts = [self._post(peer) for peer in peers]
         warm = self._idle.take(posts)
         for peer, post, actor in zip(peers, posts, warm, strict=True):
-            self._actors[peer] = actor or self._started(post)
+            self._actors[peer] = actor or started(post)
             self._actors[peer].assign.remote(self.plan, peer)
-
-    def _started(self, post: Post) -> Any:
-        import ray
-
-        return (
-            ray.remote(HOSTS[post.role])
-            .options(
-                num_cpus=post.cpus,
-                max_restarts=0,
-                scheduling_strategy=_strategy(post),
-            )
-            .remote()
-        )
 
     def _post(self, peer: Peer) -> Post:
         return self._room.post(self.plan, peer)
@@ -106,6 +110,8 @@ class RayRuntime(Runtime):
 
     def _joined(self) -> None:
         self._open_arena()
+        if len(self.workers) < sum(self.plan.placement) and not self._room.bundles:
+            self._growth = Growth(self._more_room)
         if self.recovers:  # those for whom there is no room yet begin once there is
             present = {worker.rank for worker in self.workers}
             self.replace(Peer("worker", rank) for rank in self.plan.shares(0) if rank not in present)
@@ -147,7 +153,7 @@ class RayRuntime(Runtime):
 
         def start() -> Future[Known]:
             self._stand_ins.discard(peer)
-            self._actors[peer] = actor = self._started(self._post(peer))
+            self._actors[peer] = actor = started(self._post(peer))
             actor.assign.remote(self.plan, peer)
             reply: Future[Known] = actor.prepare.remote().future()
             return reply
@@ -157,7 +163,7 @@ class RayRuntime(Runtime):
     def _new_spare(self) -> Spare:
         """It is made as any worker of the node, and joins as another."""
         peer = Peer("worker", self.plan.shares(0).start)
-        actor = self._cluster.call("a spare was made", lambda: self._started(replace(self._post(peer), cpus=0)))
+        actor = self._cluster.call("a spare was made", lambda: started(replace(self._post(peer), cpus=0)))
 
         def prepare() -> Future[Known]:
             actor.assign.remote(self.plan, peer)
@@ -246,6 +252,7 @@ class RayRuntime(Runtime):
         return answers
 
     def close(self) -> None:
+        self._end_growth()
         try:
             if not self._trouble.done():
                 self._spares.close()
@@ -274,25 +281,25 @@ class RayRuntime(Runtime):
             ray.kill(self._actors.pop(peer))
         self._idle.keep((self._post(peer), actor) for peer, actor in self._actors.items())
 
+    def _end_growth(self) -> None:
+        growth, self._growth = self._growth, None
+        if growth:
+            growth.close()
+
     def _part(self) -> None:
+        self._end_growth()
         self._arena = None
         self._spares.close()
-        self._cluster.call("actors were released", self._break_up)
+        present = {node.id for node in self._cluster.nodes}
+        gone = {peer for peer in self._actors if self._room.places[self.plan.node_of(peer)].node.id not in present}
+        # Keepers first: whoever waits for one hears of its end at once.
+        self._cluster.call("actors were released", lambda: self._break_up([*self.keepers, *gone]))
         self._actors.clear()
 
-    def _break_up(self) -> None:
+    def _break_up(self, ended: Iterable[Peer]) -> None:
         import ray
 
-        for keeper in self.keepers:  # first: whoever waits for one hears of its end at once
-            if keeper in self._actors:
-                ray.kill(self._actors.pop(keeper))
+        for peer in ended:
+            if peer in self._actors:
+                ray.kill(self._actors.pop(peer))
         self._let_go()
-
-
-def _strategy(post: Post) -> Any:
-    from ray.util import get_current_placement_group
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy, PlacementGroupSchedulingStrategy
-
-    if isinstance(post.place, str):
-        return NodeAffinitySchedulingStrategy(post.place, soft=False)
-    return PlacementGroupSchedulingStrategy(get_current_placement_group(), placement_group_bundle_index=post.place)

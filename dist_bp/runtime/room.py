@@ -1,11 +1,13 @@
 """Where the processes of a run go: the nodes and bundles that are there, and what each of them gets."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dist_bp.config import JobConfig
+from dist_bp.errors import CapacityError
 from dist_bp.ps.doorbell import Peer
 from dist_bp.runtime.cluster import Cluster
-from dist_bp.runtime.placement import Bundle, Place, place, within
+from dist_bp.runtime.placement import Bundle, Node, Place, place, within
 from dist_bp.runtime.plan import RunPlan, shares_of
 from dist_bp.runtime.pool import Post
 
@@ -39,9 +41,33 @@ class Room:
 
 def find_room(config: JobConfig, cluster: Cluster) -> Room:
     """What there is now. Raises CapacityError, naming the nodes, where they cannot hold the workers."""
-    scaling, nodes = config.scaling, cluster.nodes
-    bundles = [bundle for bundle in cluster.bundles if bundle.cpus >= scaling.cpus_per_worker]
-    within_reach = within(bundles, nodes) if bundles else nodes
-    least = scaling.min_workers
-    places = place(shares_of(config), scaling.cpus_per_worker, within_reach, scaling.placement, least)
+    nodes = cluster.nodes
+    bundles = [bundle for bundle in cluster.bundles if bundle.cpus >= config.scaling.cpus_per_worker]
+    places = _places(config, within(bundles, nodes) if bundles else nodes)
     return Room(places, bundles, nodes[0].id)
+
+
+def find_more(config: JobConfig, room: Room, working: Mapping[int, int], free: Sequence[Node]) -> Room | None:
+    """Room for more workers than those of `room`, of which so many work on each of its places; None without any.
+
+    `free` are the nodes with the CPUs that nobody has reserved. On a single node workers join as CPUs come, by
+    themselves.
+    """
+    if not working:
+        return None
+    cpus, shares = config.scaling.cpus_per_worker, shares_of(config)
+    own = {room.places[place].node.id: count * cpus for place, count in working.items()}
+    nodes = [replace(node, cpus=node.cpus + own.get(node.id, 0)) for node in free]
+    try:
+        places = _places(config, nodes)
+    except CapacityError:
+        return None
+    had = sum(working.values())
+    if len(room.places) == 1:
+        had = max([had, *(min(int(node.cpus // cpus), shares) for node in nodes if node.id in own)])
+    return Room(places, [], room.own_node) if sum(place.workers for place in places) > had else None
+
+
+def _places(config: JobConfig, nodes: Sequence[Node]) -> list[Place]:
+    scaling = config.scaling
+    return place(shares_of(config), scaling.cpus_per_worker, nodes, scaling.placement, scaling.min_workers)

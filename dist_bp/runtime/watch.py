@@ -26,15 +26,17 @@ OWN = {"raylet": "raylet", "gcs_server": "GCS"}
 
 
 class RayWatch:
-    """A thread that looks at the raylet and the GCS that work in a folder, as far as they run on this machine.
+    """A thread that looks at the raylet and the GCS that work in a folder, as far as they run on this machine; of
+    several raylets at the one with the socket `raylet`.
 
     `trouble` gets what is wrong with the first of them that ends, or stays stopped. A GCS that keeps what it knows in
     Redis may come back in time.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, raylet: Path | None = None) -> None:
         self.trouble: Future[str] = Future()
         self._folder = folder
+        self._raylet = f"--raylet_socket_name={raylet}\0" if raylet else ""
         self._known: dict[str, Known] = {}
         self._gcs_may_return = False
         self._gcs_lost: tuple[float, int] | None = None
@@ -86,6 +88,8 @@ class RayWatch:
             return
         for pid in mentioning(str(self._folder)):
             name = name_of(pid)
+            if name == "raylet" and self._raylet and pid not in mentioning(self._raylet):
+                continue
             if name in OWN and name not in self._known and (process := known([pid])):
                 if name == "raylet":
                     self._look_until = time.monotonic() + FIND_SECONDS

@@ -50,6 +50,9 @@ class Listener:
     def recovered(self, state: RunState, event: Recovered) -> None:
         """The run goes on after a fault: from there, or from its newest checkpoint."""
 
+    def formed(self, state: RunState, what: str) -> None:
+        """The processes are others from here on, `what` says how many."""
+
     def waiting(self, state: RunState, lacking: str) -> None:
         """The run waits for room for its processes, which were lost."""
 

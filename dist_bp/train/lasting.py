@@ -93,9 +93,23 @@ class Lasting:
         else:
             committed = self._given or self._go_back()
             self._wait_for_room(fault)
-            runtime.reform(committed)
-            state.provenance = Provenance.of(self._job, runtime)
+            self._form(runtime.reform, committed)
         return Points()
+
+    def _grow(self) -> None:
+        """Forms the processes anew as soon as there is room for more of them than there are."""
+        if self._runtime.may_grow:
+            self._keep()
+            self._form(self._runtime.grow, self._go_back())
+
+    def _form(self, form: Callable[[Snapshot], None], committed: Snapshot) -> None:
+        state, runtime = self._state, self._runtime
+        before = runtime.formed
+        form(committed)
+        state.provenance = Provenance.of(self._job, runtime)
+        if runtime.formed != before:
+            for listener in self._listeners:
+                listener.formed(state, runtime.formed)
 
     def _last_checkpoint(self, fault: Fault) -> Checkpoint:
         try:

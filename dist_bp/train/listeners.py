@@ -114,6 +114,9 @@ class Watched(Listener):
     def recovered(self, state: RunState, event: Recovered) -> None:
         self._observer.warn(recoveries.told(event.recovery))
 
+    def formed(self, state: RunState, what: str) -> None:
+        self._observer.note(f"{what} from step {state.step + 1} on")
+
     def waiting(self, state: RunState, lacking: str) -> None:
         self._observer.warn(f"waiting for room for the processes: {lacking}")
 

@@ -75,6 +75,8 @@ class Trainer(Lasting):
                 self._save()
             elif time.monotonic() - self._kept_at > self._job.config.failure.snapshot_seconds:
                 self._keep()
+            if reason is None and not requested:
+                self._grow()
             if requested and reason is None:
                 self._saver.finish()
                 raise Interrupted(self._ended_message(requested))
@@ -153,7 +155,19 @@ class Trainer(Lasting):
             self._save()
             self._saver.finish()
         except (RayLost, VersionGone, *LOST):
+            return self._kept(lost)
+        except TrainingFailed as error:
+            return RayLost(f"{lost}; {error}")
+        return RayLost(self._ended_message(f"{lost}. Ended"))
+
+    def _kept(self, lost: RayLost) -> RayLost:
+        """The same with what is kept in memory, where the committed version is gone, and that is newer than the newest
+        checkpoint."""
+        self._go_back()
+        if self._state.step <= (self._state.saved or 0):
             return lost
+        try:
+            self._store_point()
         except TrainingFailed as error:
             return RayLost(f"{lost}; {error}")
         return RayLost(self._ended_message(f"{lost}. Ended"))

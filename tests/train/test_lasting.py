@@ -12,6 +12,7 @@ import pytest
 from dist_bp.config import JobConfig
 from dist_bp.errors import Interrupted, TrainingFailed
 from dist_bp.ps.doorbell import PeerLost
+from dist_bp.runtime.calls import RayLost
 from dist_bp.runtime.failures import ProcessDied
 from dist_bp.runtime.plan import RunPlan
 from dist_bp.runtime.threads import ThreadRuntime
@@ -190,6 +191,32 @@ def test_it_waits_for_room_and_says_so(make_job: JobMaker, lose: Open) -> None:
     lose(("train", 3), short=10**9)
     with pytest.raises(TrainingFailed, match=r"this Ray has 1. Ended after step \d+: checkpoint saved"):
         run_job(job_of(make_job, ray={"start_seconds": 0.1}))
+
+
+def test_what_is_in_memory_is_saved_where_ray_takes_the_rest_with_it(
+    make_job: JobMaker, lose: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on several nodes, whose memory can be read by way of Ray alone."""
+    job = job_of(make_job, checkpoint={"every_epochs": None}, failure={"snapshot_seconds": 1e-9})
+    lose()
+    whole = run_job(job)
+    train = Unsteady.train
+
+    def lost(*_: Any) -> Any:
+        raise RayLost("Ray's GCS has crashed")
+
+    with monkeypatch.context() as patched:
+
+        def until_ray_is_lost(runtime: Unsteady, first: int, *lease: Any) -> Any:
+            if first >= 16:
+                patched.setattr(Unsteady, "read", lost)
+                lost()
+            return train(runtime, first, *lease)
+
+        patched.setattr(Unsteady, "train", until_ray_is_lost)
+        with pytest.raises(RayLost, match=r"has crashed. Ended after step 16: checkpoint saved; go on with "):
+            run_job(job)
+    assert run_job(job, resume="auto").parameters_sha256 == whole.parameters_sha256
 
 
 def test_a_skipped_step_is_not_found_again(make_job: JobMaker, lose: Open) -> None:

@@ -1,0 +1,43 @@
+"""Where processes go, and when there is room for more of them, as a table."""
+
+from typing import Any
+
+import pytest
+
+from dist_bp.runtime.placement import Node, Place
+from dist_bp.runtime.room import Room, find_more
+from tests.conftest import JobMaker
+
+A, B, C = (Node(name, f"10.0.0.{number}", 0) for number, name in enumerate("abc"))
+
+
+def free(a: float, b: float | None = None, c: float | None = None) -> list[Node]:
+    """The CPUs of each that nobody has reserved; None: it is not there."""
+    found = [(A, a), (B, b), (C, c)]
+    return [Node(node.id, node.host, cpus) for node, cpus in found if cpus is not None]
+
+
+ONE, TWO = [(A, 4, 2)], [(A, 2, 2), (B, 2, 1)]
+"""Places, their shares and for how many workers they had room."""
+CASES: dict[str, tuple[Any, dict[int, int], list[Node], list[int] | None]] = {
+    "nothing new": (ONE, {0: 2}, free(0), None),
+    "a node": (ONE, {0: 2}, free(0, 1), [2, 1]),
+    "a node for all that are missing": (ONE, {0: 2}, free(0, 2), [2, 2]),
+    "a node that others use": (ONE, {0: 2}, free(0, 0), None),
+    "on a single node they join by themselves": (ONE, {0: 2}, free(2), None),
+    "where a larger one has all of the room": (ONE, {0: 1}, free(0, 4), [4]),
+    "a node is larger now": (TWO, {0: 2, 1: 1}, free(0, 1), [2, 2]),
+    "a third node": (TWO, {0: 2, 1: 1}, free(0, 0, 1), [2, 1, 1]),
+    "as many as before elsewhere": (TWO, {0: 2, 1: 1}, free(0, None, 1), None),
+    "nobody is left": (ONE, {}, free(0, 4), None),
+    "too little": (TWO, {0: 1, 1: 0}, free(0, None), None),
+}
+
+
+@pytest.mark.parametrize(("places", "working", "nodes", "workers"), CASES.values(), ids=CASES)
+def test_room_for_more(
+    places: Any, working: dict[int, int], nodes: list[Node], workers: list[int] | None, make_job: JobMaker
+) -> None:
+    config = make_job(scaling={"num_workers": 4, "min_workers": 1})
+    found = find_more(config, Room([Place(*one) for one in places], [], "a"), working, nodes)
+    assert workers == (found and [place.workers for place in found.places])
