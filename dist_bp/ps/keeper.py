@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from dist_bp.processes import Known, alive, known
 from dist_bp.ps.arena import Arena, Log, Part, Snapshot
-from dist_bp.ps.doorbell import Acceptor, Peer, introduce, let_go, peer_pid
+from dist_bp.ps.doorbell import Peer
+from dist_bp.ps.introductions import Acceptor, introduce, let_go, peer_pid
 from dist_bp.ps.layout import ArenaLayout
 from dist_bp.ps.recipe import Contact
 from dist_bp.types import Array

@@ -14,8 +14,8 @@ import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from dist_bp.errors import TrainingFailed
-from dist_bp.ps import doorbell, handshake
-from dist_bp.ps.doorbell import BACKLOG, PeerLost
+from dist_bp.ps import handshake, introductions
+from dist_bp.ps.doorbell import SILENT, PeerLost
 from dist_bp.ps.spin import AdaptiveSpin
 
 LOST_SECONDS = 5
@@ -45,7 +45,7 @@ class Links:
         self._outbox, self._inbox = self._router(), self._router()
         self._outbox.setsockopt(zmq.MAXMSGSIZE, _STRANGER_BYTES)
         self._outbox.setsockopt(zmq.RCVHWM, _STRANGER_MESSAGES)
-        self._outbox.setsockopt(zmq.BACKLOG, BACKLOG)
+        self._outbox.setsockopt(zmq.BACKLOG, introductions.BACKLOG)
         self._outbox.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self._outbox.setsockopt(zmq.SNDTIMEO, int(timeout * 1000))
         self._monitor = self._inbox.get_monitor_socket(_EVENTS)
@@ -90,7 +90,7 @@ class Links:
         """
         listener = handshake.Listener(self._secret, self._me, self._nodes, self.address)
         dialers = {node: self._dial(node, addresses[node]) for node in self._names.values()}
-        seconds = seconds or doorbell.START_SECONDS
+        seconds = seconds or introductions.START_SECONDS
         deadline = time.monotonic() + seconds
         self._poller.register(self._outbox, zmq.POLLIN)
         while dialers or len(self._routes) < len(self._names):
@@ -229,7 +229,7 @@ class Links:
         return PeerLost(self.name(node), "died")
 
     def silent(self, node: int) -> PeerLost:
-        return PeerLost(self.name(node), f"{doorbell.SILENT} for {self.timeout:g} s")
+        return PeerLost(self.name(node), f"{SILENT} for {self.timeout:g} s")
 
     def close(self) -> None:
         """Gives what was sent last half a second to leave, then closes everything."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from dist_bp.ps.arena import Arena
 from dist_bp.ps.compression import Codec
-from dist_bp.ps.doorbell import Doorbell, Peer, connect, introductions
+from dist_bp.ps.doorbell import Doorbell, Peer
 from dist_bp.ps.exchange import Exchange
+from dist_bp.ps.introductions import connect, introductions
 from dist_bp.ps.layout import ArenaLayout
 from dist_bp.ps.lease import Lease, Report
 from dist_bp.ps.mesh import Mesh

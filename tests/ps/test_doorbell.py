@@ -1,6 +1,5 @@
-"""Doorbells: messages, stale generations, the end of a peer, strangers at the door."""
+"""Doorbells: messages, stale generations, the end of a peer."""
 
-import os
 import select
 import socket
 import threading
@@ -12,66 +11,27 @@ from functools import partial
 
 import pytest
 
-from dist_bp.ps import doorbell
-from dist_bp.ps.doorbell import Acceptor, Doorbell, Peer, PeerLost, connect, introduce, introductions, let_go
+from dist_bp.ps.doorbell import ABORT, Doorbell, Peer, PeerLost
 
-SECRET = b"s" * 32
-WORKER, SERVER, KEEPER = Peer("worker", 1), Peer("server", 0), Peer("keeper", 0)
-
-
-@pytest.fixture
-def descriptor() -> Iterator[int]:
-    fd = os.memfd_create("test")
-    os.write(fd, b"hello")
-    yield fd
-    os.close(fd)
-
-
-class Guest:
-    """Who comes to a keeper, is handed the arena and introduced to another."""
-
-    def __init__(self, address: bytes, me: Peer, timeout: float = 5.0) -> None:
-        self._connection, self.handed = connect(address, KEEPER, me, SECRET, timeout)
-        self.bells: dict[Peer, Doorbell] = {}
-        try:
-            self.bells |= {bell.peer: bell for bell in introductions(self._connection, KEEPER, timeout)}
-        except BaseException:
-            self.close()
-            raise
-
-    def close(self) -> None:
-        for bell in self.bells.values():
-            bell.close()
-        self._connection.close()
-        os.close(self.handed)
+WORKER, SERVER = Peer("worker", 1), Peer("server", 0)
 
 
 @contextmanager
-def introduced(descriptor: int, timeout: float = 5.0) -> Iterator[tuple[Guest, Guest]]:
-    """A worker and a server that know each other."""
-    acceptor = Acceptor(SECRET, timeout)
-    with ThreadPoolExecutor() as pool:
-        coming = [pool.submit(Guest, acceptor.address, peer, timeout) for peer in (WORKER, SERVER)]
-        come = acceptor.accept([WORKER, SERVER], descriptor)
-        introduce((WORKER, come[WORKER]), (SERVER, come[SERVER]))
-        for connection in come.values():
-            let_go(connection)
-        worker, server = (future.result(5) for future in coming)
+def connected(timeout: float) -> Iterator[tuple[Doorbell, Doorbell]]:
+    """The worker's bell, and the server's."""
+    ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    worker, server = (Doorbell(end, peer, timeout) for end, peer in zip(ends, (SERVER, WORKER), strict=True))
     try:
         yield worker, server
     finally:
-        for guest in (worker, server):
-            guest.close()
-        for connection in come.values():
-            connection.close()
-        acceptor.close()
+        worker.close()
+        server.close()
 
 
 @pytest.fixture
-def pair(descriptor: int) -> Iterator[tuple[Doorbell, Doorbell]]:
-    """The worker's bell, and the server's."""
-    with introduced(descriptor) as (worker, server):
-        yield worker.bells[SERVER], server.bells[WORKER]
+def pair() -> Iterator[tuple[Doorbell, Doorbell]]:
+    with connected(5) as bells:
+        yield bells
 
 
 def test_a_step_travels_each_way(pair: tuple[Doorbell, Doorbell]) -> None:
@@ -82,47 +42,39 @@ def test_a_step_travels_each_way(pair: tuple[Doorbell, Doorbell]) -> None:
     assert worker.wait(1).version == 8
 
 
-def test_the_arena_is_handed_over_without_a_name(descriptor: int) -> None:
-    with introduced(descriptor) as (worker, _):
-        assert os.pread(worker.handed, 5, 0) == b"hello"
-        assert not os.get_inheritable(worker.handed)
-        assert not os.get_inheritable(worker.bells[SERVER].fileno())
-
-
 def test_bells_of_an_earlier_lease_are_passed_over(pair: tuple[Doorbell, Doorbell]) -> None:
     worker, server = pair
     worker.ring(1, 3)
-    worker.ring(1, doorbell.ABORT)
+    worker.ring(1, ABORT)
     worker.ring(2, 4)
     assert server.wait(2).version == 4
 
 
-def test_the_death_of_a_peer_is_noticed_at_once(descriptor: int) -> None:
-    with introduced(descriptor, timeout=60) as (worker, server):
-        bell = server.bells[WORKER]
-        threading.Timer(0.1, worker.bells[SERVER].close).start()
+def test_the_death_of_a_peer_is_noticed_at_once() -> None:
+    with connected(60) as (worker, server):
+        threading.Timer(0.1, worker.close).start()
         started = time.monotonic()
         with pytest.raises(PeerLost, match="worker 1 died"):
-            bell.wait(1)
+            server.wait(1)
         assert time.monotonic() - started < 5
-        for action in (partial(bell.ring, 1, 1), bell.nudge, bell.clear):
+        for action in (partial(server.ring, 1, 1), server.nudge, server.clear):
             with pytest.raises(PeerLost, match="worker 1 died"):
                 action()
 
 
-def test_a_silent_peer_is_lost_at_the_deadline(descriptor: int) -> None:
+def test_a_silent_peer_is_lost_at_the_deadline() -> None:
     with (
-        introduced(descriptor, timeout=0.2) as (_, server),
+        connected(0.2) as (_, server),
         pytest.raises(PeerLost, match=r"worker 1 did not answer for 0\.2 s"),
     ):
-        server.bells[WORKER].wait(1)
+        server.wait(1)
 
 
-def test_closing_wakes_a_thread_that_waits(descriptor: int) -> None:
-    with introduced(descriptor, timeout=60) as (_, server), ThreadPoolExecutor() as pool:
-        waiting = pool.submit(server.bells[WORKER].wait, 1)
+def test_closing_wakes_a_thread_that_waits() -> None:
+    with connected(60) as (_, server), ThreadPoolExecutor() as pool:
+        waiting = pool.submit(server.wait, 1)
         time.sleep(0.1)
-        server.bells[WORKER].close()
+        server.close()
         with pytest.raises(PeerLost):
             waiting.result(5)
 
@@ -134,78 +86,3 @@ def test_nudges_wake_and_are_taken_all_at_once(pair: tuple[Doorbell, Doorbell]) 
     assert select.select([server], [], [], 5)[0]
     server.clear()
     assert not select.select([server], [], [], 0)[0]
-
-
-@pytest.mark.parametrize("secret", [b"x" * 32, b"s" * 31])
-def test_a_caller_without_the_secret_is_sent_away(descriptor: int, secret: bytes) -> None:
-    acceptor = Acceptor(SECRET, 5.0)
-    stranger = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    stranger.connect(acceptor.address)
-    stranger.send(secret.ljust(48, b"\0"))
-    with ThreadPoolExecutor() as pool:
-        friend = pool.submit(connect, acceptor.address, KEEPER, WORKER, SECRET, 5.0)
-        come = acceptor.accept([WORKER], descriptor)
-        connection, handed = friend.result(5)
-    assert list(come) == [WORKER]
-    stranger.settimeout(5)
-    assert stranger.recv(1) == b""
-    for one in (stranger, connection, come[WORKER]):
-        one.close()
-    acceptor.close()
-    os.close(handed)
-
-
-def test_strangers_that_say_nothing_keep_nobody_waiting(descriptor: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many of them there are; they are sent away once all have come."""
-    monkeypatch.setattr(doorbell, "BACKLOG", 8)
-    acceptor = Acceptor(SECRET, 5.0)
-    strangers = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(20)]
-    entered = threading.Event()
-
-    def come() -> tuple[socket.socket, int]:
-        for stranger in strangers:
-            stranger.connect(acceptor.address)
-        entered.set()
-        return connect(acceptor.address, KEEPER, WORKER, SECRET, 5.0)
-
-    with ThreadPoolExecutor() as pool:
-        friend = pool.submit(come)
-        started = time.monotonic()
-        accepted = acceptor.accept([WORKER], descriptor)
-        assert time.monotonic() - started < 5
-        connection, handed = friend.result(5)
-    assert entered.is_set()
-    for stranger in strangers:
-        stranger.settimeout(5)
-        assert stranger.recv(1) == b""
-        stranger.close()
-    acceptor.close()
-    accepted[WORKER].close()
-    connection.close()
-    os.close(handed)
-
-
-def test_a_peer_that_never_comes_is_named(descriptor: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doorbell, "START_SECONDS", 0.2)
-    acceptor = Acceptor(SECRET, 5.0)
-    with pytest.raises(PeerLost, match=r"worker 1 did not connect within 0\.2 s"):
-        acceptor.accept([WORKER], descriptor)
-    acceptor.close()
-
-
-def test_a_keeper_that_is_gone_is_named(descriptor: int) -> None:
-    acceptor = Acceptor(SECRET, 5.0)
-    with ThreadPoolExecutor() as pool:
-        coming = pool.submit(Guest, acceptor.address, WORKER)
-        acceptor.accept([WORKER], descriptor)[WORKER].close()
-        with pytest.raises(PeerLost, match="keeper 0 made no introductions"):
-            coming.result(5)
-    acceptor.close()
-    with pytest.raises(PeerLost, match="keeper 0 could not be reached"):
-        connect(acceptor.address, KEEPER, WORKER, SECRET, 5.0)
-
-
-def test_no_socket_file_is_made() -> None:
-    acceptor = Acceptor(SECRET, 5.0)
-    assert acceptor.address.startswith(b"\0")
-    acceptor.close()

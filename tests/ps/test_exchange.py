@@ -16,7 +16,7 @@ import pytest
 import zmq
 
 from dist_bp.errors import TrainingFailed
-from dist_bp.ps import doorbell, handshake
+from dist_bp.ps import handshake, introductions
 from dist_bp.ps.compression import ErrorFeedback, Int8
 from dist_bp.ps.doorbell import PeerLost
 from dist_bp.ps.exchange import Exchange, PeerAborted
@@ -270,7 +270,7 @@ def test_a_killed_peer_is_noticed(make: Makers, waits: Callable[[Exchange], obje
 
 
 def test_a_peer_that_never_comes_is_named(make: Makers, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doorbell, "START_SECONDS", 0.3)
+    monkeypatch.setattr(introductions, "START_SECONDS", 0.3)
     exchanges = [make(me) for me in range(2)]
     addresses = [exchange.listen(HOST) for exchange in exchanges]
     with pytest.raises(PeerLost, match=r"server on node 1 did not connect within 0.3 s"):
@@ -300,10 +300,10 @@ def test_one_who_does_not_know_the_secret_is_dropped(
     impostor = make(1, secret=b"x" * 32, encrypt=encrypt)
     impostor.listen(HOST)
     with ThreadPoolExecutor(1) as pool:
-        monkeypatch.setattr(doorbell, "START_SECONDS", 1.0)
+        monkeypatch.setattr(introductions, "START_SECONDS", 1.0)
         outcome = pool.submit(impostor.connect, [addresses[0], addresses[1]])
         time.sleep(0.3)
-        monkeypatch.setattr(doorbell, "START_SECONDS", 20.0)
+        monkeypatch.setattr(introductions, "START_SECONDS", 20.0)
         connect(exchanges, addresses)
         with pytest.raises(PeerLost, match="server on node 0 did not connect"):
             outcome.result(timeout=10)
@@ -325,7 +325,7 @@ def test_a_listener_that_does_not_know_the_secret_is_no_peer(make: Makers) -> No
         return (Credulous if me == 1 else Listener)(secret, me, nodes, address)
 
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as pool:
-        patch.setattr(doorbell, "START_SECONDS", 3.0)
+        patch.setattr(introductions, "START_SECONDS", 3.0)
         patch.setattr(handshake, "Listener", listener)
         outcome = pool.submit(impostor.connect, addresses)
         with pytest.raises(PeerLost, match="server on node 1 does not know the run's secret"):
