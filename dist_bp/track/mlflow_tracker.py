@@ -224,8 +224,11 @@ class MlflowTracker:
         self._submit(f"model {registration.name}", lambda: self._models.register(model_uri, registration))
 
     def open_child(self, name: str) -> str:
+        made = f"tags.`{PARENT}` = '{self.run_id}' and attributes.run_name = '{name}'"
         with opened_store(self._client.tracking_uri) as client:
-            run = client.create_run(self._experiment_id, run_name=name, tags={PARENT: self.run_id})
+            (run,) = client.search_runs([self._experiment_id], made, max_results=1) or [
+                client.create_run(self._experiment_id, run_name=name, tags={PARENT: self.run_id})
+            ]
         child: str = run.info.run_id
         return child
 

@@ -164,7 +164,9 @@ class Tracker(Protocol):
         """Record a model and the metrics it reached at `step`; returns its URI, or None if that failed."""
 
     def open_child(self, name: str) -> str:
-        """Begin a run nested below this one; returns its id. Waits for the store; raises TrackingError."""
+        """Begin a run nested below this one, or take the one of this name that an earlier process was killed with
+        before it told of it; returns its id. Waits for the store; raises TrackingError.
+        """
 
     def close_child(self, run_id: str, status: RunStatus) -> None:
         """Set the status of a nested run whose own tracker did not, or not as it is."""

@@ -42,6 +42,16 @@ def test_a_resumed_run_holds_every_step_once(start: Open, client: MlflowClient) 
     assert artifact(client, second, "config.yaml").read_text() == "epochs: 5\n"
 
 
+def test_a_nested_run_that_nobody_was_told_of_is_found_by_its_name(start: Open) -> None:
+    first = start()
+    known, lost = first.open_child("trial 0"), first.open_child("trial 1")
+    first.finish("FAILED")
+    second = start(resume=first.run_id)
+    assert second.open_child("trial 1") == lost
+    assert second.open_child("trial 2") not in (known, lost)
+    assert start().open_child("trial 1") != lost
+
+
 def test_the_spool_of_a_resumed_run_is_replayed(start: Open, client: MlflowClient, tmp_path: Path) -> None:
     first = start()
     for step in range(1, 6):
