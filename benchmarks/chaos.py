@@ -1,4 +1,4 @@
-"""What faults cost: `python -m benchmarks.chaos [--minutes M] [--every SECONDS,...] [--hang-seconds S]`.
+"""What faults cost: `python -m benchmarks.chaos [--minutes M] [--every SECONDS,...] [--hang-seconds S] [--spares N]`.
 
 A random worker of two is killed (SIGKILL), or one time in four stopped (SIGSTOP), every so many seconds, drawn between
 half and one and a half of that. The same steps are then made again with nothing happening, from the same parameters, by
@@ -20,6 +20,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import psutil
+
 from benchmarks.chaos_plot import plot
 from benchmarks.dist_bp_runs import RayRun
 from benchmarks.machine import describe_machine, in_words
@@ -33,6 +35,8 @@ WARM_STEPS = 400
 STOPPED = 0.25
 """The part of the faults that are hangs."""
 TICK_SECONDS = 0.5
+BEGUN, RELEASED = 0, 3
+"""Moments of a worker's gradient."""
 
 
 @dataclass
@@ -44,7 +48,7 @@ class Course:
     faults: list[tuple[float, str]] = field(default_factory=list)
     to_next_update: list[tuple[float, str]] = field(default_factory=list)
     """Seconds from a fault, and what it was."""
-    to_full_strength: list[float] = field(default_factory=list)
+    to_full_strength: list[tuple[float, str]] = field(default_factory=list)
     seconds: float = 0.0
     steps: int = 0
     sha256: str = ""
@@ -104,13 +108,12 @@ def disturbed(run: RayRun, seconds: float, every: float) -> Course:
         report, lost, joined = run.disturbed(LEASE_STEPS)
         note(course, at - began, report)
         if waits and report.steps:
-            first = min(float(worker.times[0, 3]) + worker.clock for worker in report.workers if len(worker.times))
-            course.to_next_update.append((first - waits[0], waits[1]))
+            course.to_next_update.append((moment(report, RELEASED) - waits[0], waits[1]))
             waits = None
         if lost:
             waits, missing = faults.open, True
         if joined and missing and faults.open:
-            course.to_full_strength.append(at - faults.open[0])
+            course.to_full_strength.append((moment(report, BEGUN) - faults.open[0], faults.open[1]))
             faults.open, missing = None, False
             faults.know(run.worker_pids())
     faults.end()
@@ -128,18 +131,29 @@ def undisturbed(run: RayRun, steps: int) -> Course:
     return course
 
 
+def moment(report: Any, which: int) -> float:
+    """That of a worker's first gradient, of a lease with some, in seconds since 1970."""
+    return min(float(worker.times[0, which]) + worker.clock for worker in report.workers if len(worker.times))
+
+
 def note(course: Course, at: float, report: Any) -> None:
     course.samples.append((at, float(report.counts.sum())))
     course.steps += report.steps
 
 
-def measure(seconds: float, every: float, hang_seconds: float) -> tuple[Course, Course]:
+def measure(seconds: float, every: float, hang_seconds: float, spares: int) -> tuple[Course, Course]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_inputs(WORK, folder)
-        run = RayRun(WORK, folder, WORKERS, "auto", failure={"hang_seconds": hang_seconds})
+        failure = {"hang_seconds": hang_seconds, "spare_workers": spares}
+        run = RayRun(WORK, folder, WORKERS, "auto", failure=failure)
         try:
             run.train(WARM_STEPS)
+            while len(run.spare_pids()) < spares:
+                run.train(LEASE_STEPS)
+            for pid in run.spare_pids():
+                waiting = psutil.Process(pid).memory_full_info().pss / 2**20
+                print(f"a spare that waits takes {waiting:.0f} MiB, its part of what is shared included")
             run.restart()
             shaken = disturbed(run, seconds, every)
             run.restart()
@@ -160,7 +174,8 @@ def summary(every: float, shaken: Course, calm: Course) -> dict[str, Any]:
         "kept": shaken.pace / calm.pace,
         "next_update_after_death": killed,
         "next_update_after_hang": stopped,
-        "full_strength": shaken.to_full_strength,
+        "full_strength_after_death": [seconds for seconds, how in shaken.to_full_strength if how == "killed"],
+        "full_strength_after_hang": [seconds for seconds, how in shaken.to_full_strength if how == "stopped"],
         "same_sha256": shaken.sha256 == calm.sha256,
         "course": {"samples": shaken.samples, "faults": shaken.faults},
     }
@@ -172,10 +187,11 @@ def told(found: dict[str, Any], hang_seconds: float) -> str:
 
     paces = " of ".join(f"{pace:,.0f}" for pace in found["samples_per_second"])
     died, hung = spread(found["next_update_after_death"]), spread(found["next_update_after_hang"])
+    whole_after = spread(found["full_strength_after_death"]), spread(found["full_strength_after_hang"])
     return (
         f"a fault every {found['every']:g} s: {found['faults']} in {found['seconds']:.0f} s, {found['kept']:.1%} of "
         f"the pace kept ({paces} samples/s); to the next update after a death {died}, after a hang (of "
-        f"{hang_seconds:g} s) {hung}; to full strength {spread(found['full_strength'])}; "
+        f"{hang_seconds:g} s) {hung}; to full strength {whole_after[0]}, and {whole_after[1]}; "
         f"{'the same' if found['same_sha256'] else 'ANOTHER'} SHA-256"
     )
 
@@ -185,17 +201,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--minutes", type=float, default=3.0, help="of each training with faults")
     parser.add_argument("--every", default="29,5", help="seconds between faults, of each training")
     parser.add_argument("--hang-seconds", type=float, default=1.0, help="failure.hang_seconds")
+    parser.add_argument("--spares", type=int, default=1, help="failure.spare_workers")
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
     found = []
     for every in map(float, options.every.split(",")):
-        shaken, calm = measure(60 * options.minutes, every, options.hang_seconds)
+        shaken, calm = measure(60 * options.minutes, every, options.hang_seconds, options.spares)
         found.append(summary(every, shaken, calm))
         print(told(found[-1], options.hang_seconds), flush=True)
     machine = describe_machine()
     print(in_words(machine))
     options.results.mkdir(parents=True, exist_ok=True)
-    figures = {"machine": machine, "work": WORK.title, "hang_seconds": options.hang_seconds, "courses": found}
+    settings = {"hang_seconds": options.hang_seconds, "spare_workers": options.spares}
+    figures = {"machine": machine, "work": WORK.title, **settings, "courses": found}
     (options.results / "chaos.json").write_text(json.dumps(figures, indent=1) + "\n")
     plot(
         found, f"{WORK.title}, {WORKERS} workers on {machine['cpus']} CPUs", TICK_SECONDS, options.results / "chaos.png"

@@ -176,6 +176,10 @@ class JobRun:
         """The processes of the workers that are there."""
         return [pid for peer, pid in self._runtime.pids().items() if peer.role == "worker"]
 
+    def spare_pids(self) -> list[int]:
+        """The processes that are ready to take the place of a worker."""
+        return self._runtime.spares
+
     def threads(self) -> list[dict[str, int]]:
         """The threads of each worker's and server's libraries."""
         import ray
