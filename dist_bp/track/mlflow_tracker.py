@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 8.0  # with a store that fails
 STALL_SECONDS = 60.0  # with a store that hangs
 MODEL_SECONDS = 600.0  # for one that is slow: a model can be large
-MIRROR_SECONDS = 5.0  # between two looks at the checkpoints,
-MIRROR_REST = 20.0  # or this many times as long as the last look took
+MIRROR_SECONDS = 30.0  # between two looks at the checkpoints: each takes a processor from the training,
+MIRROR_REST = 100.0  # or this many times as long as the last look took
 TAGS, END = "tags", "the end of the run"
 """Tasks of which a later command can do what was left."""
 

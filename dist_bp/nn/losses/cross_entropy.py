@@ -80,8 +80,7 @@ class CrossEntropy(Loss):
         losses = ctx.buffer("loss.losses", (rows, 1))
         picked = ctx.buffer("loss.picked", (rows,))
         at = ctx.buffer("loss.at", (rows,), np.int64)
-        np.multiply(ctx.buffer("loss.range", (rows,), np.int64, _count_up), classes, out=at)
-        np.add(at, targets, out=at)
+        np.add(ctx.buffer("loss.starts", (rows,), np.int64, lambda starts: _count_by(classes, starts)), targets, out=at)
         flat = gradient.reshape(-1)
         hit, rest = 1.0 - self.label_smoothing, self.label_smoothing / classes
 
@@ -122,5 +121,5 @@ def balanced_class_weights(counts: Sequence[float]) -> tuple[float, ...]:
     return tuple(total / (present * count) if count else 0.0 for count in counts)
 
 
-def _count_up(array: Array) -> None:
-    array[:] = np.arange(len(array))
+def _count_by(step: int, array: Array) -> None:
+    array[:] = np.arange(len(array)) * step
