@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -27,13 +28,15 @@ from benchmarks.measures import REFERENCE, WORKERS, GroupSpec, Measure
 from benchmarks.processes import BenchmarkError, Group
 from benchmarks.report import RESULTS, into_docs, markdown
 from benchmarks.two_hosts import start_ray
-from benchmarks.works import WORKS, Work
+from benchmarks.works import WORKS, Work, write_inputs
 
-PLAN_SECONDS = 180.0
+PLAN_SECONDS = 600.0
 WITHIN = 0.15
 PLACES = {"one": 1, "two": 2}
 """How many nodes there are."""
 CHOSEN = ("small", "medium", "large-adam", "cnn", "lstm")
+SAMPLES = {"medium": 2, "small": 1}
+"""The works of which the manual has what `plan` prints, and the workers of a node."""
 MEASURE = Measure(REFERENCE, "dist_bp", "dist_bp", "dist_bp", losses="run")
 
 
@@ -71,19 +74,33 @@ def running(work: Work, nodes: int, folder: Path) -> Iterator[Group]:
             yield opened["dist_bp"]
 
 
-def planned(work: Work, nodes: int, folder: Path) -> float:
-    """The samples a second that `plan` says, for nodes with nothing between them."""
+def plan(work: Work, workers: int, folder: Path, *options: str) -> str:
+    """What `dist-bp plan` prints of a work whose nodes have so many workers, each with its half of the batch."""
     settings = configuration(work, folder, WORKERS, "auto")
-    settings["train"]["batch_size"] = work.batch // nodes
-    settings["scaling"]["num_workers"] = WORKERS // nodes
+    settings["train"]["batch_size"] = work.batch * workers // WORKERS
+    settings["scaling"]["num_workers"] = workers
     (folder / "job.yaml").write_text(yaml.safe_dump(settings))
-    options = ["--nodes", str(nodes), "--nic", "1000Gb", "--latency-us", "0", "--json"]
     command = [sys.executable, "-m", "dist_bp", "plan", str(folder / "job.yaml"), *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PLAN_SECONDS, check=False)
     if done.returncode:
         raise BenchmarkError(f"plan ended with {done.returncode}: {done.stderr.strip()}")
-    found = {prediction["nodes"]: prediction for prediction in json.loads(done.stdout)["predictions"]}
+    return done.stdout
+
+
+def planned(work: Work, nodes: int, folder: Path) -> float:
+    """The samples a second of so many nodes with nothing between them."""
+    said = plan(work, WORKERS // nodes, folder, "--nodes", str(nodes), "--nic", "1000Gb", "--latency-us", "0", "--json")
+    found = {prediction["nodes"]: prediction for prediction in json.loads(said)["predictions"]}
     return float(found[nodes]["samples_per_second"])
+
+
+def sample(key: str, workers: int) -> str:
+    """What `plan` prints for up to 256 nodes, as a block of the manual."""
+    work = WORKS[key]
+    with tempfile.TemporaryDirectory() as name:
+        write_inputs(work, Path(name))
+        said = plan(work, workers, Path(name), "--nodes", "256", "--nic", "10Gb")
+    return textwrap.indent(said.rstrip().replace("\n\n", "\n"), "    ")
 
 
 def compare(work: Work, nodes: int, rounds: int, seconds: float) -> Outcome:
@@ -124,7 +141,11 @@ def main() -> None:
     parser.add_argument("--only", choices=PLACES, help="one node, or two")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2.0, help="length of what is measured before and after a plan")
-    parser.add_argument("--docs", action="store_true", help="write the table into docs/scaling.md, too")
+    parser.add_argument(
+        "--docs",
+        action="store_true",
+        help="write the table, and samples of what plan prints, into docs/scaling.md, too",
+    )
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args()
     if unknown := set(options.work.split(",")) - WORKS.keys():
@@ -143,6 +164,8 @@ def main() -> None:
     print(told)
     if options.docs:
         into_docs("scaling.md", "forecast", told)
+        for key, workers in SAMPLES.items():
+            into_docs("scaling.md", f"forecast, {key}", sample(key, workers))
     options.results.mkdir(parents=True, exist_ok=True)
     figures = {"machine": machine, "jobs": [asdict(outcome) for outcome in outcomes]}
     (options.results / "forecast.json").write_text(json.dumps(figures, indent=1) + "\n")
