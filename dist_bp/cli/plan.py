@@ -57,7 +57,7 @@ def plan(
         raise Interrupted("interrupted while measuring: there is no prediction") from None
     found = predict(load, costs, Network(bandwidth, latency * 1e-6), counts, growth)
     out = text_stream(as_json)
-    for line in (*describe(load, costs, nic, latency), "", *table(found), "", *memory(found)):
+    for line in (*describe(load, costs, nic, latency), "", *table(found), "", *rounds(found), *memory(found)):
         print(line, file=out)
     if as_json:
         figures = {"nic": nic, "latency_us": latency, "scaling": growth, "costs": _short(costs)}
@@ -113,6 +113,17 @@ def table(found: "list[Prediction]") -> list[str]:
         rows.append([*counts, *times, sent, pace, f"{prediction.efficiency:.0%}"])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+
+
+def rounds(found: "list[Prediction]") -> list[str]:
+    """How nodes exchange, where there are several."""
+    ways = {
+        1: "in one round, in which each updates everything",
+        2: "in two, in which each updates a slice and sends it to all",
+    }
+    numbers = {way: [f"{one.nodes:,}" for one in found if one.rounds == way] for way in ways}
+    told = [f"{ways[way]}: {', '.join(nodes)} nodes" for way, nodes in numbers.items() if nodes]
+    return [f"sums are exchanged {'; '.join(told)}"] if told else []
 
 
 def memory(found: "list[Prediction]") -> list[str]:

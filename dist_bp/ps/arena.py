@@ -182,11 +182,32 @@ class Arena:
 
 
 def assemble(step: int, parts: Sequence[Part]) -> Snapshot:
-    """The snapshot after `step` global batches from what `read` gives on each node."""
+    """The snapshot after `step` global batches from what `read` gives on each node.
+
+    Raises TrainingFailed where nodes that must have the same have not.
+    """
     parameters, statistics, state, _ = parts[0]
+    _check_same(step, parts)
     whole = {
         name: array if len(array) == len(parameters) else np.concatenate([part.optimizer[name] for part in parts])
         for name, array in state.items()
     }
     owed = {name: array for part in parts for name, array in part.owed.items()}
     return Snapshot(step, parameters, statistics, whole, owed)
+
+
+def _check_same(step: int, parts: Sequence[Part]) -> None:
+    first, *others = map(_whole, parts)
+    for node, whole in enumerate(others, 1):
+        for name in first.keys() & whole.keys():
+            if not np.array_equal(first[name].view(np.uint8), whole[name].view(np.uint8)):
+                raise TrainingFailed(
+                    f"after step {step} nodes 0 and {node} have different {name}: their processors or libraries "
+                    "compute differently; use nodes of one kind, or put all workers on one (scaling.placement=packed)"
+                )
+
+
+def _whole(part: Part) -> dict[str, Array]:
+    """What a node has that all have: of the same bits, as each has computed it or been sent it."""
+    state = {name: array for name, array in part.optimizer.items() if len(array) == len(part.parameters)}
+    return {"parameters": part.parameters, "running statistics": part.statistics, **state}

@@ -42,7 +42,8 @@ class ArenaLayout:
     optimizer's state arrays. `placement` says how many shares of a global batch each node computes, `servers` how many
     processes of its own update: 0 where workers do, see `updaters`. Of several nodes the first `lanes` updaters
     exchange. The parameters are cut into one slice a node; the servers of `node` update theirs and keep the state of
-    that slice alone, except what workers go on from by themselves in the `local` mode. The gradients of `tables` may
+    that slice alone, except what workers go on from by themselves in the `local` mode. Where nodes exchange in
+    `one_round` (see rounds.py) the slice of each is everything. The gradients of `tables` may
     come by rows, see `by_rows`. `states` are bytes for the states of the metrics of a share. Where
     sums are sent `compressed`, what other nodes are still owed is kept.
 
@@ -62,6 +63,7 @@ class ArenaLayout:
     lanes: int = 0
     states: int = 0
     compressed: bool = False
+    one_round: bool = False
 
     @property
     def nodes(self) -> int:
@@ -92,8 +94,13 @@ class ArenaLayout:
         return min(workers, max(self._count(self.node), 1))
 
     def slice(self, node: int) -> tuple[int, int]:
-        """The elements of the parameter vector that a node updates: even parts of whole blocks."""
-        return self._cut(node), self._cut(node + 1)
+        """The elements of the parameter vector that a node updates: all, or even parts of whole blocks."""
+        return (0, self.parameters) if self.one_round else (self._cut(node), self._cut(node + 1))
+
+    @property
+    def _slices(self) -> range:
+        """The nodes whose slices make the whole, in order."""
+        return range(1 if self.one_round else self.nodes)
 
     def _cut(self, node: int) -> int:
         if node == self.nodes:
@@ -130,7 +137,7 @@ class ArenaLayout:
     def chunks(self) -> list[tuple[int, int]]:
         """Pieces of the parameter vector, the same whatever the number of servers of a node: of whole rows in a table
         that comes by rows."""
-        return [piece for node in range(self.nodes) for span in self._spans(node) for piece in span.pieces()]
+        return [piece for node in self._slices for span in self._spans(node) for piece in span.pieces()]
 
     @cached_property
     def blocks(self) -> list[int]:
@@ -145,7 +152,7 @@ class ArenaLayout:
         """(number, start, stop) of the contiguous chunks of the slice of a node, this one unless told, that one of so
         many `updaters` updates."""
         node = self.node if node is None else node
-        before = sum(self._count(other) for other in range(node))
+        before = 0 if self.one_round else sum(self._count(other) for other in range(node))
         count = self._count(node)
         first, last = index * count // updaters, (index + 1) * count // updaters
         return [(number, *self.chunks[number]) for number in range(before + first, before + last)]
@@ -165,7 +172,7 @@ class ArenaLayout:
             ("source", (shares, slots, line), "int64"),
             ("expected", (shares, slots, line), "float64"),
             ("scores", (shares, slots, 3, scores), "float64"),
-            ("squares", (sum(span.blocks for node in range(self.nodes) for span in self._spans(node)),), "float64"),
+            ("squares", (sum(span.blocks for node in self._slices for span in self._spans(node)),), "float64"),
             ("written", (1, line), "int64"),
             ("log/losses", (LEASE_STEPS,), "float64"),
             ("log/counts", (LEASE_STEPS,), "int64"),

@@ -3,7 +3,8 @@
 Each node adds its own shares' gradients first, as far as the order of all sums has them together (see tree.py), and
 sends every other node that node's slice of the sums; whoever owns a slice updates it and sends it to all. Where that is
 one sum a node, n nodes with P bytes of parameters send 2 (n - 1) P / n bytes each in an update, what a ring all-reduce
-moves (Patarasuk & Yuan 2009, theorem 1), in two messages instead of 2 (n - 1).
+moves (Patarasuk & Yuan 2009, theorem 1), in two messages instead of 2 (n - 1). In one round (see rounds.py) the slice
+of each node is everything: all send all sums to all, and nothing comes back.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ class Mesh:
         self._statistics = {node: np.empty((count, layout.statistics), layout.dtype) for node, count in whole.received}
         self._outgoing = {node: np.empty((len(whole.sent), sizes[node]), layout.dtype) for node in self.others}
         self._scratch = np.empty((max(order.scratch for _, order in whole.sent), PIECE), layout.dtype)
+        self._one_round = layout.one_round
         self._codec = codec
         self._feedback = {node: ErrorFeedback(codec, sizes[node]) for node in self.others} if codec else {}
         self._owed: list[dict[int, Array]] = []
@@ -96,9 +98,11 @@ class Mesh:
         sums go through the codec.
         """
         if sources:
+            sums: Array | None = None
             for node in self.others:
-                slices = [source[slice(*self._bounds[node])] for source in sources]
-                sums = self._sums(slices, summation, self._outgoing[node])
+                if sums is None or not self._one_round:
+                    slices = [source[slice(*self._bounds[node])] for source in sources]
+                    sums = self._sums(slices, summation, self._outgoing[node])
                 payload = self._encoded(node, version, sums) if lossy and self._codec else sums
                 self._exchange.send(node, Kind.SUMS, self.generation, version, scores, payload)
         elif lossy and self._codec:
@@ -138,6 +142,8 @@ class Mesh:
 
     def exchange_slices(self, version: int, vector: Array) -> None:
         """Fills `vector` (parameters,), of which this server has written its slice, with those of its counterparts."""
+        if self._one_round:
+            return
         start, stop = self._bounds[self.node]
         for node in self.others:
             self._exchange.send(node, Kind.SLICE, self.generation, version, (), vector[start:stop])
@@ -146,6 +152,8 @@ class Mesh:
 
     def exchange_squares(self, version: int, squares: Array) -> None:
         """Completes the squared norms of the blocks, of which this server has written its own."""
+        if self._one_round:
+            return
         start, stop = self._blocks[self.node]
         for node in self.others:
             self._exchange.send(node, Kind.SQUARES, self.generation, version, (), squares[start:stop])

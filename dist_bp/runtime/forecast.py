@@ -5,10 +5,13 @@ A step on one node is what was measured. On n nodes, each with W workers and a s
 - compute: what the slowest of the nW gradients takes, by the rows of the fullest worker;
 - signals: waits, doorbells and wake-ups within a node;
 - reduce: the node's workers' gradients added up for the slices of the other nodes, W - 1 additions an element;
-- exchange: two rounds of n - 1 messages, the sums to the owners of the slices and the slices to all, and a round
-  each for batch statistics and for the norm to clip by: a fixed cost and the network's latency for each round, a cost
-  for each further message, and for each byte its cost at both ends and the network card's;
+- exchange: two rounds of n - 1 messages, the sums to the owners of the slices and the slices to all, and a round for
+  the norm to clip by: a fixed cost and the network's latency for each round, a cost for each further message, such as
+  those of batch statistics, and for each byte its cost at both ends and the network card's;
 - update: the node's slice, 1/n of the parameters, whose sums from the other nodes cost n - 1 more additions.
+
+Small networks are exchanged in one round, see ps/rounds.py: then the slice of each node is everything, and nothing but
+sums is sent.
 
 Where two nodes fit on the machine they have been measured together: their gradients tell what the slowest of several
 takes, and the rest of their step what an exchange takes within a job.
@@ -28,6 +31,7 @@ from dist_bp.messages import plural
 from dist_bp.ps.compression import Codec
 from dist_bp.ps.layout import ArenaLayout
 from dist_bp.ps.modes import MODES, ModeName
+from dist_bp.ps.rounds import in_rounds
 from dist_bp.ps.tree import subtrees
 from dist_bp.runtime.probe import ExchangeCosts
 
@@ -98,7 +102,7 @@ class Prediction:
 
     `batch` is the global batch and `efficiency` the samples a second beside those of one node, times the nodes.
     `arena` is shared by the processes of a node; `worker` and `server` are what one such process has beside it, the
-    latter 0 where workers are servers, too.
+    latter 0 where workers are servers, too. `rounds` are those of an exchange of sums and slices.
     """
 
     nodes: int
@@ -116,6 +120,7 @@ class Prediction:
     arena: int
     worker: int
     server: int
+    rounds: int = 0
 
 
 @dataclass(frozen=True)
@@ -136,6 +141,11 @@ class Load:
     def workers(self) -> int:
         """Of a node."""
         return len(self.layout.own_shares)
+
+    def on(self, nodes: int) -> ArenaLayout:
+        """The arena of a node of so many."""
+        compressed = nodes > 1 and self.codec is not None
+        return in_rounds(replace(self.layout, placement=(self.workers,) * nodes, compressed=compressed))
 
     def rows(self, batch: int, workers: int) -> int:
         """The rows of the worker that has the most. Raises ConfigError where some would have none."""
@@ -185,7 +195,7 @@ def measured_exchange(load: Load, costs: Costs, step: float, slowest: float) -> 
 
 
 def _predict(load: Load, costs: Costs, network: Network, nodes: int, growth: Growth, alone: float) -> Prediction:
-    layout = replace(load.layout, placement=(load.workers,) * nodes)
+    layout = load.on(nodes)
     batch = load.batch * nodes if growth == "weak" else load.batch
     workers = nodes * load.workers
     if nodes == 1:
@@ -212,25 +222,33 @@ def _predict(load: Load, costs: Costs, network: Network, nodes: int, growth: Gro
         arena=layout.nbytes,
         worker=costs.worker_memory + (0 if layout.servers else _buffers(load, nodes)),
         server=costs.server_memory + _buffers(load, nodes) if layout.servers else 0,
+        rounds=0 if nodes == 1 else 1 if layout.one_round else 2,
     )
 
 
 def _between(load: Load, costs: Costs, network: Network, nodes: int) -> tuple[float, float, float]:
     """Seconds of the parts of a step that depend on the other nodes: reduce, exchange, update."""
-    layout, peers = load.layout, nodes - 1
-    elements = layout.parameters / nodes
-    reduce = costs.add * (load.workers - 1) * (layout.parameters - elements) / layout.updaters
+    layout, peers = load.on(nodes), nodes - 1
+    elements = _elements(layout)
+    sent = layout.parameters if layout.one_round else layout.parameters - elements
+    reduce = costs.add * (load.workers - 1) * sent / layout.updaters
     update = (costs.update + peers * costs.add) * elements / layout.updaters
     return reduce, _exchange(load, costs, network, nodes), update
 
 
 def _wire_bytes(load: Load, nodes: int) -> float:
-    """Payload that a node sends in a step on average: without compression 2 (n - 1) P / n where that is one sum of
-    gradients a node, and its sums of batch statistics."""
-    layout, elements = load.layout, load.layout.parameters / nodes
-    itemsize, sums = np.dtype(layout.dtype).itemsize, _sums(load, nodes)
+    """Payload that a node sends in a step on average: without compression 2 (n - 1) P / n in two rounds, (n - 1) P in
+    one, where that is one sum of gradients a node, and its sums of batch statistics."""
+    layout = load.on(nodes)
+    elements, itemsize, sums = _elements(layout), np.dtype(layout.dtype).itemsize, _sums(load, nodes)
     gradients = load.codec.nbytes(math.ceil(elements)) if load.codec else sums * elements * itemsize
-    return (nodes - 1) * (gradients + elements * itemsize + sums * layout.statistics * itemsize)
+    slices = 0 if layout.one_round else elements * itemsize
+    return (nodes - 1) * (gradients + slices + sums * layout.statistics * itemsize)
+
+
+def _elements(layout: ArenaLayout) -> float:
+    """Those of a node's slice."""
+    return layout.parameters if layout.one_round else layout.parameters / layout.nodes
 
 
 def _sums(load: Load, nodes: int) -> float:
@@ -241,9 +259,10 @@ def _sums(load: Load, nodes: int) -> float:
 
 def _exchange(load: Load, costs: Costs, network: Network, nodes: int) -> float:
     """Seconds of all rounds; the servers of a node share the work at its ends, and the network card."""
-    layout, peers, wire_bytes = load.layout, nodes - 1, _wire_bytes(load, nodes)
-    rounds = 2 + bool(layout.statistics) + load.clips
-    waited = rounds * (costs.exchange.round + (peers - 1) * costs.exchange.message)
+    layout, peers, wire_bytes = load.on(nodes), nodes - 1, _wire_bytes(load, nodes)
+    rounds = 1 if layout.one_round else 2 + load.clips
+    further = rounds * (peers - 1) + (peers if layout.statistics else 0)
+    waited = rounds * costs.exchange.round + further * costs.exchange.message
     coded = peers * layout.parameters / nodes * (costs.encode + costs.decode)
     handled = (wire_bytes * costs.exchange.byte + coded) / layout.updaters
     return costs.entangled * (waited + handled) + rounds * network.latency + wire_bytes / network.bandwidth
@@ -251,7 +270,8 @@ def _exchange(load: Load, costs: Costs, network: Network, nodes: int) -> float:
 
 def _buffers(load: Load, nodes: int) -> int:
     """Bytes that a server keeps for the exchange: a slice in and one out a peer, and what a codec still owes."""
-    layout, elements = load.layout, load.layout.parameters / nodes
+    layout = load.on(nodes)
+    elements = _elements(layout)
     kept = 2 * elements * np.dtype(layout.dtype).itemsize
     if load.codec:
         kept += 2 * elements * np.dtype(np.float32).itemsize + load.codec.nbytes(math.ceil(elements))

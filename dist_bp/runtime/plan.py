@@ -24,6 +24,7 @@ from dist_bp.ps.layout import CHUNK, ArenaLayout
 from dist_bp.ps.member import Member, Network
 from dist_bp.ps.modes import Mode
 from dist_bp.ps.recipe import Contact, Rules, Task, followed
+from dist_bp.ps.rounds import in_rounds
 from dist_bp.ps.server import Server
 from dist_bp.ps.states import bytes_of
 from dist_bp.ps.worker import Worker
@@ -38,8 +39,9 @@ class RunPlan:
     """A run before any process exists: the configuration, the prepared data and the run's secret.
 
     `placement` are the shares of each node, unless told all on one, and `processes` the workers that it begins with,
-    unless told one a share. Without `by_rows` gradients of tables are dense, as they are on several nodes. Raises
-    ConfigError where the optimizer is lazy and the nodes are several.
+    unless told one a share. Without `by_rows` gradients of tables are dense, as they are on several nodes. These
+    exchange in `one_round` or in two, unless told in what is faster: with the same bits. Raises ConfigError where the
+    optimizer is lazy and the nodes are several.
     """
 
     config: JobConfig
@@ -49,6 +51,7 @@ class RunPlan:
     placement: tuple[int, ...] = ()
     processes: tuple[int, ...] = ()
     by_rows: bool = True
+    one_round: bool | None = None
 
     def __post_init__(self) -> None:
         if not self.placement:
@@ -113,7 +116,7 @@ def make_process(plan: RunPlan, peer: Peer) -> Keeper | Member:
     config, node = plan.config, plan.node_of(peer)
     parts = JobParts(config, Prepared.open(plan.prepared, checked=True))
     rules = Rules(parts.updater, build_rate(config, plan.total_steps))
-    layout = replace(arena_layout(parts, plan.placement, node, plan.by_rows), lanes=plan.lanes)
+    layout = replace(arena_layout(parts, plan.placement, node, plan.by_rows, plan.one_round), lanes=plan.lanes)
     contact = Contact(plan.secret, plan.timeout)
     if peer.role == "keeper":
         return Keeper(layout, contact)
@@ -174,14 +177,21 @@ def check_not_lazy(config: JobConfig) -> None:
         )
 
 
-def arena_layout(parts: JobParts, placement: tuple[int, ...] = (), node: int = 0, by_rows: bool = True) -> ArenaLayout:
+def arena_layout(
+    parts: JobParts,
+    placement: tuple[int, ...] = (),
+    node: int = 0,
+    by_rows: bool = True,
+    one_round: bool | None = None,
+) -> ArenaLayout:
     """The arena of a node; unless told where the shares are, all are on one.
 
-    Gradients of tables may come `by_rows`: they do where that saves something, or the rule has to know the rows.
+    Gradients of tables may come `by_rows`: they do where that saves something, or the rule has to know the rows. Nodes
+    may exchange in `one_round`: unless told, they do where that is faster.
     """
     config, model, updater = parts.config, parts.model, parts.updater
     tables = [table for table in model.tables if updater.rule.lazy or table.stop - table.start > SMALL]
-    return ArenaLayout(
+    layout = ArenaLayout(
         parameters=model.layout.size,
         statistics=model.statistics_layout.size,
         optimizer=state_names(config, updater),
@@ -194,6 +204,7 @@ def arena_layout(parts: JobParts, placement: tuple[int, ...] = (), node: int = 0
         compressed=len(placement) > 1 and config.parameter_server.compression != "none",
         states=bytes_of(followed(parts.metrics), math.prod(model.output.shape[-1:])),
     )
+    return in_rounds(layout, one_round)
 
 
 def state_names(config: JobConfig, updater: Updater) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ from dist_bp.ps.lease import Evaluation, Lease, ServerReport, WorkerReport
 from dist_bp.ps.member import Member, Network
 from dist_bp.ps.modes import Mode, Sync
 from dist_bp.ps.recipe import Contact, Rules, Task
+from dist_bp.ps.rounds import in_rounds
 from dist_bp.ps.server import Server
 from dist_bp.ps.shares import assign
 from dist_bp.ps.states import bytes_of
@@ -64,6 +65,8 @@ class Problem:
     compression: CodecName = "none"
     by_rows: bool = True
     """Whether gradients of tables come by rows."""
+    one_round: bool | None = False
+    """Whether nodes exchange in one round; None: where that is faster."""
     spec: Spec | None = None
     store: Callable[[], SampleStore] | None = None
     """Samples of another kind than rows of numbers, and what they are."""
@@ -137,7 +140,7 @@ class LocalGroup:
 
     def _layout(self, placement: tuple[int, ...], node: int, lanes: int) -> ArenaLayout:
         problem, model = self._problem, self.model
-        return ArenaLayout(
+        layout = ArenaLayout(
             model.layout.size,
             model.statistics_layout.size,
             (*problem.rule.slots, *problem.mode.outer),
@@ -151,6 +154,7 @@ class LocalGroup:
             bytes_of({"accuracy": Accuracy()}, problem.classes),
             problem.compression != "none",
         )
+        return in_rounds(layout, problem.one_round)
 
     def _crew(self, layout: ArenaLayout, workers: int) -> Crew:
         return Crew(

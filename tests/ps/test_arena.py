@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dist_bp.errors import CapacityError
+from dist_bp.errors import CapacityError, TrainingFailed
 from dist_bp.optim.updater import BLOCK
-from dist_bp.ps.arena import Arena, Snapshot, VersionGone
+from dist_bp.ps.arena import Arena, Part, Snapshot, VersionGone, assemble
 from dist_bp.ps.layout import CHUNK, ArenaLayout
 
 
@@ -81,6 +81,16 @@ def test_nodes_own_even_slices_that_cover_everything(parameters: int, servers: i
     sizes = [stop - start for start, stop in map(made.slice, range(nodes))]
     assert max(sizes) - min(sizes) <= 2 * BLOCK
     assert all(start % BLOCK == 0 or start == parameters for start, _ in map(made.slice, range(nodes)))
+
+
+@pytest.mark.parametrize("what", ["parameters", "statistics", "state"])
+def test_nodes_that_differ_where_they_must_not_are_told(what: str) -> None:
+    parts = [Part(np.zeros(4), np.zeros(2), {"m": np.zeros(4)}, {}) for _ in range(3)]
+    assert assemble(3, parts).step == 3
+    array = {"parameters": parts[2].parameters, "statistics": parts[2].statistics, "state": parts[2].optimizer["m"]}
+    array[what][1] = -0.0
+    with pytest.raises(TrainingFailed, match=r"after step 3 nodes 0 and 2 have different .* use nodes of one kind"):
+        assemble(3, parts)
 
 
 def test_a_snapshot_comes_back_as_it_was_written() -> None:

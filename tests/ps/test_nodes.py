@@ -1,6 +1,7 @@
 """Several nodes: servers that exchange slices over the network compute what one node computes."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ from dist_bp.nn.layers.dropout import Dropout
 from dist_bp.optim.rules.adam import Adam
 from dist_bp.optim.updater import BLOCK
 from dist_bp.ps.compression import CodecName
+from dist_bp.ps.layout import ArenaLayout
 from dist_bp.ps.modes import Async, Backup, Local, Mode, Ssp, Sync
+from dist_bp.ps.rounds import in_rounds
 from tests.ps.group import LocalGroup, Problem, assert_same_bits, train
 
 MODES = [
@@ -57,6 +60,46 @@ def test_a_step_moves_as_many_bytes_as_it_must(nodes: int) -> None:
         assert sent == pytest.approx(5 * 2 * (nodes - 1) / nodes * nbytes, abs=slack)
         assert received == pytest.approx(5 * 2 * (nodes - 1) / nodes * nbytes, abs=slack)
     assert sum(report.wire_bytes[0] for report in servers) == 5 * 2 * (nodes - 1) * nbytes
+
+
+@pytest.mark.parametrize("nodes", [2, 3])
+def test_one_round_sends_all_sums_to_all_and_nothing_else(nodes: int) -> None:
+    problem = Problem(layers=layers, dtype="float32", rate=0.01, clip_norm=0.1, one_round=True)
+    with LocalGroup(problem, shares=nodes, nodes=nodes) as group:
+        servers, _ = group.run(0, 5)
+        nbytes = (group.model.layout.size + group.model.statistics_layout.size) * 4
+        group.snapshot()
+    assert {report.wire_bytes for report in servers} == {(5 * (nodes - 1) * nbytes,) * 2}
+
+
+@pytest.mark.parametrize("spoilt", [0, 3])
+def test_after_a_lease_in_one_round_that_came_to_no_end_all_go_on(spoilt: int) -> None:
+    problem = Problem(layers=layers, one_round=True)
+    with LocalGroup(problem, shares=4, servers=0, nodes=2) as group:
+        good = group.inputs[spoilt].copy()
+        for first, last in ((0, 3), (3, 12), (3, 6)):
+            group.inputs[spoilt][:] = np.inf if last == 12 else good
+            group.run(first, last)
+        assert_same_bits(group.snapshot(), train(problem, shares=4, servers=0, nodes=2, steps=6, leases=2))
+
+
+@pytest.mark.parametrize(
+    ("changes", "goes"),
+    [
+        ({}, True),
+        ({"parameters": 10**6}, False),
+        ({"placement": (1,) * 64}, False),
+        ({"placement": (2,)}, False),
+        ({"compressed": True}, False),
+        ({"mode": Ssp(2)}, False),
+    ],
+)
+def test_small_networks_go_in_one_round(changes: dict[str, Any], goes: bool) -> None:
+    layout = replace(ArenaLayout(4810, 0, (), (1, 1), 0, "float32"), **changes)
+    assert in_rounds(layout).one_round == goes
+    possible = layout.nodes > 1 and layout.mode == Sync() and not layout.compressed
+    assert in_rounds(layout, True).one_round == possible
+    assert not in_rounds(layout, False).one_round
 
 
 @pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.name)

@@ -75,6 +75,15 @@ def test_shares_give_the_same_bits_on_any_nodes(placements: list[tuple[int, ...]
     assert_same_bits(train(problem, servers=2, steps=8, placement=placements[1]), one)
 
 
+@pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
+def test_one_round_gives_the_bits_of_two(problem: Problem) -> None:
+    one = train(problem, shares=4, servers=0, steps=8)
+    problem = replace(problem, one_round=True)
+    for placement in ((2, 2), (1, 3), (1, 2, 1)):
+        assert_same_bits(train(problem, servers=0, steps=8, leases=2, placement=placement), one)
+    assert_same_bits(train(problem, servers=2, steps=8, placement=(2, 2)), one)
+
+
 def test_shares_of_two_nodes_give_the_same_bits_on_any_number_of_workers() -> None:
     problem = replace(PROBLEMS["adam, clipped"], clip_norm=0.5)
     two, four = (train(problem, shares=4, servers=0, nodes=2, steps=9, workers=workers) for workers in (2, 4))

@@ -23,7 +23,7 @@ from dist_bp.runtime.forecast import (
 from dist_bp.runtime.probe import ExchangeCosts
 from tests.ps.group import LocalGroup, Problem
 
-SIZE = 64_000
+SIZE = 640_000
 COSTS = Costs(
     alone=OneNode(compute=5e-4, signal=5e-5, update=2e-4),
     compute=1e-4,
@@ -104,7 +104,7 @@ def test_clipping_and_batch_statistics_are_a_round_each() -> None:
     clipped = predict(load(clips=True), COSTS, NETWORK, [2], "weak")[0].exchange
     assert clipped - plain == pytest.approx(1.5 * 4e-5 + 2e-5)
     normalised = predict(load(layout=replace(load().layout, statistics=8)), COSTS, NETWORK, [2], "weak")[0]
-    assert normalised.exchange - plain == pytest.approx(1.5 * (4e-5 + 32 * 5e-10) + 2e-5 + 32 / 1.25e9)
+    assert normalised.exchange - plain == pytest.approx(1.5 * (1e-5 + 32 * 5e-10) + 32 / 1.25e9)
 
 
 def test_strong_scaling_keeps_the_batch_and_ends_where_workers_would_have_nothing() -> None:
@@ -131,11 +131,23 @@ def test_compression_takes_bytes_from_one_of_the_two_rounds_and_costs_time_and_m
     assert halved.server == plain.server + SIZE // 2 * (4 + 4 + 2)
 
 
+def test_small_networks_are_exchanged_in_one_round_and_each_node_updates_everything() -> None:
+    small = replace(load().layout, parameters=4800)
+    one, two, many = predict(load(layout=small), COSTS, NETWORK, [1, 2, 64], "weak")
+    assert (one.rounds, two.rounds, many.rounds) == (0, 1, 2)
+    assert two.wire_bytes == 4800 * 4
+    assert two.exchange == pytest.approx(1.5 * (4e-5 + two.wire_bytes * 5e-10) + 2e-5 + two.wire_bytes / 1.25e9)
+    assert two.reduce == pytest.approx(4800 * 1e-9)
+    assert two.update == pytest.approx(4800 * 3e-9)
+
+
 @pytest.mark.parametrize("compression", ["none", "fp16"])
 @pytest.mark.parametrize("nodes", [2, 3])
 def test_the_bytes_and_the_arena_are_those_of_real_servers(compression: CodecName, nodes: int) -> None:
     layers = [Dense(6000, activation="tanh"), Dense(5)]  # slices are of whole blocks: many, to be nearly even
-    with LocalGroup(Problem(layers=lambda: layers, compression=compression), 2 * nodes, nodes=nodes) as group:
+    with LocalGroup(
+        Problem(layers=lambda: layers, compression=compression, one_round=None), 2 * nodes, nodes=nodes
+    ) as group:
         servers, _ = group.run(0, 3)
         layout = group.servers[0].arena.layout
     found = Load(replace(layout, placement=(2,)), batch=64, group=8, codec=make_codec(compression))

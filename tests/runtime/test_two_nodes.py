@@ -74,10 +74,17 @@ def test_two_nodes_of_two_compute_what_one_of_four_computes(make_job: JobMaker, 
         assert np.linalg.norm(found[name] - initial.parameters) > 0.1
 
 
-def in_threads(config: JobConfig, placement: tuple[int, ...] = ()) -> Any:
+def test_one_round_and_two_give_the_same_bits(make_job: JobMaker) -> None:
+    config = make_job(scaling={"num_workers": 2})
+    found = {one: in_threads(config, (1, 1), one).tobytes() for one in (None, True, False)}
+    assert len(set(found.values())) == 1
+
+
+def in_threads(config: JobConfig, placement: tuple[int, ...] = (), one_round: bool | None = None) -> Any:
     """The parameters that the workers reach as threads, on one node or as many as they are placed on."""
     job = prepare_job(config)
-    plan = RunPlan(job.config, job.prepared.directory.resolve(), job.total_steps, secrets.token_bytes(32), placement)
+    folder, secret = job.prepared.directory.resolve(), secrets.token_bytes(32)
+    plan = RunPlan(job.config, folder, job.total_steps, secret, placement, one_round=one_round)
     with ThreadRuntime(plan, job.metrics) as runtime:
         runtime.start(job.initial)
         runtime.train(0, STEPS, 1.0, 10.0)
