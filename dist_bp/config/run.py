@@ -28,6 +28,10 @@ STORE = "sqlite:///mlflow.db"
 STORE_VARIABLE = "MLFLOW_TRACKING_URI"
 
 
+LOCAL_STEPS = 1 << 15
+"""The most steps of a round, which is within a lease."""
+
+
 class ScalingConfig(Section):
     """How many processes share the work."""
 
@@ -66,7 +70,7 @@ class ParameterServerConfig(Section):
         default=None, description="ssp: updates by which the parameters of a gradient may be behind."
     )
     local_steps: Count | None = Field(
-        default=None, description="local, diloco: steps between two averages; null: 500 in diloco."
+        default=None, le=LOCAL_STEPS, description="local, diloco: steps between two averages; null: 500 in diloco."
     )
     outer_learning_rate: Positive | None = Field(
         default=None,

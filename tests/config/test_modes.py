@@ -7,7 +7,9 @@ import yaml
 
 from dist_bp.config import load_config
 from dist_bp.config.checks import MODE_OPTIONS, OF_ALL_SHARES, OF_WHOLE_TABLES
+from dist_bp.config.run import LOCAL_STEPS
 from dist_bp.errors import ConfigError
+from dist_bp.ps.layout import LEASE_STEPS
 from dist_bp.ps.modes import MODES
 from tests.config.conftest import BASE
 
@@ -39,6 +41,7 @@ def test_options_are_those_of_the_modes():
     assert of_modes == MODE_OPTIONS
     assert {name for name, mode in MODES.items() if not mode.by_rows} == {*OF_WHOLE_TABLES}
     assert {name for name, mode in MODES.items() if mode.exact} == {*OF_ALL_SHARES}
+    assert LOCAL_STEPS == LEASE_STEPS
 
 
 @pytest.mark.parametrize(
@@ -59,6 +62,7 @@ def test_options_are_those_of_the_modes():
             "{mode: diloco, outer_momentum: 0, outer_nesterov: true}",
             "outer_nesterov: needs parameter_server.outer_momentum: set it above 0, such as 0.9",
         ),
+        ("{mode: diloco, local_steps: 40000}", "local_steps: must be at most 32768, got 40000"),
         ("{mode: local}", "mode: local needs local_steps: set parameter_server.local_steps"),
         (
             "{mode: local, local_steps: 2, outer_nesterov: true}",
