@@ -1,7 +1,6 @@
 """A `dist-bp train` in a process of its own, for tests in which it does not come to its end."""
 
-import os
-import subprocess
+import re
 import sys
 import time
 from contextlib import suppress
@@ -10,7 +9,9 @@ from typing import Self
 
 import psutil
 
+from dist_bp.processes import patience
 from tests.database import rows
+from tests.forks import Forked
 
 COMMAND = [sys.executable, "-c", "from dist_bp.cli.main import main; main()"]
 CONFIG = """
@@ -41,27 +42,23 @@ ENDLESS = [
 """Training that goes on while a test waits, and leaves the processors to others."""
 
 
-def with_tests() -> dict[str, str]:
-    """An environment in which commands find the layers of the tests."""
-    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-
-
 def status_of(run_id: str) -> str:
     """The status of a run, read without MLflow."""
     return str(rows("select status from runs where run_uuid = ?", run_id)[0][0])
+
+
+def ray_folder(raylet: psutil.Process) -> Path:
+    """The guarded folder of a private Ray."""
+    found = re.search(r"=(\S+/dist_bp-[0-9a-f]{8})/ray/", " ".join(raylet.cmdline()))
+    assert found
+    return Path(found[1])
 
 
 class Running:
     """A training command in the background that has begun to write checkpoints."""
 
     def __init__(self, *arguments: str) -> None:
-        self.process = subprocess.Popen(
-            [*COMMAND, "train", "job.yaml", *ENDLESS, *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=with_tests(),
-        )
+        self.process = Forked("train", "job.yaml", *ENDLESS, *arguments)
         self.children: list[psutil.Process] = []
 
     def __enter__(self) -> Self:
@@ -73,15 +70,15 @@ class Running:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in (*self.children, self.process):
+        for process in self.children:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-        self.process.communicate(timeout=60)
+        self.process.__exit__()
 
     def _wait_for_a_checkpoint(self) -> None:
         deadline = time.monotonic() + 120
         while not list(Path("runs").glob("*/checkpoints/step-*")):
-            assert self.process.poll() is None, self.process.communicate()
+            assert self.process.poll() is None, self.process.communicate(10)
             assert time.monotonic() < deadline
             time.sleep(0.1)
         self.run_id = next(path.name for path in Path("runs").glob("[!.]*") if not path.is_symlink())
@@ -93,9 +90,9 @@ class Running:
     def end(self, timeout: float = 60) -> tuple[int, str, float]:
         """Exit code, standard error, and the seconds it took."""
         started = time.monotonic()
-        _, errors = self.process.communicate(timeout=timeout)
-        return self.process.returncode, errors, time.monotonic() - started
+        _, errors = self.process.communicate(timeout)
+        return self.process.wait(0), errors, time.monotonic() - started
 
-    def assert_nothing_left(self, seconds: float = 10) -> None:
-        _, alive = psutil.wait_procs(self.children, timeout=seconds)
+    def assert_nothing_left(self) -> None:
+        _, alive = psutil.wait_procs(self.children, timeout=patience(10))
         assert not alive

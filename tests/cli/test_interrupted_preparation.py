@@ -1,7 +1,6 @@
 """A signal while the data is prepared ends `dist-bp train`, and leaves nothing of it."""
 
 import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -10,8 +9,8 @@ import pytest
 from PIL import Image
 
 from dist_bp.media.process import MODULE
-from tests.cli.running import COMMAND
 from tests.commands import run_here
+from tests.forks import Forked
 
 CONFIG = """
 name: job
@@ -38,7 +37,7 @@ def images(workplace: Path) -> None:
             first.with_name(f"{number}.png").hardlink_to(first)
 
 
-def decoders(command: "subprocess.Popen[str]") -> list[psutil.Process]:
+def decoders(command: Forked) -> list[psutil.Process]:
     """Those that decode, once they do."""
     deadline = time.monotonic() + 60
     while not (found := [one for one in psutil.Process(command.pid).children() if MODULE in one.cmdline()]):
@@ -57,13 +56,10 @@ def left() -> list[Path]:
 @pytest.mark.usefixtures("images")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_signal_while_images_are_decoded(number: signal.Signals) -> None:
-    with subprocess.Popen([*COMMAND, "train", "job.yaml"], stderr=subprocess.PIPE, text=True) as command:
-        try:
-            working = decoders(command)
-            command.send_signal(number)
-            _, said = command.communicate(timeout=20)
-        finally:
-            command.kill()
+    with Forked("train", "job.yaml") as command:
+        working = decoders(command)
+        command.send_signal(number)
+        _, said = command.communicate(20)
     assert psutil.wait_procs(working, timeout=5)[1] == []
     if number == signal.SIGKILL:
         assert len(left()) == 2

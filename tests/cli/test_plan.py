@@ -3,7 +3,6 @@
 import json
 import re
 import signal
-import subprocess
 import threading
 
 import psutil
@@ -11,8 +10,9 @@ import pytest
 
 from dist_bp.cli.plan import bytes_a_second, steps_to
 from dist_bp.errors import UserError
-from tests.cli.test_train import COMMAND, folder
+from tests.cli.test_train import folder
 from tests.commands import run_here
+from tests.forks import Forked
 
 __all__ = ["folder"]
 
@@ -82,19 +82,17 @@ def test_what_a_plan_refuses_before_it_starts_anything(arguments: list[str], pro
 
 @pytest.mark.usefixtures("folder")
 def test_a_plan_that_is_interrupted_says_so_and_leaves_no_process() -> None:
-    with subprocess.Popen([*COMMAND, "plan", "job.yaml"], stderr=subprocess.PIPE, text=True) as command:
+    with Forked("plan", "job.yaml") as command:
         deadline = threading.Timer(60, command.kill)
         deadline.start()
         try:
-            assert command.stderr is not None
             while not command.stderr.readline().startswith("measuring steps of 16"):
                 assert command.poll() is None
             below = psutil.Process(command.pid).children(recursive=True)
             command.send_signal(signal.SIGINT)
-            _, said = command.communicate(timeout=60)
+            _, said = command.communicate(60)
         finally:
             deadline.cancel()
-            command.kill()
     assert command.returncode == 130, said
     assert said.splitlines()[-1] == "error: interrupted while measuring: there is no prediction"
     assert psutil.wait_procs(below, timeout=10)[1] == []

@@ -12,10 +12,11 @@ import psutil
 import pytest
 
 from dist_bp.processes import patience
-from tests.cli.running import COMMAND, CONFIG, ONE_OF_EACH, Running, status_of
+from tests.cli.running import COMMAND, CONFIG, ONE_OF_EACH, Running, ray_folder, status_of
 from tests.commands import run_here
 from tests.conftest import shared_memory_files
 from tests.database import rows
+from tests.forks import Forked
 
 SIGNALS = {signal.SIGSTOP: "has been stopped by a signal", signal.SIGKILL: "has crashed or was killed"}
 NAMES = {"raylet": "raylet", "gcs_server": "GCS"}
@@ -25,13 +26,6 @@ NAMES = {"raylet": "raylet", "gcs_server": "GCS"}
 def folder(workplace: Path, database: Path) -> Path:
     (workplace / "job.yaml").write_text(CONFIG)
     return workplace
-
-
-def ray_folder(raylet: psutil.Process) -> Path:
-    """The guarded folder of a private Ray."""
-    found = re.search(r"=(\S+/dist_bp-[0-9a-f]{8})/ray/", " ".join(raylet.cmdline()))
-    assert found
-    return Path(found[1])
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -66,21 +60,21 @@ def test_in_training(program: str, number: int) -> None:
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_in_the_last_evaluation(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_the_last_evaluation(number: int) -> None:
     """What has all it needs is done, even if Ray is stopped; what has not tells how to get it."""
     killed = number == signal.SIGKILL
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     layer = "{type: 'tests.runtime.layers:Orphaned', signal: %d, seconds: %d}"
     job = ["train", "job.yaml", "tracking.log_model=false", "data.split.validation=0", *ONE_OF_EACH]
     job += [f"model.layers=[{layer % (number, 20 * killed)}, {{type: dense, units: 3}}]"]
-    ended = subprocess.run([*COMMAND, *job], stderr=subprocess.PIPE, text=True, timeout=patience(60), check=False)
+    with Forked(*job) as command:
+        _, errors = command.communicate(patience(60))
     (run_id,) = (path.name for path in Path("runs").glob("[!.]*") if not path.is_symlink())
-    assert ended.returncode == killed, ended.stderr
+    assert command.returncode == killed, errors
     assert status_of(run_id) == ("FAILED" if killed else "FINISHED")
     assert Path("runs", run_id, "model").is_dir() != killed
     if killed:
         told = rf"error: Ray's raylet .* was killed: .*; the last checkpoint is of step 40; go on with .* {run_id}`"
-        assert re.fullmatch(told, ended.stderr.splitlines()[-1]), ended.stderr
+        assert re.fullmatch(told, errors.splitlines()[-1]), errors
         go_on = ["scaling.num_workers=0", "--resume", run_id]
         resumed = run_here(*job, *go_on)
         assert resumed.returncode == 0, resumed.stderr

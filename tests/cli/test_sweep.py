@@ -1,10 +1,8 @@
 """`dist-bp sweep` as people type it, on a Ray of its own."""
 
 import json
-import os
 import shlex
 import signal
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -20,9 +18,10 @@ from dist_bp.runtime.warden import Warden
 from dist_bp.sweep.job import SweepJob
 from dist_bp.sweep.journal import sweep_folder
 from dist_bp.sweep.resume import read_record
-from tests.cli.running import COMMAND, CONFIG, with_tests
+from tests.cli.running import CONFIG
 from tests.commands import run_here
 from tests.database import rows
+from tests.forks import Forked
 
 SWEEP = """
 sweep:
@@ -119,16 +118,12 @@ def events(name: str) -> list[dict[str, Any]]:
 
 def kill_after(epochs: int, *arguments: str) -> None:
     """Begins a sweep and kills its driver once it has told of so many epochs."""
-    process = subprocess.Popen([*COMMAND, "sweep", "job.yaml", *arguments], stderr=subprocess.DEVNULL)
-    try:
+    with Forked("sweep", "job.yaml", *arguments) as process:
         deadline = time.monotonic() + 100
         while sum(event["event"] == "epoch" for event in events("cut")) < epochs:
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.02)
-    finally:
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait(60)
 
 
 def course(result: dict[str, Any]) -> list[tuple[int, str, int, float]]:
@@ -264,8 +259,7 @@ def test_interrupted_within_an_epoch_it_saves_what_it_has(folder: Path) -> None:
     arguments = ["sweep", "job.yaml", slow, "sweep.parameters={seed: {type: grid, values: [1, 2]}}", "--name", "cut"]
     arguments += ["sweep.search=grid", "sweep.num_samples=null", "sweep.max_concurrent=1", "checkpoint.every_steps=1"]
     arguments += ["train.batch_size=2", "train.group_size=1"]  # an epoch takes 45 s
-    process = subprocess.Popen([*COMMAND, *arguments], stderr=subprocess.PIPE, text=True, env=with_tests())
-    try:
+    with Forked(*arguments) as process:
         deadline = time.monotonic() + 100
         while not list(Path("runs").glob("*/checkpoints/step-*")):
             assert process.poll() is None
@@ -273,9 +267,7 @@ def test_interrupted_within_an_epoch_it_saves_what_it_has(folder: Path) -> None:
             time.sleep(0.05)
         process.send_signal(signal.SIGTERM)
         started = time.monotonic()
-        _, said = process.communicate(timeout=60)
-    finally:
-        process.kill()
+        _, said = process.communicate(60)
     assert process.returncode == 130, said
     assert time.monotonic() - started < 30
     typed = shlex.join(word for word in arguments if word not in ("--name", "cut"))

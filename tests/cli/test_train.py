@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,10 +12,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.cli.running import COMMAND, CONFIG, ENDLESS, ONE_OF_EACH, Running, status_of
+from dist_bp.processes import patience
+from tests.cli.running import COMMAND, CONFIG, ENDLESS, ONE_OF_EACH, Running, ray_folder, status_of
 from tests.commands import run_here
 from tests.conftest import shared_memory_files
 from tests.database import rows
+from tests.forks import Forked
 
 
 @pytest.fixture
@@ -99,19 +100,19 @@ def test_a_killed_driver_leaves_nothing_and_a_failed_run(folder: Path, memory_be
 
 
 def test_a_driver_killed_while_ray_starts_leaves_nothing(folder: Path, memory_before: set[str]) -> None:
-    before = set(Path(tempfile.gettempdir()).glob("dist_bp-*"))
-    process = subprocess.Popen([*COMMAND, "train", "job.yaml"], stderr=subprocess.DEVNULL)
-    family = psutil.Process(process.pid)
-    deadline = time.monotonic() + 60
-    while not any("raylet" in part for child in family.children(recursive=True) for part in titles(child)):
+    with Forked("train", "job.yaml") as command:
+        family = psutil.Process(command.pid)
+        deadline = time.monotonic() + 60
+        while not (
+            found := [child for child in family.children(recursive=True) if "raylet" in " ".join(titles(child))]
+        ):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        guarded, children = ray_folder(found[0]), family.children(recursive=True)
+    assert not psutil.wait_procs(children, timeout=patience(10))[1]
+    deadline = time.monotonic() + patience(10)
+    while guarded.exists():
         assert time.monotonic() < deadline
-        time.sleep(0.05)
-    children = family.children(recursive=True)
-    process.kill()
-    process.wait()
-    assert not psutil.wait_procs(children, timeout=10)[1]
-    while left := set(Path(tempfile.gettempdir()).glob("dist_bp-*")) - before:
-        assert time.monotonic() < deadline, left
         time.sleep(0.1)
 
 
