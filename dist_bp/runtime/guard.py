@@ -84,7 +84,8 @@ class Guard:
                 self._clear_up()
         if not dismissed:
             why = self._lost[1] if self._lost else f"the driver (process {self._driver}) was killed"
-            print(f"error: {why}; ending what it started", file=sys.stderr, flush=True)
+            with contextlib.suppress(OSError):  # whoever heard it may be gone
+                print(f"error: {why}; ending what it started", file=sys.stderr, flush=True)
         self._clear_up()
         while self._commands and not dismissed:
             command, environment = self._commands.pop(0)

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 
 from dist_bp.processes import descendants, mentioning, start_time
 from dist_bp.runtime.warden import Warden
@@ -32,11 +33,17 @@ time.sleep(600)
 """
 
 
-def test_after_a_kill_the_guarded_process_and_folder_are_gone_and_others_are_not(workplace: Path) -> None:
+@pytest.mark.parametrize("heard", [True, False])
+def test_after_a_kill_the_guarded_process_and_folder_are_gone_and_others_are_not(workplace: Path, heard: bool) -> None:
+    """Also where nobody hears any more what the warden says of it."""
     folder = workplace / "remains"
     folder.mkdir()
-    driver = subprocess.Popen([sys.executable, "-c", DRIVER, str(folder), "wait"], stdout=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-c", DRIVER, str(folder), "wait"]
+    driver = subprocess.Popen(command, stdout=pipe, stderr=None if heard else pipe, text=True)
     assert driver.stdout
+    if driver.stderr:
+        driver.stderr.close()
     earlier, guarded, later = (psutil.Process(int(pid)) for pid in driver.stdout.readline().split())
     try:
         driver.kill()
@@ -50,7 +57,8 @@ def test_after_a_kill_the_guarded_process_and_folder_are_gone_and_others_are_not
     finally:
         earlier.kill()
         later.kill()
-        driver.communicate()
+        driver.stdout.close()
+        driver.wait(10)
 
 
 def test_leaving_ends_what_is_left_without_the_last_command(workplace: Path) -> None:
