@@ -160,8 +160,10 @@ class JobRun:
         return report
 
     def disturbed(self, count: int) -> tuple[LeaseReport, list[int], list[int]]:
-        """Makes up to `count` next steps, however many workers are lost meanwhile, which are replaced; also returns the
-        ranks of those that were lost, and of those that have joined again."""
+        """Makes up to `count` next steps, however many workers are lost meanwhile, which are replaced; a quarter while
+        one is awaited, as a run does. Also returns the ranks of those that were lost, and of those that have joined
+        again."""
+        count = max(count // 4, 1) if self._runtime.awaiting else count
         report = self._runtime.train(self._done, self._done + count, 1.0, LEASE_SECONDS)
         self._done += report.steps
         lost, joined = self._runtime.losses(), self._runtime.returns()

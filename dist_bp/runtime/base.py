@@ -25,6 +25,8 @@ from dist_bp.runtime.survey import Progress, survey
 LEASE_SECONDS = 60.0
 FENCE_SECONDS = 5.0
 ADMIT_SECONDS = 10.0
+SOON_SECONDS = 10.0
+"""Within which a process has started, where there is room for it."""
 EVALUATION = 10
 """How many times as long as a call an evaluation may take."""
 SLOWER = 10
@@ -109,6 +111,11 @@ class Runtime(Formation):
         was no room for them before."""
         returned, self._returned = self._returned, {}
         return returned
+
+    @property
+    def awaiting(self) -> bool:
+        """Whether a worker that was lost a moment ago is to be replaced soon."""
+        return any(time.monotonic() - since < SOON_SECONDS for since in self._missing.values())
 
     def replace(self, peers: Iterable[Peer]) -> None:
         """Starts other processes for workers that are lost, beside the training, which takes them in between leases."""

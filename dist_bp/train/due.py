@@ -5,15 +5,19 @@ from dist_bp.train.outcome import MAX_SECONDS
 from dist_bp.train.state import RunState
 
 LEASE_SECONDS = 1.0
+WHILE_AWAITING_SECONDS = 0.25
+"""A worker that takes the place of one that was lost joins between two leases."""
 
 
-def lease_end(state: RunState, step_seconds: float | None) -> int:
-    """About a second's worth of steps on, but never past a step at which something else is to be done.
+def lease_end(state: RunState, step_seconds: float | None, awaiting: bool = False) -> int:
+    """About a second's worth of steps on, or less while `awaiting` a worker, but never past a step at which something
+    else is to be done.
 
     `step_seconds` are those of a step, None before the first one.
     """
     job, step = state.job, state.step
-    wanted = 1 if step_seconds is None else max(int(LEASE_SECONDS / step_seconds), 1)
+    seconds = WHILE_AWAITING_SECONDS if awaiting else LEASE_SECONDS
+    wanted = 1 if step_seconds is None else max(int(seconds / step_seconds), 1)
     round_length = job.layout.mode.steps
     ends = [
         _next_multiple(step + wanted - 1, round_length),

@@ -97,7 +97,7 @@ class Trainer(Lasting):
 
     def _lease(self) -> None:
         state, warm = self._state, self._step_seconds is not None
-        first, last = state.step, lease_end(state, self._step_seconds)
+        first, last = state.step, lease_end(state, self._step_seconds, self._runtime.awaiting)
         expected = (last - first) * (self._step_seconds or 0.0)
         started = time.perf_counter()
         report = self._runtime.train(first, last, state.rate_factor, expected)

@@ -125,10 +125,12 @@ def test_a_spare_takes_the_place_of_whoever_is_lost_in_the_next_lease(ray_cluste
                 step += 5
             os.kill(runtime.pids()[runtime.workers[rank]], signal.SIGKILL)
             step += runtime.train(step, step + 5, 1.0, 1.0).steps
+            assert runtime.awaiting
             runtime.replace(runtime.losses())
             step += runtime.train(step, step + 5, 1.0, 1.0).steps
             assert [peer.rank for peer in runtime.returns()] == [rank]
             assert runtime.pids()[runtime.workers[rank]] == spare.pid
+            assert not runtime.awaiting
         family = [waiting(runtime, step), *map(psutil.Process, runtime.pids().values())]
         step += 5
         found = runtime.read()

@@ -73,6 +73,13 @@ def test_how_far_a_lease_goes(
     assert lease_end(state, step_seconds) == end
 
 
+def test_leases_are_short_while_a_worker_is_to_be_replaced(make_job: JobMaker) -> None:
+    """Who joins between two."""
+    state = state_of(make_job)
+    assert lease_end(state, 0.125) == 8
+    assert lease_end(state, 0.125, awaiting=True) == 2
+
+
 @pytest.mark.parametrize(
     ("settings", "due"),
     [
