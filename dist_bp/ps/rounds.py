@@ -19,8 +19,10 @@ ROUND_SECONDS = 1e-4
 processes of one machine, and a network adds its latency, 20 to 100 us."""
 BYTE_SECONDS = 1.5e-9
 """A byte that is sent and received: 0.5 ns at both ends, and 0.8 ns of a card of 10 Gb/s."""
-ELEMENT_SECONDS = 1.5e-9
-"""An element that is updated: between a rule with a momentum and Adam, of one server."""
+ELEMENT_SECONDS = 4e-9
+"""An element that is updated, with what else it costs to have all of them at once. Between two hosts that are network
+namespaces of one machine one round was 1.25 times as fast as two with 4,810 parameters, 1.22 with 25,450, 1.03 with
+50,890 and 0.82 with 101,770 (medians of 7 or 9 interleaved blocks)."""
 ADD_SECONDS = 2e-10
 """An element that is added."""
 

@@ -165,7 +165,7 @@ def servers_of(config: JobConfig) -> int:
     servers = config.scaling.servers_per_node
     if servers != "auto":
         return int(servers)
-    return 0 if build_mode(config).together else 1
+    return 0 if build_mode(config).exact else 1
 
 
 def check_not_lazy(config: JobConfig) -> None:

@@ -142,9 +142,10 @@ def test_small_networks_are_exchanged_in_one_round_and_each_node_updates_everyth
 
 
 @pytest.mark.parametrize("compression", ["none", "fp16"])
-@pytest.mark.parametrize("nodes", [2, 3])
-def test_the_bytes_and_the_arena_are_those_of_real_servers(compression: CodecName, nodes: int) -> None:
-    layers = [Dense(6000, activation="tanh"), Dense(5)]  # slices are of whole blocks: many, to be nearly even
+@pytest.mark.parametrize(("nodes", "units"), [(2, 20), (2, 6000), (3, 6000)])
+def test_the_bytes_and_the_arena_are_those_of_real_servers(compression: CodecName, nodes: int, units: int) -> None:
+    """In one round, or in two with so many blocks that whole ones make nearly even slices."""
+    layers = [Dense(units, activation="tanh"), Dense(5)]
     with LocalGroup(
         Problem(layers=lambda: layers, compression=compression, one_round=None), 2 * nodes, nodes=nodes
     ) as group:

@@ -40,7 +40,9 @@ class Mode(ABC):
 
     name: ClassVar[ModeName]
     exact: ClassVar[bool] = False
-    """Whether every gradient comes from the newest version: what is computed then depends on no clock."""
+    """Whether every gradient comes from the newest version, and every update waits for those of all shares: what is
+    computed then depends on no clock, and servers, which have nothing to do while workers compute, may live in their
+    processes."""
     by_rows: ClassVar[bool] = True
     """Whether gradients of tables may come by rows."""
     alone: ClassVar[bool] = False
@@ -63,12 +65,6 @@ class Mode(ABC):
     def steps(self) -> int:
         """Global batches of an update, at most."""
         return 1
-
-    @property
-    def together(self) -> bool:
-        """Whether every update waits for the gradients of all shares: servers then have nothing to do while workers
-        compute, and may live in their processes."""
-        return self.exact
 
     def updates(self, first: int, last: int, shares: int) -> list[tuple[int, int]]:
         """The steps (start, stop) that each update of a lease over first ... last belongs to, in order.

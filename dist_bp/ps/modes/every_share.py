@@ -34,7 +34,6 @@ class EveryShare(Mode):
             source = self.starts_from(worker, version - 1)
             one = Round(source, range(start, stop), slot, lease.rate_factor)
             for share, tally in log.tallies.items():
-                worker.computing.note_source(share, slot, source)
                 self.fill(worker.computing, one, share, tally.fresh())
             log.lap()
             worker.ring(lease.generation, version)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from dist_bp.ps.modes.base import ModeName
+from dist_bp.ps.modes.base import ModeName, Round
 from dist_bp.ps.modes.every_share import EveryShare
 
 if TYPE_CHECKING:
+    from dist_bp.ps.computing import Computing
+    from dist_bp.ps.lease import MetricStates
     from dist_bp.ps.worker import Worker
 
 
@@ -34,3 +36,7 @@ class Ssp(EveryShare):
 
     def starts_from(self, worker: Worker, version: int) -> int:
         return worker.arena.version
+
+    def fill(self, computing: Computing, round: Round, share: int, metrics: MetricStates) -> None:
+        computing.note_source(share, round.slot, round.version)
+        super().fill(computing, round, share, metrics)
