@@ -87,7 +87,8 @@ class Colocated(Worker):
         updaters: tuple[int, ...],
     ) -> None:
         meeting, mode, computing = self._rendezvous, self.layout.mode, self.computing
-        for index, (start, stop) in enumerate(mode.updates(lease.first, lease.last, self.layout.shares)):
+        updates = served.updates if served else mode.updates(lease.first, lease.last, self.layout.shares)
+        for index, (start, stop) in enumerate(updates):
             stage = UPDATED * index
             one = Round(lease.version + index, range(start, stop), 0, lease.rate_factor)
             working.begin()

@@ -24,6 +24,9 @@ AHEAD = {
 }
 """Of the processes that Ray starts ahead: they import what a server or worker needs, and wait for it. Ray would end
 them after a second once a trial of a sweep has reserved its CPUs."""
+REPORTS = {"RAY_max_direct_call_object_size": str(4 * 2**20)}
+"""What a worker says of a lease of thousands of steps is part of its answer; Ray passes what is larger than 100 KB on
+through its store, which takes longer."""
 WORKERS = {
     # Servers and workers then set what they may use; a pool that is made larger than that costs memory.
     "OMP_NUM_THREADS": "1",
@@ -75,7 +78,7 @@ def lean_ray() -> Iterator[None]:
     with (
         replaced(node, {"Node": LeanNode}),
         replaced(ray_constants, switch),
-        environment(AHEAD | WORKERS | LOOPBACK_ONLY),
+        environment(AHEAD | REPORTS | WORKERS | LOOPBACK_ONLY),
     ):
         yield
 

@@ -1,6 +1,6 @@
 """What is known of a lease when it is over: from the reports of all processes, or the arena where some are lost."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -128,9 +128,7 @@ class Merger:
         metrics: MetricStates,
     ) -> LeaseReport:
         updates = self._mode.updates(lease.first, lease.last, self._shares)[: len(measured.squares)]
-        squares = _by_step(lease, updates, measured.squares)
-        rates = _by_step(lease, updates, measured.rates)
-        made = _by_step(lease, updates, np.ones(len(updates)))
+        squares, rates, made = _by_step(lease, updates, (measured.squares, measured.rates, np.ones(len(updates))))
         return LeaseReport(
             losses=measured.losses[:steps],
             counts=measured.counts[:steps],
@@ -143,13 +141,13 @@ class Merger:
         )
 
 
-def _by_step(lease: Lease, updates: Sequence[tuple[int, int]], values: Array) -> Array:
-    """For each step of the lease the sum of the `values` of the updates that it belongs to."""
-    starts, stops = np.array(updates, np.int64).reshape(-1, 2).T - lease.first
-    lengths = stops - starts
+def _by_step(lease: Lease, updates: Sequence[tuple[int, int]], rows: Iterable[Array]) -> list[Array]:
+    """Of each row of values by update the sums by step of the lease, over the updates that a step belongs to."""
+    bounds = np.fromiter(chain.from_iterable(updates), np.int64, 2 * len(updates)) - lease.first
+    starts, lengths = bounds[::2], bounds[1::2] - bounds[::2]
     before = np.cumsum(lengths) - lengths
     steps = np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
-    return np.bincount(steps, np.repeat(values, lengths), minlength=lease.steps)
+    return [np.bincount(steps, np.repeat(values, lengths), minlength=lease.steps) for values in rows]
 
 
 def _in_order_of_shares(workers: Sequence[WorkerReport]) -> list[MetricStates]:

@@ -19,7 +19,7 @@ from dist_bp.errors import DistBpError, SubmitError
 from dist_bp.messages import last_line
 from dist_bp.processes import STOPPED, Known, alive, descendants, known, mentioning, patience, state_of, working_in
 from dist_bp.runtime.cluster import LOOPBACK
-from dist_bp.runtime.lean_ray import AHEAD, LOOPBACK_ONLY
+from dist_bp.runtime.lean_ray import AHEAD, LOOPBACK_ONLY, REPORTS
 from dist_bp.runtime.ray_job import in_job
 from dist_bp.runtime.temporary import temporary_folder
 from dist_bp.submit.address import find_dashboard
@@ -177,6 +177,7 @@ def _environment(head: Head) -> dict[str, str]:
         environment
         | SWITCHES
         | AHEAD
+        | REPORTS
         | {"RAY_AUTH_TOKEN_PATH": str(head.token_path), "PATH": path, MARK: str(head.folder)}
         | {"TMPDIR": str(head.folder)}  # what a killed process of Ray or of a job leaves there goes with the head
     )

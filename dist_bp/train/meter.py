@@ -101,9 +101,9 @@ class StepLog:
 
     def add(self, first: int, report: LeaseReport) -> Iterator[tuple[int, dict[str, float]]]:
         """Yields (step, values) for each window that ends within the lease that began at `first`."""
-        for index in range(report.steps):
-            self.loss += float(report.losses[index])
-            self.weight += float(report.weights[index])
+        for index, (loss, weight) in enumerate(zip(report.losses.tolist(), report.weights.tolist(), strict=True)):
+            self.loss += loss
+            self.weight += weight
             step = first + index + 1
             if step % self.every == 0:
                 yield (
