@@ -18,7 +18,7 @@ from dist_bp.sweep.study import Study
 from dist_bp.sweep.trial import Trial, best, ranked
 from dist_bp.track.port import DESCRIPTION, SWEEP, Tracker
 from dist_bp.train.observer import Observer
-from dist_bp.train.publish import open_tracked, registration_of
+from dist_bp.train.publish import Page, open_tracked, registration_of
 from dist_bp.train.setup import PreparedJob
 from dist_bp.types import Direction
 
@@ -31,7 +31,8 @@ def open_parent(job: SweepJob, name: str, run_id: str | None, warden: Warden, be
     """Opens the parent run of all trials; `run_id` is that of an earlier process."""
     tracking = job.config.tracking.model_copy(update={"run_name": job.config.tracking.run_name or name})
     named = job.config.model_copy(update={"tracking": tracking})
-    return open_tracked(named, describe_begin(job, name), {SWEEP: name}, run_id, warden, begin, _of_all_trials)
+    page = Page(describe_begin(job, name), {SWEEP: name}, _of_all_trials)
+    return open_tracked(named, page, run_id, warden, begin)
 
 
 def _of_all_trials(key: str, value: object) -> bool:

@@ -5,7 +5,7 @@ import math
 import shlex
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -41,8 +41,9 @@ def open_run(
 ) -> Tracker:
     """Opens the MLflow run, a new one unless the state has one, and tells it what the job is; see
     `TrackingSettings`."""
-    job, config, tags = state.job, state.job.config, state.course.tags()
-    tracker = open_tracked(config, describe_begin(state), tags, state.run_id or None, warden, begin, forget=forget)
+    job, config = state.job, state.job.config
+    page = Page(describe_begin(state), state.course.tags())
+    tracker = open_tracked(config, page, state.run_id or None, warden, begin, forget)
     schema = job.prepared.schema
     tracker.log_dataset(
         config.name,
@@ -54,20 +55,27 @@ def open_run(
     return tracker
 
 
+@dataclass(frozen=True)
+class Page:
+    """What a run says of itself from its beginning.
+
+    `shown` says of a dotted key of the configuration and its value whether it is one of the parameters.
+    """
+
+    description: str
+    tags: Mapping[str, str]
+    shown: Callable[[str, object], bool] = lambda key, value: True
+
+
 def open_tracked(
     config: JobConfig,
-    description: str,
-    tags: Mapping[str, str],
+    page: Page,
     run_id: str | None,
     warden: Warden,
     begin: Callable[[], None],
-    shown: Callable[[str, object], bool] = lambda key, value: True,
     forget: Callable[[str], bool] | None = None,
 ) -> Tracker:
-    """Opens a run as the configuration says, with its settings as parameters; the warden closes it after a kill.
-
-    `shown` says of a dotted key and its value whether it is one of the parameters.
-    """
+    """Opens a run as the configuration says, with its settings as parameters; the warden closes it after a kill."""
     with importing():
         from dist_bp.track.mlflow_tracker import open_tracker
 
@@ -87,9 +95,9 @@ def open_tracked(
             system_metrics=settings.system_metrics,
             view=runs_view(config),
         ),
-        params={key: without_password(str(value)) for key, value in flatten(config).items() if shown(key, value)},
+        params={key: without_password(str(value)) for key, value in flatten(config).items() if page.shown(key, value)},
         config_text=render(config, passwords=False),
-        tags={**settings.tags, **job_tags(), **_command_tag(), **tags, DESCRIPTION: description},
+        tags={**settings.tags, **job_tags(), **_command_tag(), **page.tags, DESCRIPTION: page.description},
         resume_run_id=run_id,
     )
     if tracker.run_id:

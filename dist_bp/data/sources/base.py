@@ -11,7 +11,6 @@ from dist_bp.component import Component
 from dist_bp.data.arrays import is_ragged, numeric_array, ragged_array
 from dist_bp.data.files import DigestCache, check_files, digest_of
 from dist_bp.data.inputs import ONLY, Described, Features, Raw, by_name, is_named
-from dist_bp.data.media.files import IfUnreadable, recordings
 from dist_bp.data.targets import Label
 from dist_bp.errors import DataError, OptionError
 
@@ -125,18 +124,6 @@ def dataset_of_arrays(main: Samples, test: Samples | None, what: str) -> Dataset
     return replace(dataset, test=replace(test, inputs=inputs))
 
 
-def dataset_of_signals(
-    main: Samples, test: Samples | None, rate: int, path: str, test_path: str | None, unreadable: IfUnreadable
-) -> Dataset:
-    """A dataset of sounds, arrays of samples, `rate` of them a second, in the rows of files."""
-    sets = [
-        replace(one, inputs=recordings(described(one.inputs, repr(of))[0], rate, of, unreadable=unreadable))
-        for one, of in ((main, path), (test, test_path))
-        if one is not None and of is not None
-    ]
-    return Dataset(sets[0], Features(()), sets[1] if len(sets) > 1 else None)
-
-
 def _shapes(features: Described) -> str:
     if isinstance(features, Features):
         return _shape(features)
@@ -146,12 +133,6 @@ def _shapes(features: Described) -> str:
 def _shape(one: Features) -> str:
     """With the length of a ragged sample."""
     return f"({', '.join(['any', *map(str, one.shape)])})" if one.ragged else str(one.shape)
-
-
-def check_rate(rate: int | None, unreadable: IfUnreadable) -> None:
-    """Raises OptionError where what is said of sounds has no effect."""
-    if rate is None and unreadable != "error":
-        raise OptionError("unreadable", "is for sounds: say how many samples a second they have with rate")
 
 
 def check_pair(option: str, value: str | None, partner: str, other: str | None) -> None:

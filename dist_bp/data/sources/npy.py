@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from dist_bp.data.files import DigestCache
-from dist_bp.data.media.files import IfUnreadable
 from dist_bp.data.sources.arrays import read_npy
 from dist_bp.data.sources.base import (
     Dataset,
@@ -12,13 +11,11 @@ from dist_bp.data.sources.base import (
     Samples,
     Source,
     check_pair,
-    check_rate,
     dataset_of_arrays,
-    dataset_of_signals,
     open_files,
 )
+from dist_bp.data.sources.sound_arrays import IfUnsound, RateOfRows, check_rate, dataset_of_signals
 from dist_bp.options import Doc, File
-from dist_bp.sounds.limits import Rate
 
 
 @dataclass(frozen=True)
@@ -29,13 +26,8 @@ class NpySource(Source):
     targets: Annotated[File, Doc("File of the targets.")]
     test_inputs: Annotated[File | None, Doc("File of the test set's inputs.")] = None
     test_targets: Annotated[File | None, Doc("File of the test set's targets, given together with test_inputs.")] = None
-    rate: Annotated[
-        Rate | None,
-        Doc("Samples a second, where each row is a sound: it is learnt as one of a file; null: rows are numbers."),
-    ] = None
-    unreadable: Annotated[
-        IfUnreadable, Doc("Sounds that are silent, empty or not finite: refuse them, or skip them and say how many.")
-    ] = "error"
+    rate: RateOfRows = None
+    unreadable: IfUnsound = "error"
 
     def __post_init__(self) -> None:
         check_pair("test_targets", self.test_targets, "test_inputs", self.test_inputs)

@@ -6,21 +6,18 @@ from typing import Annotated, Any
 
 from dist_bp.data.arrays import ragged_of
 from dist_bp.data.files import DigestCache
-from dist_bp.data.media.files import IfUnreadable
 from dist_bp.data.sources.arrays import names_in_npz, read_npz
 from dist_bp.data.sources.base import (
     Dataset,
     Opened,
     Samples,
     Source,
-    check_rate,
     dataset_of_arrays,
-    dataset_of_signals,
     open_files,
 )
+from dist_bp.data.sources.sound_arrays import IfUnsound, RateOfRows, check_rate, dataset_of_signals
 from dist_bp.errors import OptionError
 from dist_bp.options import Doc, File, Text
-from dist_bp.sounds.limits import Rate
 
 LENGTHS = "_lengths"
 """Behind the name of an array whose samples differ in length: the name of the array of their lengths."""
@@ -41,13 +38,8 @@ class NpzSource(Source):
     targets: Annotated[Text, Doc("Name of the array of targets.")] = "y"
     weights: Annotated[Text | None, Doc("Name of the array of the samples' weights; null: all count alike.")] = None
     test_path: Annotated[File | None, Doc("A file of the same form with the test set.")] = None
-    rate: Annotated[
-        Rate | None,
-        Doc("Samples a second, where each row is a sound: it is learnt as one of a file; null: rows are numbers."),
-    ] = None
-    unreadable: Annotated[
-        IfUnreadable, Doc("Sounds that are silent, empty or not finite: refuse them, or skip them and say how many.")
-    ] = "error"
+    rate: RateOfRows = None
+    unreadable: IfUnsound = "error"
 
     def __post_init__(self) -> None:
         if not self.inputs or (isinstance(self.inputs, Mapping) and "" in self.inputs):
