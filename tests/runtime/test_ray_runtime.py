@@ -4,6 +4,7 @@ import os
 import secrets
 import signal
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,10 +19,20 @@ from dist_bp.ps.doorbell import PeerLost
 from dist_bp.runtime.base import ProcessDied, Runtime
 from dist_bp.runtime.cluster import Cluster
 from dist_bp.runtime.plan import RunPlan
+from dist_bp.runtime.pool import Pool
 from dist_bp.runtime.ray_runtime import RayRuntime
 from dist_bp.runtime.threads import ThreadRuntime
+from dist_bp.runtime.warden import Warden
 from dist_bp.train.setup import PreparedJob, prepare_job
 from tests.conftest import JobMaker, shared_memory_files
+
+
+@pytest.fixture(scope="module")
+def pool(ray_session: Warden) -> Iterator[Pool]:
+    """Processes that serve one test after the other, unless it kills them."""
+    pool = Pool()
+    yield pool
+    pool.close()
 
 
 def plan_of(job: PreparedJob) -> RunPlan:
@@ -41,9 +52,11 @@ def with_workers(config: JobConfig, workers: int) -> JobConfig:
 
 
 @pytest.mark.parametrize("servers", ["auto", 2])
-def test_actors_and_threads_compute_the_same_bits(servers: object, ray_cluster: Cluster, make_job: JobMaker) -> None:
+def test_actors_and_threads_compute_the_same_bits(
+    servers: object, ray_cluster: Cluster, pool: Pool, make_job: JobMaker
+) -> None:
     job = prepare_job(make_job(scaling={"num_workers": 2, "servers_per_node": servers}, train={"clip_norm": 0.5}))
-    on_ray = trained(RayRuntime(plan_of(job), job.metrics, ray_cluster), job, 30)
+    on_ray = trained(RayRuntime(plan_of(job), job.metrics, ray_cluster, pool), job, 30)
     in_process = trained(ThreadRuntime(plan_of(job), job.metrics), job, 30)
     assert on_ray.step == in_process.step == 30
     np.testing.assert_array_equal(on_ray.parameters, in_process.parameters)
@@ -52,9 +65,9 @@ def test_actors_and_threads_compute_the_same_bits(servers: object, ray_cluster: 
         np.testing.assert_array_equal(on_ray.optimizer[name], array)
 
 
-def test_workers_evaluate_exactly(ray_cluster: Cluster, make_job: JobMaker) -> None:
+def test_workers_evaluate_exactly(ray_cluster: Cluster, pool: Pool, make_job: JobMaker) -> None:
     job = prepare_job(make_job(scaling={"num_workers": 2}))
-    with RayRuntime(plan_of(job), job.metrics, ray_cluster) as runtime:
+    with RayRuntime(plan_of(job), job.metrics, ray_cluster, pool) as runtime:
         runtime.start(job.initial)
         shared = runtime.evaluate("test")
     alone_job = prepare_job(with_workers(job.config, 0))
@@ -69,12 +82,14 @@ def test_workers_evaluate_exactly(ray_cluster: Cluster, make_job: JobMaker) -> N
 
 
 @pytest.mark.parametrize("role", ["worker", "server", "keeper"])
-def test_a_killed_process_is_named_and_nothing_is_left(role: str, ray_cluster: Cluster, make_job: JobMaker) -> None:
+def test_a_killed_process_is_named_and_nothing_is_left(
+    role: str, ray_cluster: Cluster, pool: Pool, make_job: JobMaker
+) -> None:
     before = shared_memory_files()
     servers = 1 if role in ("worker", "server") else "auto"
     scaling = {"num_workers": 2, "servers_per_node": servers}
     job = prepare_job(make_job(scaling=scaling, train={"epochs": 1_000_000}))
-    runtime = RayRuntime(plan_of(job), job.metrics, ray_cluster)
+    runtime = RayRuntime(plan_of(job), job.metrics, ray_cluster, pool)
     with runtime:
         runtime.start(job.initial)
         pids = {peer: pid for peer, pid in runtime.pids().items()}
@@ -92,12 +107,12 @@ def test_a_killed_process_is_named_and_nothing_is_left(role: str, ray_cluster: C
 
 
 def test_a_user_layer_that_fails_is_quoted(
-    ray_cluster: Cluster, make_job: JobMaker, monkeypatch: pytest.MonkeyPatch
+    ray_cluster: Cluster, pool: Pool, make_job: JobMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = prepare_job(
         make_job(scaling={"num_workers": 2}, model={"layers": [{"type": "tests.runtime.layers:Failing"}]})
     )
-    with RayRuntime(plan_of(job), job.metrics, ray_cluster) as runtime:
+    with RayRuntime(plan_of(job), job.metrics, ray_cluster, pool) as runtime:
         runtime.start(job.initial)
         with pytest.raises(ValueError, match="this layer fails at step 3") as caught:
             runtime.train(0, 10, 1.0, 10.0)
@@ -106,11 +121,11 @@ def test_a_user_layer_that_fails_is_quoted(
     assert "tests/runtime/layers.py" in traceback
 
 
-def test_a_hanging_worker_is_the_one_that_is_named(ray_cluster: Cluster, make_job: JobMaker) -> None:
+def test_a_hanging_worker_is_the_one_that_is_named(ray_cluster: Cluster, pool: Pool, make_job: JobMaker) -> None:
     layers = [{"type": "tests.runtime.layers:Sleeping", "seconds": 4}]
     scaling = {"num_workers": 2, "servers_per_node": 1}  # without recovery
     job = prepare_job(make_job(scaling=scaling, model={"layers": layers}, parameter_server={"timeout_seconds": 1}))
-    with RayRuntime(plan_of(job), job.metrics, ray_cluster) as runtime:
+    with RayRuntime(plan_of(job), job.metrics, ray_cluster, pool) as runtime:
         runtime.start(job.initial)
         with pytest.raises(PeerLost, match="worker 1 did not answer for 1 s"):
             runtime.train(0, 10, 1.0, 1.0)
