@@ -257,7 +257,7 @@ def test_one_that_dies_as_it_joins_is_lost_again(
     assert lost[1].startswith("it did not join: ")
 
 
-def test_with_servers_of_their_own_the_run_ends(ray_cluster: Cluster, make_job: JobMaker) -> None:
+def test_with_servers_of_their_own_the_lease_tells_who_died(ray_cluster: Cluster, make_job: JobMaker) -> None:
     job = prepare_job(make_job(scaling={"num_workers": 2, "servers_per_node": 1}, train={"epochs": 1_000_000}))
     with RayRuntime(plan_of(job), job.metrics, ray_cluster) as runtime:
         runtime.start(job.initial)

@@ -7,12 +7,16 @@ import os
 import random
 import signal
 import threading
+import time
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Self
 
+import psutil
 import pytest
 
 from dist_bp.config import JobConfig
+from dist_bp.errors import TrainingFailed
 from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.ray_runtime import RayRuntime
 from dist_bp.train import job as job_module
@@ -126,3 +130,60 @@ def test_no_run_is_lost_where_bits_are_not_promised(
     result = run_job(job_of(make_job, "auto", mode), observer=killer)
     check(result, killer)
     assert math.isfinite(result.metrics["val_loss"])
+
+
+class Reaper:
+    """A thread that kills the processes of these roles, so many of them, at drawn moments of their first seconds: while
+    they start, join, or work."""
+
+    def __init__(self, roles: Sequence[str], kills: int, longest: float) -> None:
+        self.left = kills
+        self._titles = [f"ray::{role.capitalize()}Process" for role in roles]
+        self._longest = longest
+        self._random = random.Random(next(SEEDS))
+        self._seen = {child.pid for child in psutil.Process().children(recursive=True)}
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while self.left and not self._ended.wait(0.05):
+            for child in psutil.Process().children(recursive=True):
+                if child.pid in self._seen or not self.left or not self._is_one(child):
+                    continue
+                self._seen.add(child.pid)
+                self.left -= 1
+                threading.Timer(self._random.uniform(0, self._longest), kill, [child.pid]).start()
+
+    def _is_one(self, process: psutil.Process) -> bool:
+        with suppress(psutil.Error):
+            return any(title in part for part in process.cmdline() for title in self._titles)
+        return False
+
+
+def test_processes_may_die_as_they_start_join_and_work(make_job: JobMaker) -> None:
+    job = job_of(make_job, "auto", {})
+    with Reaper(["worker", "keeper"], kills=6, longest=1.5) as reaper:
+        result = run_job(job)
+    assert reaper.left < 3
+    whole = run_job(job)
+    assert result.parameters_sha256 == whole.parameters_sha256
+    assert points(result, "step/loss") == points(whole, "step/loss")
+
+
+def test_a_worker_that_dies_at_each_start_ends_the_run(make_job: JobMaker) -> None:
+    job = job_of(make_job, "auto", {})
+    job = job.model_copy(update={"failure": job.failure.model_copy(update={"max_failures": 2})})
+    started = time.monotonic()
+    with Reaper(["worker"], kills=100, longest=0.0), pytest.raises(TrainingFailed) as error:
+        run_job(job)
+    assert time.monotonic() - started < 200
+    assert "worker" in str(error.value)
+    assert "more failures than failure.max_failures (2); before that step 1: worker" in str(error.value)
