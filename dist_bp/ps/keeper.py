@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+import numpy as np
+
 from dist_bp.processes import Known, alive, known
 from dist_bp.ps.arena import Arena, Log, Part, Snapshot
 from dist_bp.ps.doorbell import Peer
@@ -25,6 +27,13 @@ class Account:
     version: int
     log: Log
     metrics: dict[int, Array]
+
+
+def together(accounts: Sequence[Account]) -> Account:
+    """That of all nodes, of the same version."""
+    first, squares = accounts[0], np.concatenate([account.log.squares for account in accounts])
+    metrics = {share: state for account in accounts for share, state in account.metrics.items()}
+    return Account(first.version, first.log._replace(squares=squares), metrics)
 
 
 class Keeper:
@@ -80,10 +89,14 @@ class Keeper:
                 time.sleep(0.002)
         return not alive(process)
 
-    def account(self, steps: int) -> Account:
-        """What the arena has of a lease of so many steps, however it has ended."""
+    def version(self) -> int:
+        """The newest that the node has in full."""
+        return self.arena.version
+
+    def account(self, steps: int, version: int | None = None) -> Account:
+        """What the arena has of a lease of so many steps, however it has ended, up to a version (None: the newest)."""
         arena = self.arena
-        version, updaters = arena.version, arena.updating[0]
+        version, updaters = arena.version if version is None else version, arena.updating[0]
         log = Log(*(array[..., :steps].copy() for array in arena.log))
         states = zip(self._layout.own_shares, arena.metrics, strict=True)
         metrics = {share: halves[version % 2].copy() for share, halves in states}

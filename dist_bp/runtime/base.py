@@ -7,16 +7,16 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from dist_bp.metrics import Metric
-from dist_bp.ps.arena import Snapshot, assemble
+from dist_bp.ps.arena import Snapshot, VersionGone, assemble
 from dist_bp.ps.bringup import Call, call
 from dist_bp.ps.doorbell import Peer, PeerLost
-from dist_bp.ps.keeper import Keeper
+from dist_bp.ps.keeper import Keeper, together
 from dist_bp.ps.layout import LEASE_STEPS
 from dist_bp.ps.lease import Evaluation, Lease
 from dist_bp.ps.member import Member
 from dist_bp.ps.shares import assign
 from dist_bp.ps.worker import Worker
-from dist_bp.runtime.failures import ProcessDied
+from dist_bp.runtime.failures import LOST, ProcessDied
 from dist_bp.runtime.formation import Formation
 from dist_bp.runtime.lease_report import LeaseReport, Merger
 from dist_bp.runtime.plan import RunPlan
@@ -27,6 +27,7 @@ FENCE_SECONDS = 5.0
 ADMIT_SECONDS = 10.0
 SOON_SECONDS = 10.0
 """Within which a process has started, where there is room for it."""
+SALVAGE_SECONDS = 5.0
 EVALUATION = 10
 """How many times as long as a call an evaluation may take."""
 SLOWER = 10
@@ -52,6 +53,10 @@ class Runtime(Formation):
         self._missing: dict[Peer, float] = {}
         self._returned: dict[Peer, float | None] = {}
         self._coming: dict[Peer, Future[Any]] = {}
+        self._cut: Lease | None = None
+        """The lease that is under way, or was cut short."""
+        self._whole = False
+        """Whether all nodes have the version that was written last."""
 
     def start(self, snapshot: Snapshot) -> None:
         """Brings everything up, with `snapshot` as the committed version."""
@@ -84,6 +89,7 @@ class Runtime(Formation):
             return self._merger.nothing()
         self._generation += 1
         lease = Lease(self._generation, self._version, first, last, self._shares, rate_factor)
+        self._cut = lease
         calls = [call(peer, Member.run, lease) for peer in (*self.servers, *self.workers)]
         patient = self.plan.hang_seconds if self.recovers else self._timeout
         updates = max(len(self.plan.mode.updates(first, last, sum(self.plan.placement))), 1)
@@ -97,8 +103,29 @@ class Runtime(Formation):
             report, done = self._merger.of_account(lease, account, reports)
         else:
             report, done = self._merger.of_reports(lease, reports)
+        self._cut = None
         self._version += done
         self._step = first + report.steps
+        return report
+
+    def salvage(self) -> tuple[LeaseReport, Snapshot] | None:
+        """What was made of the lease that was cut short, and the newest version that all nodes have; None without such
+        a lease, or where the memory of a node is lost or does not tell."""
+        lease, self._cut = self._cut, None
+        if not lease or self.plan.servers or not self._whole:
+            return None
+        try:
+            return self._account(lease), self.read()
+        except (*LOST, VersionGone):
+            return None
+
+    def _account(self, lease: Lease) -> LeaseReport:
+        """Of the newest version that all nodes have: they differ by one at most, and each keeps two."""
+        version = min(self._ask([call(keeper, Keeper.version) for keeper in self.keepers], SALVAGE_SECONDS))
+        calls = [call(keeper, Keeper.account, lease.steps, version) for keeper in self.keepers]
+        report, done = self._merger.of_account(lease, together(self._ask(calls, self._timeout)), [])
+        self._version += done
+        self._step = lease.first + report.steps
         return report
 
     def losses(self) -> dict[Peer, str]:
@@ -214,7 +241,12 @@ class Runtime(Formation):
 
     def write(self, snapshot: Snapshot) -> None:
         """Replaces the committed version."""
+        self._whole = False
         self._version, self._step = 0, snapshot.step
+        self._write(snapshot)
+        self._whole = True
+
+    def _write(self, snapshot: Snapshot) -> None:
         self._ask([call(keeper, Keeper.write, 0, snapshot) for keeper in self.keepers], self._timeout)
 
     def non_finite_gradients(self) -> dict[int, str]:

@@ -22,7 +22,7 @@ from dist_bp.runtime.growth import Growth
 from dist_bp.runtime.hosts import started
 from dist_bp.runtime.plan import RunPlan
 from dist_bp.runtime.pool import Pool, Post
-from dist_bp.runtime.replies import settle, translated
+from dist_bp.runtime.replies import answer_of, settle
 from dist_bp.runtime.room import Room, find_more, find_room
 from dist_bp.runtime.spares import Spare, Spares
 from dist_bp.runtime.survey import Progress
@@ -193,11 +193,10 @@ class RayRuntime(Runtime):
     def read(self) -> Snapshot:
         return assemble(self._step, [self._arena.read(self._version)]) if self._arena else super().read()
 
-    def write(self, snapshot: Snapshot) -> None:
+    def _write(self, snapshot: Snapshot) -> None:
         if self._arena is None:
-            super().write(snapshot)
+            super()._write(snapshot)
         else:
-            self._version, self._step = 0, snapshot.step
             self._arena.write(0, snapshot)
 
     def pids(self) -> dict[Peer, int]:
@@ -211,19 +210,10 @@ class RayRuntime(Runtime):
         return self._spares.ready
 
     def _pids(self, peers: Iterable[Peer]) -> list[int]:
-        import ray
-
-        def pid(peer: Peer) -> int:
-            try:
-                return int(ray.get(asked[peer]))
-            except ray.exceptions.RayError as error:
-                raise translated(error, peer) from None
-
         def pids() -> list[int]:
-            asked.update({peer: self._actors[peer].pid.remote() for peer in peers})
-            return [pid(peer) for peer in asked]
+            asked = {peer: self._actors[peer].pid.remote() for peer in peers}
+            return [answer_of(reply, peer) for peer, reply in asked.items()]
 
-        asked: dict[Peer, Any] = {}
         return self._cluster.call("the actors' processes were asked for", pids, self._timeout)
 
     def _submit(self, asked: Call[T]) -> Future[T]:

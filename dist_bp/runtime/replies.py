@@ -7,6 +7,16 @@ from dist_bp.ps.doorbell import Peer
 from dist_bp.runtime.failures import ProcessDied
 
 
+def answer_of(reply: Any, peer: Peer) -> Any:
+    """The answer of an actor, with Ray's exceptions turned into ours. Waits for it."""
+    import ray
+
+    try:
+        return ray.get(reply)
+    except ray.exceptions.RayError as error:
+        raise translated(error, peer) from None
+
+
 def settle(reply: Future[Any], result: Future[Any], peer: Peer) -> None:
     """Copies Ray's answer, with Ray's exceptions turned into ours."""
     error = reply.exception()

@@ -56,6 +56,8 @@ class Recovery:
         if self.remedy == "replace":
             return f"{self.fault}: others compute its share until another process works in its place"
         again = f"{plural(self.redone, 'step')} to be made again"
+        if self.remedy == "restart" and not self.redone:
+            return f"{self.fault}: processes formed anew go on from there"
         if self.remedy == "restart":
             return f"{self.fault}: back to step {self.after} with processes formed anew, {again}"
         return f"{self.fault}: back to step {self.after} with {LOWER:g} times the learning rate, {again}"

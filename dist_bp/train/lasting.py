@@ -12,7 +12,7 @@ from dist_bp.ps.doorbell import Peer
 from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.failures import LOST
 from dist_bp.train.due import round_end
-from dist_bp.train.events import Listener, Recovered
+from dist_bp.train.events import LeaseDone, Listener, Recovered
 from dist_bp.train.faults import Fault, Recovery, Remedy, Standing, Stop, decide
 from dist_bp.train.provenance import Provenance
 from dist_bp.train.recoveries import advice, failure
@@ -39,6 +39,8 @@ class Lasting:
         self._listeners = listeners
         state.point = state.point or state.checkpoint(self._job.initial)
         self._kept_at = time.monotonic()
+        self._began = time.perf_counter()
+        """When the last lease began."""
         self._given: Snapshot | None = None
         """What training has given, once it has ended."""
 
@@ -49,6 +51,7 @@ class Lasting:
         while True:
             try:
                 if lost:
+                    self._salvage()
                     self._recover(Fault("broken", self._state.step + 1, str(lost)), self._state.step)
                 return work()
             except LOST as error:
@@ -95,6 +98,20 @@ class Lasting:
             self._wait_for_room(fault)
             self._form(runtime.reform, committed)
         return Points()
+
+    def _salvage(self) -> None:
+        """Where all nodes still have what was made of the lease that was cut short, that counts."""
+        state = self._state
+        found = self._runtime.salvage()
+        if not found:
+            return
+        report, snapshot = found
+        if report.steps:
+            first, seconds = state.step, time.perf_counter() - self._began
+            done = LeaseDone(first, report, seconds, state.add(first, report, seconds), warm=False)
+            for listener in self._listeners:
+                listener.lease(state, done)
+        state.point = state.checkpoint(snapshot)
 
     def _grow(self) -> None:
         """Forms the processes anew as soon as there is room for more of them than there are."""

@@ -53,7 +53,7 @@ def _short(recovery: Recovery) -> str:
     if recovery.remedy == "replace":
         return f"step {fault.step}: worker {worker} lost, {fault.what}"
     if recovery.remedy == "restart":
-        return f"step {fault.step}: {fault.what}, back to step {recovery.after}"
+        return f"step {fault.step}: {fault.what}{f', back to step {recovery.after}' if recovery.redone else ''}"
     done = "skipped" if recovery.remedy == "skip" else f"back to step {recovery.after}"
     where = f" on worker {worker}" if worker is not None else ""
     return f"step {fault.step}: {fault.what}{where}, {done}"

@@ -99,9 +99,9 @@ class Trainer(Lasting):
         state, warm = self._state, self._step_seconds is not None
         first, last = state.step, lease_end(state, self._step_seconds, self._runtime.awaiting)
         expected = (last - first) * (self._step_seconds or 0.0)
-        started = time.perf_counter()
+        self._began = time.perf_counter()
         report = self._runtime.train(first, last, state.rate_factor, expected)
-        seconds = time.perf_counter() - started
+        seconds = time.perf_counter() - self._began
         lease = LeaseDone(first, report, seconds, state.add(first, report, seconds), warm)
         for listener in self._listeners:
             listener.lease(state, lease)

@@ -86,6 +86,8 @@ def test_a_recovery_says_where_what_happened_and_what_was_done() -> None:
     assert str(Recovery(fault, "skip", 9, 0, 0.1)) == f"{where}: that update is skipped"
     told = str(Recovery(fault, "rollback", 5, 3, 0.1))
     assert told == f"{where}: back to step 5 with 0.5 times the learning rate, 3 steps to be made again"
+    on = str(Recovery(Fault("broken", 9, DIED), "restart", 8, 0, 0.1))
+    assert on == f"{DIED}, at step 9: processes formed anew go on from there"
     [again] = restarted(9)
     assert str(again) == f"{DIED}, at step 9: back to step 6 with processes formed anew, 2 steps to be made again"
     assert str(at(9, worker=None)) == f"{NAN} at step 9"

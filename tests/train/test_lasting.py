@@ -132,11 +132,9 @@ def test_what_is_made_again_has_the_same_bits_and_one_point(
     assert [one.remedy for one in result.recoveries] == ["restart"] * 6
     told = [line for line in notes.lines if "formed anew" in line]
     assert len(told) == 6
-    line = next(line for line in told if f"at step {result.recoveries[0].fault.step}:" in line)
-    after, redone = result.recoveries[0].after, result.recoveries[0].redone
-    assert line.startswith(f"{DIED}, at step {result.recoveries[0].fault.step}: back to step {after} with processes ")
-    assert f"{redone} step" in line
-    assert f"{RECOVERED}{result.recoveries[0].fault.step}_restart" in recorded(result.run_id).data.tags
+    for one in result.recoveries:
+        assert any(line.startswith(f"{one} (") for line in told)
+        assert f"{RECOVERED}{one.fault.step}_restart" in recorded(result.run_id).data.tags
     assert "- went on after 6 failures: " in page(result)
 
 

@@ -67,6 +67,7 @@ def test_a_run_grows_and_shrinks_with_its_raylets(
     whole = run_job(job)
     assert found["left"] == 0
     assert [remedy for remedy, *_ in found["recoveries"]] == ["restart"] * 4, found["lines"]
+    assert [redone for _, _, _, redone, _ in found["recoveries"][:2]] == [0, 0]  # each node has kept its memory
     assert found["sha256"] == whole.parameters_sha256
     assert found["metrics"] == whole.metrics
     formed = [line.partition(" from step ")[0] for line in found["lines"] if " from step " in line]
