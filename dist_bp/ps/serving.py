@@ -80,6 +80,8 @@ class Serving:
             self._slice.forget()
             return None
         self._slice.complete(version, contribution)
+        if self._layout.one_round and self._layout.node:  # the whole is updated by every node, and counts once
+            squares = 0.0
         return Update(scores, squares, rate, self._staleness(contribution, version))
 
     def commit(self, version: int) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,3 +90,16 @@ def in_threads(config: JobConfig, placement: tuple[int, ...] = (), one_round: bo
         runtime.start(job.initial)
         runtime.train(0, STEPS, 1.0, 10.0)
         return runtime.read().parameters
+
+
+@pytest.mark.parametrize("one_round", [True, False])
+def test_gradient_norms_are_those_of_one_node(one_round: bool, make_job: JobMaker) -> None:
+    job = prepare_job(make_job(scaling={"num_workers": 2}))
+    norms = []
+    for placement in ((2,), (1, 1)):
+        secret = secrets.token_bytes(32)
+        plan = RunPlan(job.config, job.prepared.directory.resolve(), job.total_steps, secret, placement)
+        with ThreadRuntime(replace(plan, one_round=one_round), job.metrics) as runtime:
+            runtime.start(job.initial)
+            norms.append(runtime.train(0, STEPS, 1.0, 10.0).gradient_norms)
+    np.testing.assert_allclose(norms[0], norms[1], rtol=1e-6)
