@@ -74,3 +74,5 @@ def test_a_run_grows_and_shrinks_with_its_raylets(
     assert formed == ["2 workers on 2 nodes", "1 worker on 1 node"] * 2
     for curve in ("step/loss", "epoch/val_loss"):
         assert points(found["run_id"], curve) == points(whole, curve)
+    norms = [dict(points(run, "step/gradient_norm")) for run in (found["run_id"], whole)]
+    assert norms[0] == pytest.approx(norms[1], rel=1e-6)
