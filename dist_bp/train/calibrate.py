@@ -83,6 +83,9 @@ def calibrate(config: JobConfig, load: Load, tell: Callable[[str], None]) -> Cos
             "the exchange was measured", lambda: measure_exchange(nbytes, secret, timeout, settings.encrypt), None
         )
         together = _on_two_nodes(config, full, warden, tell)
+    for rehearsal in (alone, smaller, *(together or ())[1:]):
+        if unsteady := rehearsal.unsteady:
+            tell(unsteady)
     encode, decode = _codec_seconds(load.codec, load.layout.parameters)
     rows = load.batch / load.workers
     half_rows = half.config.train.batch_size * config.train.accumulate / load.workers

@@ -20,24 +20,41 @@ from dist_bp.types import Array
 WARM_UP_STEPS = 20
 LEASES = 5
 LEASE_SECONDS = 0.6
+STEADY = 1.25
+"""How many times as long as a step of the fastest lease one of the slowest may take on a machine with no other work."""
 
 
 @dataclass(frozen=True)
 class Rehearsal:
     """Seconds of the lease that was in the middle by its pace, the driver's part included.
 
-    `step` is that of a whole global batch, also where the last ones of epochs are not whole; `gradient` the mean of a
+    `steps` (sorted) are those of a whole global batch in each lease, also where the last ones of epochs are not whole,
+    and `step` is that of the lease in the middle; `gradient` the mean of a
     worker's gradient, `slowest` of a step's slowest one, and `update` of a step's slowest updater, with what it
     exchanges with other nodes. `spread` (sorted) are the gradients of all leases beside the mean of their worker's.
     `memory` are the bytes that the largest process of each role has for itself.
     """
 
-    step: float
+    steps: Sequence[float]
     gradient: float
     slowest: float
     update: float
     spread: Sequence[float]
     memory: dict[str, int]
+
+    @property
+    def step(self) -> float:
+        return self.steps[len(self.steps) // 2]
+
+    @property
+    def unsteady(self) -> str | None:
+        """Tells where leases differed so much that other work must have been in their way."""
+        if self.steps[-1] <= STEADY * self.steps[0]:
+            return None
+        return (
+            f"a step took {1e3 * self.steps[0]:.3g} to {1e3 * self.steps[-1]:.3g} ms: other work keeps this machine "
+            "busy, and the forecast is as uncertain"
+        )
 
     @property
     def signal(self) -> float:
@@ -62,10 +79,13 @@ def rehearse(job: PreparedJob, cluster: Cluster, by_rows: bool = True) -> Rehear
 
 
 def _of_leases(leases: list[tuple[LeaseReport, float]], batch: int, memory: dict[str, int]) -> Rehearsal:
-    report, seconds = sorted(leases, key=lambda lease: lease[1] / lease[0].counts.sum())[len(leases) // 2]
+    paced = sorted(
+        (seconds / float(report.counts.sum()) * batch, index) for index, (report, seconds) in enumerate(leases)
+    )
+    report = leases[paced[len(paced) // 2][1]][0]
     gradients, everyone = _gradients([report]), _gradients([report for report, _ in leases])
     return Rehearsal(
-        step=seconds / float(report.counts.sum()) * batch,
+        steps=[step for step, _ in paced],
         gradient=float(gradients.mean()),
         slowest=float(gradients.max(axis=1).mean()),
         update=float(np.max([server.times[:, 2] - server.times[:, 1] for server in report.servers], axis=0).mean()),
