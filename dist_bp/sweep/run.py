@@ -18,14 +18,13 @@ from dist_bp.runtime.warden import Warden
 from dist_bp.sweep.checks import check_capacity, check_networks, check_sweep, enough
 from dist_bp.sweep.describe import describe_end
 from dist_bp.sweep.job import SweepJob
-from dist_bp.sweep.journal import Journal, Record, sweep_folder
+from dist_bp.sweep.journal import Journal, sweep_folder
 from dist_bp.sweep.new_runs import NewRuns
 from dist_bp.sweep.progress import BestSoFar
 from dist_bp.sweep.report import close_children, open_parent, publish
 from dist_bp.sweep.result import SweepResult
 from dist_bp.sweep.resume import CONFIG, read_record, sweep_name
-from dist_bp.sweep.search import Search
-from dist_bp.sweep.study import Study, SweepState, Watcher
+from dist_bp.sweep.study import Outside, Study, SweepState, Watcher
 from dist_bp.sweep.trial import Trial
 from dist_bp.sweep.tuning import run_trials
 from dist_bp.track.port import Tracker
@@ -80,7 +79,9 @@ def run_sweep(
                     announce(tracker.run_id or "", folder)
                     observer.run(tracker.run_id or "", tracker.run_url)
                     journal = begin_journal(job, folder, tracker.run_id or "")
-                    study = _open_study(job, search, journal, tracker, watcher, observer, record, interrupt)
+                    outside = _outside(tracker, job, watcher, observer, interrupt)
+                    settings, trials = job.sweep, record.trials if record else []
+                    study = Study(search, journal, outside, settings.max_concurrent, settings.max_failures, trials)
                     after_ray.callback(lambda: close_children(tracker, study.ran))
                     observer.phase("starting the processes of the first trials")
                     started = time.monotonic()
@@ -121,16 +122,8 @@ def begin_journal(job: SweepJob, folder: Path, run_id: str) -> Journal:
     return journal
 
 
-def _open_study(
-    job: SweepJob,
-    search: Search,
-    journal: Journal,
-    tracker: Tracker,
-    watcher: Watcher,
-    observer: Observer,
-    record: Record | None,
-    interrupt: Interrupt,
-) -> Study:
+def _outside(tracker: Tracker, job: SweepJob, watcher: Watcher, observer: Observer, interrupt: Interrupt) -> Outside:
+    """Everybody whom the study asks and tells."""
     best_so_far = BestSoFar(tracker, job.mode)
     imports = threading.Thread(target=_import_what_ends_it, daemon=True)
 
@@ -140,16 +133,11 @@ def _open_study(
         best_so_far(trials)
         watcher(trials)
 
-    return Study(
-        search,
-        journal,
+    return Outside(
         new_run=NewRuns(lambda number: tracker.open_child(f"trial {number}"), observer.warn),
         watcher=watch,
         warn=observer.warn,
-        max_concurrent=job.sweep.max_concurrent,
-        max_failures=job.sweep.max_failures,
         interrupted=lambda: interrupt.requested is not None,
-        trials=record.trials if record else [],
     )
 
 
@@ -160,7 +148,7 @@ def _run(job: SweepJob, study: Study, folder: Path, cluster: Cluster) -> None:
     try:
         cluster.call("trials ran", lambda: run_trials(job, study, folder, cluster.own), None)
     except Exception as error:
-        if study.interrupted():
+        if study.outside.interrupted():
             raise _interrupted(folder.name) from error
         if isinstance(error, RayLost):
             raise RayLost(f"{error}. The sweep is kept; go on with {again(folder.name)}") from error

@@ -28,22 +28,29 @@ class SweepState(Enum):
     """By the user or the system."""
 
 
-@dataclass
-class Study:
-    """The trials in the order of their numbers; every change is journaled and shown.
+@dataclass(frozen=True)
+class Outside:
+    """Whom a study asks, and tells.
 
-    `new_run` makes the MLflow run of a trial, or returns None where it cannot at the moment; `warn` is told what people
-    should know.
+    `new_run` makes the MLflow run of a trial, or returns None where it cannot at the moment; `watcher` is shown every
+    change, `warn` is told what people should know, `interrupted` says whether the user or the system wants the end.
     """
 
-    search: Search
-    journal: Journal
     new_run: Callable[[int], str | None]
     watcher: Watcher
     warn: Callable[[str], None]
+    interrupted: Callable[[], bool]
+
+
+@dataclass
+class Study:
+    """The trials in the order of their numbers; every change is journaled and shown."""
+
+    search: Search
+    journal: Journal
+    outside: Outside
     max_concurrent: int | None
     max_failures: int
-    interrupted: Callable[[], bool]
     trials: list[Trial] = field(default_factory=list)
     given: set[int] = field(default_factory=set)
     """Numbers of the trials that this process has begun, or has gone on with."""
@@ -93,7 +100,7 @@ class Study:
 
     @property
     def state(self) -> SweepState:
-        if self.interrupted():
+        if self.outside.interrupted():
             return SweepState.INTERRUPTED
         if self.error:
             return SweepState.BROKEN
@@ -132,7 +139,7 @@ class Study:
     def _propose(self) -> Trial | None:
         number = len(self.trials)
         values = self.search.propose(number, self.trials)
-        run_id = self.new_run(number)
+        run_id = self.outside.new_run(number)
         if run_id is None:
             return None
         trial = Trial(number, values, run_id)
@@ -144,13 +151,13 @@ class Study:
         trial.status, trial.doing = status, ""
         if trial.over:
             self.journal.ended(trial)
-        self.watcher(self.trials)
+        self.outside.watcher(self.trials)
 
     def busy(self, trial: Trial, doing: str) -> None:
         """What a running trial is doing, which is shown and forgotten."""
         if trial.doing != doing:
             trial.doing = doing
-            self.watcher(self.trials)
+            self.outside.watcher(self.trials)
 
     def observe(
         self, trial: Trial, epoch: int, value: float, score: float, metrics: dict[str, float], seconds: float
@@ -159,4 +166,4 @@ class Study:
         trial.observe(epoch, value, score, metrics, seconds)
         if not again:
             self.journal.epoch(trial, epoch)
-        self.watcher(self.trials)
+        self.outside.watcher(self.trials)

@@ -49,7 +49,7 @@ def run_trials(job: SweepJob, study: Study, folder: Path, own_ray: bool) -> None
         return {
             "values": trial.values,
             "run_id": trial.run_id,
-            "resume": newest_checkpoint(job.config, trial, study.warn),
+            "resume": newest_checkpoint(job.config, trial, study.outside.warn),
         }
 
     scheduler = make_scheduler(job, study)

@@ -8,7 +8,7 @@ from dist_bp.config.sweep import SweepConfig
 from dist_bp.sweep.callbacks import StudyCallback
 from dist_bp.sweep.journal import Journal
 from dist_bp.sweep.search import Search
-from dist_bp.sweep.study import Study
+from dist_bp.sweep.study import Outside, Study
 
 
 @pytest.mark.parametrize(
@@ -18,9 +18,8 @@ from dist_bp.sweep.study import Study
 def test_a_trial_that_the_end_of_the_sweep_cuts_off_is_not_over(tmp_path, interrupted, error, status):
     spaces = {"x": {"type": "choice", "values": [1, 2]}}
     search = Search(SweepConfig.model_validate({"parameters": spaces}), 0)
-    study = Study(
-        search, Journal(tmp_path), lambda number: "run", lambda trials: None, print, None, 3, lambda: interrupted
-    )
+    outside = Outside(lambda number: "run", lambda trials: None, print, lambda: interrupted)
+    study = Study(search, Journal(tmp_path), outside, None, 3)
     study.error = error
     study.journal.open("name: x", "parent")
     trial = study.next()

@@ -1,5 +1,6 @@
 """How a sweep is: running until all is over, or until something ends it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from dist_bp.sweep.job import SweepJob
 from dist_bp.sweep.journal import Journal
 from dist_bp.sweep.new_runs import NewRuns
 from dist_bp.sweep.search import Search
-from dist_bp.sweep.study import Study, SweepState
+from dist_bp.sweep.study import Outside, Study, SweepState
 from dist_bp.sweep.trial import Status, Trial
 from tests.conftest import JobMaker
 
@@ -23,7 +24,8 @@ SWEEP = {"num_samples": 3, "parameters": {"seed": {"type": "choice", "values": [
 def study_of(folder: Path, statuses: list[Status], interrupted: bool = False) -> Study:
     trials = [Trial(number, {"seed": 1}, f"run-{number}", status) for number, status in enumerate(statuses)]
     search = Search(SweepConfig.model_validate(SWEEP), 0)
-    return Study(search, Journal(folder), str, lambda trials: None, print, None, 1, lambda: interrupted, trials)
+    outside = Outside(str, lambda trials: None, print, lambda: interrupted)
+    return Study(search, Journal(folder), outside, None, 1, trials)
 
 
 @pytest.mark.parametrize(
@@ -89,12 +91,12 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_short_outage_of_the_store_delays_new_trials_alone(tmp_path: Path) -> None:
     told: list[str] = []
     swept = study_of(tmp_path, [])
-    swept.new_run = NewRuns(Store(2).new_run, told.append)
+    swept.outside = replace(swept.outside, new_run=NewRuns(Store(2).new_run, told.append))
     proposals = Proposals(swept, lambda trial: {"run": trial.run_id})
     assert [proposals.suggest("x") for _ in range(3)] == [None, None, {"trial": {"run": "run-0"}}]
     assert swept.state is SweepState.RUNNING
     assert told == ["the store does not answer; new trials wait for it, for 600 s at most"]
-    swept.new_run = NewRuns(Store(2).new_run, told.append)
+    swept.outside = replace(swept.outside, new_run=NewRuns(Store(2).new_run, told.append))
     assert [trial.run_id for trial in swept.population()] == ["run-0", "run-1", "run-2"]
 
 
@@ -102,7 +104,7 @@ def test_a_short_outage_of_the_store_delays_new_trials_alone(tmp_path: Path) -> 
 def test_a_long_outage_of_the_store_ends_the_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(new_runs, "STORE_SECONDS", 0.0)
     swept = study_of(tmp_path, [])
-    swept.new_run = NewRuns(Store(9).new_run, print)
+    swept.outside = replace(swept.outside, new_run=NewRuns(Store(9).new_run, print))
     proposals = Proposals(swept, lambda trial: {})
     assert [proposals.suggest("x") for _ in range(2)] == [None, Searcher.FINISHED]
     assert (swept.state, str(swept.error)) == (SweepState.BROKEN, "the store does not answer")
