@@ -21,7 +21,8 @@ from dist_bp.ps.worker_log import WorkerLog
 
 COMPUTED, MEASURED, UPDATED = 1, 2, 3
 """What members tell each other of an update, in this order: their gradients are there, the squared norms of their
-parts, their parts of the next version."""
+parts, their parts of the next version. Who has none to make is there at once: whoever waits is further than whoever is
+waited for."""
 
 
 class Colocated(Worker):
@@ -96,7 +97,7 @@ class Colocated(Worker):
                 mode.fill(computing, one, share, tally.fresh())
                 tally.count(one.version + 1)
             working.lap()
-            meeting.arrive(stage + COMPUTED)
+            meeting.arrive(stage + (COMPUTED if served else UPDATED))
             working.lap()
             if served:
                 self._update(served, stage, crew, updaters)
