@@ -4,6 +4,7 @@ import gc
 import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 from dist_bp.errors import CapacityError
@@ -88,7 +89,8 @@ HOSTS = {"server": ServerProcess, "worker": WorkerProcess, "keeper": KeeperProce
 
 def _lowest_priority() -> None:
     """Of this thread, which then has a processor where nobody else wants it."""
-    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    with suppress(OSError):  # a sandbox may forbid it
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def started(post: Post) -> Any:

@@ -15,6 +15,7 @@ import pytest
 from dist_bp.processes import known
 from dist_bp.runtime.cluster import Cluster
 from dist_bp.runtime.failures import ProcessDied
+from dist_bp.runtime.pool import Pool
 from dist_bp.runtime.ray_runtime import RayRuntime
 from dist_bp.runtime.spares import TRIES, Spare, Spares
 from dist_bp.runtime.threads import ThreadRuntime
@@ -141,6 +142,28 @@ def test_a_spare_takes_the_place_of_whoever_is_lost_in_the_next_lease(ray_cluste
         whole = runtime.read()
     assert found.step == whole.step == step
     assert found.parameters.tobytes() == whole.parameters.tobytes()
+
+
+def test_a_pool_gets_no_process_that_has_been_a_spare(ray_cluster: Cluster, make_job: JobMaker) -> None:
+    """It has reserved no CPU; those that have serve the next run."""
+    pool = Pool()
+    job = prepare_job(make_job(scaling={"num_workers": 2}, train={"epochs": 1000}, failure={"spare_workers": 1}))
+    with RayRuntime(plan_of(job), job.metrics, ray_cluster, pool) as runtime:
+        runtime.start(job.initial)
+        stand_in = waiting(runtime, 0)
+        os.kill(runtime.pids()[runtime.workers[0]], signal.SIGKILL)
+        step = 5
+        while not runtime.returns():
+            step += runtime.train(step, step + 5, 1.0, 1.0).steps
+            runtime.replace(runtime.losses())
+        before = set(runtime.pids().values())  # the next spare has just begun
+    assert not psutil.wait_procs([stand_in], timeout=10)[1]
+    with RayRuntime(plan_of(job), job.metrics, ray_cluster, pool) as runtime:
+        runtime.start(job.initial)
+        assert len(before & set(runtime.pids().values())) == 2
+        family = [waiting(runtime, 0), *map(psutil.Process, runtime.pids().values())]
+    pool.close()
+    assert not psutil.wait_procs(family, timeout=10)[1]
 
 
 def waiting(runtime: RayRuntime, step: int) -> psutil.Process:
