@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from dist_bp.metrics import Metric
-from dist_bp.ps.arena import Snapshot, VersionGone, assemble
+from dist_bp.ps.arena import Part, Snapshot, VersionGone, assemble
 from dist_bp.ps.bringup import Call, call
 from dist_bp.ps.doorbell import Peer, PeerLost
 from dist_bp.ps.keeper import Keeper, together
@@ -56,7 +56,7 @@ class Runtime(Formation):
         self._cut: Lease | None = None
         """The lease that is under way, or was cut short."""
         self._whole = False
-        """Whether all nodes have the version that was written last."""
+        """Whether all nodes have the version that was written last, and are still there."""
 
     def start(self, snapshot: Snapshot) -> None:
         """Brings everything up, with `snapshot` as the committed version."""
@@ -68,6 +68,7 @@ class Runtime(Formation):
 
         Raises CapacityError without room for as many as the configuration asks for.
         """
+        self._whole = False
         self._form_anew()
         self.write(snapshot)
 
@@ -235,9 +236,13 @@ class Runtime(Formation):
         )
 
     def read(self) -> Snapshot:
-        """The committed version."""
-        parts = self._ask([call(keeper, Keeper.read, self._version) for keeper in self.keepers], self._timeout)
-        return assemble(self._step, parts)
+        """The committed version. Raises VersionGone while processes are formed anew, which have none yet."""
+        if not self._whole:
+            raise VersionGone("the processes have no version yet")
+        return assemble(self._step, self._read())
+
+    def _read(self) -> list[Part]:
+        return self._ask([call(keeper, Keeper.read, self._version) for keeper in self.keepers], self._timeout)
 
     def write(self, snapshot: Snapshot) -> None:
         """Replaces the committed version."""

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from dist_bp.errors import CapacityError
 from dist_bp.metrics import Metric
 from dist_bp.processes import Known
-from dist_bp.ps.arena import Arena, Snapshot, assemble
+from dist_bp.ps.arena import Arena, Part, Snapshot
 from dist_bp.ps.bringup import Call
 from dist_bp.ps.bringup import call as ask
 from dist_bp.ps.doorbell import Peer
@@ -190,8 +190,8 @@ class RayRuntime(Runtime):
     def _look(self) -> None:
         self._cluster.look()
 
-    def read(self) -> Snapshot:
-        return assemble(self._step, [self._arena.read(self._version)]) if self._arena else super().read()
+    def _read(self) -> list[Part]:
+        return [self._arena.read(self._version)] if self._arena else super()._read()
 
     def _write(self, snapshot: Snapshot) -> None:
         if self._arena is None:

@@ -7,7 +7,7 @@ from typing import TypeVar
 from dist_bp.checkpoint import Checkpoint
 from dist_bp.errors import Interrupted, TrainingFailed
 from dist_bp.processes import patience
-from dist_bp.ps.arena import Snapshot
+from dist_bp.ps.arena import Snapshot, VersionGone
 from dist_bp.ps.doorbell import Peer
 from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.failures import LOST
@@ -177,8 +177,12 @@ class Lasting:
         self._store(self._keep())
 
     def _keep(self) -> Checkpoint:
-        """Makes where the run stands the point to go back to."""
-        self._state.point = point = self._state.checkpoint(self._runtime.read())
+        """Makes where the run stands the point to go back to. Raises VersionGone where the run has gone back, and the
+        processes have not followed yet."""
+        state, snapshot = self._state, self._runtime.read()
+        if snapshot.step != state.step:
+            raise VersionGone(f"the processes are at step {snapshot.step}, the run is at step {state.step}")
+        state.point = point = state.checkpoint(snapshot)
         self._kept_at = time.monotonic()
         return point
 

@@ -161,8 +161,8 @@ class Trainer(Lasting):
         return RayLost(self._ended_message(f"{lost}. Ended"))
 
     def _kept(self, lost: RayLost) -> RayLost:
-        """The same with what is kept in memory, where the committed version is gone, and that is newer than the newest
-        checkpoint."""
+        """The same with what is kept in memory, where the committed version is gone, or not that which the run has
+        gone back to, and that is newer than the newest checkpoint."""
         self._go_back()
         if self._state.step <= (self._state.saved or 0):
             return lost

@@ -14,7 +14,7 @@ from dist_bp.errors import TrainingFailed
 from dist_bp.metrics import Metric
 from dist_bp.ps.arena import Snapshot
 from dist_bp.ps.bringup import Call
-from dist_bp.runtime import base, threads
+from dist_bp.runtime import formation, threads
 from dist_bp.runtime.calls import RayLost
 from dist_bp.runtime.plan import RunPlan
 from dist_bp.runtime.threads import ThreadRuntime
@@ -43,7 +43,7 @@ def test_ray_that_is_lost_in_a_long_step_or_validation_leaves_a_checkpoint(
     monkeypatch.setattr(due, "LEASE_SECONDS", 0.0)
     whole = run_job(config)
     with monkeypatch.context() as patched:
-        patched.setattr(base, "GRACE_SECONDS", 1.0)
+        patched.setattr(formation, "GRACE_SECONDS", 1.0)
         patched.setattr(threads, "ThreadRuntime", partial(LosesRay, method=method, call=call))
         with pytest.raises(
             RayLost, match=rf"^Ray's GCS was killed\. Ended {told}: checkpoint saved; go on with resume="

@@ -16,6 +16,7 @@ from dist_bp.runtime.calls import RayLost
 from dist_bp.runtime.failures import ProcessDied
 from dist_bp.runtime.plan import RunPlan
 from dist_bp.runtime.threads import ThreadRuntime
+from dist_bp.train import due
 from dist_bp.train import job as job_module
 from dist_bp.train.job import run_job
 from dist_bp.train.recoveries import RECOVERED
@@ -215,6 +216,32 @@ def test_what_is_in_memory_is_saved_where_ray_takes_the_rest_with_it(
         with pytest.raises(RayLost, match=r"has crashed. Ended after step 16: checkpoint saved; go on with "):
             run_job(job)
     assert run_job(job, resume="auto").parameters_sha256 == whole.parameters_sha256
+
+
+@pytest.mark.parametrize("moment", ["lacking", "_planned", "write"])
+def test_ray_that_is_lost_while_processes_are_formed_anew_leaves_where_the_run_stands(
+    moment: str, make_job: JobMaker, lose: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it is asked for room, when the old processes have let go of everything, and before the new ones have any."""
+    monkeypatch.setattr(due, "LEASE_SECONDS", 0.0)
+    job = job_of(make_job, checkpoint={"every_epochs": None}, failure={"snapshot_seconds": 1e-9})
+    lose()
+    whole = run_job(job)
+
+    def lost(*_: Any) -> Any:
+        raise RayLost("Ray did not answer for 30 s")
+
+    def lacking(_: Unsteady) -> None:
+        patched.setattr(Unsteady, moment, lost)
+
+    lose(("train", 12))
+    with monkeypatch.context() as patched:
+        patched.setattr(Unsteady, "lacking", property(lost if moment == "lacking" else lacking))
+        with pytest.raises(RayLost, match=r"for 30 s. Ended after step 11: checkpoint saved; go on with "):
+            run_job(job)
+    resumed = run_job(job, resume="auto")
+    assert resumed.parameters_sha256 == whole.parameters_sha256
+    assert values(resumed) == values(whole)
 
 
 def test_a_skipped_step_is_not_found_again(make_job: JobMaker, lose: Open) -> None:
