@@ -28,7 +28,14 @@ def settle(reply: Future[Any], result: Future[Any], peer: Peer) -> None:
 
 def translated(error: BaseException, peer: Peer) -> BaseException:
     """What an exception of Ray means for the run; those of the process itself are as it raised them."""
-    from ray.exceptions import ActorUnschedulableError, OutOfMemoryError, RayActorError, RayTaskError
+    from ray.exceptions import (
+        ActorUnschedulableError,
+        NodeDiedError,
+        ObjectLostError,
+        OutOfMemoryError,
+        RayActorError,
+        RayTaskError,
+    )
 
     if isinstance(error, RayTaskError):
         cause = error.cause if isinstance(error.cause, Exception) else error
@@ -36,6 +43,8 @@ def translated(error: BaseException, peer: Peer) -> BaseException:
         return cause
     if isinstance(error, RayActorError | OutOfMemoryError):
         return ProcessDied(f"{peer} died: its process ended or was killed")
+    if isinstance(error, ObjectLostError | NodeDiedError):
+        return ProcessDied(f"{peer} died: its node is gone, and with it what it has answered")
     if isinstance(error, ActorUnschedulableError):
         return ProcessDied(f"{peer} has no place any more: its node is gone")
     return error
