@@ -168,9 +168,13 @@ def servers_of(config: JobConfig) -> int:
     return 0 if build_mode(config).exact else 1
 
 
+def is_lazy(config: JobConfig) -> bool:
+    return bool(getattr(config.train.optimizer, "lazy", False))
+
+
 def check_not_lazy(config: JobConfig) -> None:
     """Raises ConfigError where the optimizer is lazy, which needs gradients by rows: nodes exchange whole ones."""
-    if getattr(config.train.optimizer, "lazy", False):
+    if is_lazy(config):
         raise ConfigError(
             "train.optimizer.lazy is for workers of one node: remove it, or put all on one (scaling.placement=packed "
             "where a node has the CPUs, or a lower scaling.num_workers)"

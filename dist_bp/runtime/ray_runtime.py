@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from dist_bp.errors import CapacityError
+from dist_bp.errors import UserError
 from dist_bp.metrics import Metric
 from dist_bp.processes import Known
 from dist_bp.ps.arena import Arena, Part, Snapshot
@@ -87,7 +87,7 @@ class RayRuntime(Runtime):
     def lacking(self) -> str | None:
         try:
             find_room(self.plan.config, self._cluster)
-        except CapacityError as error:
+        except UserError as error:
             return str(error)
         return None
 

@@ -8,7 +8,7 @@ from dist_bp.errors import CapacityError
 from dist_bp.ps.doorbell import Peer
 from dist_bp.runtime.cluster import Cluster
 from dist_bp.runtime.placement import Bundle, Node, Place, place, within
-from dist_bp.runtime.plan import RunPlan, shares_of
+from dist_bp.runtime.plan import RunPlan, check_not_lazy, is_lazy, shares_of
 from dist_bp.runtime.pool import Post
 
 
@@ -40,10 +40,13 @@ class Room:
 
 
 def find_room(config: JobConfig, cluster: Cluster) -> Room:
-    """What there is now. Raises CapacityError, naming the nodes, where they cannot hold the workers."""
+    """What there is now. Raises CapacityError, naming the nodes, where they cannot hold the workers; ConfigError where
+    only several can, and the optimizer is for workers of one."""
     nodes = cluster.nodes
     bundles = [bundle for bundle in cluster.bundles if bundle.cpus >= config.scaling.cpus_per_worker]
     places = _places(config, within(bundles, nodes) if bundles else nodes)
+    if len(places) > 1:
+        check_not_lazy(config)
     return Room(places, bundles, nodes[0].id)
 
 
@@ -62,6 +65,8 @@ def find_more(config: JobConfig, room: Room, working: Mapping[int, int], free: S
         places = _places(config, nodes)
     except CapacityError:
         return None
+    if len(places) > 1 and is_lazy(config):
+        return None
     had = sum(working.values())
     if len(room.places) == 1:
         had = max([had, *(min(int(node.cpus // cpus), shares) for node in nodes if node.id in own)])
@@ -69,5 +74,10 @@ def find_more(config: JobConfig, room: Room, working: Mapping[int, int], free: S
 
 
 def _places(config: JobConfig, nodes: Sequence[Node]) -> list[Place]:
-    scaling = config.scaling
-    return place(shares_of(config), scaling.cpus_per_worker, nodes, scaling.placement, scaling.min_workers)
+    """Of a lazy optimizer all are packed on the largest node, where that holds as many as there have to be."""
+    scaling, shares = config.scaling, shares_of(config)
+    if is_lazy(config) and scaling.placement == "packed" and nodes:
+        largest = max(nodes, key=lambda node: node.cpus)
+        if largest.cpus // scaling.cpus_per_worker >= (scaling.min_workers or shares):
+            nodes = [largest]
+    return place(shares, scaling.cpus_per_worker, nodes, scaling.placement, scaling.min_workers)

@@ -1,11 +1,13 @@
 """Where processes go, and when there is room for more of them, as a table."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from dist_bp.errors import ConfigError
 from dist_bp.runtime.placement import Node, Place
-from dist_bp.runtime.room import Room, find_more
+from dist_bp.runtime.room import Room, find_more, find_room
 from tests.conftest import JobMaker
 
 A, B, C = (Node(name, f"10.0.0.{number}", 0) for number, name in enumerate("abc"))
@@ -41,3 +43,28 @@ def test_room_for_more(
     config = make_job(scaling={"num_workers": 4, "min_workers": 1})
     found = find_more(config, Room([Place(*one) for one in places], [], "a"), working, nodes)
     assert workers == (found and [place.workers for place in found.places])
+
+
+LAZY: dict[str, Any] = {"optimizer": {"type": "adam", "learning_rate": 0.01, "lazy": True}}
+"""Such workers are all on one node."""
+LAZY_CASES: dict[str, tuple[list[Node], list[int] | None]] = {
+    "a second node": (free(0, 1), None),
+    "two": (free(0, 1, 1), None),
+    "one with the CPUs for more": (free(0, 2), [2]),
+}
+
+
+@pytest.mark.parametrize(("nodes", "workers"), LAZY_CASES.values(), ids=LAZY_CASES)
+def test_room_for_more_of_a_lazy_optimizer(nodes: list[Node], workers: list[int] | None, make_job: JobMaker) -> None:
+    config = make_job(train=LAZY, scaling={"num_workers": 4, "min_workers": 1})
+    found = find_more(config, Room([Place(A, 4, 1)], [], "a"), {0: 1}, nodes)
+    assert workers == (found and [place.workers for place in found.places])
+
+
+def test_room_of_a_lazy_optimizer(make_job: JobMaker) -> None:
+    """Where one node has fewer CPUs than there may be workers, and none of several has those that there have to be."""
+    several: Any = SimpleNamespace(nodes=free(1, 2, 1), bundles=[])
+    found = find_room(make_job(train=LAZY, scaling={"num_workers": 4, "min_workers": 2}), several)
+    assert [(place.node.id, place.workers) for place in found.places] == [("b", 2)]
+    with pytest.raises(ConfigError, match="lazy is for workers of one node"):
+        find_room(make_job(train=LAZY, scaling={"num_workers": 4, "min_workers": 3}), several)
