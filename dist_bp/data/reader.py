@@ -3,15 +3,15 @@
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from dist_bp.data.class_folders import read_classes
+from dist_bp.data.csv_options import form_of
 from dist_bp.data.formats import ARRAYS, SUFFIXES, TABLES, format_of
 from dist_bp.data.inputs import ONLY, by_name, part_of, row_at, samples_of, table_in
 from dist_bp.data.media.files import SOUNDS, recordings
@@ -36,7 +36,7 @@ from dist_bp.data.sources.text import TextSource
 from dist_bp.data.sources.text_folder import TextFolderSource
 from dist_bp.data.tables.base import BLOCK_CELLS, TableFile
 from dist_bp.data.tables.column import Column, without
-from dist_bp.data.tables.csv import CsvFile, CsvForm, suffix_of
+from dist_bp.data.tables.csv import CsvFile, suffix_of
 from dist_bp.data.tables.json_lines import JsonLinesFile
 from dist_bp.data.tables.kinds import Kind
 from dist_bp.data.tables.parquet import ParquetFile
@@ -50,13 +50,10 @@ from dist_bp.data.text.given import (
     text_column,
 )
 from dist_bp.data.text.long import LongText, some_stretches
-from dist_bp.errors import ConfigError, DataError, UserError
-from dist_bp.foreign import NOT_ITS_TAG
+from dist_bp.errors import DataError, UserError
 from dist_bp.types import Array
 
 LINES = ".txt"
-TEXTS = ("separator", "quote", "decimal", "thousands", "comment", "encoding")
-"""Options that are text where they are not null."""
 BLOCK_BYTES = 2**24
 KINDS: dict[Any, str] = {
     CsvSource: "csv",
@@ -95,7 +92,7 @@ class Reader:
         self._source, self._labelled = source, labelled
         self.notes: list[str] = []
         self._rate = new.rate or (source.rate if isinstance(source, NpySource | NpzSource) else None)
-        self._form = _form(source, csv)
+        self._form = form_of(source, csv)
         self.weights = _weights_of(pipeline, source)
         table = source if isinstance(source, TableSource) else None
         self._listed_by = table.listed if table else None
@@ -385,34 +382,3 @@ def _labels(path: str | None) -> Array | None:
     if path is None:
         return None
     return read_npy(path) if suffix_of(path) == ".npy" else read_labels(path)
-
-
-def _form(source: Source | None, options: Sequence[str]) -> CsvForm:
-    """How a text file is written: as that of the source, but for `options`. Raises UserError."""
-    names = [field.name for field in fields(CsvForm)]
-    form = CsvForm(**{name: getattr(source, name) for name in names}) if isinstance(source, CsvSource) else CsvForm()
-    if isinstance(source, LinesSource | TextSource | TextFolderSource):
-        form = CsvForm(encoding=source.encoding)
-    given: dict[str, Any] = {}
-    for option in options:
-        name, equals, value = option.partition("=")
-        if name not in names or not equals:
-            raise UserError(
-                f"--csv {option!r}: must be NAME=VALUE with the name of an option of csv: {', '.join(names)}"
-            )
-        try:
-            given[name] = _text(value) if name in TEXTS else yaml.safe_load(value)
-        except (yaml.YAMLError, RecursionError, *NOT_ITS_TAG) as error:
-            raise UserError(f"--csv {option!r}: the value is not valid YAML") from error
-    try:
-        return replace(form, **given)
-    except ConfigError as error:
-        raise UserError([f"--csv {line.removeprefix('CsvForm: ')}" for line in error.problems]) from error
-
-
-def _text(value: str) -> str | None:
-    """A text as it stands, as \\t, in quotes or null: YAML would read most signs as something else."""
-    if value == "null":
-        return None
-    quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
-    return str(yaml.safe_load(value)) if quoted else value.replace("\\t", "\t")
