@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from dist_bp.nn import Context, Gradients, Group, Layer, Loss, Model, Shape
+from dist_bp.nn import Context, Gradients, Group, Layer, Loss, Model, Ragged, Shape
+from dist_bp.signals import Signal, Spec
 from dist_bp.types import Array
 
 
@@ -82,6 +84,24 @@ class Net:
         self.grad_views.end()
         self.sum_views.end()
         return Result(kept, None if dx is None else dx.copy(), self.grads.copy(), self.sums.copy(), value)
+
+
+class Run:
+    """A model with its parameters off their start; `outputs` are those of a step of evaluation."""
+
+    def __init__(self, layers: list[Layer], spec: Spec, dtype: Any = "float64") -> None:
+        self.model = Model(layers, spec, dtype)
+        vector, running = self.model.initialize(3)
+        vector += (0.3 * np.random.default_rng(4).normal(size=vector.shape)).astype(dtype)
+        self.vector, self.params = vector, self.model.layout.views(vector)
+        self.statistics = self.model.statistics_layout.views(running)
+        self.context: Context = self.model.context(0, needs_input_grad=True)
+
+    def outputs(self, x: Signal) -> Array:
+        self.context.begin(training=False, statistics=self.statistics)
+        y, _ = self.model.forward(x, self.params, self.context)
+        values: Array = y.values if isinstance(y, Ragged) else y
+        return values.copy()
 
 
 def normal(shape: tuple[int, ...], seed: int = 0, dtype: str = "float64") -> Array:
