@@ -10,6 +10,7 @@ from dist_bp.nn.layers.dense import Dense
 from dist_bp.ps.compression import CodecName, Half, make_codec
 from dist_bp.ps.layout import ArenaLayout
 from dist_bp.runtime.forecast import (
+    LOOPBACK,
     Costs,
     Gradients,
     Load,
@@ -39,7 +40,7 @@ COSTS = Costs(
     worker_memory=100,
     server_memory=50,
 )
-NETWORK = Network(bandwidth=1.25e9, latency=2e-5)
+NETWORK = Network(bandwidth=1.25e9, latency=2e-5, handling=1.0)
 
 
 def load(**changes: object) -> Load:
@@ -74,7 +75,7 @@ def test_one_node_is_what_was_measured() -> None:
 def test_two_nodes_are_what_was_measured_of_them_on_one_machine(step: float) -> None:
     slowest = 1.2 * (1e-4 + 32e-5)
     costs = replace(COSTS, entangled=measured_exchange(load(), COSTS, step, slowest))
-    (two,) = predict(load(), costs, Network(bandwidth=float("inf"), latency=0), [2], "weak")
+    (two,) = predict(load(), costs, LOOPBACK, [2], "weak")
     assert (two.compute, two.step) == (pytest.approx(slowest), pytest.approx(step))
 
 
@@ -92,6 +93,11 @@ def test_four_nodes_written_out() -> None:
     assert four.update == pytest.approx((2e-9 + 3e-9) * SIZE / 4)
     assert four.step == pytest.approx(four.compute + four.signal + four.reduce + four.exchange + four.update)
     assert four.server == 50 + 2 * 3 * SIZE
+
+
+def test_bytes_that_cross_a_network_card_cost_more_at_their_ends() -> None:
+    plain, dearer = (predict(load(), COSTS, one, [4], "weak")[0] for one in (NETWORK, replace(NETWORK, handling=1.5)))
+    assert dearer.exchange - plain.exchange == pytest.approx(1.5 * 0.5 * plain.wire_bytes * 5e-10)
 
 
 def test_a_single_worker_has_nothing_to_add_up() -> None:
