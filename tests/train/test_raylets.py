@@ -49,7 +49,7 @@ def test_a_run_grows_and_shrinks_with_its_raylets(
     job = make_job(
         model={"layers": [{"type": "dense", "units": 16, "activation": "tanh"}, slow, {"type": "dense", "units": 4}]},
         train={"epochs": 60},
-        scaling={"num_workers": 2, "min_workers": 1},
+        scaling={"num_workers": 4, "min_workers": 1},
         ray={"address": "there"},
         failure={"max_failures": 9, "snapshot_seconds": 0.5},
         tracking={"every_steps": 1},
