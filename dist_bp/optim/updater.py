@@ -33,13 +33,17 @@ class Updater:
         default_factory=dict, init=False, repr=False, compare=False
     )
 
-    def prepare(self, grads: Array, scale: float, squares: Array | None = None) -> float:
-        """Scales the gradient in place and clips it by value; returns its sum of squares.
-
-        Where `squares` is given it gets the part of each BLOCK of elements.
-        """
+    def prepare(self, grads: Array, scale: float) -> float:
+        """Scales the gradient in place and clips it by value; returns its sum of squares."""
         self._condition(grads, scale)
-        return _sum_of_squares(grads) if squares is None else _squares_of_blocks(grads, squares)
+        return _sum_of_squares(grads)
+
+    def prepare_blocks(self, grads: Array, scale: float, squares: Array, scratch: Array) -> float:
+        """The same; `squares` get the part of each BLOCK of elements, of the same bits on any processor. `scratch` is
+        as long as `grads` (n,), and of its dtype."""
+        self._condition(grads, scale)
+        _squares_of_blocks(grads, squares, scratch)
+        return float(squares.sum())
 
     def prepare_rows(self, grads: Array, scale: float) -> Array:
         """The same for rows (n, size) of a table; returns the sum of squares of each."""
@@ -124,13 +128,14 @@ def _sum_of_squares(values: Array) -> float:
     return squares
 
 
-def _squares_of_blocks(values: Array, squares: Array) -> float:
+def _squares_of_blocks(values: Array, squares: Array, scratch: Array) -> None:
+    """Without BLAS, whose kernels add up in an order of their own on every kind of processor: NumPy's sums have one."""
+    np.multiply(values, values, out=scratch)
     whole = len(values) // BLOCK
-    blocks, rest = values[: whole * BLOCK].reshape(whole, BLOCK), values[whole * BLOCK :]
-    squares[:whole] = np.vecdot(blocks, blocks)
+    blocks, rest = scratch[: whole * BLOCK].reshape(whole, BLOCK), scratch[whole * BLOCK :]
+    squares[:whole] = np.add.reduce(blocks, axis=1)
     if len(rest):
-        squares[whole] = np.dot(rest, rest)
-    return float(squares.sum())
+        squares[whole] = np.add.reduce(rest)
 
 
 def shrink(params: Array, parts: Iterable[slice], factor: float) -> None:

@@ -68,7 +68,10 @@ class Chunk:
     def average(self, contribution: Contribution) -> float:
         """Makes the average gradient; returns its sum of squares."""
         self._add_up(contribution)
-        return self.tools.updater.prepare(self.mean, contribution.scale, self.squares)
+        updater, scratch = self.tools
+        if self.squares is None:
+            return updater.prepare(self.mean, contribution.scale)
+        return updater.prepare_blocks(self.mean, contribution.scale, self.squares, scratch[0, : len(self.mean)])
 
     def note_squares(self, total: float) -> None:
         """Notes a squared norm of the whole chunk, made block by block in no other way."""

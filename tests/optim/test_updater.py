@@ -1,7 +1,12 @@
 import math
+import os
 import pickle
+import subprocess
+import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +19,7 @@ from dist_bp.optim.rules.adam import Adam
 from dist_bp.optim.rules.lion import Lion
 from dist_bp.optim.rules.rmsprop import RmsProp
 from dist_bp.optim.rules.sgd import Sgd
+from dist_bp.optim.updater import BLOCK
 from dist_bp.types import Array
 from tests.allocation import takes_less
 from tests.optim.references import RULES, Element, Reference
@@ -139,6 +145,41 @@ def test_squares_do_not_depend_on_threads_or_alignment(dtype: str) -> None:
     assert seen.pop() == pytest.approx(math.fsum((values.astype(float) ** 2).tolist()), rel=1e-6)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_squares_of_blocks_do_not_depend_on_where_chunks_are_cut(dtype: str) -> None:
+    values, updater = (
+        np.random.default_rng(3).standard_normal(8 * BLOCK + 7).astype(dtype),
+        Updater(Sgd(learning_rate=1.0)),
+    )
+    scratch, seen = np.empty_like(values), set()
+    for cut in range(9):
+        squares = np.full(9, np.nan)
+        for first, stop in ((0, cut), (cut, 9)):
+            own = slice(first * BLOCK, stop * BLOCK)
+            updater.prepare_blocks(values[own].copy(), 1.0, squares[first:stop], scratch[own])
+        seen.add(squares.tobytes())
+    assert len(seen) == 1
+    assert math.fsum(squares.tolist()) == pytest.approx(math.fsum((values.astype(float) ** 2).tolist()), rel=1e-6)
+
+
+def test_updates_are_the_same_on_any_processor() -> None:
+    """Nodes that exchange in one round each compute the whole update, with the norm that clips it."""
+    found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
+    digests = {
+        digest_of_updates(processor)
+        for processor in ({}, {"OPENBLAS_CORETYPE": "Nehalem"}, {"NPY_DISABLE_CPU_FEATURES": " ".join(found)})
+    }
+    assert len(digests) == 1
+
+
+def digest_of_updates(processor: Mapping[str, str]) -> str:
+    """With instructions that libraries choose on such a processor."""
+    command, root = [sys.executable, "-m", "tests.optim.updates"], Path(__file__).parents[2]
+    done = subprocess.run(command, env=os.environ | processor, cwd=root, timeout=60, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 class Keep(Rule):
     """Changes nothing."""
 
@@ -181,11 +222,11 @@ def test_momentum_of_a_dead_weight_ends_at_zero() -> None:
 def test_a_step_allocates_no_array(rule: Rule, reference: Reference) -> None:
     size = 32768
     updater = Updater(replace(rule, weight_decay=0.1), clip_value=0.5, clip_norm=1.0, decayed=((0, 100), (200, size)))
-    params, grads, scratch = np.ones(size), np.ones(size), np.empty((2, size))
+    params, grads, scratch, squares = np.ones(size), np.ones(size), np.empty((2, size)), np.empty(size // BLOCK)
     part = Slice(params, rule.init(size, params.dtype))
 
     def step() -> None:
-        factor = updater.clip_factor(math.sqrt(updater.prepare(grads, 0.5)))
+        factor = updater.clip_factor(math.sqrt(updater.prepare_blocks(grads, 0.5, squares, scratch[0])))
         updater.apply(part, part, grads, 0, 128, RATE, factor, scratch)
 
     assert takes_less(size, lambda: step)
