@@ -93,8 +93,8 @@ class Costs:
 
 @dataclass(frozen=True)
 class Network:
-    """The network card of a node: bytes a second in each direction, the seconds of the way, and what a byte costs at its
-    two ends beside one of loopback."""
+    """The network card of a node: bytes a second in each direction, the seconds of the way, and what a byte costs at
+    its two ends beside one of loopback."""
 
     bandwidth: float
     latency: float
