@@ -1,7 +1,7 @@
 """What every runtime does alike: lease steps to the processes, merge their reports, go on where workers are lost."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from itertools import chain
 from typing import Any, TypeVar
@@ -16,6 +16,7 @@ from dist_bp.ps.lease import Evaluation, Lease
 from dist_bp.ps.member import Member
 from dist_bp.ps.shares import assign
 from dist_bp.ps.worker import Worker
+from dist_bp.runtime.calls import RayLost
 from dist_bp.runtime.failures import LOST, ProcessDied
 from dist_bp.runtime.formation import Formation
 from dist_bp.runtime.lease_report import LeaseReport, Merger
@@ -30,6 +31,8 @@ SOON_SECONDS = 10.0
 SALVAGE_SECONDS = 5.0
 EVALUATION = 10
 """How many times as long as a call an evaluation may take."""
+LOOK_SECONDS = 1.0
+"""How long it is waited for a worker before something else is looked at."""
 SLOWER = 10
 """How many times as long as expected a lease, or an update of it, may take."""
 
@@ -53,6 +56,8 @@ class Runtime(Formation):
         self._missing: dict[Peer, float] = {}
         self._returned: dict[Peer, float | None] = {}
         self._coming: dict[Peer, Future[Any]] = {}
+        self._begun = 0.0
+        """When the last of those was begun."""
         self._cut: Lease | None = None
         """The lease that is under way, or was cut short."""
         self._whole = False
@@ -150,6 +155,7 @@ class Runtime(Formation):
         for peer in peers:
             if peer not in self.workers and peer not in self._coming:  # an evaluation may have seen to it
                 self._coming[peer] = self._start_again(peer)
+                self._begun = time.monotonic()
 
     def _survey(
         self, calls: Sequence[Call[T]], seconds: float, silence: float, progress: Progress | None = None
@@ -177,11 +183,14 @@ class Runtime(Formation):
         return gone
 
     def _take_in(self) -> None:
-        """Lets those join that have been started again, once they are ready; without anybody else it waits for one."""
-        if not self.workers:
-            if not self._coming:
-                self.replace(self._lost)
-            wait(self._coming.values(), timeout=self._start_seconds, return_when=FIRST_COMPLETED)
+        """Lets those join that have been started again, once they are ready.
+
+        Where nobody else is left it waits for one, a moment only: whoever asks may have to end the run meanwhile.
+        """
+        if not self.workers and self._coming and not self._lost:
+            wait([*self._coming.values(), self._trouble], timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED)
+            if trouble := self.trouble:
+                raise RayLost(trouble)
         for peer in [peer for peer, coming in self._coming.items() if coming.done()]:
             if error := self._coming.pop(peer).exception():
                 if not isinstance(error, ProcessDied):
@@ -189,7 +198,8 @@ class Runtime(Formation):
                 self._lost[peer] = "its process ended or was killed at its start"
             else:
                 self._admit(peer)
-        if not self.workers and not self._lost:
+        late = not self._coming or time.monotonic() - self._begun > self._start_seconds
+        if not self.workers and not self._lost and late:
             raise ProcessDied(f"no worker has started again within {self._start_seconds:.0f} s")
 
     def _admit(self, peer: Peer) -> None:
@@ -215,18 +225,21 @@ class Runtime(Formation):
         """Counts the global batches up to `last` as done, though no update was made of them."""
         self._step = last
 
-    def evaluate(self, split: str) -> Evaluation:
-        """Loss and metrics of the committed version over a whole split, exact over all workers' shards."""
+    def evaluate(self, split: str, replace: Callable[[], None] = lambda: None) -> Evaluation:
+        """Loss and metrics of the committed version over a whole split, exact over all workers' shards.
+
+        Where workers are lost `replace` is called, which does about it what is done after a lease, and again every
+        moment while nobody is left. Raises ProcessDied where nobody is to come either.
+        """
         found: dict[int, Evaluation] = {}
         while len(found) < sum(self.plan.placement):
             self._take_in()
-            if not self.workers:
-                raise ProcessDied("; ".join(f"{peer}: {why}" for peer, why in self._lost.items()))
-            shares = self._shares
-            missing = {one: [share for share in shares[one.rank] if share not in found] for one in self.workers}
-            calls = [call(worker, Worker.evaluate, split, self._version, wanted) for worker, wanted in missing.items()]
-            parts, _ = self._survey(calls, EVALUATION * self._timeout, EVALUATION * self._timeout)
-            for one in chain.from_iterable(parts):
+            if self._lost or not self.workers:
+                why = "; ".join(f"{peer}: {why}" for peer, why in self._lost.items())
+                replace()
+                if not self.workers and not self._coming:
+                    raise ProcessDied(why or "no worker is left")  # as nobody has replaced them
+            for one in self._evaluated(split, found):
                 found[one.share] = one
         ordered = [found[share] for share in sorted(found)]
         return Evaluation(
@@ -234,6 +247,14 @@ class Runtime(Formation):
             weight=sum(part.weight for part in ordered),
             metrics=self._merger.merged([part.metrics for part in ordered]),
         )
+
+    def _evaluated(self, split: str, found: Container[int]) -> Iterable[Evaluation]:
+        """Of the shares of a split that are not yet found, by those who work and are not lost meanwhile."""
+        shares = self._shares if self.workers else ()
+        missing = {one: [share for share in shares[one.rank] if share not in found] for one in self.workers}
+        calls = [call(worker, Worker.evaluate, split, self._version, wanted) for worker, wanted in missing.items()]
+        parts, _ = self._survey(calls, EVALUATION * self._timeout, EVALUATION * self._timeout)
+        return chain.from_iterable(parts)
 
     def read(self) -> Snapshot:
         """The committed version. Raises VersionGone while processes are formed anew, which have none yet."""

@@ -135,7 +135,7 @@ def _run(start: Start, observer: Observer, trace: TraceFile | None, lent: Lent) 
             with trainer.telling_how_to_go_on():
                 outcome = trainer.run()
                 observer.phase("evaluating")
-                report = trainer.lasting(partial(evaluate, runtime, outcome))
+                report = trainer.lasting(partial(evaluate, trainer.evaluate, outcome))
         if job.config.scaling.num_workers:  # threads of this process share all of it with what records
             steering.released()
         if trouble := runtime.trouble:

@@ -15,7 +15,7 @@ from dist_bp.errors import DataError
 from dist_bp.imports import importing
 from dist_bp.messages import without_password
 from dist_bp.metrics.best_threshold import THRESHOLD
-from dist_bp.runtime.base import Runtime
+from dist_bp.ps.lease import Evaluation
 from dist_bp.runtime.ray_job import job_tags, retyped
 from dist_bp.runtime.warden import Warden
 from dist_bp.track.drawing import Drawing, Picture
@@ -111,13 +111,14 @@ def _command_tag() -> dict[str, str]:
     return {COMMAND: shlex.join(words)} if (words := retyped()) else {}
 
 
-def evaluate(runtime: Runtime, outcome: Outcome) -> Report:
-    """Training and validation metrics of the epoch that the parameters come from, and those on the test split."""
+def evaluate(measure: Callable[[str], Evaluation], outcome: Outcome) -> Report:
+    """Training and validation metrics of the epoch that the parameters come from, and those that `measure` has on the
+    test split."""
     job, metrics = outcome.state.job, outcome.state.kept
     arrays: dict[str, Array] = {}
     if measured := job.measured:
         prefix = "test" if measured == "test" else "val"
-        numbers, arrays = scores(runtime.evaluate(measured), job.metrics, metrics.get(f"val_{THRESHOLD}"))
+        numbers, arrays = scores(measure(measured), job.metrics, metrics.get(f"val_{THRESHOLD}"))
         metrics |= {f"{prefix}_{name}": value for name, value in numbers.items()}
     return Report(metrics, arrays, remark(job, metrics))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dist_bp.errors import Interrupted, TrainingFailed
 from dist_bp.ps.arena import VersionGone
+from dist_bp.ps.lease import Evaluation
 from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.calls import RayLost
 from dist_bp.runtime.failures import LOST
@@ -55,6 +56,13 @@ class Trainer(Lasting):
             if saved is None or not remedy or remedy in str(error):
                 raise
             raise RayLost(f"{error}; the last checkpoint is of step {saved}; {remedy}") from error
+
+    def evaluate(self, split: str) -> Evaluation:
+        """Loss and metrics of the committed version over a split, though workers are lost meanwhile. Raises
+        TrainingFailed where too many are; Interrupted where a signal comes while nobody is left."""
+        evaluation = self._runtime.evaluate(split, self._replace_lost_or_end)
+        self._replace_lost()
+        return evaluation
 
     def _begin(self) -> None:
         state = self._state
@@ -119,6 +127,13 @@ class Trainer(Lasting):
         for peer, why in self._runtime.losses().items():
             self._recover(Fault("lost", self._state.step + 1, why, peer.rank), self._state.step)
 
+    def _replace_lost_or_end(self) -> None:
+        self._replace_lost()
+        requested = self._steering.interrupt.requested
+        if requested and not self._runtime.workers:
+            self._save_now()
+            raise Interrupted(self._ended_message(requested))
+
     def _end_of_lease(self) -> str | None:
         """Measures an epoch that is over; says why training should end now, the run's own rules before the steering."""
         state = self._state
@@ -135,8 +150,7 @@ class Trainer(Lasting):
         job, state = self._job, self._state
         values = {f"train_{name}": value for name, value in scores(state.meter.evaluation(), job.metrics)[0].items()}
         if "validation" in job.splits:
-            numbers, _ = scores(self._runtime.evaluate("validation"), job.metrics)
-            self._replace_lost()
+            numbers, _ = scores(self.evaluate("validation"), job.metrics)
             values |= {f"val_{name}": value for name, value in numbers.items()}
         epoch = EpochDone(values, state.meter.timings())
         if state.measured(values):

@@ -191,7 +191,8 @@ def test_workers_that_hang_are_found_by_their_progress(
         lost = runtime.losses()
         assert lost.keys() == {Peer("worker", rank) for rank in stopped}
         runtime.replace(lost)
-        assert runtime.train(step, step + 1, 1.0, 1.0).steps == 1
+        while not runtime.train(step, step + 1, 1.0, 1.0).steps:  # it waits a moment only
+            assert time.monotonic() - began < 60
 
 
 def test_one_share_computed_by_others_is_evaluated_too(ray_cluster: Cluster, in_sync: PreparedJob) -> None:
@@ -220,8 +221,7 @@ def test_the_only_worker_may_die_in_an_evaluation(ray_cluster: Cluster, make_job
         runtime.start(job.initial)
         runtime.train(0, 20, 1.0, 1.0)
         os.kill(runtime.pids()[runtime.workers[0]], signal.SIGKILL)
-        found = runtime.evaluate("validation")
-        runtime.replace(runtime.losses())  # as the loop does, which hears of it after that
+        found = runtime.evaluate("validation", lambda: runtime.replace(runtime.losses()))
         assert runtime.train(20, 40, 1.0, 1.0).steps == 20
         assert runtime.read().parameters.tobytes() == expected.parameters.tobytes()
     assert (found.loss, found.weight) == (whole.loss, whole.weight)

@@ -59,8 +59,8 @@ class Unsteady(ThreadRuntime):
         self._may_lose("train")
         return report
 
-    def evaluate(self, split: str) -> Any:
-        evaluation = super().evaluate(split)
+    def evaluate(self, split: str, *replace: Any) -> Any:
+        evaluation = super().evaluate(split, *replace)
         self._may_lose(split)
         return evaluation
 

@@ -1,0 +1,127 @@
+"""Whole jobs that lose all their workers in an evaluation: what is decided about that, and what ends the waiting."""
+
+import secrets
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+import pytest
+
+from dist_bp.errors import Interrupted, TrainingFailed
+from dist_bp.ps.bringup import Call
+from dist_bp.ps.doorbell import Peer
+from dist_bp.runtime.calls import RayLost
+from dist_bp.runtime.failures import ProcessDied
+from dist_bp.runtime.plan import RunPlan
+from dist_bp.runtime.threads import ThreadRuntime
+from dist_bp.train import job as job_module
+from dist_bp.train.job import run_job
+from dist_bp.train.setup import PreparedJob
+from tests.conftest import JobMaker
+from tests.train.looking import Notes, StopAfter
+
+T = TypeVar("T")
+
+pytestmark = pytest.mark.usefixtures("database")
+
+
+class DiesInEvaluation(ThreadRuntime):
+    """Its workers die whenever they evaluate; others `start` at once, or never."""
+
+    def __init__(self, job: PreparedJob, start: bool) -> None:
+        plan = RunPlan(job.config, job.prepared.directory.resolve(), job.total_steps, secrets.token_bytes(32))
+        super().__init__(plan, job.metrics)
+        self._start = start
+        self._asked = 0
+        self._evaluating = False
+
+    @property
+    def recovers(self) -> bool:
+        """The threads of a lease do not outlast each other."""
+        return self._evaluating
+
+    def evaluate(self, split: str, *replace: Callable[[], None]) -> Any:
+        self._evaluating = True
+        return super().evaluate(split, *replace)
+
+    def _submit(self, asked: Call[T]) -> Future[T]:
+        if asked.method != "evaluate":
+            return super()._submit(asked)
+        self._asked += 1
+        assert self._asked < 100
+        died: Future[T] = Future()
+        died.set_exception(ProcessDied(f"{asked.peer} died"))
+        return died
+
+    def _fence(self, peer: Peer) -> bool:
+        return True
+
+    def _start_again(self, peer: Peer) -> Future[Any]:
+        ready: Future[Any] = Future()
+        if self._start:
+            ready.set_result(None)
+        return ready
+
+    def _admit(self, peer: Peer) -> None:
+        self.workers = sorted([*self.workers, peer], key=lambda worker: worker.rank)
+
+    def lose_ray(self) -> None:
+        self._trouble.set_result("Ray's GCS was killed")
+
+
+Opened = list[DiesInEvaluation]
+Dying = Callable[[bool], Opened]
+
+
+@pytest.fixture
+def dying(monkeypatch: pytest.MonkeyPatch) -> Dying:
+    """From now on jobs have such workers; the list gets their runtimes."""
+
+    def dying(start: bool) -> Opened:
+        opened: Opened = []
+
+        def open_runtime(job: PreparedJob, *_: object) -> ThreadRuntime:
+            opened.append(DiesInEvaluation(job, start))
+            return opened[-1]
+
+        monkeypatch.setattr(job_module, "open_runtime", open_runtime)
+        return opened
+
+    return dying
+
+
+def test_workers_that_die_in_each_evaluation_end_the_run(make_job: JobMaker, dying: Dying) -> None:
+    dying(True)
+    notes = Notes()
+    with pytest.raises(TrainingFailed, match=r"failure.max_failures \(4\).* Ended after step 8: checkpoint saved"):
+        run_job(make_job(scaling={"num_workers": 1}, failure={"max_failures": 4}), observer=notes)
+    assert len([line for line in notes.lines if "worker 0 was lost" in line]) == 4
+
+
+def test_a_signal_ends_a_run_that_waits_for_workers(
+    make_job: JobMaker, dying: Dying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class StopWhenLost(StopAfter):
+        def warn(self, text: str) -> None:
+            self.stop()
+
+    dying(False)
+    started = time.monotonic()
+    with pytest.raises(Interrupted, match=r"SIGINT after step 8: checkpoint saved; go on with "):
+        run_job(make_job(), observer=StopWhenLost(0, monkeypatch))
+    assert time.monotonic() - started < 30
+
+
+def test_so_does_the_end_of_ray(make_job: JobMaker, dying: Dying) -> None:
+    opened = dying(False)
+
+    class RayEnds(Notes):
+        def warn(self, text: str) -> None:
+            if not opened[0].trouble:
+                opened[0].lose_ray()
+
+    started = time.monotonic()
+    with pytest.raises(RayLost, match=r"GCS was killed. Ended after step 8: checkpoint saved; go on with "):
+        run_job(make_job(), observer=RayEnds())
+    assert time.monotonic() - started < 30
