@@ -81,6 +81,10 @@ class Runtime(Formation):
         """Begins again with as many processes as `may_grow` has found room for."""
         self.reform(snapshot)
 
+    def stay(self, snapshot: Snapshot) -> None:
+        """Begins again with the processes of before `grow`, which has failed; the same room is not tried again."""
+        self.reform(snapshot)
+
     @property
     def _shares(self) -> tuple[tuple[int, ...], ...]:
         """Those of each worker."""

@@ -51,9 +51,12 @@ class RayRuntime(Runtime):
         self._sound = True
         """Whether every call so far was answered, and so nobody is in the middle of anything."""
         self._growth: Growth | None = None
-        self._larger: Room | None = None
-        """What there is room for, where more workers are to begin."""
-        self._room = find_room(plan.config, cluster)
+        self._next: Room | None = None
+        """Where the processes are to be formed anew, if that is known."""
+        self._bounds: dict[str, int] = {}
+        """Of nodes that could not do with more workers, with how many they could."""
+        self._room = self._before = find_room(plan.config, cluster)
+        """Where they are, and were before they were to become more."""
         super().__init__(self._room.planned(plan), metrics)
         self._trouble = cluster.trouble
 
@@ -68,7 +71,7 @@ class RayRuntime(Runtime):
         """Workers whose actors have been spares: they have reserved nothing."""
 
     def _planned(self) -> RunPlan:
-        self._room, self._larger = self._larger or find_room(self.plan.config, self._cluster), None
+        self._room, self._next = self._next or self._found_room(), None
         return self._room.planned(self.plan)
 
     @property
@@ -76,17 +79,29 @@ class RayRuntime(Runtime):
         return self._growth is not None and self._growth.room is not None
 
     def grow(self, snapshot: Snapshot) -> None:
-        self._larger = self._growth.room if self._growth else None
+        self._next, self._before = self._growth.room if self._growth else None, self._room
         super().grow(snapshot)
+
+    def stay(self, snapshot: Snapshot) -> None:
+        self._next, had = self._before, self._before.workers
+        more = [node for node, workers in self._room.workers.items() if workers > had.get(node, 0)]
+        self._bounds |= {node: had.get(node, 0) for node in more}
+        super().stay(snapshot)
 
     def _more_room(self) -> Room | None:
         working = Counter(self.plan.node_of(worker) for worker in self.workers)
-        return find_more(self.plan.config, self._room, working, self._cluster.free_nodes())
+        room, free = self._room, self._cluster.free_nodes()
+        if self._bounds and not find_more(self.plan.config, room, working, free):
+            self._bounds = {}  # what could not be used is gone: should it come again it may be another
+        return find_more(self.plan.config, room, working, free, self._bounds)
+
+    def _found_room(self) -> Room:
+        return find_room(self.plan.config, self._cluster, self._bounds)
 
     @property
     def lacking(self) -> str | None:
         try:
-            find_room(self.plan.config, self._cluster)
+            self._found_room()
         except UserError as error:
             return str(error)
         return None

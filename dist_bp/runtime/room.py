@@ -11,6 +11,8 @@ from dist_bp.runtime.placement import Bundle, Node, Place, place, within
 from dist_bp.runtime.plan import RunPlan, check_not_lazy, is_lazy, shares_of
 from dist_bp.runtime.pool import Post
 
+NO_BOUNDS: Mapping[str, int] = {}
+
 
 @dataclass(frozen=True)
 class Room:
@@ -20,6 +22,11 @@ class Room:
     places: list[Place]
     bundles: list[Bundle]
     own_node: str
+
+    @property
+    def workers(self) -> dict[str, int]:
+        """For how many there is room on each node, by its id."""
+        return {one.node.id: one.workers for one in self.places}
 
     def planned(self, plan: RunPlan) -> RunPlan:
         """The plan, for these places."""
@@ -39,28 +46,37 @@ class Room:
         return Post(peer.role, cpus if is_worker else 0, where)
 
 
-def find_room(config: JobConfig, cluster: Cluster) -> Room:
-    """What there is now. Raises CapacityError, naming the nodes, where they cannot hold the workers; ConfigError where
-    only several can, and the optimizer is for workers of one."""
+def find_room(config: JobConfig, cluster: Cluster, bounds: Mapping[str, int] = NO_BOUNDS) -> Room:
+    """What there is now; `bounds` are how many workers there may be on nodes, by their ids.
+
+    Raises CapacityError, naming the nodes, where they cannot hold the workers; ConfigError where only several can, and
+    the optimizer is for workers of one.
+    """
     nodes = cluster.nodes
     bundles = [bundle for bundle in cluster.bundles if bundle.cpus >= config.scaling.cpus_per_worker]
-    places = _places(config, within(bundles, nodes) if bundles else nodes)
+    places = _places(config, _bounded(config, within(bundles, nodes) if bundles else nodes, bounds))
     if len(places) > 1:
         check_not_lazy(config)
     return Room(places, bundles, nodes[0].id)
 
 
-def find_more(config: JobConfig, room: Room, working: Mapping[int, int], free: Sequence[Node]) -> Room | None:
+def find_more(
+    config: JobConfig,
+    room: Room,
+    working: Mapping[int, int],
+    free: Sequence[Node],
+    bounds: Mapping[str, int] = NO_BOUNDS,
+) -> Room | None:
     """Room for more workers than those of `room`, of which so many work on each of its places; None without any.
 
-    `free` are the nodes with the CPUs that nobody has reserved. On a single node workers join as CPUs come, by
-    themselves.
+    `free` are the nodes with the CPUs that nobody has reserved, `bounds` as those of `find_room`. On a
+    single node workers join as CPUs come, by themselves.
     """
     if not working:
         return None
     cpus, shares = config.scaling.cpus_per_worker, shares_of(config)
     own = {room.places[place].node.id: count * cpus for place, count in working.items()}
-    nodes = [replace(node, cpus=node.cpus + own.get(node.id, 0)) for node in free]
+    nodes = _bounded(config, [replace(node, cpus=node.cpus + own.get(node.id, 0)) for node in free], bounds)
     try:
         places = _places(config, nodes)
     except CapacityError:
@@ -71,6 +87,12 @@ def find_more(config: JobConfig, room: Room, working: Mapping[int, int], free: S
     if len(room.places) == 1:
         had = max([had, *(min(int(node.cpus // cpus), shares) for node in nodes if node.id in own)])
     return Room(places, [], room.own_node) if sum(place.workers for place in places) > had else None
+
+
+def _bounded(config: JobConfig, nodes: Sequence[Node], bounds: Mapping[str, int]) -> list[Node]:
+    """The nodes, with the CPUs of no more workers than that."""
+    most = {node: count * config.scaling.cpus_per_worker for node, count in bounds.items()}
+    return [replace(node, cpus=min(node.cpus, most.get(node.id, node.cpus))) for node in nodes]
 
 
 def _places(config: JobConfig, nodes: Sequence[Node]) -> list[Place]:

@@ -5,11 +5,13 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from dist_bp.checkpoint import Checkpoint
-from dist_bp.errors import Interrupted, TrainingFailed
+from dist_bp.errors import Interrupted, TrainingFailed, UserError
+from dist_bp.messages import one_line
 from dist_bp.processes import patience
 from dist_bp.ps.arena import Snapshot, VersionGone
 from dist_bp.ps.doorbell import Peer
 from dist_bp.runtime.base import Runtime
+from dist_bp.runtime.calls import RayLost
 from dist_bp.runtime.failures import LOST
 from dist_bp.train.due import round_end
 from dist_bp.train.events import LeaseDone, Listener, Recovered
@@ -95,9 +97,21 @@ class Lasting:
             runtime.write(state.go_back(self._last_checkpoint(fault)))
         else:
             committed = self._given or self._go_back()
-            self._wait_for_room(fault)
-            self._form(runtime.reform, committed)
+            self._form_again(fault, committed)
         return Points()
+
+    def _form_again(self, fault: Fault, committed: Snapshot) -> None:
+        """Forms the processes anew once there is room. What makes that impossible ends the run after a checkpoint."""
+        while True:
+            self._wait_for_room(fault)
+            try:
+                return self._form(self._runtime.reform, committed)
+            except UserError as error:
+                if self._runtime.lacking:  # the room has gone meanwhile
+                    continue
+                if not self._given:
+                    self._store_point()
+                raise TrainingFailed(self._ended_message(f"{fault}; {one_line(error)}. Ended")) from error
 
     def _salvage(self) -> None:
         """Where all nodes still have what was made of the lease that was cut short, that counts."""
@@ -114,10 +128,19 @@ class Lasting:
         state.point = state.checkpoint(snapshot)
 
     def _grow(self) -> None:
-        """Forms the processes anew as soon as there is room for more of them than there are."""
-        if self._runtime.may_grow:
-            self._keep()
+        """Forms the processes anew as soon as there is room for more of them than there are; whatever is wrong with
+        that, it costs but the time."""
+        if not self._runtime.may_grow:
+            return
+        self._keep()
+        try:
             self._form(self._runtime.grow, self._go_back())
+        except RayLost:
+            raise
+        except Exception as error:
+            for listener in self._listeners:
+                listener.stayed(self._state, one_line(error))
+            self._form(self._runtime.stay, self._go_back())
 
     def _form(self, form: Callable[[Snapshot], None], committed: Snapshot) -> None:
         state, runtime = self._state, self._runtime

@@ -120,6 +120,9 @@ class Watched(Listener):
     def waiting(self, state: RunState, lacking: str) -> None:
         self._observer.warn(f"waiting for room for the processes: {lacking}")
 
+    def stayed(self, state: RunState, why: str) -> None:
+        self._observer.warn(f"no more workers, though there seemed to be room for them: {why}")
+
     def joined(self, state: RunState, worker: int, seconds: float | None) -> None:
         self._observer.note(recoveries.joined(worker, seconds))
 

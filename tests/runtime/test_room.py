@@ -45,6 +45,32 @@ def test_room_for_more(
     assert workers == (found and [place.workers for place in found.places])
 
 
+@pytest.mark.parametrize(
+    ("places", "working", "bounds", "workers"),
+    [
+        ([(A, 4, 2)], {0: 2}, {"b": 0}, None),
+        ([(A, 4, 2)], {0: 2}, {"a": 2, "b": 0}, None),
+        ([(A, 4, 1), (B, 1, 1)], {0: 1, 1: 1}, {"b": 1}, None),
+        ([(A, 4, 2)], {0: 2}, {"b": 1}, [2, 1]),
+    ],
+)
+def test_room_for_more_within_bounds(
+    places: Any, working: dict[int, int], bounds: dict[str, int], workers: list[int] | None, make_job: JobMaker
+) -> None:
+    """Of nodes that could not do with more."""
+    config = make_job(scaling={"num_workers": 4, "min_workers": 1})
+    found = find_more(config, Room([Place(*one) for one in places], [], "a"), working, free(0, 2), bounds)
+    assert workers == (found and [place.workers for place in found.places])
+
+
+def test_room_within_bounds(make_job: JobMaker) -> None:
+    cluster: Any = SimpleNamespace(nodes=free(2, 2), bundles=[])
+    config = make_job(scaling={"num_workers": 4, "min_workers": 1})
+    assert find_room(config, cluster).workers == {"a": 2, "b": 2}
+    assert find_room(config, cluster, {"b": 1}).workers == {"a": 2, "b": 1}
+    assert find_room(config, cluster, {"b": 0}).workers == {"a": 2}
+
+
 LAZY: dict[str, Any] = {"optimizer": {"type": "adam", "learning_rate": 0.01, "lazy": True}}
 """Such workers are all on one node."""
 LAZY_CASES: dict[str, tuple[list[Node], list[int] | None]] = {

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dist_bp.config import JobConfig
-from dist_bp.errors import Interrupted, TrainingFailed
+from dist_bp.errors import CapacityError, Interrupted, TrainingFailed
 from dist_bp.ps.doorbell import PeerLost
 from dist_bp.runtime.calls import RayLost
 from dist_bp.runtime.failures import ProcessDied
@@ -39,7 +39,7 @@ class Unsteady(ThreadRuntime):
         super().__init__(plan, metrics)
         self._losses = losses
         self._counts: dict[str, int] = {}
-        self._short = short
+        self.short = short
 
     def _may_lose(self, method: str) -> None:
         self._counts[method] = number = self._counts.get(method, 0) + 1
@@ -69,9 +69,18 @@ class Unsteady(ThreadRuntime):
         return super().read()
 
     @property
+    def may_grow(self) -> bool:
+        self._counts["look"] = number = self._counts.get("look", 0) + 1
+        return ("look", number) in self._losses
+
+    def grow(self, snapshot: Any) -> None:
+        super().grow(snapshot)
+        raise CapacityError("node7 has no data.prepared")
+
+    @property
     def lacking(self) -> str | None:
-        self._short -= 1
-        return "the job needs 2 CPUs, this Ray has 1" if self._short >= 0 else None
+        self.short -= 1
+        return "the job needs 2 CPUs, this Ray has 1" if self.short >= 0 else None
 
 
 @pytest.fixture
@@ -190,6 +199,39 @@ def test_it_waits_for_room_and_says_so(make_job: JobMaker, lose: Open) -> None:
     lose(("train", 3), short=10**9)
     with pytest.raises(TrainingFailed, match=r"this Ray has 1. Ended after step \d+: checkpoint saved"):
         run_job(job_of(make_job, ray={"start_seconds": 0.1}))
+
+
+def test_more_workers_that_cannot_begin_cost_but_time(make_job: JobMaker, lose: Open) -> None:
+    lose()
+    job, notes = job_of(make_job), Notes()
+    whole = run_job(job)
+    lose(("look", 2), ("look", 3))
+    result = run_job(job, observer=notes)
+    assert (result.parameters_sha256, result.recoveries) == (whole.parameters_sha256, whole.recoveries)
+    assert values(result) == values(whole)
+    assert [line for line in notes.lines if "more workers" in line] == [
+        "no more workers, though there seemed to be room for them: node7 has no data.prepared"
+    ] * 2
+
+
+@pytest.mark.parametrize("gone", [0, 1], ids=["other nodes cannot do it", "the room goes again"])
+def test_processes_that_cannot_be_formed_anew_end_the_run_with_a_checkpoint(
+    gone: int, make_job: JobMaker, lose: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def reform(runtime: Unsteady, *_: object) -> None:
+        runtime.short = gone * 10**9
+        raise CapacityError("node7 has no data.prepared")
+
+    job = job_of(make_job, checkpoint={"every_epochs": None}, ray={"start_seconds": 0.1})
+    lose()
+    whole = run_job(job)
+    lose(("train", 3))
+    told = "this Ray has 1" if gone else "node7 has no data.prepared"
+    with monkeypatch.context() as patched:
+        patched.setattr(Unsteady, "reform", reform)
+        with pytest.raises(TrainingFailed, match=rf"{told}. Ended after step \d+: checkpoint saved; go on with "):
+            run_job(job)
+    assert run_job(job, resume="auto").parameters_sha256 == whole.parameters_sha256
 
 
 def test_what_is_in_memory_is_saved_where_ray_takes_the_rest_with_it(
