@@ -99,7 +99,8 @@ class CheckpointConfig(Section):
     directory: Text = Field(default="runs", description="Folder of the runs' checkpoints.")
     every_epochs: Count | None = Field(default=1, description="Epochs between two checkpoints; null: none by epochs.")
     every_steps: Count | None = Field(
-        default=None, description="Updates between two checkpoints; null: none by updates."
+        default=None,
+        description="Steps between two checkpoints; null: none by steps. Rounds of local steps are ended first.",
     )
     keep: Count = Field(default=3, description="How many of the best are kept, besides the last.")
     monitor: Text = Field(

@@ -9,6 +9,7 @@ import os
 import socket
 import struct
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -60,6 +61,8 @@ class Doorbell:
         self.peer = peer
         self.timeout = timeout
         self._connection = connection
+        self.signs: Sequence[int] = ()
+        """Words that change while somebody works, however long this peer is waited for."""
         self._spin = AdaptiveSpin()
         connection.settimeout(None)
         limit(connection, timeout)
@@ -93,7 +96,7 @@ class Doorbell:
     def wait(self, generation: int) -> Bell:
         """The next bell of this generation; earlier ones are stale and passed over.
 
-        Raises PeerLost when the peer dies or does not ring within the timeout.
+        Raises PeerLost when the peer dies, or does not ring within the timeout while no sign changes.
         """
         bell = self._look(generation, self._spin.begin()) or self._sleep(generation)
         self._spin.end()
@@ -107,10 +110,13 @@ class Doorbell:
         return None
 
     def _sleep(self, generation: int) -> Bell:
-        while bell := self._receive(0):
-            if bell.generation == generation:
-                return bell
-        raise self.silent()
+        while True:
+            signs = [*self.signs]
+            while bell := self._receive(0):
+                if bell.generation == generation:
+                    return bell
+            if signs == [*self.signs]:
+                raise self.silent()
 
     def poll(self, generation: int) -> Bell | None:
         """The next bell of this generation if it is there; raises PeerLost when the peer has died."""

@@ -163,6 +163,7 @@ class ArenaLayout:
         scores, shares = max(self.mode.steps, line), len(self.own_shares)
         wanted: list[tuple[str, tuple[int, ...], str]] = [
             ("stages", (shares, line), "int64"),
+            ("signs", (shares, line), "int64"),
             ("asleep", (shares, line), "int64"),
             ("ended", (1, line), "int64"),
             ("updating", (1, line), "int64"),

@@ -59,6 +59,7 @@ class Member(ABC):
         for bell in introductions(self.keeper, Peer("keeper", self.layout.node), self.contact.timeout):
             if before := self.bells.get(bell.peer):
                 before.close()
+            bell.signs = self.arena.signs
             self.bells[bell.peer] = bell
 
     def _met(self) -> None:  # noqa: B027 - most are never joined by others

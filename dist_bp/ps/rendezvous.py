@@ -31,7 +31,7 @@ class Rendezvous:
         self._keeper = Peer("keeper", arena.layout.node), keeper
         self._me = me
         self._timeout = timeout
-        self._stages, self._asleep, self._ended = arena.stages, arena.asleep, arena.ended
+        self._stages, self._asleep, self._ended, self._signs = arena.stages, arena.asleep, arena.ended, arena.signs
         self._spin = AdaptiveSpin()
         self._generation = self._base = 0
         self._crew: dict[int, Doorbell] = {}
@@ -62,7 +62,8 @@ class Rendezvous:
     def wait(self, stage: int, places: Sequence[int]) -> None:
         """Waits until the members at all these places have reached a stage.
 
-        Raises PeerLost where a peer dies or is silent for the timeout, Aborted where one ends the lease.
+        Raises PeerLost where a peer dies or is silent for the timeout while no sign changes, Aborted where one ends the
+        lease.
         """
         wanted = self._base + stage
         if self._there(wanted, places):
@@ -86,10 +87,12 @@ class Rendezvous:
         return True
 
     def _sleep(self, wanted: int, places: Sequence[int]) -> None:
-        deadline = time.monotonic() + self._timeout
+        deadline, signs = time.monotonic() + self._timeout, [*self._signs]
         self._asleep[self._me] = wanted
         try:
             while not self._there(wanted, places):
+                if signs != [*self._signs]:
+                    deadline, signs = time.monotonic() + self._timeout, [*self._signs]
                 if time.monotonic() > deadline:
                     late = next(place for place in places if self._stages[place] < wanted)
                     raise PeerLost(str(self._crew[late].peer), f"{SILENT} for {self._timeout:g} s")

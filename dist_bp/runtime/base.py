@@ -102,9 +102,9 @@ class Runtime(Formation):
         self._cut = lease
         calls = [call(peer, Member.run, lease) for peer in (*self.servers, *self.workers)]
         patient = self.plan.hang_seconds if self.recovers else self._timeout
-        updates = max(len(self.plan.mode.updates(first, last, sum(self.plan.placement))), 1)
-        progress = self._progress(patient + min(SLOWER * expected_seconds / updates, LEASE_SECONDS))
-        reports, lost = self._survey(calls, patient + min(SLOWER * expected_seconds, LEASE_SECONDS), patient, progress)
+        progress = self._progress(patient + min(SLOWER * expected_seconds / lease.steps, LEASE_SECONDS))
+        within = patient * self.plan.mode.steps + expected_seconds + min(SLOWER * expected_seconds, LEASE_SECONDS)
+        reports, lost = self._survey(calls, within, patient, progress)
         accused = next((report.lost for report in reports if report.lost), None)
         if accused and not self.recovers:
             raise accused

@@ -105,6 +105,11 @@ class RunPlan:
         return self.config.parameter_server.timeout_seconds
 
     @property
+    def patience(self) -> float:
+        """Seconds that an update may take: in a round of several steps as long as each of them may take alone."""
+        return self.timeout * self.mode.steps
+
+    @property
     def hang_seconds(self) -> float:
         """The silence after which a worker is taken for dead; on several nodes, where that ends the run, as any other
         process."""
@@ -136,7 +141,7 @@ def _network(plan: RunPlan, layout: ArenaLayout, lane: int) -> Network | None:
     if plan.nodes == 1 or lane >= layout.lanes:
         return None
     settings = plan.config.parameter_server
-    exchange = Exchange(layout.node, plan.nodes, plan.secret, plan.timeout, settings.encrypt)
+    exchange = Exchange(layout.node, plan.nodes, plan.secret, plan.patience, settings.encrypt)
     return Network(exchange, lane, make_codec(settings.compression, settings.top_k_fraction or 1.0))
 
 

@@ -158,7 +158,11 @@ class RayRuntime(Runtime):
         if not (arena := self._arena) or not self.recovers:
             return None
         workers, first = list(self.workers), self.plan.shares(0).start
-        return Progress(lambda: {worker: arena.stages[worker.rank - first] for worker in workers}, patience)
+
+        def stages() -> dict[Peer, int]:
+            return {worker: arena.stages[worker.rank - first] for worker in workers}
+
+        return Progress(stages, patience, lambda: [*arena.signs])
 
     def _start_again(self, peer: Peer) -> Future[Known]:
         if spare := self._spares.take():

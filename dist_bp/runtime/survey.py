@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any, Generic, TypeVar
 
@@ -25,15 +25,19 @@ DIED = "its process ended or was killed"
 
 
 class Progress:
-    """How far those who work are: `stages` says it at any moment, by numbers that only grow.
+    """How far those who work are: `stages` says it at any moment, by numbers that only grow,
+    `signs` that somebody works within one.
 
     Whoever waits is at a higher stage than whoever is waited for.
     """
 
-    def __init__(self, stages: Callable[[], Mapping[Peer, int]], patience: float) -> None:
+    def __init__(
+        self, stages: Callable[[], Mapping[Peer, int]], patience: float, signs: Callable[[], Sequence[int]] = tuple
+    ) -> None:
         self._stages = stages
+        self._signs = signs
         self.patience = patience
-        self._seen: Mapping[Peer, int] = {}
+        self._seen: tuple[Mapping[Peer, int], Sequence[int]] = {}, ()
         self._changed = 0.0
 
     @property
@@ -44,9 +48,10 @@ class Progress:
 
     def behind(self, pending: Collection[Peer], now: float) -> set[Peer]:
         """Those of the `pending` whom the others wait for, once nobody has got on for as long as one is patient."""
+        signs = self._signs()
         seen = {peer: stage for peer, stage in self._stages().items() if peer in pending}
-        if seen != self._seen:
-            self._seen, self._changed = seen, now
+        if (seen, signs) != self._seen:
+            self._seen, self._changed = (seen, signs), now
         if now - self._changed < self.patience:
             return set()
         return {peer for peer, stage in seen.items() if stage == min(seen.values())}

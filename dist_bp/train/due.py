@@ -11,7 +11,7 @@ WHILE_AWAITING_SECONDS = 0.25
 
 def lease_end(state: RunState, step_seconds: float | None, awaiting: bool = False) -> int:
     """About a second's worth of steps on, or less while `awaiting` a worker, but never past a step at which something
-    else is to be done.
+    else is to be done. What makes one update is never cut.
 
     `step_seconds` are those of a step, None before the first one.
     """
@@ -26,10 +26,11 @@ def lease_end(state: RunState, step_seconds: float | None, awaiting: bool = Fals
         step + LEASE_STEPS // round_length * round_length,
     ]
     if every := job.config.checkpoint.every_steps:
-        ends.append(_next_multiple(step, every))
+        ends.append(_next_multiple(_next_multiple(step, every) - 1, round_length))
     limit = job.config.train.stop.max_seconds
     if limit and step_seconds:
-        ends.append(step + max(int((limit - state.seconds) / step_seconds), 1))
+        left = max(int((limit - state.seconds) / step_seconds), 1)
+        ends.append(_next_multiple(step + left - 1, round_length))
     return min(ends)
 
 
@@ -39,9 +40,10 @@ def round_end(state: RunState, last: int) -> int:
 
 
 def checkpoint_due(state: RunState) -> bool:
-    """Whether the configuration wants one of this step."""
-    settings = state.job.config.checkpoint
-    if settings.every_steps and state.step % settings.every_steps == 0:
+    """Whether the configuration wants one of this step, which has ended what makes one update."""
+    job, last, settings = state.job, state.step - 1, state.job.config.checkpoint
+    before = max(last // length * length for length in (job.layout.mode.steps, job.steps_per_epoch))
+    if settings.every_steps and state.step // settings.every_steps > before // settings.every_steps:
         return True
     return state.epoch_over and bool(settings.every_epochs) and state.epoch % (settings.every_epochs or 1) == 0
 

@@ -195,6 +195,22 @@ def test_workers_that_hang_are_found_by_their_progress(
             assert time.monotonic() - began < 60
 
 
+def test_a_round_of_many_steps_is_no_hang(ray_cluster: Cluster, make_job: JobMaker) -> None:
+    """Whatever is known of its time: workers show that they make steps of it."""
+    job = prepare_job(
+        make_job(
+            model={"layers": [{"type": "tests.runtime.layers:Slow", "seconds": 0.2, "group": 2}]},
+            scaling={"num_workers": 2},
+            parameter_server={"mode": "local", "local_steps": 8},
+            failure={"hang_seconds": 1},
+        )
+    )
+    with RayRuntime(plan_of(job), job.metrics, ray_cluster) as runtime:
+        runtime.start(job.initial)
+        assert runtime.train(0, 8, 1.0, 0.0).steps == 8
+        assert not runtime.losses()
+
+
 def test_one_share_computed_by_others_is_evaluated_too(ray_cluster: Cluster, in_sync: PreparedJob) -> None:
     job = in_sync
     with ThreadRuntime(plan_of(job), job.metrics) as runtime:

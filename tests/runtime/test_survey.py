@@ -170,6 +170,16 @@ def test_one_alone_that_gets_on_may_take_its_time_and_one_that_does_not_is_ended
     assert time.monotonic() - started < 5
 
 
+def test_signs_of_life_within_a_stage_are_progress() -> None:
+    signs = [0]
+    progress = Progress(lambda: {ZERO: 5, ONE: 4}, 3.0, lambda: [*signs])
+    for moment in range(0, 20, 2):
+        assert not progress.behind((ZERO, ONE), moment)
+        signs[0] += 1
+    assert progress.behind((ZERO, ONE), 30) == set()
+    assert progress.behind((ZERO, ONE), 33) == {ONE}
+
+
 def test_one_that_waits_for_another_is_not_ended_with_it() -> None:
     """It goes on once the other is gone."""
     waits: Future[Any] = Future()

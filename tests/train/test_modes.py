@@ -52,6 +52,31 @@ def test_every_mode_reaches_the_accuracy_of_sync_on_digits(mode: dict[str, Any],
     assert run_job(digits(make_job, parameter_server=mode)).metrics["test_accuracy"] >= SYNC - 0.01
 
 
+@pytest.mark.parametrize("servers", ["auto", 1])
+def test_a_round_may_take_longer_than_a_step_is_waited_for(servers: str | int, make_job: Any) -> None:
+    """Whoever is waited for makes steps meanwhile."""
+    slow = {"type": "tests.runtime.layers:Slow", "seconds": 0.2, "group": 2}
+    outcome = run_job(
+        make_job(
+            model={"layers": [slow]},
+            train={"epochs": 1, "batch_size": 32, "group_size": 8},
+            scaling={"num_workers": 2, "servers_per_node": servers},
+            parameter_server={"mode": "diloco", "timeout_seconds": 1},
+        )
+    )
+    assert (outcome.steps, len(outcome.recoveries)) == (8, 0)
+
+
+@pytest.mark.parametrize(
+    "section", [{"checkpoint": {"every_steps": 5}}, {"train": {"epochs": 2, "stop": {"max_seconds": 1000}}}]
+)
+def test_what_else_is_to_be_done_cuts_no_round(section: dict[str, Any], make_job: Any) -> None:
+    """Checkpoints are of the ends of rounds."""
+    base: dict[str, Any] = {"train": {"epochs": 2}, "parameter_server": {"mode": "diloco", "local_steps": 7}}
+    whole, other = (run_job(digits(make_job, **sections)) for sections in (base, base | section))
+    assert other.parameters_sha256 == whole.parameters_sha256
+
+
 def test_diloco_is_local_with_the_values_of_its_paper(make_job: Any) -> None:
     train = {"epochs": 2, "optimizer": {"type": "adamw", "learning_rate": 1e-3}}
     local = {"mode": "local", "local_steps": 500} | {"outer_learning_rate": 0.7, "outer_momentum": 0.9}

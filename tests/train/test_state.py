@@ -17,6 +17,7 @@ from dist_bp.train.state import RunState
 from tests.conftest import JobMaker
 
 STEPS = 8  # an epoch
+LOCAL: dict[str, Any] = {"parameter_server": {"mode": "local", "local_steps": 3}}
 
 
 def state_of(make_job: JobMaker, **sections: Any) -> RunState:
@@ -63,6 +64,8 @@ def test_why_training_ends(
         ({"train": {"epochs": 1, "stop": {"max_steps": 3}}}, 1, 0.001, 3),
         ({"train": {"stop": {"max_seconds": 1}}}, 1, 0.25, 3),
         ({"parameter_server": {"mode": "local", "local_steps": 4}}, 1, 0.9, 4),
+        (LOCAL | {"checkpoint": {"every_steps": 5}}, 3, 0.001, 6),
+        (LOCAL | {"train": {"stop": {"max_seconds": 1}}}, 0, 0.25, 3),
     ],
 )
 def test_how_far_a_lease_goes(
@@ -81,17 +84,23 @@ def test_leases_are_short_while_a_worker_is_to_be_replaced(make_job: JobMaker) -
 
 
 @pytest.mark.parametrize(
-    ("settings", "due"),
+    ("settings", "sections", "due"),
     [
-        ({"every_epochs": 2}, {2 * STEPS}),
-        ({"every_epochs": None, "every_steps": 5}, {5, 10, 15}),
-        ({"every_epochs": 1, "every_steps": 6}, {6, STEPS, 12, 2 * STEPS}),
-        ({"every_epochs": None}, set()),
+        ({"every_epochs": 2}, {}, {2 * STEPS}),
+        ({"every_epochs": None, "every_steps": 5}, {}, {5, 10, 15}),
+        ({"every_epochs": 1, "every_steps": 6}, {}, {6, STEPS, 12, 2 * STEPS}),
+        ({"every_epochs": None}, {}, set()),
+        ({"every_epochs": None, "every_steps": 5}, LOCAL, {6, 12, 15}),
+        ({"every_epochs": None, "every_steps": 1}, LOCAL, {3, 6, STEPS, 9, 12, 15, 2 * STEPS}),
     ],
 )
-def test_which_steps_have_a_checkpoint(make_job: JobMaker, settings: dict[str, Any], due: set[int]) -> None:
-    state, found = state_of(make_job, checkpoint=settings), set()
-    for state.step in range(1, 2 * STEPS + 1):
+def test_which_steps_have_a_checkpoint(
+    make_job: JobMaker, settings: dict[str, Any], sections: dict[str, Any], due: set[int]
+) -> None:
+    """Steps that end a lease; of several that make one update the last."""
+    state, found = state_of(make_job, checkpoint=settings, **sections), set()
+    while state.step < 2 * STEPS:
+        state.step = lease_end(state, 1000)
         if checkpoint_due(state):
             found.add(state.step)
     assert found == due
