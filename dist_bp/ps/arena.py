@@ -17,6 +17,7 @@ import numpy as np
 from dist_bp.errors import CapacityError, TrainingFailed
 from dist_bp.nn.touched import TouchedRows
 from dist_bp.ps.layout import CACHE_LINE, ArenaLayout
+from dist_bp.ps.owed import debts_of, restore
 from dist_bp.types import Array
 
 
@@ -50,9 +51,6 @@ class Part(NamedTuple):
     statistics: Array
     optimizer: dict[str, Array]
     owed: dict[str, Array]
-
-
-NOTHING_OWED: Array = np.zeros(1, np.float32)
 
 
 class VersionGone(TrainingFailed):
@@ -159,9 +157,8 @@ class Arena:
         np.copyto(self.statistics[version % self.layout.mode.versions], snapshot.statistics)
         for name, array in self.optimizer[version % 2].items():
             np.copyto(array, snapshot.optimizer[name][slice(*self.layout.kept(name))])
-        for other, array in self.owed[version % 2].items():
-            owed = snapshot.owed.get(f"{self.layout.node}/{other}", NOTHING_OWED)
-            np.copyto(array, owed if owed.shape == array.shape else NOTHING_OWED)
+        if self.layout.compressed:
+            restore(debts_of(snapshot.owed, self.layout.parameters), self.layout, self.owed[version % 2])
         self._written[0] += 1
         self.begun[:] = version
         self.committed[:] = version

@@ -13,6 +13,7 @@ from dist_bp.messages import one_line
 from dist_bp.metrics import Metric
 from dist_bp.metrics.best_threshold import THRESHOLD
 from dist_bp.ps.arena import Snapshot
+from dist_bp.ps.owed import debts_of
 from dist_bp.runtime.lease_report import LeaseReport
 from dist_bp.runtime.plan import state_names
 from dist_bp.train.course import Course, CourseFacts, check_same_course
@@ -276,12 +277,17 @@ def _versions(job: PreparedJob, checkpoint: Checkpoint) -> tuple[Snapshot, Snaps
         data_digest=job.prepared.digest,
         slots=state_names(job.config, job.updater),
     )
+    owed = {name.removeprefix(OWED): array for name, array in checkpoint.progress.items() if name.startswith(OWED)}
+    try:
+        debts_of(owed, model.layout.size)
+    except ValueError as error:
+        raise CheckpointError(f"no run goes on from this checkpoint: {error}") from None
     committed = Snapshot(
         checkpoint.step,
         model.layout.flat(checkpoint.parameters, model.dtype),
         model.statistics_layout.flat(checkpoint.statistics, model.dtype),
         checkpoint.optimizer,
-        {name.removeprefix(OWED): array for name, array in checkpoint.progress.items() if name.startswith(OWED)},
+        owed,
     )
     if f"{BEST}step" not in checkpoint.progress:
         return committed, None

@@ -140,3 +140,12 @@ def test_a_state_that_is_none_is_one_clear_line(make_job: JobMaker, spoiled: dic
     checkpoint = state.checkpoint(state.job.initial)
     with pytest.raises(CheckpointError, match="no run goes on from this checkpoint"):
         RunState.restored(state.job, replace(checkpoint, loop_state=checkpoint.loop_state | spoiled))
+
+
+def test_debts_of_another_model_are_one_clear_line(make_job: JobMaker) -> None:
+    state = state_of(make_job)
+    checkpoint = state.checkpoint(replace(state.job.initial, owed={"0/1": np.zeros(3), "1/0": np.zeros(4)}))
+    with pytest.raises(
+        CheckpointError, match=r"^no run goes on .*: what its nodes owe each other is of another model$"
+    ):
+        RunState.restored(state.job, checkpoint)
