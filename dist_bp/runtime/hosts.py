@@ -94,7 +94,7 @@ def _lowest_priority() -> None:
 
 
 def started(post: Post) -> Any:
-    """An actor at its post, which begins to start."""
+    """An actor at its post, which begins to start; for within a call of the cluster."""
     import ray
 
     options = {"num_cpus": post.cpus, "max_restarts": 0, "scheduling_strategy": _strategy(post)}

@@ -8,7 +8,7 @@ from dist_bp.runtime.failures import ProcessDied
 
 
 def answer_of(reply: Any, peer: Peer) -> Any:
-    """The answer of an actor, with Ray's exceptions turned into ours. Waits for it."""
+    """The answer of an actor, with Ray's exceptions turned into ours. It waits: for within a call of the cluster."""
     import ray
 
     try:

@@ -14,10 +14,13 @@ LOCAL = ("is_initialized", "remote")
 """Of the module `ray`: these ask no other process."""
 GUARDS = ("call", "_call")
 WITHIN = {
+    "runtime/hosts.py": {"started"},
     "runtime/pool.py": {"take", "keep"},
     "runtime/probe.py": {"measure_exchange"},
+    "runtime/replies.py": {"answer_of"},
+    "runtime/cluster.py": {"free_nodes"},
 }
-"""What other files hand to a guard, as their documentation asks."""
+"""What other files hand to a guard, or call in a thread that nobody waits for, as their documentation asks."""
 ALONE = {"submit/killer.py": "signal.alarm("}
 """A program that ends itself, and by what."""
 FILES = [path for part in ("runtime", "sweep", "train", "submit") for path in sorted((PACKAGE / part).glob("*.py"))]
