@@ -75,6 +75,9 @@ class Session:
         self.waiting = False
         """Whether the job is between two epochs."""
         self._released = self._over = False
+        self._owed = False
+        """Whether the job has still to save what it was asked to: it comes to the end of that epoch again where it has
+        lost processes meanwhile."""
         arguments = (config, run_id, resume, pool, drawing)
         self._thread = threading.Thread(target=self._run, args=arguments, name="training", daemon=True)
         self._thread.start()
@@ -150,11 +153,14 @@ class Session:
         save: Callable[[], Path],
     ) -> str | None:
         """Called by the job, see `dist_bp.train.steering`."""
-        if not self._waits(epoch) and time.monotonic() - self._told < TELL_SECONDS:
-            return None
-        self._said.put(Epoch(epoch, values, kept, seconds))
-        while (order := self._orders.get()) == "save":
+        if not self._owed:
+            if not self._waits(epoch) and time.monotonic() - self._told < TELL_SECONDS:
+                return None
+            self._said.put(Epoch(epoch, values, kept, seconds))
+        while self._owed or (order := self._orders.get()) == "save":
+            self._owed = True
             self._said.put(save())
+            self._owed = False
         self._told = time.monotonic()
         return None if order == "go" else f"given up by the sweep after epoch {epoch}"
 

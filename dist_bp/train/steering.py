@@ -28,6 +28,8 @@ class Steering(Protocol):
 
         `values` are those of this epoch by monitor name, `kept` those of the epoch that would be given back if it ended
         here, `seconds` those of training so far; `save()` returns the folder of a durable checkpoint of this epoch.
+        What it raises is to be passed on: where processes are lost this is called again, once the epoch has been made
+        again.
         """
 
     def released(self) -> None: ...

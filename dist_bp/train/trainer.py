@@ -31,8 +31,9 @@ class Trainer(Lasting):
     ) -> None:
         super().__init__(state, runtime, saver, steering, listeners)
         self._step_seconds: float | None = None
-        self._steered = 0
-        """The number of the last epoch that the steering has heard of."""
+        self._steered: tuple[int, str | None] = 0, None
+        """The number of the last epoch that the steering has answered on, and its answer: it stands where that epoch is
+        made again."""
 
     def run(self) -> Outcome:
         """Trains to the end. Raises Interrupted after a checkpoint, TrainingFailed when it cannot go on."""
@@ -98,7 +99,7 @@ class Trainer(Lasting):
     def _first_verdict(self) -> str | None:
         """As that of a lease, if a checkpoint was taken before its epoch could be measured."""
         if not self._state.unmeasured:
-            return verdict(self._state)
+            return verdict(self._state) or self._answered
         if reason := self._end_of_lease():
             self._save()
         return reason
@@ -140,11 +141,19 @@ class Trainer(Lasting):
         over = state.unmeasured
         if over:
             self._finish_epoch()
-        if (reason := verdict(state)) or not over or state.epoch <= self._steered:
+        if (reason := verdict(state)) or not over:
             return reason
-        self._steered = state.epoch
-        values = metrics_of(state.history[-1])
-        return self._steering.epoch(state.epoch, values, state.kept, state.seconds, self._save_now)
+        if state.epoch > self._steered[0]:
+            values = metrics_of(state.history[-1])
+            answer = self._steering.epoch(state.epoch, values, state.kept, state.seconds, self._save_now)
+            self._steered = state.epoch, answer
+        return self._answered
+
+    @property
+    def _answered(self) -> str | None:
+        """What the steering has said of the epoch that ends here."""
+        epoch, answer = self._steered
+        return answer if self._state.epoch_over and self._state.epoch == epoch else None
 
     def _finish_epoch(self) -> None:
         job, state = self._job, self._state

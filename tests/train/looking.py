@@ -47,15 +47,16 @@ class StopAfter(Observer):
 
 
 class Steered:
-    """A sweep, to the job of a trial; it hears of epochs."""
+    """A sweep, to the job of a trial; it hears of epochs, and gives the trial up after one of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, gives_up: int | None = None) -> None:
         self.interrupt = Interrupt()
         self.epochs: list[int] = []
+        self._gives_up = gives_up
 
     def epoch(self, epoch: int, *_: Any) -> str | None:
         self.epochs.append(epoch)
-        return None
+        return "given up" if epoch == self._gives_up else None
 
     def released(self) -> None:
         """Another run may have the processes."""

@@ -15,14 +15,17 @@ from dist_bp.ps.doorbell import PeerLost
 from dist_bp.runtime.calls import RayLost
 from dist_bp.runtime.failures import ProcessDied
 from dist_bp.runtime.plan import RunPlan
+from dist_bp.runtime.pool import Pool
 from dist_bp.runtime.threads import ThreadRuntime
+from dist_bp.sweep.session import Epoch, Session
+from dist_bp.track.drawing import Drawing
 from dist_bp.train import due
 from dist_bp.train import job as job_module
-from dist_bp.train.job import run_job
+from dist_bp.train.job import Lent, run_job
 from dist_bp.train.recoveries import RECOVERED
 from dist_bp.train.result import Result
 from tests.conftest import JobMaker
-from tests.train.looking import Notes, StopAfter, page, points, recorded
+from tests.train.looking import Notes, Steered, StopAfter, page, points, recorded
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -293,3 +296,35 @@ def test_a_skipped_step_is_not_found_again(make_job: JobMaker, lose: Open) -> No
     lose(("train", 4))
     result = run_job(job)
     assert sorted(one.remedy for one in result.recoveries) == ["restart", "skip"]
+
+
+@pytest.mark.parametrize("number", range(1, 5))
+def test_one_that_is_given_up_ends_there_whatever_is_lost_afterwards(
+    number: int, make_job: JobMaker, lose: Open
+) -> None:
+    """Lost in one of the reads, from that of its first epoch to the last one."""
+    job = job_of(make_job, checkpoint={"every_epochs": None})
+    lose()
+    whole = run_job(job, lent=Lent(Steered(gives_up=2)))
+    lose(("read", number))
+    steering = Steered(gives_up=2)
+    result = run_job(job, lent=Lent(steering))
+    assert [one.remedy for one in result.recoveries] == ["restart"]
+    assert (result.steps, result.reason) == (16, "given up")
+    assert steering.epochs == [1, 2]
+    assert result.parameters_sha256 == whole.parameters_sha256
+
+
+def test_a_sweep_gets_the_checkpoint_that_it_asked_for_of_one_that_loses_processes(
+    make_job: JobMaker, lose: Open
+) -> None:
+    lose(("read", 2))  # the first is that of the best epoch
+    session = Session(job_of(make_job, checkpoint={"every_epochs": None}), "", None, lambda _: True, Pool(), Drawing())
+    for number in (1, 2):
+        answer = session.advance(60)
+        assert isinstance(answer, Epoch)
+        assert answer.number == number
+        if number == 1:
+            assert session.save().name == "step-000000008"
+    session.stop()
+    session.join()
