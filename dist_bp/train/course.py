@@ -30,6 +30,11 @@ HARMLESS = (
     "checkpoint.",
     "failure.max_failures",
     "failure.snapshot_seconds",
+    "failure.hang_seconds",
+    "failure.spare_workers",
+    "parameter_server.timeout_seconds",
+    "parameter_server.encrypt",
+    "scaling.min_workers",
     "tracking.",
     "ray.",
 )

@@ -200,8 +200,10 @@ def test_what_is_changed_at_a_resume_is_told_and_recorded(make_job: JobMaker) ->
     assert f"resumed at step 16 with other settings: {changed}" in page(last)
     assert "does not repeat this run" in page(last)
     kept = run_job(make_job(train={"epochs": 2}, checkpoint={"keep": 9}))
-    again = run_job(make_job(train={"epochs": 2}), resume=kept.run_id)
-    assert "repeats this run, bit for bit" in page(again)  # what is kept of a run does not change it
+    patient = {"parameter_server": {"timeout_seconds": 99}, "failure": {"hang_seconds": 9, "spare_workers": 1}}
+    again = run_job(make_job(train={"epochs": 2}, **patient), resume=kept.run_id)
+    assert "failure.spare_workers 0 -> 1" in page(again)
+    assert "repeats this run, bit for bit" in page(again)  # what is kept of a run, and who waits, does not change it
     timed = run_job(make_job(train={"epochs": 100_000, "stop": {"max_seconds": 0.05}}))
     assert "bit for bit" not in page(timed)
 
