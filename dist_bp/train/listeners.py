@@ -1,6 +1,6 @@
 """Those that listen to a run: the tracker, whoever watches, the file of `--trace`, a language model that tells."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from dist_bp.errors import DataError
 from dist_bp.ps.arena import Snapshot
@@ -52,8 +52,8 @@ class Recorder(Listener):
         for row in state.history:
             self._tracker.log(int(row["step"]), curves(metrics_of(row)))
         self._tracker.log(state.kept_step, state.kept)
-        for recovery in state.recoveries:
-            self._recovery(recovery)
+        for number in range(len(state.recoveries)):
+            self._recovery(state.recoveries[: number + 1])
 
     def lease(self, state: RunState, lease: LeaseDone) -> None:
         self._log(lease.points)
@@ -61,7 +61,7 @@ class Recorder(Listener):
     def recovered(self, state: RunState, event: Recovered) -> None:
         self._waiting = [point for point in self._waiting if point[0] <= event.recovery.after]
         self._log(event.points)
-        self._recovery(event.recovery)
+        self._recovery(state.recoveries)
 
     def joined(self, state: RunState, worker: int, seconds: float | None) -> None:
         if seconds is not None:
@@ -92,9 +92,10 @@ class Recorder(Listener):
             if new:
                 self._tracker.log(step, new)
 
-    def _recovery(self, recovery: Recovery) -> None:
-        self._tracker.log(recovery.fault.step, recoveries.values(recovery))
-        self._tracker.log_tags(recoveries.tags(recovery))
+    def _recovery(self, so_far: Sequence[Recovery]) -> None:
+        """Tells of the last one."""
+        self._tracker.log(so_far[-1].fault.step, recoveries.values(so_far[-1]))
+        self._tracker.log_tags(recoveries.tags(so_far))
 
 
 class Watched(Listener):

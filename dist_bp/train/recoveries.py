@@ -64,10 +64,17 @@ def told(recovery: Recovery) -> str:
     return f"{recovery} ({recovery.seconds:.2f} s)"
 
 
-def tags(recovery: Recovery) -> dict[str, str]:
+def tags(recoveries: Sequence[Recovery]) -> dict[str, str]:
+    """Of the last one, by a name of its own: with a number where it is not the first of its kind at a step."""
+    *before, name = map(_tag, recoveries)
+    number = before.count(name) + 1
+    return {f"{name}_{number}" if number > 1 else name: told(recoveries[-1])}
+
+
+def _tag(recovery: Recovery) -> str:
     fault = recovery.fault
     whose = {"lost": f"_worker_{fault.worker}", "broken": "_restart"}.get(fault.kind, "")
-    return {f"{RECOVERED}{fault.step}{whose}": told(recovery)}
+    return f"{RECOVERED}{fault.step}{whose}"
 
 
 def values(recovery: Recovery) -> dict[str, float]:

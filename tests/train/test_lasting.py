@@ -151,6 +151,14 @@ def test_what_is_made_again_has_the_same_bits_and_one_point(
     assert "- went on after 6 failures: " in page(result)
 
 
+def test_each_of_several_recoveries_at_a_step_has_a_tag_of_its_own(make_job: JobMaker, lose: Open) -> None:
+    lose(("train", 1), ("train", 2))
+    result = run_job(job_of(make_job))
+    assert [one.fault.step for one in result.recoveries] == [1, 1]
+    found = {name: tag for name, tag in recorded(result.run_id).data.tags.items() if name.startswith(RECOVERED)}
+    assert found.keys() == {f"{RECOVERED}1_restart", f"{RECOVERED}1_restart_2"}
+
+
 def test_without_a_later_point_it_begins_again(make_job: JobMaker, lose: Open) -> None:
     job = job_of(make_job, checkpoint={"every_epochs": None, "every_steps": 9})
     lose()
