@@ -42,7 +42,8 @@ class Fault:
 @dataclass(frozen=True)
 class Recovery:
     """A fault and what was done about it: the step after which the run went on, how many steps were to be made again,
-    and the seconds that it took."""
+    and the seconds that it took. At a restart these steps are the least: nobody is left to ask what had been made in
+    the lease that was cut short."""
 
     fault: Fault
     remedy: Remedy
@@ -59,7 +60,7 @@ class Recovery:
         if self.remedy == "restart" and not self.redone:
             return f"{self.fault}: processes formed anew go on from there"
         if self.remedy == "restart":
-            return f"{self.fault}: back to step {self.after} with processes formed anew, {again}"
+            return f"{self.fault}: back to step {self.after} with processes formed anew, at least {again}"
         return f"{self.fault}: back to step {self.after} with {LOWER:g} times the learning rate, {again}"
 
 
