@@ -7,19 +7,22 @@ from dist_bp.ps.arena import Snapshot
 from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.failures import LOST
 from dist_bp.train.faults import Fault, Recovery, Standing, Stop, decide
+from dist_bp.train.interrupt import Interrupt
 from dist_bp.train.observer import Observer
 from dist_bp.train.provenance import Provenance
 from dist_bp.train.recoveries import advice, failure, told
 from dist_bp.train.state import RunState
 
 
-def bring_up(state: RunState, runtime: Runtime, snapshot: Snapshot, observer: Observer) -> None:
+def bring_up(state: RunState, runtime: Runtime, snapshot: Snapshot, observer: Observer, interrupt: Interrupt) -> None:
     """Starts the processes with the version that the run begins with, anew where some are lost meanwhile.
 
-    Raises TrainingFailed where that happens more often than the configuration bears.
+    Raises TrainingFailed where that happens more often than the configuration bears, Interrupted where a signal has
+    come.
     """
     form = runtime.start
     while True:
+        interrupt.check()
         started = time.perf_counter()
         try:
             form(snapshot)

@@ -151,8 +151,7 @@ def _bring_up(runtime: Runtime, start: Start, interrupt: Interrupt, observer: Ob
         for line in idle_on_one_node(job.config):
             observer.warn(line)
     interrupt.arm()
-    interrupt.check()
-    bring_up(start.state, runtime, start.snapshot or job.initial, observer)
+    bring_up(start.state, runtime, start.snapshot or job.initial, observer, interrupt)
 
 
 def _tell_run(tracker: Tracker, state: RunState, observer: Observer) -> None:

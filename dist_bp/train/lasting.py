@@ -97,6 +97,7 @@ class Lasting:
             runtime.write(state.go_back(self._last_checkpoint(fault)))
         else:
             committed = self._given or self._go_back()
+            self._end_if_requested()
             self._form_again(fault, committed)
         return Points()
 
@@ -171,13 +172,17 @@ class Lasting:
             for listener in self._listeners if not told else ():
                 listener.waiting(state, lacking)
             told = True
-            requested, late = self._steering.interrupt.requested, time.monotonic() > deadline
-            if requested or late:
+            self._end_if_requested()
+            if time.monotonic() > deadline:
                 self._store_point()
-                if requested:
-                    raise Interrupted(self._ended_message(requested))
                 raise TrainingFailed(self._ended_message(f"{fault}; {lacking}. Ended"))
             time.sleep(LOOK_SECONDS)
+
+    def _end_if_requested(self) -> None:
+        """Ends a run that has gone back to a point where a signal has come. Raises Interrupted after a checkpoint."""
+        if requested := self._steering.interrupt.requested:
+            self._store_point()
+            raise Interrupted(self._ended_message(requested))
 
     def _failure(self, fault: Fault, stop: Stop) -> TrainingFailed:
         why = failure(fault, stop, self._state.recoveries)

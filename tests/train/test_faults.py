@@ -89,7 +89,9 @@ def test_a_recovery_says_where_what_happened_and_what_was_done() -> None:
     on = str(Recovery(Fault("broken", 9, DIED), "restart", 8, 0, 0.1))
     assert on == f"{DIED}, at step 9: processes formed anew go on from there"
     [again] = restarted(9)
-    assert str(again) == f"{DIED}, at step 9: back to step 6 with processes formed anew, at least 2 steps to be made again"
+    assert (
+        str(again) == f"{DIED}, at step 9: back to step 6 with processes formed anew, at least 2 steps to be made again"
+    )
     assert str(at(9, worker=None)) == f"{NAN} at step 9"
 
 

@@ -336,3 +336,42 @@ def test_a_sweep_gets_the_checkpoint_that_it_asked_for_of_one_that_loses_process
             assert session.save().name == "step-000000008"
     session.stop()
     session.join()
+
+
+def test_a_signal_ends_a_start_that_fails_before_it_is_tried_again(
+    make_job: JobMaker, lose: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class StopAtOnce(StopAfter):
+        def warn(self, text: str) -> None:
+            told.append(text)
+            self.stop()
+
+    told: list[str] = []
+    lose(("start", 0), ("reform", 0))
+    with pytest.raises(Interrupted, match="SIGINT before training began"):
+        run_job(job_of(make_job), observer=StopAtOnce(0, monkeypatch))
+    assert len(told) == 1
+
+
+def test_after_a_signal_no_processes_are_formed_anew_only_to_save(
+    make_job: JobMaker, lose: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, observer, train = job_of(make_job), StopAfter(9, monkeypatch), Unsteady.train
+    lose()
+    whole = run_job(job)
+
+    def signalled(runtime: Unsteady, first: int, *lease: Any) -> Any:
+        if first:
+            observer.stop()
+            raise ProcessDied(DIED)
+        return train(runtime, first, *lease)
+
+    def reform(_: Unsteady, snapshot: Any) -> None:
+        raise AssertionError(f"formed anew at step {snapshot.step}")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Unsteady, "train", signalled)
+        patched.setattr(Unsteady, "reform", reform)
+        with pytest.raises(Interrupted, match=r"^SIGINT after step 0: checkpoint saved; go on with "):
+            run_job(job, observer=observer)
+    assert run_job(job, resume="auto").parameters_sha256 == whole.parameters_sha256
