@@ -62,7 +62,7 @@ def _check(config: "JobConfig", resume: str | None, out: TextIO | None) -> None:
     """All that can be checked without starting anything; the plan goes to `out`."""
     from dist_bp.cli.display import print_plan, watch
     from dist_bp.runtime.cluster import cluster_address
-    from dist_bp.train.checks import check_job, idle_on_one_node
+    from dist_bp.train.checks import check_job, idle_settings
     from dist_bp.train.setup import prepare_job
     from dist_bp.train.start import find_checkpoint
 
@@ -73,5 +73,5 @@ def _check(config: "JobConfig", resume: str | None, out: TextIO | None) -> None:
     if out:
         print_plan(job, out)
         if cluster_address(config.ray.address) == "local":
-            for line in idle_on_one_node(config):
+            for line in idle_settings(config, 1):
                 print(f"warning: {line}", file=sys.stderr)

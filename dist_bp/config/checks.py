@@ -36,7 +36,7 @@ def findings(get: Lookup) -> Iterator[Finding]:
         _batch_norm_has_samples,
         _mode_options,
         _min_workers_fit,
-        _spares_fit,
+        _replacement_fits,
         _lazy_fits_mode,
         _top_k_fraction,
         _backups_leave_a_worker,
@@ -124,10 +124,10 @@ def _min_workers_fit(get: Lookup) -> Iterator[Finding]:
         yield from _of_all_shares(get, path)
 
 
-def _spares_fit(get: Lookup) -> Iterator[Finding]:
-    path = "failure.spare_workers"
-    if get(path):
-        yield from _of_all_shares(get, path)
+def _replacement_fits(get: Lookup) -> Iterator[Finding]:
+    for path in ("failure.spare_workers", "failure.hang_seconds"):
+        if get(path):
+            yield from _of_all_shares(get, path)
 
 
 def _of_all_shares(get: Lookup, path: str) -> Iterator[Finding]:

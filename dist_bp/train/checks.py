@@ -42,13 +42,29 @@ def check_job(job: PreparedJob) -> list[str]:
     return notes
 
 
-def idle_on_one_node(config: JobConfig) -> list[str]:
-    """A line for each setting that does nothing where no gradients cross a network."""
-    settings = config.parameter_server
-    idle = {"compression": settings.compression != "none", "encrypt": settings.encrypt}
-    return [
-        f"parameter_server.{name} does nothing: all workers are on one node" for name, given in idle.items() if given
-    ]
+def idle_settings(config: JobConfig, nodes: int) -> list[str]:
+    """A line for each setting that does nothing with workers on so many nodes."""
+    settings, failure = config.parameter_server, config.failure
+    idle = []
+    if nodes == 1:
+        given = {"compression": settings.compression != "none", "encrypt": settings.encrypt}
+        idle = [f"parameter_server.{name} does nothing: all workers are on one node" for name in given if given[name]]
+    why = _not_replaced(config, nodes)
+    if why and failure.hang_seconds:
+        counts = "; parameter_server.timeout_seconds counts" if nodes > 1 else ""
+        idle.append(f"failure.hang_seconds does nothing: {why}{counts}")
+    if cluster_address(config.ray.address) != "local":
+        why = why or "this cluster may have other jobs, and a spare worker reserves no CPU"
+    if why and failure.spare_workers:
+        idle.append(f"failure.spare_workers does nothing: {why}")
+    return idle
+
+
+def _not_replaced(config: JobConfig, nodes: int) -> str | None:
+    """Why no worker is replaced while the others go on; None where that is done."""
+    if config.scaling.num_workers == 0:
+        return "workers have no processes"
+    return "workers are on several nodes" if nodes > 1 else None
 
 
 def check_checkpoints(job: PreparedJob) -> None:

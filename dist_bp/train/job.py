@@ -26,7 +26,7 @@ from dist_bp.runtime.warden import Warden
 from dist_bp.track.drawing import Drawing
 from dist_bp.track.port import Tracker
 from dist_bp.train.beginning import bring_up
-from dist_bp.train.checks import check_job, idle_on_one_node, object_store_bytes
+from dist_bp.train.checks import check_job, idle_settings, object_store_bytes
 from dist_bp.train.describe import describe_end
 from dist_bp.train.interrupt import Interrupt
 from dist_bp.train.listeners import listeners
@@ -147,9 +147,8 @@ def _run(start: Start, observer: Observer, trace: TraceFile | None, lent: Lent) 
 def _bring_up(runtime: Runtime, start: Start, interrupt: Interrupt, observer: Observer) -> None:
     """Starts the processes with the version that the run begins with, unless a signal has come."""
     job = start.state.job
-    if runtime.plan.nodes == 1:
-        for line in idle_on_one_node(job.config):
-            observer.warn(line)
+    for line in idle_settings(job.config, runtime.plan.nodes):
+        observer.warn(line)
     interrupt.arm()
     bring_up(start.state, runtime, start.snapshot or job.initial, observer, interrupt)
 
