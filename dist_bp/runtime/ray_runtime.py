@@ -96,7 +96,9 @@ class RayRuntime(Runtime):
         return find_more(self.plan.config, room, working, free, self._bounds)
 
     def _found_room(self) -> Room:
-        return find_room(self.plan.config, self._cluster, self._bounds)
+        nodes = [place.node.id for place in self._room.places]
+        own = Counter(nodes[self.plan.node_of(worker)] for worker in {*self.workers, *self._missing})
+        return find_room(self.plan.config, self._cluster, self._bounds, own)
 
     @property
     def lacking(self) -> str | None:

@@ -11,7 +11,7 @@ from dist_bp.runtime.placement import Bundle, Node, Place, place, within
 from dist_bp.runtime.plan import RunPlan, check_not_lazy, is_lazy, shares_of
 from dist_bp.runtime.pool import Post
 
-NO_BOUNDS: Mapping[str, int] = {}
+NOBODY: Mapping[str, int] = {}
 
 
 @dataclass(frozen=True)
@@ -46,15 +46,24 @@ class Room:
         return Post(peer.role, cpus if is_worker else 0, where)
 
 
-def find_room(config: JobConfig, cluster: Cluster, bounds: Mapping[str, int] = NO_BOUNDS) -> Room:
-    """What there is now; `bounds` are how many workers there may be on nodes, by their ids.
+def find_room(
+    config: JobConfig, cluster: Cluster, bounds: Mapping[str, int] = NOBODY, own: Mapping[str, int] = NOBODY
+) -> Room:
+    """What there is now; `bounds` are how many workers there may be on nodes, by their ids, and `own` how many of the
+    run there are.
 
-    Raises CapacityError, naming the nodes, where they cannot hold the workers; ConfigError where only several can, and
-    the optimizer is for workers of one.
+    A run that may begin with fewer workers leaves out those whose CPUs others have reserved, unless too few are left:
+    then it waits for CPUs as any other. Raises CapacityError, naming the nodes, where they cannot hold the workers;
+    ConfigError where only several can, and the optimizer is for workers of one.
     """
     nodes = cluster.nodes
     bundles = [bundle for bundle in cluster.bundles if bundle.cpus >= config.scaling.cpus_per_worker]
     places = _places(config, _bounded(config, within(bundles, nodes) if bundles else nodes, bounds))
+    if (config.scaling.min_workers or shares_of(config)) < shares_of(config) and not bundles and not cluster.local:
+        free = _usable(config, cluster.call("its free CPUs were asked for", cluster.free_nodes), own)
+        most = {node.id: node.cpus for node in nodes}  # of one that was just lost Ray may count the CPUs, too
+        there = [replace(node, cpus=min(node.cpus, most.get(node.id, 0))) for node in free]
+        places = _fitting(config, _bounded(config, there, bounds)) or places
     if len(places) > 1:
         check_not_lazy(config)
     return Room(places, bundles, nodes[0].id)
@@ -65,28 +74,40 @@ def find_more(
     room: Room,
     working: Mapping[int, int],
     free: Sequence[Node],
-    bounds: Mapping[str, int] = NO_BOUNDS,
+    bounds: Mapping[str, int] = NOBODY,
 ) -> Room | None:
     """Room for more workers than those of `room`, of which so many work on each of its places; None without any.
 
-    `free` are the nodes with the CPUs that nobody has reserved, `bounds` as those of `find_room`. On a
-    single node workers join as CPUs come, by themselves.
+    `free` are the nodes with the CPUs that nobody has reserved, `bounds` as those of `find_room`. On a single node
+    workers join as CPUs come, by themselves.
     """
     if not working:
         return None
-    cpus, shares = config.scaling.cpus_per_worker, shares_of(config)
-    own = {room.places[place].node.id: count * cpus for place, count in working.items()}
-    nodes = _bounded(config, [replace(node, cpus=node.cpus + own.get(node.id, 0)) for node in free], bounds)
+    own = {room.places[place].node.id: count for place, count in working.items()}
+    nodes = _bounded(config, _usable(config, free, own), bounds)
+    places = _fitting(config, nodes)
+    if places is None:
+        return None
+    had = sum(working.values())
+    if len(room.places) == 1:
+        cpus, shares = config.scaling.cpus_per_worker, shares_of(config)
+        had = max([had, *(min(int(node.cpus // cpus), shares) for node in nodes if node.id in own)])
+    return Room(places, [], room.own_node) if sum(place.workers for place in places) > had else None
+
+
+def _usable(config: JobConfig, free: Sequence[Node], own: Mapping[str, int]) -> list[Node]:
+    """The nodes, with the CPUs of so many workers of the run beside those that are free."""
+    cpus = config.scaling.cpus_per_worker
+    return [replace(node, cpus=node.cpus + own.get(node.id, 0) * cpus) for node in free]
+
+
+def _fitting(config: JobConfig, nodes: Sequence[Node]) -> list[Place] | None:
+    """What the nodes have for a run; None where that is too little."""
     try:
         places = _places(config, nodes)
     except CapacityError:
         return None
-    if len(places) > 1 and is_lazy(config):
-        return None
-    had = sum(working.values())
-    if len(room.places) == 1:
-        had = max([had, *(min(int(node.cpus // cpus), shares) for node in nodes if node.id in own)])
-    return Room(places, [], room.own_node) if sum(place.workers for place in places) > had else None
+    return None if len(places) > 1 and is_lazy(config) else places
 
 
 def _bounded(config: JobConfig, nodes: Sequence[Node], bounds: Mapping[str, int]) -> list[Node]:

@@ -45,6 +45,33 @@ def test_room_for_more(
     assert workers == (found and [place.workers for place in found.places])
 
 
+def cluster_of(nodes: list[Node], unused: list[Node] | None = None) -> Any:
+    """Nodes, and what others have left of them."""
+    left = nodes if unused is None else unused
+    return SimpleNamespace(
+        nodes=nodes, bundles=[], local=False, free_nodes=lambda: left, call=lambda _, ask, *seconds: ask()
+    )
+
+
+@pytest.mark.parametrize(
+    ("unused", "own", "workers"),
+    [
+        (free(1, 1), {}, {"a": 1, "b": 1}),
+        (free(0, 1), {}, {"b": 1}),
+        (free(0, 0), {}, {"a": 1, "b": 1}),  # it waits
+        (free(0, 0), {"a": 1}, {"a": 1}),
+        (free(1, 0), {"a": 1}, {"a": 1}),
+    ],
+)
+def test_room_beside_others(
+    unused: list[Node], own: dict[str, int], workers: dict[str, int], make_job: JobMaker
+) -> None:
+    cluster = cluster_of(free(1, 1), unused)
+    config = make_job(scaling={"num_workers": 2, "min_workers": 1})
+    assert find_room(config, cluster, own=own).workers == workers
+    assert find_room(make_job(scaling={"num_workers": 2}), cluster, own=own).workers == {"a": 1, "b": 1}
+
+
 @pytest.mark.parametrize(
     ("places", "working", "bounds", "workers"),
     [
@@ -64,7 +91,7 @@ def test_room_for_more_within_bounds(
 
 
 def test_room_within_bounds(make_job: JobMaker) -> None:
-    cluster: Any = SimpleNamespace(nodes=free(2, 2), bundles=[])
+    cluster = cluster_of(free(2, 2))
     config = make_job(scaling={"num_workers": 4, "min_workers": 1})
     assert find_room(config, cluster).workers == {"a": 2, "b": 2}
     assert find_room(config, cluster, {"b": 1}).workers == {"a": 2, "b": 1}
@@ -89,7 +116,7 @@ def test_room_for_more_of_a_lazy_optimizer(nodes: list[Node], workers: list[int]
 
 def test_room_of_a_lazy_optimizer(make_job: JobMaker) -> None:
     """Where one node has fewer CPUs than there may be workers, and none of several has those that there have to be."""
-    several: Any = SimpleNamespace(nodes=free(1, 2, 1), bundles=[])
+    several = cluster_of(free(1, 2, 1))
     found = find_room(make_job(train=LAZY, scaling={"num_workers": 4, "min_workers": 2}), several)
     assert [(place.node.id, place.workers) for place in found.places] == [("b", 2)]
     with pytest.raises(ConfigError, match="lazy is for workers of one node"):
