@@ -57,7 +57,7 @@ def plan(
         raise Interrupted("interrupted while measuring: there is no prediction") from None
     found = predict(load, costs, Network(bandwidth, latency * 1e-6), counts, growth)
     out = text_stream(as_json)
-    for line in (*describe(load, costs, nic, latency), "", *table(found), "", *rounds(found), *memory(found)):
+    for line in (*describe(load, costs, nic, latency, growth), "", *table(found), "", *rounds(found), *memory(found)):
         print(line, file=out)
     if as_json:
         figures = {"nic": nic, "latency_us": latency, "scaling": growth, "costs": _short(costs)}
@@ -77,7 +77,7 @@ def steps_to(nodes: int) -> list[int]:
     return sorted({*(2**power for power in range(nodes.bit_length())), nodes})
 
 
-def describe(load: "Load", costs: "Costs", nic: str, latency: float) -> list[str]:
+def describe(load: "Load", costs: "Costs", nic: str, latency: float, growth: str) -> list[str]:
     """The job and what was measured."""
     layout = load.layout
     workers = len(layout.own_shares)
@@ -99,8 +99,17 @@ def describe(load: "Load", costs: "Costs", nic: str, latency: float) -> list[str
             f"{costs.entangled:.3g} times what it takes servers that do nothing else"
         )
     else:
-        lines.append("two nodes do not fit on this machine: what an exchange takes within a job is not known")
+        reason = " ".join((costs.apart or "").split())
+        lines.append(f"two nodes were not measured, nor what an exchange takes within a job: {reason}")
+    lines.append(measured(load, costs, growth))
     return lines
+
+
+def measured(load: "Load", costs: "Costs", growth: str) -> str:
+    """Which lines of the table are measurements."""
+    if costs.together == 2 * load.workers and growth == "weak":
+        return "measured are the lines of 1 and 2 nodes, but for the network card; the others follow from them"
+    return "measured is the line of 1 node; the others follow from what is said above"
 
 
 def table(found: "list[Prediction]") -> list[str]:

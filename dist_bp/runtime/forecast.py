@@ -4,11 +4,12 @@ A step on one node is what was measured. On n nodes, each with W workers and a s
 
 - compute: what the slowest of the nW gradients takes, by the rows of the fullest worker;
 - signals: waits, doorbells and wake-ups within a node;
-- reduce: the node's workers' gradients added up for the slices of the other nodes, W - 1 additions an element;
+- reduce: the node's workers' gradients added up for the slices of the other nodes, W - 1 additions an element where
+  that makes one sum (see ps/tree.py), and W - k where it makes k;
 - exchange: two rounds of n - 1 messages, the sums to the owners of the slices and the slices to all, and a round for
   the norm to clip by: a fixed cost and the network's latency for each round, a cost for each further message, such as
   those of batch statistics, and for each byte its cost at both ends and the network card's;
-- update: the node's slice, 1/n of the parameters, whose sums from the other nodes cost n - 1 more additions.
+- update: the node's slice, 1/n of the parameters, whose sums from the other nodes cost an addition more each.
 
 Small networks are exchanged in one round, see ps/rounds.py: then the slice of each node is everything, and nothing but
 sums is sent.
@@ -22,6 +23,7 @@ Nothing is taken to overlap and every network card to be free, with a network be
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -72,7 +74,7 @@ class Costs:
 
     A gradient takes `compute + compute_row * rows` on average. `update`, `add`, `encode` and `decode` are for one
     element of the parameters, `exchange` as ExchangeCosts has it; within a job it takes `entangled` times that, which
-    was measured with `together` workers of two nodes (None: not measured).
+    was measured with `together` workers of two nodes (None: not measured, and `apart` says why).
     `server_memory` is 0 where workers are servers, too.
     """
 
@@ -84,6 +86,7 @@ class Costs:
     add: float
     exchange: ExchangeCosts
     together: int | None
+    apart: str | None
     entangled: float
     encode: float
     decode: float
@@ -236,11 +239,11 @@ def _predict(load: Load, costs: Costs, network: Network, nodes: int, growth: Gro
 
 def _between(load: Load, costs: Costs, network: Network, nodes: int) -> tuple[float, float, float]:
     """Seconds of the parts of a step that depend on the other nodes: reduce, exchange, update."""
-    layout, peers = load.on(nodes), nodes - 1
+    layout, sums = load.on(nodes), _sums(load, nodes)
     elements = _elements(layout)
     sent = layout.parameters if layout.one_round else layout.parameters - elements
-    reduce = costs.add * (load.workers - 1) * sent / layout.updaters
-    update = (costs.update + peers * costs.add) * elements / layout.updaters
+    reduce = costs.add * (load.workers - sums) * sent / layout.updaters
+    update = (costs.update + (nodes - 1) * sums * costs.add) * elements / layout.updaters
     return reduce, _exchange(load, costs, network, nodes), update
 
 
@@ -261,8 +264,13 @@ def _elements(layout: ArenaLayout) -> float:
 
 def _sums(load: Load, nodes: int) -> float:
     """How many a node sends on average: one where the tree of all sums parts as the nodes do."""
-    placement = (load.workers,) * nodes
-    return float(np.mean([len(subtrees(placement, node, load.codec is not None)) for node in range(nodes)]))
+    return float(np.mean(_sums_of_each(load.workers, nodes, load.codec is not None)))
+
+
+@lru_cache
+def _sums_of_each(workers: int, nodes: int, compressed: bool) -> tuple[int, ...]:
+    placement = (workers,) * nodes
+    return tuple(len(subtrees(placement, node, compressed)) for node in range(nodes))
 
 
 def _exchange(load: Load, costs: Costs, network: Network, nodes: int) -> float:
@@ -277,10 +285,11 @@ def _exchange(load: Load, costs: Costs, network: Network, nodes: int) -> float:
 
 
 def _buffers(load: Load, nodes: int) -> int:
-    """Bytes that a server keeps for the exchange: a slice in and one out a peer, and what a codec still owes."""
-    layout = load.on(nodes)
-    elements = _elements(layout)
-    kept = 2 * elements * np.dtype(layout.dtype).itemsize
+    """Bytes that a server keeps for the exchange where its node sends the most sums: for each peer the sums in and
+    out, and what a codec makes of one."""
+    layout, peers = load.on(nodes), nodes - 1
+    elements, sums = _elements(layout), _sums_of_each(load.workers, nodes, load.codec is not None)
+    kept = (sum(sums) - max(sums) + peers * max(sums)) * elements * np.dtype(layout.dtype).itemsize
     if load.codec:
-        kept += 2 * elements * np.dtype(np.float32).itemsize + load.codec.nbytes(math.ceil(elements))
-    return round((nodes - 1) * kept / layout.updaters)
+        kept += peers * (elements * np.dtype(np.float32).itemsize + load.codec.nbytes(math.ceil(elements)))
+    return round(kept / layout.updaters)

@@ -5,19 +5,20 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dist_bp.config import JobConfig
 from dist_bp.control_group import local_cpus
-from dist_bp.errors import CapacityError, UserError
+from dist_bp.errors import CapacityError, TrainingFailed, UserError
+from dist_bp.messages import plural
 from dist_bp.ps.compression import Codec, ErrorFeedback, make_codec
 from dist_bp.runtime.cluster import Cluster, this_machine
 from dist_bp.runtime.forecast import Costs, Gradients, Load, OneNode, check_predictable, measured_exchange
 from dist_bp.runtime.placement import Node, place
 from dist_bp.runtime.plan import check_not_lazy
-from dist_bp.runtime.probe import measure_exchange
+from dist_bp.runtime.probe import ExchangeCosts, measure_exchange
 from dist_bp.runtime.temporary import check_temporary_folder
 from dist_bp.runtime.warden import Warden
 from dist_bp.train.checks import check_memory, object_store_bytes
@@ -56,15 +57,62 @@ def load_of(config: JobConfig) -> Load:
     return Load(job.layout, batch, train.group_size, clips, _codec(config))
 
 
+@dataclass(frozen=True)
+class Measured:
+    """Rehearsals of the job on one node, `whole` with the gradients of tables exchanged whole, as between nodes, `half`
+    with half of the batch, too; on two nodes, and `apart` where that could not be; and what an exchange costs."""
+
+    alone: Rehearsal
+    whole: Rehearsal
+    half: Rehearsal
+    exchange: ExchangeCosts
+    together: tuple[PreparedJob, Rehearsal] | None = None
+    apart: str | None = None
+
+    @property
+    def unsteady(self) -> list[str]:
+        """A line for each that other work was in the way of."""
+        alike = [self.alone] if self.whole is self.alone else [self.alone, self.whole]
+        rehearsals = [*alike, self.half, *(self.together or ())[1:]]
+        return [line for rehearsal in rehearsals if (line := rehearsal.unsteady)]
+
+
 def calibrate(config: JobConfig, load: Load, tell: Callable[[str], None]) -> Costs:
     """What the parts of the job's step cost here; `tell` hears what is being measured.
 
     Runs the job with its workers and servers on a local Ray, at its own batch and at half of it, and on two nodes where
-    the machine has the CPUs, and two servers that exchange slices. Raises TrainingFailed where that fails,
-    KeyboardInterrupt at SIGINT or SIGTERM.
+    the machine has the CPUs, and two servers that exchange slices. Raises TrainingFailed where that fails, but for two
+    nodes, of which the costs have the reason; KeyboardInterrupt at SIGINT or SIGTERM.
     """
-    full, half = prepare_job(_variant(config)), prepare_job(_variant(_halved(config)))
-    settings = config.parameter_server
+    half = prepare_job(_variant(_halved(config)))
+    measured = _measure(config, prepare_job(_variant(config)), half, tell)
+    for line in measured.unsteady:
+        tell(line)
+    alone, whole = measured.alone, measured.whole
+    encode, decode = _codec_seconds(load.codec, load.layout.parameters)
+    half_rows = half.config.train.batch_size * config.train.accumulate / load.workers
+    compute, row = of_rows(whole.gradient, load.batch / load.workers, measured.half.gradient, half_rows)
+    costs = Costs(
+        alone=OneNode(alone.slowest, alone.signal, alone.update),
+        compute=compute,
+        compute_row=row,
+        gradients=Gradients(load.workers, whole.slowest / whole.gradient, whole.spread),
+        update=whole.update * load.layout.updaters / load.layout.parameters,
+        add=_add_seconds(load.layout.parameters, load.layout.dtype),
+        exchange=measured.exchange,
+        together=None,
+        apart=measured.apart,
+        entangled=1.0,
+        encode=encode,
+        decode=decode,
+        worker_memory=alone.memory["worker"],
+        server_memory=alone.memory.get("server", 0),
+    )
+    return costs if measured.together is None else _of_two_nodes(load, costs, *measured.together)
+
+
+def _measure(config: JobConfig, full: PreparedJob, half: PreparedJob, tell: Callable[[str], None]) -> Measured:
+    settings, batch = config.parameter_server, config.train.batch_size * config.train.accumulate
     with ExitStack() as stack:
         warden = stack.enter_context(Warden())
         for line in (*check_temporary_folder(), "starting Ray"):
@@ -72,8 +120,11 @@ def calibrate(config: JobConfig, load: Load, tell: Callable[[str], None]) -> Cos
         cluster = Cluster("local", object_store_bytes(full), warden, config.ray.start_seconds)
         stack.callback(cluster.close)
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray's own would end the process in an abort
-        tell(f"measuring steps of {load.batch} samples")
-        alone = rehearse(full, Cluster("there", 0, warden))
+        tell(f"measuring steps of {batch} samples")
+        alone = whole = rehearse(full, Cluster("there", 0, warden))
+        if full.layout.by_rows:
+            tell(f"measuring steps of {batch} samples whose tables are exchanged whole, as between nodes")
+            whole = rehearse(full, Cluster("there", 0, warden), by_rows=False)
         tell("measuring steps of half as many")
         smaller = rehearse(half, Cluster("there", 0, warden), by_rows=False)
         tell("measuring the exchange between servers")
@@ -82,47 +133,34 @@ def calibrate(config: JobConfig, load: Load, tell: Callable[[str], None]) -> Cos
         exchange = cluster.call(
             "the exchange was measured", lambda: measure_exchange(nbytes, secret, timeout, settings.encrypt), None
         )
-        together = _on_two_nodes(config, full, warden, tell)
-    for rehearsal in (alone, smaller, *(together or ())[1:]):
-        if unsteady := rehearsal.unsteady:
-            tell(unsteady)
-    encode, decode = _codec_seconds(load.codec, load.layout.parameters)
-    rows = load.batch / load.workers
-    half_rows = half.config.train.batch_size * config.train.accumulate / load.workers
-    row = max((alone.gradient - smaller.gradient) / (rows - half_rows), 0.0)
-    costs = Costs(
-        alone=OneNode(alone.slowest, alone.signal, alone.update),
-        compute=max(alone.gradient - row * rows, 0.0),
-        compute_row=row,
-        gradients=Gradients(load.workers, alone.slowest / alone.gradient, alone.spread),
-        update=smaller.update * load.layout.updaters / load.layout.parameters,
-        add=_add_seconds(load.layout.parameters, load.layout.dtype),
-        exchange=exchange,
-        together=None,
-        entangled=1.0,
-        encode=encode,
-        decode=decode,
-        worker_memory=alone.memory["worker"],
-        server_memory=alone.memory.get("server", 0),
-    )
-    return costs if together is None else _of_two_nodes(load, costs, *together)
+        measured = Measured(alone, whole, smaller, exchange)
+        try:
+            return replace(measured, together=_on_two_nodes(config, full, warden, tell))
+        except (UserError, TrainingFailed) as error:
+            return replace(measured, apart=str(error))
+
+
+def of_rows(seconds: float, rows: float, half_seconds: float, half_rows: float) -> tuple[float, float]:
+    """What a gradient takes whatever its rows, and each row: of one and a smaller one, as they were measured.
+
+    Both are at least nothing, and make the `seconds` of the larger one, however the smaller one went.
+    """
+    row = min(max((seconds - half_seconds) / (rows - half_rows), 0.0), seconds / rows)
+    return max(seconds - row * rows, 0.0), row
 
 
 def _on_two_nodes(
     config: JobConfig, full: PreparedJob, warden: Warden, tell: Callable[[str], None]
-) -> tuple[PreparedJob, Rehearsal] | None:
-    """The job on two nodes that are halves of this machine, of as many workers as there are CPUs for; None where there
-    are too few CPUs or samples for that, or too little memory."""
+) -> tuple[PreparedJob, Rehearsal]:
+    """The job on two nodes that are halves of this machine, of as many workers as there are CPUs for. Raises UserError
+    where there are too few CPUs or samples for that, or too little memory, TrainingFailed where it fails."""
     wanted, cpus = max(config.scaling.num_workers, 1), config.scaling.cpus_per_worker
     workers = min(wanted, local_cpus() // (2 * cpus))
     if not workers:
-        return None
+        raise CapacityError(f"{plural(2 * cpus, 'CPU')} are needed and {local_cpus()} there")
     batch = min(config.train.batch_size * 2 * workers // wanted, full.splits["train"])
-    try:
-        job = prepare_job(_variant(config, 2 * workers, batch))
-        check_memory(2 * job.layout.nbytes)
-    except UserError:
-        return None
+    job = prepare_job(_variant(config, 2 * workers, batch))
+    check_memory(2 * job.layout.nbytes)
     tell(f"measuring steps of {batch * config.train.accumulate} samples on two nodes")
     return job, rehearse(job, Halved(workers * cpus, warden), by_rows=False)
 

@@ -4,12 +4,19 @@ import json
 import re
 import signal
 import threading
+from pathlib import Path
+from unittest.mock import Mock
 
 import psutil
 import pytest
 
 from dist_bp.cli.plan import bytes_a_second, steps_to
-from dist_bp.errors import UserError
+from dist_bp.control_group import local_cpus
+from dist_bp.errors import TrainingFailed, UserError
+from dist_bp.runtime.cluster import Cluster
+from dist_bp.train.calibrate import Halved, of_rows
+from dist_bp.train.rehearsal import Rehearsal
+from dist_bp.train.setup import PreparedJob
 from tests.cli.test_train import folder
 from tests.commands import run_here
 from tests.forks import Forked
@@ -47,6 +54,7 @@ def test_a_plan_is_measured_here(servers: str, compression: str) -> None:
     assert found["costs"]["update"] > 0
     assert found["costs"]["together"] == 2
     assert "two nodes of 1 worker on this machine: an exchange takes " in ended.stderr
+    assert "measured is the line of 1 node; the others follow from what is said above" in ended.stderr
     assert (found["costs"]["encode"] > 0) == (compression != "none")
     way = "one round, in which each" if compression == "none" else "two, in which each"
     assert f"sums are exchanged in {way} updates " in ended.stderr
@@ -60,6 +68,72 @@ def test_a_plan_is_measured_here(servers: str, compression: str) -> None:
     assert six["wire_bytes"] >= 5 * nbytes if compression == "none" else six["wire_bytes"] < 2 * 5 * nbytes / 6 * 1.01
     assert "nodes" in ended.stderr
     assert "efficiency" in ended.stderr
+
+
+@pytest.mark.parametrize("half", [0.5e-3, 1e-3, 1.5e-3, 2e-3, 3e-3])
+def test_the_parts_of_a_gradient_make_the_one_that_was_measured(half: float) -> None:
+    compute, row = of_rows(2e-3, 64, half, 32)
+    assert compute >= 0
+    assert row >= 0
+    assert compute + 64 * row == pytest.approx(2e-3)
+
+
+WORDS = [
+    *("data.source={type: lines, path: t.txt}", "data.preprocess=[{type: tokenize}]", "scaling.num_workers=1"),
+    "model.layers=[{type: embedding, size: 16000}, {type: text_cnn, filters: 2, widths: [1]}, {type: dense, units: 2}]",
+]
+"""A job whose table is large enough for gradients by rows."""
+
+
+def gone(job: PreparedJob, cluster: Cluster, by_rows: bool = True) -> Rehearsal:
+    """A gradient takes 2 ms and 0.1 ms a sample, and 0.5 ms in all by rows; two nodes fail."""
+    if isinstance(cluster, Halved):
+        raise TrainingFailed("worker 1 died:\nkilled by signal 9")
+    seconds = 5e-4 if by_rows and job.layout.by_rows else 2e-3 + 1e-4 * job.config.train.batch_size
+    return Rehearsal([2 * seconds], seconds, seconds, seconds / 4, [1.0], {"worker": 2**20})
+
+
+@pytest.fixture
+def texts(folder: Path) -> None:
+    lines = [f"{('minus', 'plus')[row % 2]} w{row % 20} w{row % 3}" for row in range(120)]
+    (folder / "t.txt").write_text("\n".join(lines))
+
+
+@pytest.mark.usefixtures("texts", "ray_session")
+def test_more_nodes_follow_from_gradients_that_are_not_by_rows_and_two_that_fail_end_no_plan(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("dist_bp.train.calibrate.rehearse", gone)
+    ended = run_here("plan", "job.yaml", "--nodes", "2", "--json", *WORDS, "scaling.servers_per_node=auto")
+    assert ended.returncode == 0, ended.stderr
+    found = json.loads(ended.stdout)
+    costs, (one, two) = found["costs"], found["predictions"]
+    assert (costs["compute"], costs["compute_row"]) == (pytest.approx(2e-3), pytest.approx(1e-4))
+    assert one["compute"] == 5e-4
+    assert two["compute"] == pytest.approx(3.6e-3)
+    assert two["update"] == pytest.approx(3.6e-3 / 4 / 2, rel=0.3)  # and an addition
+    assert (
+        "two nodes were not measured, nor what an exchange takes within a job: worker 1 died: killed by signal 9\n"
+        "measured is the line of 1 node; the others follow from what is said above\n"
+    ) in ended.stderr
+
+
+@pytest.mark.usefixtures("folder", "ray_session")
+@pytest.mark.parametrize(
+    ("growth", "told"), [("weak", "are the lines of 1 and 2 nodes"), ("strong", "is the line of 1 ")]
+)
+def test_which_lines_are_measurements(growth: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dist_bp.train.calibrate.rehearse", lambda job, *_, **__: gone(job, Mock()))
+    ended = run_here("plan", "job.yaml", "--nodes", "2", "--scaling", growth, "scaling.num_workers=1")
+    assert f"measured {told}" in ended.stdout, ended.stderr
+
+
+@pytest.mark.usefixtures("folder", "ray_session")
+def test_a_machine_without_the_cpus_for_two_nodes_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dist_bp.train.calibrate.rehearse", gone)
+    cpus = local_cpus()
+    ended = run_here("plan", "job.yaml", "scaling.num_workers=1", f"scaling.cpus_per_worker={cpus}")
+    assert f"an exchange takes within a job: {2 * cpus} CPUs are needed and {cpus} there" in ended.stdout, ended.stderr
 
 
 @pytest.mark.usefixtures("folder")

@@ -46,6 +46,11 @@ def test_policies_that_can_be_kept(file, sections):
             "failure.spare_workers: is for parameter_server.mode=sync or local or diloco with "
             "scaling.servers_per_node=auto: remove it, or set these",
         ),
+        (
+            "failure: {hang_seconds: 5}\nscaling: {servers_per_node: 2}\n",
+            "failure.hang_seconds: is for parameter_server.mode=sync or local or diloco with "
+            "scaling.servers_per_node=auto: remove it, or set these",
+        ),
         ("failure: {max_failures: -1}\n", "failure.max_failures: must be at least 0, got -1"),
     ],
 )

@@ -1,7 +1,9 @@
 """The model of a step on many nodes, against its parts written out and against counting."""
 
+import tracemalloc
 from dataclasses import replace
 from itertools import product
+from unittest.mock import Mock
 
 import pytest
 
@@ -9,6 +11,7 @@ from dist_bp.errors import ConfigError
 from dist_bp.nn.layers.dense import Dense
 from dist_bp.ps.compression import CodecName, Half, make_codec
 from dist_bp.ps.layout import ArenaLayout
+from dist_bp.ps.mesh import Mesh
 from dist_bp.runtime.forecast import (
     LOOPBACK,
     Costs,
@@ -34,6 +37,7 @@ COSTS = Costs(
     add=1e-9,
     exchange=ExchangeCosts(round=4e-5, message=1e-5, byte=5e-10),
     together=4,
+    apart=None,
     entangled=1.5,
     encode=0.0,
     decode=0.0,
@@ -134,7 +138,7 @@ def test_compression_takes_bytes_from_one_of_the_two_rounds_and_costs_time_and_m
     assert halved.wire_bytes == 0.75 * plain.wire_bytes
     saved = 0.25 * plain.wire_bytes * (1.5 * 5e-10 + 1 / 1.25e9)
     assert halved.exchange == pytest.approx(plain.exchange - saved)
-    assert halved.server == plain.server + SIZE // 2 * (4 + 4 + 2)
+    assert halved.server == plain.server + SIZE // 2 * (4 + 2)
 
 
 def test_small_networks_are_exchanged_in_one_round_and_each_node_updates_everything() -> None:
@@ -145,6 +149,33 @@ def test_small_networks_are_exchanged_in_one_round_and_each_node_updates_everyth
     assert two.exchange == pytest.approx(1.5 * (4e-5 + two.wire_bytes * 5e-10) + 2e-5 + two.wire_bytes / 1.25e9)
     assert two.reduce == pytest.approx(4800 * 1e-9)
     assert two.update == pytest.approx(4800 * 3e-9)
+
+
+def test_three_nodes_whose_workers_make_several_sums_written_out() -> None:
+    """The tree over six shares adds 0 to 1 and 3 to 4: only the first node has two that are added before others."""
+    (three,) = predict(load(), COSTS, NETWORK, [3], "weak")
+    sums = 5 / 3
+    assert three.wire_bytes == pytest.approx(2 * (sums + 1) * SIZE / 3 * 4)
+    assert three.reduce == pytest.approx((2 - sums) * SIZE * 2 / 3 * 1e-9)
+    assert three.update == pytest.approx((2e-9 + 2 * sums * 1e-9) * SIZE / 3)
+
+
+@pytest.mark.parametrize("compression", ["none", "int8"])
+@pytest.mark.parametrize(("nodes", "workers"), [(2, 2), (3, 2), (6, 2), (7, 4)])
+def test_what_a_server_keeps_for_the_exchange_is_what_it_allocates(
+    compression: CodecName, nodes: int, workers: int
+) -> None:
+    one, codec = replace(load().layout, placement=(workers,)), make_codec(compression)
+    found = load(layout=one, batch=8 * workers, codec=codec)
+    (predicted,) = predict(found, COSTS, NETWORK, [nodes], "weak")
+    made = []
+    for node in range(nodes):
+        tracemalloc.start()
+        mesh = Mesh(Mock(), replace(found.on(nodes), node=node, lanes=1), 0, codec)
+        made.append(tracemalloc.get_traced_memory()[0])
+        tracemalloc.stop()
+        del mesh
+    assert predicted.server - COSTS.server_memory == pytest.approx(max(made), rel=0.05)
 
 
 @pytest.mark.parametrize("compression", ["none", "fp16"])
