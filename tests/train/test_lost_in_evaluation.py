@@ -27,12 +27,13 @@ pytestmark = pytest.mark.usefixtures("database")
 
 
 class DiesInEvaluation(ThreadRuntime):
-    """Its workers die whenever they evaluate; others `start` at once, or never."""
+    """Its workers die whenever they evaluate, or `once`, in the last evaluation; others `start` at once, or never."""
 
-    def __init__(self, job: PreparedJob, start: bool) -> None:
+    def __init__(self, job: PreparedJob, start: bool, once: bool) -> None:
         plan = RunPlan(job.config, job.prepared.directory.resolve(), job.total_steps, secrets.token_bytes(32))
         super().__init__(plan, job.metrics)
         self._start = start
+        self._once = once
         self._asked = 0
         self._evaluating = False
 
@@ -42,11 +43,11 @@ class DiesInEvaluation(ThreadRuntime):
         return self._evaluating
 
     def evaluate(self, split: str, *replace: Callable[[], None]) -> Any:
-        self._evaluating = True
+        self._evaluating = split == "test" or not self._once
         return super().evaluate(split, *replace)
 
     def _submit(self, asked: Call[T]) -> Future[T]:
-        if asked.method != "evaluate":
+        if asked.method != "evaluate" or not self._evaluating or (self._once and self._asked):
             return super()._submit(asked)
         self._asked += 1
         assert self._asked < 100
@@ -71,18 +72,18 @@ class DiesInEvaluation(ThreadRuntime):
 
 
 Opened = list[DiesInEvaluation]
-Dying = Callable[[bool], Opened]
+Dying = Callable[..., Opened]
 
 
 @pytest.fixture
 def dying(monkeypatch: pytest.MonkeyPatch) -> Dying:
     """From now on jobs have such workers; the list gets their runtimes."""
 
-    def dying(start: bool) -> Opened:
+    def dying(start: bool, once: bool = False) -> Opened:
         opened: Opened = []
 
         def open_runtime(job: PreparedJob, *_: object) -> ThreadRuntime:
-            opened.append(DiesInEvaluation(job, start))
+            opened.append(DiesInEvaluation(job, start, once))
             return opened[-1]
 
         monkeypatch.setattr(job_module, "open_runtime", open_runtime)
@@ -125,3 +126,12 @@ def test_so_does_the_end_of_ray(make_job: JobMaker, dying: Dying) -> None:
     with pytest.raises(RayLost, match=r"GCS was killed. Ended after step 8: checkpoint saved; go on with "):
         run_job(make_job(), observer=RayEnds())
     assert time.monotonic() - started < 30
+
+
+def test_one_that_is_lost_in_the_last_evaluation_is_told_of_and_counts(make_job: JobMaker, dying: Dying) -> None:
+    dying(True, once=True)
+    notes = Notes()
+    result = run_job(make_job(scaling={"num_workers": 1}), observer=notes)
+    assert [(one.fault.kind, one.remedy) for one in result.recoveries] == [("lost", "replace")]
+    assert len([line for line in notes.lines if "worker 0 was lost" in line]) == 1
+    assert "test_loss" in result.metrics
