@@ -8,6 +8,7 @@ import pytest
 from dist_bp.runtime.plan import RunPlan
 from dist_bp.runtime.threads import ThreadRuntime
 from dist_bp.train import job as job_module
+from tests.train.unsteady import Open, Unsteady
 
 
 @pytest.fixture
@@ -19,3 +20,17 @@ def workers_in_threads(monkeypatch: pytest.MonkeyPatch) -> None:
         return ThreadRuntime(plan, job.metrics)
 
     monkeypatch.setattr(job_module, "open_runtime", open_runtime)
+
+
+@pytest.fixture
+def lose(monkeypatch: pytest.MonkeyPatch) -> Open:
+    """From now on jobs run in threads of this process, and lose these."""
+
+    def lose(*losses: tuple[str, int], short: int = 0) -> None:
+        def open_runtime(job: Any, warden: Any, pool: Any = None) -> ThreadRuntime:
+            plan = RunPlan(job.config, job.prepared.directory.resolve(), job.total_steps, secrets.token_bytes(32))
+            return Unsteady(plan, job.metrics, set(losses), short)
+
+        monkeypatch.setattr(job_module, "open_runtime", open_runtime)
+
+    return lose

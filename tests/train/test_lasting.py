@@ -2,125 +2,21 @@
 
 import random
 import re
-import secrets
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from dist_bp.config import JobConfig
 from dist_bp.errors import CapacityError, Interrupted, TrainingFailed
-from dist_bp.ps.doorbell import PeerLost
 from dist_bp.runtime.calls import RayLost
-from dist_bp.runtime.failures import ProcessDied
-from dist_bp.runtime.plan import RunPlan
-from dist_bp.runtime.pool import Pool
-from dist_bp.runtime.threads import ThreadRuntime
-from dist_bp.sweep.session import Epoch, Session
-from dist_bp.track.drawing import Drawing
 from dist_bp.train import due
-from dist_bp.train import job as job_module
-from dist_bp.train.job import Lent, run_job
+from dist_bp.train.job import run_job
 from dist_bp.train.recoveries import RECOVERED
-from dist_bp.train.result import Result
 from tests.conftest import JobMaker
-from tests.train.looking import Notes, Steered, StopAfter, page, points, recorded
+from tests.train.looking import Notes, StopAfter, page, recorded
+from tests.train.unsteady import DIED, Open, Unsteady, check_points, job_of, values
 
 pytestmark = pytest.mark.usefixtures("database")
-
-CURVES = ("step/loss", "step/learning_rate", "step/gradient_norm", "epoch/train_loss", "epoch/val_loss")
-DIED = "server 0 died: its process ended or was killed"
-Open = Callable[..., None]
-
-
-class Unsteady(ThreadRuntime):
-    """Loses a process in the calls that `losses` tells of, by method and number, counted from 1; the lease and the like
-    have been done by then. `short` says how often there is no room afterwards."""
-
-    def __init__(self, plan: RunPlan, metrics: Any, losses: set[tuple[str, int]], short: int) -> None:
-        super().__init__(plan, metrics)
-        self._losses = losses
-        self._counts: dict[str, int] = {}
-        self.short = short
-
-    def _may_lose(self, method: str) -> None:
-        self._counts[method] = number = self._counts.get(method, 0) + 1
-        if (method, number) in self._losses or (method, 0) in self._losses:
-            raise ProcessDied(DIED) if number % 2 else PeerLost("server 0", "died: its process ended or was killed")
-
-    def start(self, snapshot: Any) -> None:
-        super().start(snapshot)
-        self._may_lose("start")
-
-    def reform(self, snapshot: Any) -> None:
-        super().reform(snapshot)
-        self._may_lose("reform")
-
-    def train(self, *lease: Any) -> Any:
-        report = super().train(*lease)
-        self._may_lose("train")
-        return report
-
-    def evaluate(self, split: str, *replace: Any) -> Any:
-        evaluation = super().evaluate(split, *replace)
-        self._may_lose(split)
-        return evaluation
-
-    def read(self) -> Any:
-        self._may_lose("read")
-        return super().read()
-
-    @property
-    def may_grow(self) -> bool:
-        self._counts["look"] = number = self._counts.get("look", 0) + 1
-        return ("look", number) in self._losses
-
-    def grow(self, snapshot: Any) -> None:
-        super().grow(snapshot)
-        raise CapacityError("node7 has no data.prepared")
-
-    @property
-    def lacking(self) -> str | None:
-        self.short -= 1
-        return "the job needs 2 CPUs, this Ray has 1" if self.short >= 0 else None
-
-
-@pytest.fixture
-def lose(monkeypatch: pytest.MonkeyPatch) -> Open:
-    """From now on jobs run in threads of this process, and lose these."""
-
-    def lose(*losses: tuple[str, int], short: int = 0) -> None:
-        def open_runtime(job: Any, warden: Any, pool: Any = None) -> ThreadRuntime:
-            plan = RunPlan(job.config, job.prepared.directory.resolve(), job.total_steps, secrets.token_bytes(32))
-            return Unsteady(plan, job.metrics, set(losses), short)
-
-        monkeypatch.setattr(job_module, "open_runtime", open_runtime)
-
-    return lose
-
-
-def job_of(make_job: JobMaker, **sections: Any) -> JobConfig:
-    """Of 32 steps in 4 epochs, a point of each."""
-    layers = [{"type": "dense", "units": 8}, {"type": "batch_norm"}, {"type": "dropout", "rate": 0.2}]
-    base: dict[str, Any] = {
-        "model": {"layers": [*layers, {"type": "dense", "units": 4}]},
-        "train": {"optimizer": {"type": "adam", "learning_rate": 0.01}, "stop": {"monitor": "val_loss"}},
-        "scaling": {"num_workers": 2},
-        "tracking": {"every_steps": 1},
-    }
-    return make_job(**base | sections)
-
-
-def check_points(result: Result) -> None:
-    """One of each step, in their order."""
-    for curve in CURVES:
-        steps = range(1, 33) if curve.startswith("step/") else (8, 16, 24, 32)
-        assert [step for step, _ in points(result, curve)] == list(steps), curve
-
-
-def values(result: Result) -> dict[str, list[tuple[int, float]]]:
-    return {curve: points(result, curve) for curve in CURVES}
 
 
 @pytest.mark.parametrize("mode", [{}, {"mode": "local", "local_steps": 2}], ids=["sync", "local"])
@@ -304,74 +200,3 @@ def test_a_skipped_step_is_not_found_again(make_job: JobMaker, lose: Open) -> No
     lose(("train", 4))
     result = run_job(job)
     assert sorted(one.remedy for one in result.recoveries) == ["restart", "skip"]
-
-
-@pytest.mark.parametrize("number", range(1, 5))
-def test_one_that_is_given_up_ends_there_whatever_is_lost_afterwards(
-    number: int, make_job: JobMaker, lose: Open
-) -> None:
-    """Lost in one of the reads, from that of its first epoch to the last one."""
-    job = job_of(make_job, checkpoint={"every_epochs": None})
-    lose()
-    whole = run_job(job, lent=Lent(Steered(gives_up=2)))
-    lose(("read", number))
-    steering = Steered(gives_up=2)
-    result = run_job(job, lent=Lent(steering))
-    assert [one.remedy for one in result.recoveries] == ["restart"]
-    assert (result.steps, result.reason) == (16, "given up")
-    assert steering.epochs == [1, 2]
-    assert result.parameters_sha256 == whole.parameters_sha256
-
-
-def test_a_sweep_gets_the_checkpoint_that_it_asked_for_of_one_that_loses_processes(
-    make_job: JobMaker, lose: Open
-) -> None:
-    lose(("read", 2))  # the first is that of the best epoch
-    session = Session(job_of(make_job, checkpoint={"every_epochs": None}), "", None, lambda _: True, Pool(), Drawing())
-    for number in (1, 2):
-        answer = session.advance(60)
-        assert isinstance(answer, Epoch)
-        assert answer.number == number
-        if number == 1:
-            assert session.save().name == "step-000000008"
-    session.stop()
-    session.join()
-
-
-def test_a_signal_ends_a_start_that_fails_before_it_is_tried_again(
-    make_job: JobMaker, lose: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class StopAtOnce(StopAfter):
-        def warn(self, text: str) -> None:
-            told.append(text)
-            self.stop()
-
-    told: list[str] = []
-    lose(("start", 0), ("reform", 0))
-    with pytest.raises(Interrupted, match="SIGINT before training began"):
-        run_job(job_of(make_job), observer=StopAtOnce(0, monkeypatch))
-    assert len(told) == 1
-
-
-def test_after_a_signal_no_processes_are_formed_anew_only_to_save(
-    make_job: JobMaker, lose: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    job, observer, train = job_of(make_job), StopAfter(9, monkeypatch), Unsteady.train
-    lose()
-    whole = run_job(job)
-
-    def signalled(runtime: Unsteady, first: int, *lease: Any) -> Any:
-        if first:
-            observer.stop()
-            raise ProcessDied(DIED)
-        return train(runtime, first, *lease)
-
-    def reform(_: Unsteady, snapshot: Any) -> None:
-        raise AssertionError(f"formed anew at step {snapshot.step}")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Unsteady, "train", signalled)
-        patched.setattr(Unsteady, "reform", reform)
-        with pytest.raises(Interrupted, match=r"^SIGINT after step 0: checkpoint saved; go on with "):
-            run_job(job, observer=observer)
-    assert run_job(job, resume="auto").parameters_sha256 == whole.parameters_sha256

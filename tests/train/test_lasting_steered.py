@@ -1,0 +1,88 @@
+"""What a sweep or a signal asks of a job holds though processes are lost meanwhile."""
+
+from typing import Any
+
+import pytest
+
+from dist_bp.errors import Interrupted
+from dist_bp.runtime.failures import ProcessDied
+from dist_bp.runtime.pool import Pool
+from dist_bp.sweep.session import Epoch, Session
+from dist_bp.track.drawing import Drawing
+from dist_bp.train.job import Lent, run_job
+from tests.conftest import JobMaker
+from tests.train.looking import Steered, StopAfter
+from tests.train.unsteady import DIED, Open, Unsteady, job_of
+
+pytestmark = pytest.mark.usefixtures("database")
+
+
+@pytest.mark.parametrize("number", range(1, 5))
+def test_one_that_is_given_up_ends_there_whatever_is_lost_afterwards(
+    number: int, make_job: JobMaker, lose: Open
+) -> None:
+    """Lost in one of the reads, from that of its first epoch to the last one."""
+    job = job_of(make_job, checkpoint={"every_epochs": None})
+    lose()
+    whole = run_job(job, lent=Lent(Steered(gives_up=2)))
+    lose(("read", number))
+    steering = Steered(gives_up=2)
+    result = run_job(job, lent=Lent(steering))
+    assert [one.remedy for one in result.recoveries] == ["restart"]
+    assert (result.steps, result.reason) == (16, "given up")
+    assert steering.epochs == [1, 2]
+    assert result.parameters_sha256 == whole.parameters_sha256
+
+
+def test_a_sweep_gets_the_checkpoint_that_it_asked_for_of_one_that_loses_processes(
+    make_job: JobMaker, lose: Open
+) -> None:
+    lose(("read", 2))  # the first is that of the best epoch
+    session = Session(job_of(make_job, checkpoint={"every_epochs": None}), "", None, lambda _: True, Pool(), Drawing())
+    for number in (1, 2):
+        answer = session.advance(60)
+        assert isinstance(answer, Epoch)
+        assert answer.number == number
+        if number == 1:
+            assert session.save().name == "step-000000008"
+    session.stop()
+    session.join()
+
+
+def test_a_signal_ends_a_start_that_fails_before_it_is_tried_again(
+    make_job: JobMaker, lose: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class StopAtOnce(StopAfter):
+        def warn(self, text: str) -> None:
+            told.append(text)
+            self.stop()
+
+    told: list[str] = []
+    lose(("start", 0), ("reform", 0))
+    with pytest.raises(Interrupted, match="SIGINT before training began"):
+        run_job(job_of(make_job), observer=StopAtOnce(0, monkeypatch))
+    assert len(told) == 1
+
+
+def test_after_a_signal_no_processes_are_formed_anew_only_to_save(
+    make_job: JobMaker, lose: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, observer, train = job_of(make_job), StopAfter(9, monkeypatch), Unsteady.train
+    lose()
+    whole = run_job(job)
+
+    def signalled(runtime: Unsteady, first: int, *lease: Any) -> Any:
+        if first:
+            observer.stop()
+            raise ProcessDied(DIED)
+        return train(runtime, first, *lease)
+
+    def reform(_: Unsteady, snapshot: Any) -> None:
+        raise AssertionError(f"formed anew at step {snapshot.step}")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Unsteady, "train", signalled)
+        patched.setattr(Unsteady, "reform", reform)
+        with pytest.raises(Interrupted, match=r"^SIGINT after step 0: checkpoint saved; go on with "):
+            run_job(job, observer=observer)
+    assert run_job(job, resume="auto").parameters_sha256 == whole.parameters_sha256
