@@ -49,8 +49,9 @@ def test_a_plan_is_measured_here(servers: str, compression: str) -> None:
     assert ended.returncode == 0, ended.stderr
     assert ("a node has 2 workers that are servers, too;" in ended.stderr) == (servers == "auto")
     assert ("and each server" in ended.stderr) == (servers != "auto")
-    (line,) = ended.stdout.splitlines()
-    found = json.loads(line)
+    lines = ended.stdout.splitlines()
+    assert len(lines) == 1, ended.stdout
+    found = json.loads(lines[0])
     assert found["costs"]["update"] > 0
     assert found["costs"]["together"] == 2
     assert "two nodes of 1 worker on this machine: an exchange takes " in ended.stderr

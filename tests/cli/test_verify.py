@@ -5,8 +5,9 @@ import re
 import secrets
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ pytestmark = pytest.mark.usefixtures("database")
 MOMENTUM = {"type": "sgd", "learning_rate": 0.05, "momentum": 0.9}
 WILD = {"type": "adam", "learning_rate": 2.0}
 STEPS = {"every_steps": 5, "every_epochs": None, "keep": 20}
+ENDS = (0, 5, 10, 15, 20, 24)
 
 
 @pytest.fixture
@@ -76,30 +78,39 @@ def rewrite(path: Path, change: Callable[[Checkpoint], dict[str, Any]]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sections", "workers"),
+    ("sections", "workers", "ends"),
     [
-        ({"train": {"epochs": 3}}, 1),
-        ({"model": {"dtype": "float64"}, "train": {"epochs": 3, "optimizer": MOMENTUM, "clip_norm": 0.5}}, 2),
-        ({"parameter_server": {"mode": "local", "local_steps": 3}, "train": {"epochs": 3}}, 2),
-        ({"train": {"epochs": 3, "optimizer": WILD, "schedule": {"type": "plateau", "patience": 1, "factor": 0.5}}}, 1),
+        ({"train": {"epochs": 3}}, 1, ENDS),
+        ({"model": {"dtype": "float64"}, "train": {"epochs": 3, "optimizer": MOMENTUM, "clip_norm": 0.5}}, 2, ENDS),
+        ({"parameter_server": {"mode": "local", "local_steps": 3}, "train": {"epochs": 3}}, 2, (0, 6, 12, 15, 21, 24)),
+        (
+            {"train": {"epochs": 3, "optimizer": WILD, "schedule": {"type": "plateau", "patience": 1, "factor": 0.5}}},
+            1,
+            ENDS,
+        ),
     ],
     ids=["adam", "float64 momentum", "local", "plateau"],
 )
 def test_a_run_repeats_to_the_bit(
-    sections: dict[str, Any], workers: int, make_job: JobMaker, in_threads: Callable[..., None]
+    sections: dict[str, Any],
+    workers: int,
+    ends: Sequence[int],
+    make_job: JobMaker,
+    in_threads: Callable[..., None],
 ) -> None:
+    """Checkpoints are of every fifth step, or of the end of the round that it is in."""
     in_threads(workers)
     result = run_job(make_job(scaling={"num_workers": workers}, checkpoint=STEPS, **sections))
     before = contents(result.run_folder)
     found, told = verified(result.run_id, "--from", "0")
-    assert [(leg["from"], leg["to"], leg["losses"]) for leg in found["legs"]] == [
-        *((step, step + 5, 5) for step in range(0, 20, 5)),
-        (20, 24, 4),
-    ]
+    legs = [(start, stop, stop - start) for start, stop in pairwise(ends)]
+    assert [(leg["from"], leg["to"], leg["losses"]) for leg in found["legs"]] == legs
     assert found["identical"]
     assert found["legs"][-1]["parameters_sha256"] == found["legs"][-1]["recorded_sha256"]
     assert [leg["differences"] + leg["notes"] for leg in found["legs"]] == [[]] * 5
-    assert re.search(r"steps 21 to 24 +from step-000000020: 4 losses as recorded; parameters as recorded", told)
+    start, stop, losses = legs[-1]
+    last = f"steps {start + 1} to {stop} +from step-{start:09d}: {losses} losses as recorded; parameters as recorded"
+    assert re.search(last, told)
     assert re.search("result +bit-identical", told)
     assert contents(result.run_folder) == before
     assert rows("select count(*) from runs") == [(1,)]
