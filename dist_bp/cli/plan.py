@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from contextlib import redirect_stdout
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -52,7 +53,8 @@ def plan(
     load, counts = load_of(job_config), steps_to(nodes)
     check_batch(load, counts, growth)
     try:
-        costs = calibrate(job_config, load, lambda text: print(text, file=sys.stderr))
+        with redirect_stdout(text_stream(as_json)):  # Ray tells there of a process that has died
+            costs = calibrate(job_config, load, lambda text: print(text, file=sys.stderr))
     except KeyboardInterrupt:
         raise Interrupted("interrupted while measuring: there is no prediction") from None
     found = predict(load, costs, Network(bandwidth, latency * 1e-6), counts, growth)
