@@ -194,9 +194,13 @@ class Cluster:
     def free_nodes(self) -> list[Node]:
         """The same, with the CPUs that nobody has reserved. It has no deadline: for a thread that nobody waits for."""
         from ray._private.state import available_resources_per_node
+        from ray.exceptions import RayError
 
-        free = available_resources_per_node()
-        return [replace(node, cpus=free.get(node.id, {}).get("CPU", 0)) for node in self._nodes()]
+        try:
+            free, nodes = available_resources_per_node(), self._nodes()
+        except RayError as error:
+            raise RayLost(f"Ray does not say which CPUs are free: {first_line(error)}") from error
+        return [replace(node, cpus=free.get(node.id, {}).get("CPU", 0)) for node in nodes]
 
     @property
     def bundles(self) -> list[Bundle]:

@@ -66,7 +66,8 @@ class Formation(ABC):
 
     @property
     def may_grow(self) -> bool:
-        """Whether there is room for more workers now, if the processes are formed anew."""
+        """Whether there is room for more workers now, if the processes are formed anew. Raises, once, a fault that has
+        ended the looking for it."""
         return False
 
     @property

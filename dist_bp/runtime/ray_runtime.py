@@ -76,7 +76,11 @@ class RayRuntime(Runtime):
 
     @property
     def may_grow(self) -> bool:
-        return self._growth is not None and self._growth.room is not None
+        try:
+            return self._growth is not None and self._growth.room is not None
+        except Exception:
+            self._end_growth()
+            raise
 
     def grow(self, snapshot: Snapshot) -> None:
         self._next, self._before = self._growth.room if self._growth else None, self._room
@@ -85,7 +89,7 @@ class RayRuntime(Runtime):
     def stay(self, snapshot: Snapshot) -> None:
         self._next, had = self._before, self._before.workers
         more = [node for node, workers in self._room.workers.items() if workers > had.get(node, 0)]
-        self._bounds |= {node: had.get(node, 0) for node in more}
+        self._bounds = self._bounds | {node: had.get(node, 0) for node in more}  # another: a look may read the old one
         super().stay(snapshot)
 
     def _more_room(self) -> Room | None:

@@ -56,8 +56,9 @@ class Listener:
     def waiting(self, state: RunState, lacking: str) -> None:
         """The run waits for room for its processes, which were lost."""
 
-    def stayed(self, state: RunState, why: str) -> None:
-        """There was room for more workers, but they could not begin: the run goes on with those of before."""
+    def stayed(self, state: RunState, why: Exception) -> None:
+        """There was room for more workers, but they could not begin, or a fault has ended the looking for room: the run
+        goes on with those of before."""
 
     def joined(self, state: RunState, worker: int, seconds: float | None) -> None:
         """A worker has joined, so many seconds after one of its rank was lost; None: there was no room before."""

@@ -98,21 +98,25 @@ class Lasting:
         else:
             committed = self._given or self._go_back()
             self._end_if_requested()
-            self._form_again(fault, committed)
+            self._form_again(self._runtime.reform, fault, committed)
         return Points()
 
-    def _form_again(self, fault: Fault, committed: Snapshot) -> None:
+    def _form_again(self, form: Callable[[Snapshot], None], why: object, committed: Snapshot) -> None:
         """Forms the processes anew once there is room. What makes that impossible ends the run after a checkpoint."""
         while True:
-            self._wait_for_room(fault)
+            self._wait_for_room(why)
             try:
-                return self._form(self._runtime.reform, committed)
-            except UserError as error:
-                if self._runtime.lacking:  # the room has gone meanwhile
+                return self._form(form, committed)
+            except (RayLost, *LOST):
+                raise
+            except Exception as error:
+                if isinstance(error, UserError) and self._runtime.lacking:  # the room has gone meanwhile
                     continue
                 if not self._given:
                     self._store_point()
-                raise TrainingFailed(self._ended_message(f"{fault}; {one_line(error)}. Ended")) from error
+                if isinstance(error, UserError):
+                    raise TrainingFailed(self._ended_message(f"{why}; {one_line(error)}. Ended")) from error
+                raise
 
     def _salvage(self) -> None:
         """Where all nodes still have what was made of the lease that was cut short, that counts."""
@@ -131,7 +135,11 @@ class Lasting:
     def _grow(self) -> None:
         """Forms the processes anew as soon as there is room for more of them than there are; whatever is wrong with
         that, it costs but the time."""
-        if not self._runtime.may_grow:
+        try:
+            if not self._runtime.may_grow:
+                return
+        except Exception as error:
+            self._tell_stayed(error)
             return
         self._keep()
         try:
@@ -139,9 +147,12 @@ class Lasting:
         except RayLost:
             raise
         except Exception as error:
-            for listener in self._listeners:
-                listener.stayed(self._state, one_line(error))
-            self._form(self._runtime.stay, self._go_back())
+            self._tell_stayed(error)
+            self._form_again(self._runtime.stay, "there are no more workers", self._go_back())
+
+    def _tell_stayed(self, why: Exception) -> None:
+        for listener in self._listeners:
+            listener.stayed(self._state, why)
 
     def _form(self, form: Callable[[Snapshot], None], committed: Snapshot) -> None:
         state, runtime = self._state, self._runtime
@@ -163,7 +174,7 @@ class Lasting:
         assert self._state.point
         return self._state.go_back(self._state.point)
 
-    def _wait_for_room(self, fault: Fault) -> None:
+    def _wait_for_room(self, why: object) -> None:
         """Until there is enough for the processes that are to be formed anew. Raises TrainingFailed where none comes,
         Interrupted where a signal does, both after a checkpoint."""
         state, told = self._state, False
@@ -175,7 +186,7 @@ class Lasting:
             self._end_if_requested()
             if time.monotonic() > deadline:
                 self._store_point()
-                raise TrainingFailed(self._ended_message(f"{fault}; {lacking}. Ended"))
+                raise TrainingFailed(self._ended_message(f"{why}; {lacking}. Ended"))
             time.sleep(LOOK_SECONDS)
 
     def _end_if_requested(self) -> None:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from dist_bp.errors import DataError
+from dist_bp.errors import DataError, DistBpError
+from dist_bp.messages import one_line
 from dist_bp.ps.arena import Snapshot
 from dist_bp.runtime.base import Runtime
 from dist_bp.track.port import DESCRIPTION, Tracker
@@ -121,8 +122,10 @@ class Watched(Listener):
     def waiting(self, state: RunState, lacking: str) -> None:
         self._observer.warn(f"waiting for room for the processes: {lacking}")
 
-    def stayed(self, state: RunState, why: str) -> None:
-        self._observer.warn(f"no more workers, though there seemed to be room for them: {why}")
+    def stayed(self, state: RunState, why: Exception) -> None:
+        ours = isinstance(why, DistBpError)
+        what = "though there seemed to be room for them" if ours else "by a fault of dist_bp or of code that it runs"
+        self._observer.warn(f"no more workers, {what}: {one_line(why)}")
 
     def joined(self, state: RunState, worker: int, seconds: float | None) -> None:
         self._observer.note(recoveries.joined(worker, seconds))

@@ -121,6 +121,58 @@ def test_more_workers_that_cannot_begin_cost_but_time(make_job: JobMaker, lose: 
     ] * 2
 
 
+@pytest.mark.parametrize("where", ["may_grow", "grow"])
+def test_a_fault_of_our_own_does_not_look_like_a_lack_of_room(
+    where: str, make_job: JobMaker, lose: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose()
+    job, notes = job_of(make_job), Notes()
+    whole = run_job(job)
+    may_grow = Unsteady.may_grow.fget
+    assert may_grow
+
+    def wrong(*_: object) -> bool:
+        raise KeyError("node7")
+
+    if where == "grow":
+        monkeypatch.setattr(Unsteady, "grow", wrong)
+    else:
+        monkeypatch.setattr(Unsteady, "may_grow", property(lambda runtime: may_grow(runtime) and wrong()))
+    lose(("look", 2))
+    result = run_job(job, observer=notes)
+    assert result.parameters_sha256 == whole.parameters_sha256
+    assert [line for line in notes.lines if "more workers" in line] == [
+        "no more workers, by a fault of dist_bp or of code that it runs: KeyError: 'node7'"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("loses", "stands"), [(("train", 3), 2), (("look", 3), 3)], ids=["after a loss", "after a growth that failed"]
+)
+def test_a_fault_of_our_own_while_processes_are_formed_anew_loses_no_step(
+    loses: tuple[str, int], stands: int, make_job: JobMaker, lose: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def reform(*_: object) -> None:
+        raise KeyError("node7")
+
+    def grow(*_: object) -> None:
+        raise CapacityError("node7 has no data.prepared")
+
+    job = job_of(make_job, checkpoint={"every_epochs": None}, failure={"snapshot_seconds": 1e-9})
+    lose()
+    whole = run_job(job)
+    lose(loses)
+    with monkeypatch.context() as patched:
+        patched.setattr(due, "LEASE_SECONDS", 0.0)
+        patched.setattr(Unsteady, "reform", reform)
+        patched.setattr(Unsteady, "grow", grow)
+        with pytest.raises(KeyError, match="node7"):
+            run_job(job)
+    notes = Notes()
+    assert run_job(job, resume="auto", observer=notes).parameters_sha256 == whole.parameters_sha256
+    assert [line[-10:] for line in notes.lines if line.startswith("going on from ")] == [f"-{stands:09}"]
+
+
 @pytest.mark.parametrize("gone", [0, 1], ids=["other nodes cannot do it", "the room goes again"])
 def test_processes_that_cannot_be_formed_anew_end_the_run_with_a_checkpoint(
     gone: int, make_job: JobMaker, lose: Open, monkeypatch: pytest.MonkeyPatch
