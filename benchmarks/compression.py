@@ -5,17 +5,16 @@ process that exchange slices over sockets, so the figures are about the loss and
 """
 
 import argparse
-import json
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.dist_bp_runs import NodesInThreads
-from benchmarks.machine import describe_machine, in_words
 from benchmarks.report import RESULTS, markdown
+from benchmarks.ways import Settings, in_each_way, tell
 from dist_bp.config import JobConfig, load_config
 from dist_bp.errors import DistBpError
 from dist_bp.train.setup import prepare_job
@@ -47,7 +46,7 @@ class Curve:
         return max(abs(own / other - 1) for own, other in zip(self.losses, reference.losses, strict=True))
 
 
-def train(config: JobConfig, settings: dict[str, Any], epochs: int) -> Curve:
+def train(config: JobConfig, settings: Settings, epochs: int) -> Curve:
     server = config.parameter_server.model_copy(update=settings)
     scaling = config.scaling.model_copy(update={"num_workers": NODES})
     job = prepare_job(config.model_copy(update={"parameter_server": server, "scaling": scaling}))
@@ -80,20 +79,13 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args()
-    curves = {}
     try:
         config = load_config(options.config, ())
-        for name, settings in CODECS.items():
-            print(f"{name} ...", file=sys.stderr, flush=True)
-            curves[name] = train(config, settings, options.epochs)
+        curves = in_each_way(CODECS, lambda settings: train(config, settings, options.epochs))
     except DistBpError as error:
         sys.exit(f"error: {error}")
-    machine = describe_machine()
-    print(table(curves))
-    print(f"{options.config}, {options.epochs} epochs; {in_words(machine)}")
-    options.results.mkdir(parents=True, exist_ok=True)
-    figures = {"machine": machine, "config": options.config, "curves": {k: asdict(v) for k, v in curves.items()}}
-    (options.results / "compression.json").write_text(json.dumps(figures, indent=1) + "\n")
+    about, figures = f"{options.config}, {options.epochs} epochs", {"config": options.config}
+    tell(curves, table(curves), about, figures, options.results / "compression.json")
     plot(curves, options.results / "compression.png")
 
 

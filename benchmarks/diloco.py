@@ -6,16 +6,15 @@ Without a configuration it is that of Fashion-MNIST where its files are there, e
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks.dist_bp_runs import NodesInThreads
-from benchmarks.machine import describe_machine, in_words
 from benchmarks.report import RESULTS, markdown
+from benchmarks.ways import Settings, in_each_way, tell
 from dist_bp.config import JobConfig, load_config
 from dist_bp.errors import DistBpError, UserError
 from dist_bp.train.setup import prepare_job
@@ -63,7 +62,7 @@ def default_config() -> JobConfig:
     return config
 
 
-def train(config: JobConfig, settings: Mapping[str, Any], epochs: int) -> Curve:
+def train(config: JobConfig, settings: Settings, epochs: int) -> Curve:
     """Raises BenchmarkError where the run diverges."""
     told = config.model_dump(exclude_unset=True)
     told["parameter_server"] = dict(settings)
@@ -106,21 +105,14 @@ def main() -> None:
     parser.add_argument("--local-steps", type=int, default=50, help="steps between two averages")
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args()
-    curves = {}
     try:
         config = load_config(options.config, options.overrides) if options.config else default_config()
-        for name, settings in ways(options.local_steps).items():
-            print(f"{name} ...", file=sys.stderr, flush=True)
-            curves[name] = train(config, settings, options.epochs)
+        curves = in_each_way(ways(options.local_steps), lambda settings: train(config, settings, options.epochs))
     except DistBpError as error:
         sys.exit(f"error: {error}")
-    machine = describe_machine()
-    print(table(curves))
-    print(f"{config.name}, {options.epochs} epochs, averages every {options.local_steps} steps; {in_words(machine)}")
-    options.results.mkdir(parents=True, exist_ok=True)
-    figures = {"machine": machine, "job": config.name, "epochs": options.epochs, "local_steps": options.local_steps}
-    figures["curves"] = {name: asdict(curve) for name, curve in curves.items()}
-    (options.results / "diloco.json").write_text(json.dumps(figures, indent=1) + "\n")
+    about = f"{config.name}, {options.epochs} epochs, averages every {options.local_steps} steps"
+    figures = {"job": config.name, "epochs": options.epochs, "local_steps": options.local_steps}
+    tell(curves, table(curves), about, figures, options.results / "diloco.json")
 
 
 if __name__ == "__main__":
