@@ -16,14 +16,17 @@ T = TypeVar("T")
 
 
 class ThreadRuntime(Runtime):
-    """Every process is an object here; each call of one runs on a thread."""
+    """Every process is an object here, with a thread that makes its calls one after the other, as an actor's would.
+
+    A thread each: calls wait for each other, and of a pool that all of them share a thread may be counted as free that
+    is not (Python 3.13).
+    """
 
     def __init__(self, plan: RunPlan, metrics: Mapping[str, Metric]) -> None:
         super().__init__(plan, metrics)
         self._limits: Any = None
         self._processes: dict[Peer, Keeper | Member] = {}
-        peers = len(self.keepers) + len(self.servers) + len(self.workers)
-        self._pool = ThreadPoolExecutor(max_workers=peers, thread_name_prefix="dist_bp")
+        self._threads: dict[Peer, ThreadPoolExecutor] = {}
 
     def process(self, peer: Peer) -> Keeper | Member:
         """The object itself, for measurements."""
@@ -33,17 +36,21 @@ class ThreadRuntime(Runtime):
         self._limits = self._limits or limit_threads(self.plan.config.scaling.cpus_per_worker)
         for peer in (*self.keepers, *self.servers, *self.workers):
             self._processes[peer] = make_process(self.plan, peer)
+            self._threads[peer] = ThreadPoolExecutor(1, thread_name_prefix=str(peer))
 
     def _submit(self, asked: Call[T]) -> Future[T]:
-        return self._pool.submit(call, self._processes[asked.peer], asked.method, asked.arguments)
+        process = self._processes[asked.peer]
+        return self._threads[asked.peer].submit(call, process, asked.method, asked.arguments)
 
     def _part(self) -> None:
-        for process in self._processes.values():
+        for peer, process in self._processes.items():
             process.close()
+            self._threads[peer].shutdown(wait=False)
         self._processes.clear()
 
     def close(self) -> None:
         self._part()
-        self._pool.shutdown(wait=True)
+        for thread in self._threads.values():
+            thread.shutdown(wait=True)
         if self._limits:
             self._limits.restore_original_limits()

@@ -127,7 +127,8 @@ class LocalGroup:
         self.workers = [member for member in members.values() if isinstance(member, Worker)]
         self.inputs = [worker.task.data["train"].inputs for worker in self.workers]
         self.shares = assign((layout.own_shares for layout in self._layouts), {one.rank for one in self.workers})
-        self._pool = ThreadPoolExecutor(len(self._processes))
+        # One each: calls wait for each other, and of a shared pool a thread may be counted as free that is not.
+        self._threads = {peer: ThreadPoolExecutor(1) for peer in self._processes}
         self._generation = self._version = self._step = 0
         bring_up(self._crews, self._ask, 30, problem.timeout)
         parameters, statistics = self.model.initialize(11)
@@ -189,16 +190,18 @@ class LocalGroup:
     def __exit__(self, *_: object) -> None:
         for process in self._processes.values():
             process.close()
-        self._pool.shutdown(wait=True)
+        for thread in self._threads.values():
+            thread.shutdown(wait=True)
 
     def _ask(self, calls: Sequence[Call[T]], seconds: float) -> list[T]:
-        """Raises what a worker or else a server raised."""
-        ways = [(getattr(self._processes[call.peer], call.method), call.arguments) for call in calls]
-        futures = [self._pool.submit(method, *arguments) for method, arguments in ways]
-        wait(futures, timeout=60)
+        """Raises what a worker or else a server raised, whoever has not answered by then."""
+        ways = [(call.peer, getattr(self._processes[call.peer], call.method), call.arguments) for call in calls]
+        futures = [self._threads[peer].submit(method, *arguments) for peer, method, arguments in ways]
+        done, _ = wait(futures, timeout=60)
         for future in reversed(futures):
-            future.result(0)
-        return [future.result() for future in futures]
+            if future in done:
+                future.result()
+        return [future.result(0) for future in futures]
 
     def run(self, first: int, last: int) -> tuple[list[ServerReport], list[WorkerReport]]:
         """One lease."""

@@ -1,0 +1,43 @@
+"""Processes that are objects here, each with a thread of its own: what one does keeps no other waiting."""
+
+import threading
+
+import pytest
+
+from dist_bp.nn import Backward, Context, Views
+from dist_bp.ps.doorbell import PeerLost
+from dist_bp.runtime.failures import ProcessDied
+from dist_bp.runtime.threads import ThreadRuntime
+from dist_bp.train.setup import prepare_job
+from dist_bp.types import Array
+from tests.conftest import JobMaker
+from tests.runtime.layers import Failing
+from tests.runtime.test_ray_runtime import plan_of
+
+GOES_ON = threading.Event()
+WENT_ON: list[bool] = []
+
+
+class Hanging(Failing):
+    """A dense layer of 4 units that hangs at step 3, on the worker that has the first group, until the test says."""
+
+    def forward(self, x: Array, params: Views, ctx: Context) -> tuple[Array, Backward]:
+        if ctx.step == 3 and ctx.groups[0].index == 0:
+            WENT_ON.append(GOES_ON.wait(20))
+        return self._dense.forward(x, params, ctx)
+
+
+def test_a_call_that_hangs_keeps_nobody_from_being_formed_anew(make_job: JobMaker) -> None:
+    layers = [{"type": "tests.runtime.test_threads:Hanging"}]
+    server = {"timeout_seconds": 1}
+    job = prepare_job(make_job(model={"layers": layers}, scaling={"num_workers": 2}, parameter_server=server))
+    with ThreadRuntime(plan_of(job), job.metrics) as runtime:
+        runtime.start(job.initial)
+        with pytest.raises((ProcessDied, PeerLost)):
+            runtime.train(0, 8, 1.0, 0.1)
+        runtime.reform(job.initial)
+        report = runtime.train(0, 2, 1.0, 10.0)
+        hangs = not WENT_ON
+        GOES_ON.set()
+    assert report.steps == 2
+    assert hangs
