@@ -42,8 +42,8 @@ T = TypeVar("T")
 class Runtime(Formation):
     """Leases steps to the processes of a run, which is begun by `start`."""
 
-    def __init__(self, plan: RunPlan, metrics: Mapping[str, Metric]) -> None:
-        super().__init__(plan)
+    def __init__(self, plan: RunPlan, metrics: Mapping[str, Metric], trouble: Future[str] | None = None) -> None:
+        super().__init__(plan, trouble)
         self._merger = Merger(plan.mode, sum(plan.placement), metrics)
         self._timeout = plan.timeout
         self._generation = 0
@@ -158,7 +158,7 @@ class Runtime(Formation):
         """Starts other processes for workers that are lost, beside the training, which takes them in between leases."""
         for peer in peers:
             if peer not in self.workers and peer not in self._coming:  # an evaluation may have seen to it
-                self._coming[peer] = self._start_again(peer)
+                self._coming[peer] = self.start_again(peer)
                 self._begun = time.monotonic()
 
     def _survey(
@@ -170,7 +170,7 @@ class Runtime(Formation):
         """
         if not self.recovers:
             return self._ask(calls, seconds), {}
-        asked = {one.peer: self._submit(one) for one in calls}
+        asked = {one.peer: self.submit(one) for one in calls}
         answers, lost = survey(asked, self._fence, self._trouble, seconds, silence, progress)
         for peer in lost:
             if not self._fence(peer):
@@ -300,7 +300,7 @@ class Runtime(Formation):
         """How far the workers are; None where that cannot be seen while they work."""
         return None
 
-    def _start_again(self, peer: Peer) -> Future[Any]:
+    def start_again(self, peer: Peer) -> Future[Any]:
         """Starts another process for a worker, or takes one that is there, and makes it ready to join."""
         raise NotImplementedError
 

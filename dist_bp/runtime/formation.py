@@ -23,10 +23,13 @@ T = TypeVar("T")
 
 
 class Formation(ABC):
-    """The processes of one run; use it as a context manager so that none of them outlives it."""
+    """The processes of one run; use it as a context manager so that none of them outlives it.
 
-    def __init__(self, plan: RunPlan) -> None:
-        self._trouble: Future[str] = Future()
+    `trouble` gets what is wrong with that which carries them, once something is.
+    """
+
+    def __init__(self, plan: RunPlan, trouble: Future[str] | None = None) -> None:
+        self._trouble: Future[str] = trouble or Future()
         self._take(plan)
 
     def _take(self, plan: RunPlan) -> None:
@@ -112,7 +115,7 @@ class Formation(ABC):
         """Finds out whether something is wrong with that which carries the processes; `_trouble` gets what."""
 
     @abstractmethod
-    def _submit(self, call: Call[T]) -> Future[T]:
+    def submit(self, call: Call[T]) -> Future[T]:
         """Starts a call of one process."""
 
     def _ask(self, calls: Sequence[Call[T]], seconds: float) -> list[T]:
@@ -122,7 +125,7 @@ class Formation(ABC):
         cause, those that lost sight of it are symptoms. Where Ray is in trouble its live actors may still answer, for
         as long.
         """
-        futures = [self._submit(call) for call in calls]
+        futures = [self.submit(call) for call in calls]
         deadline = time.monotonic() + seconds
         pending: set[Future[Any]] = set(futures)
         peers: dict[Future[Any], Peer] = {future: one.peer for future, one in zip(futures, calls, strict=True)}

@@ -1,7 +1,7 @@
 """The processes of a run as Ray actors. Ray places, starts and watches them; no gradient passes through it."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
@@ -57,8 +57,7 @@ class RayRuntime(Runtime):
         """Of nodes that could not do with more workers, with how many they could."""
         self._room = self._before = find_room(plan.config, cluster)
         """Where they are, and were before they were to become more."""
-        super().__init__(self._room.planned(plan), metrics)
-        self._trouble = cluster.trouble
+        super().__init__(self._room.planned(plan), metrics, cluster.trouble)
 
     def _take(self, plan: RunPlan) -> None:
         super()._take(plan)
@@ -170,7 +169,7 @@ class RayRuntime(Runtime):
 
         return Progress(stages, patience, lambda: [*arena.signs])
 
-    def _start_again(self, peer: Peer) -> Future[Known]:
+    def start_again(self, peer: Peer) -> Future[Known]:
         if spare := self._spares.take():
             self._actors[peer] = spare.actor
             self._stand_ins.add(peer)
@@ -204,9 +203,9 @@ class RayRuntime(Runtime):
 
     def _taken_in(self, peer: Peer) -> None:
         with suppress(ProcessDied):  # it has ended meanwhile
-            self._guard(self._pids([peer]))
+            self._guard(self.pids([peer]).values())
 
-    def _guard(self, pids: Sequence[int]) -> None:
+    def _guard(self, pids: Collection[int]) -> None:
         """Processes that must not outlive this one."""
         if pids:
             self._guarded += pids
@@ -224,24 +223,22 @@ class RayRuntime(Runtime):
         else:
             self._arena.write(0, snapshot)
 
-    def pids(self) -> dict[Peer, int]:
-        """The processes of those that are there."""
-        peers = (*self.keepers, *self.servers, *self.workers)
-        return dict(zip(peers, self._pids(peers), strict=True))
+    def pids(self, peers: Iterable[Peer] | None = None) -> dict[Peer, int]:
+        """The processes of these, or of all that are there."""
+        asked = (*self.keepers, *self.servers, *self.workers) if peers is None else peers
+
+        def pids() -> dict[Peer, int]:
+            replies = {peer: self._actors[peer].pid.remote() for peer in asked}
+            return {peer: answer_of(reply, peer) for peer, reply in replies.items()}
+
+        return self._cluster.call("the actors' processes were asked for", pids, self._timeout)
 
     @property
     def spares(self) -> list[int]:
         """The processes that are ready to take the place of a worker."""
         return self._spares.ready
 
-    def _pids(self, peers: Iterable[Peer]) -> list[int]:
-        def pids() -> list[int]:
-            asked = {peer: self._actors[peer].pid.remote() for peer in peers}
-            return [answer_of(reply, peer) for peer, reply in asked.items()]
-
-        return self._cluster.call("the actors' processes were asked for", pids, self._timeout)
-
-    def _submit(self, asked: Call[T]) -> Future[T]:
+    def submit(self, asked: Call[T]) -> Future[T]:
         remote = self._actors[asked.peer].call.remote
         return self._answer(asked.peer, lambda: remote(asked.method, *asked.arguments).future())
 

@@ -22,8 +22,8 @@ class ThreadRuntime(Runtime):
     is not (Python 3.13).
     """
 
-    def __init__(self, plan: RunPlan, metrics: Mapping[str, Metric]) -> None:
-        super().__init__(plan, metrics)
+    def __init__(self, plan: RunPlan, metrics: Mapping[str, Metric], trouble: Future[str] | None = None) -> None:
+        super().__init__(plan, metrics, trouble)
         self._limits: Any = None
         self._processes: dict[Peer, Keeper | Member] = {}
         self._threads: dict[Peer, ThreadPoolExecutor] = {}
@@ -38,7 +38,7 @@ class ThreadRuntime(Runtime):
             self._processes[peer] = make_process(self.plan, peer)
             self._threads[peer] = ThreadPoolExecutor(1, thread_name_prefix=str(peer))
 
-    def _submit(self, asked: Call[T]) -> Future[T]:
+    def submit(self, asked: Call[T]) -> Future[T]:
         process = self._processes[asked.peer]
         return self._threads[asked.peer].submit(call, process, asked.method, asked.arguments)
 

@@ -252,16 +252,16 @@ def test_one_that_dies_as_it_joins_is_lost_again(
         runtime.start(job.initial)
         os.kill(runtime.pids()[runtime.workers[0]], signal.SIGKILL)
         step, lost, ends = 0, [], 1
-        answer = runtime._submit
+        answer = runtime.submit
 
         def submit(asked: Any) -> Any:
             nonlocal ends
             if asked.method == "join" and ends:
                 ends = 0
-                os.kill(runtime._pids([asked.peer])[0], signal.SIGKILL)
+                os.kill(runtime.pids([asked.peer])[asked.peer], signal.SIGKILL)
             return answer(asked)
 
-        monkeypatch.setattr(runtime, "_submit", submit)
+        monkeypatch.setattr(runtime, "submit", submit)
         deadline = time.monotonic() + 60
         while not runtime.returns():
             assert time.monotonic() < deadline

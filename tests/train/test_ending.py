@@ -60,24 +60,25 @@ class LosesRay(ThreadRuntime):
     """Ray ends as a worker is called for the `call`th time, which is begun only when all that can be saved is read."""
 
     def __init__(self, plan: RunPlan, metrics: Mapping[str, Metric], method: str, call: int) -> None:
-        super().__init__(plan, metrics)
+        self._ends: Future[str] = Future()
+        super().__init__(plan, metrics, self._ends)
         self._method, self._left = method, call
         self._held: Call[Any] | None = None
 
-    def _submit(self, asked: Call[T]) -> Future[T]:
+    def submit(self, asked: Call[T]) -> Future[T]:
         if (asked.peer.role, asked.method) == ("worker", self._method):
             self._left -= 1
             if self._left == 0:
-                self._trouble.set_result("Ray's GCS was killed")
+                self._ends.set_result("Ray's GCS was killed")
                 self._held = asked
                 return Future()
-        return super()._submit(asked)
+        return super().submit(asked)
 
     def read(self) -> Snapshot:
         snapshot = super().read()
         held, self._held = self._held, None
         if held:
-            super()._submit(held)
+            super().submit(held)
         return snapshot
 
 

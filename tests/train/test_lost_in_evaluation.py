@@ -26,12 +26,17 @@ T = TypeVar("T")
 pytestmark = pytest.mark.usefixtures("database")
 
 
+OF_ANOTHER = {"fence": True, "admit": None, "join": None, "introduce": None, "meet": None}
+"""What is answered where one that is lost is ended and another joins: it is the same object."""
+
+
 class DiesInEvaluation(ThreadRuntime):
     """Its workers die whenever they evaluate, or `once`, in the last evaluation; others `start` at once, or never."""
 
     def __init__(self, job: PreparedJob, start: bool, once: bool) -> None:
         plan = RunPlan(job.config, job.prepared.directory.resolve(), job.total_steps, secrets.token_bytes(32))
-        super().__init__(plan, job.metrics)
+        self._ray_ends: Future[str] = Future()
+        super().__init__(plan, job.metrics, self._ray_ends)
         self._start = start
         self._once = once
         self._asked = 0
@@ -46,29 +51,26 @@ class DiesInEvaluation(ThreadRuntime):
         self._evaluating = split == "test" or not self._once
         return super().evaluate(split, *replace)
 
-    def _submit(self, asked: Call[T]) -> Future[T]:
+    def submit(self, asked: Call[T]) -> Future[T]:
+        answer: Future[Any] = Future()
+        if self._evaluating and asked.method in OF_ANOTHER:
+            answer.set_result(OF_ANOTHER[asked.method])
+            return answer
         if asked.method != "evaluate" or not self._evaluating or (self._once and self._asked):
-            return super()._submit(asked)
+            return super().submit(asked)
         self._asked += 1
         assert self._asked < 100
-        died: Future[T] = Future()
-        died.set_exception(ProcessDied(f"{asked.peer} died"))
-        return died
+        answer.set_exception(ProcessDied(f"{asked.peer} died"))
+        return answer
 
-    def _fence(self, peer: Peer) -> bool:
-        return True
-
-    def _start_again(self, peer: Peer) -> Future[Any]:
+    def start_again(self, peer: Peer) -> Future[Any]:
         ready: Future[Any] = Future()
         if self._start:
             ready.set_result(None)
         return ready
 
-    def _admit(self, peer: Peer) -> None:
-        self.workers = sorted([*self.workers, peer], key=lambda worker: worker.rank)
-
     def lose_ray(self) -> None:
-        self._trouble.set_result("Ray's GCS was killed")
+        self._ray_ends.set_result("Ray's GCS was killed")
 
 
 Opened = list[DiesInEvaluation]
