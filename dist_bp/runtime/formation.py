@@ -30,6 +30,7 @@ class Formation(ABC):
 
     def __init__(self, plan: RunPlan, trouble: Future[str] | None = None) -> None:
         self._trouble: Future[str] = trouble or Future()
+        self._timeout = plan.timeout
         self._take(plan)
 
     def _take(self, plan: RunPlan) -> None:
