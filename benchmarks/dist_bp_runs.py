@@ -135,7 +135,7 @@ class JobRun:
         import ray
 
         late = [
-            self._runtime._actors[peer].__ray_call__.remote(_make_late, frozenset(calls.get(peer.rank, ())), seconds)
+            self._runtime.actors[peer].__ray_call__.remote(_make_late, frozenset(calls.get(peer.rank, ())), seconds)
             for peer in self._runtime.workers
         ]
         ray.get(late, timeout=LEASE_SECONDS)
@@ -186,7 +186,7 @@ class JobRun:
         """The threads of each worker's and server's libraries."""
         import ray
 
-        actors = self._runtime._actors.values()
+        actors = self._runtime.actors.values()
         return list(ray.get([actor.__ray_call__.remote(thread_counts) for actor in actors], timeout=LEASE_SECONDS))
 
     def pids(self) -> dict[str, int]:

@@ -1,11 +1,10 @@
 """The processes of a run as Ray actors. Ray places, starts and watches them; no gradient passes through it."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from dist_bp.errors import UserError
 from dist_bp.metrics import Metric
@@ -15,14 +14,13 @@ from dist_bp.ps.bringup import Call
 from dist_bp.ps.bringup import call as ask
 from dist_bp.ps.doorbell import Peer
 from dist_bp.ps.keeper import Keeper
+from dist_bp.runtime.actors import Actors
 from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.cluster import Cluster
 from dist_bp.runtime.failures import ProcessDied
 from dist_bp.runtime.growth import Growth
-from dist_bp.runtime.hosts import started
 from dist_bp.runtime.plan import RunPlan
 from dist_bp.runtime.pool import Pool, Post
-from dist_bp.runtime.replies import answer_of, settle
 from dist_bp.runtime.room import Room, find_more, find_room
 from dist_bp.runtime.spares import Spare, Spares
 from dist_bp.runtime.survey import Progress
@@ -43,8 +41,7 @@ class RayRuntime(Runtime):
     ) -> None:
         self._cluster = cluster
         self._pool = pool
-        self._idle = pool or Pool()
-        self._actors: dict[Peer, Any] = {}
+        self.actors = Actors(cluster, pool or Pool(), plan.timeout)
         self._guarded: list[int] = []
         """Processes of the actors on this machine."""
         self._arena: Arena | None = None
@@ -65,9 +62,7 @@ class RayRuntime(Runtime):
         # On a cluster of many others may take the CPUs of a worker that is lost, and a spare has reserved none.
         alone = self._cluster.local or bool(self._room.bundles)
         wanted = plan.config.failure.spare_workers if here and alone else 0
-        self._spares = Spares(wanted, self._new_spare, self._end_spare)
-        self._stand_ins: set[Peer] = set()
-        """Workers whose actors have been spares: they have reserved nothing."""
+        self._spares = Spares(wanted, self._new_spare, self.actors.end_spare)
 
     def _planned(self) -> RunPlan:
         self._room, self._next = self._next or self._found_room(), None
@@ -112,15 +107,7 @@ class RayRuntime(Runtime):
         return None
 
     def _launch(self) -> None:
-        self._cluster.call("actors were made", self._make_actors)
-
-    def _make_actors(self) -> None:
-        peers = (*self.keepers, *self.servers, *self.workers)
-        posts = [self._post(peer) for peer in peers]
-        warm = self._idle.take(posts)
-        for peer, post, actor in zip(peers, posts, warm, strict=True):
-            self._actors[peer] = actor or started(post)
-            self._actors[peer].assign.remote(self.plan, peer)
+        self.actors.make(self.plan, {peer: self._post(peer) for peer in (*self.keepers, *self.servers, *self.workers)})
 
     def _post(self, peer: Peer) -> Post:
         return self._room.post(self.plan, peer)
@@ -171,35 +158,13 @@ class RayRuntime(Runtime):
 
     def start_again(self, peer: Peer) -> Future[Known]:
         if spare := self._spares.take():
-            self._actors[peer] = spare.actor
-            self._stand_ins.add(peer)
-            return spare.ready
-
-        def start() -> Future[Known]:
-            self._stand_ins.discard(peer)
-            self._actors[peer] = actor = started(self._post(peer))
-            actor.assign.remote(self.plan, peer)
-            reply: Future[Known] = actor.prepare.remote().future()
-            return reply
-
-        return self._answer(peer, start)
+            return self.actors.stand_in(peer, spare)
+        return self.actors.start_again(self.plan, peer, self._post(peer))
 
     def _new_spare(self) -> Spare:
         """It is made as any worker of the node, and joins as another."""
         peer = Peer("worker", self.plan.shares(0).start)
-        actor = self._cluster.call("a spare was made", lambda: started(replace(self._post(peer), cpus=0)))
-
-        def prepare() -> Future[Known]:
-            actor.assign.remote(self.plan, peer)
-            reply: Future[Known] = actor.prepare_aside.remote().future()
-            return reply
-
-        return Spare(actor, self._answer(peer, prepare))
-
-    def _end_spare(self, spare: Spare) -> None:
-        import ray
-
-        self._cluster.call("a spare was ended", lambda: ray.kill(spare.actor))
+        return self.actors.start_spare(self.plan, peer, self._post(peer))
 
     def _taken_in(self, peer: Peer) -> None:
         with suppress(ProcessDied):  # it has ended meanwhile
@@ -225,13 +190,7 @@ class RayRuntime(Runtime):
 
     def pids(self, peers: Iterable[Peer] | None = None) -> dict[Peer, int]:
         """The processes of these, or of all that are there."""
-        asked = (*self.keepers, *self.servers, *self.workers) if peers is None else peers
-
-        def pids() -> dict[Peer, int]:
-            replies = {peer: self._actors[peer].pid.remote() for peer in asked}
-            return {peer: answer_of(reply, peer) for peer, reply in replies.items()}
-
-        return self._cluster.call("the actors' processes were asked for", pids, self._timeout)
+        return self.actors.pids((*self.keepers, *self.servers, *self.workers) if peers is None else peers)
 
     @property
     def spares(self) -> list[int]:
@@ -239,15 +198,7 @@ class RayRuntime(Runtime):
         return self._spares.ready
 
     def submit(self, asked: Call[T]) -> Future[T]:
-        remote = self._actors[asked.peer].call.remote
-        return self._answer(asked.peer, lambda: remote(asked.method, *asked.arguments).future())
-
-    def _answer(self, peer: Peer, ask: Callable[[], Future[T]]) -> Future[T]:
-        """What an actor answers, with Ray's exceptions turned into ours."""
-        result: Future[T] = Future()
-        reply = self._cluster.call(f"{peer} was called", ask, self._timeout)
-        reply.add_done_callback(lambda future: settle(future, result, peer))
-        return result
+        return self.actors.submit(asked)
 
     def _ask(self, calls: Sequence[Call[T]], seconds: float) -> list[T]:
         self._sound = False
@@ -268,30 +219,18 @@ class RayRuntime(Runtime):
         try:
             if not self._trouble.done():
                 self._spares.close()
-                self._cluster.call("actors were released", self._release_actors)
+                self._release()
         finally:
-            self._actors.clear()
+            self.actors.forget()
             self._arena = None
             self._cluster.close()
 
-    def _release_actors(self) -> None:
-        import ray
-
+    def _release(self) -> None:
         if self._pool and self._sound:
-            self._let_go()
+            self.actors.let_go(self._coming)
             self._cluster.spare(self._guarded)
-            return
-        for actor in self._actors.values():
-            ray.kill(actor)
-
-    def _let_go(self) -> None:
-        """Has the actors let go of the run, and keeps those that do; whoever is about to join, or has reserved nothing,
-        is ended."""
-        import ray
-
-        for peer in {*self._coming, *self._stand_ins} & self._actors.keys():
-            ray.kill(self._actors.pop(peer))
-        self._idle.keep((self._post(peer), actor) for peer, actor in self._actors.items())
+        else:
+            self.actors.end()
 
     def _end_growth(self) -> None:
         growth, self._growth = self._growth, None
@@ -303,15 +242,5 @@ class RayRuntime(Runtime):
         self._arena = None
         self._spares.close()
         present = {node.id for node in self._cluster.nodes}
-        gone = {peer for peer in self._actors if self._room.places[self.plan.node_of(peer)].node.id not in present}
-        # Keepers first: whoever waits for one hears of its end at once.
-        self._cluster.call("actors were released", lambda: self._break_up([*self.keepers, *gone]))
-        self._actors.clear()
-
-    def _break_up(self, ended: Iterable[Peer]) -> None:
-        import ray
-
-        for peer in ended:
-            if peer in self._actors:
-                ray.kill(self._actors.pop(peer))
-        self._let_go()
+        gone = [peer for peer in self.actors if self._room.places[self.plan.node_of(peer)].node.id not in present]
+        self.actors.let_go([*self.keepers, *gone, *self._coming])  # whoever waits for a keeper hears of its end at once
