@@ -13,7 +13,7 @@ import numpy as np
 from dist_bp.data.class_folders import read_classes
 from dist_bp.data.csv_options import form_of
 from dist_bp.data.formats import ARRAYS, SUFFIXES, TABLES, format_of
-from dist_bp.data.inputs import ONLY, by_name, part_of, row_at, samples_of, table_in
+from dist_bp.data.inputs import ONLY, by_name, part_of, samples_of
 from dist_bp.data.media.files import SOUNDS, recordings
 from dist_bp.data.media.given import FILE, kind_of, labelled_rows
 from dist_bp.data.media.given import file_rows as media_rows
@@ -34,13 +34,9 @@ from dist_bp.data.sources.parquet import ParquetSource
 from dist_bp.data.sources.table import TableSource
 from dist_bp.data.sources.text import TextSource
 from dist_bp.data.sources.text_folder import TextFolderSource
-from dist_bp.data.tables.base import BLOCK_CELLS, TableFile
-from dist_bp.data.tables.column import Column, without
-from dist_bp.data.tables.csv import CsvFile, suffix_of
-from dist_bp.data.tables.json_lines import JsonLinesFile
-from dist_bp.data.tables.kinds import Kind
-from dist_bp.data.tables.parquet import ParquetFile
-from dist_bp.data.tables.rows import Rows, rows_of
+from dist_bp.data.tables.csv import suffix_of
+from dist_bp.data.tables.given import GivenTables
+from dist_bp.data.tables.rows import Rows
 from dist_bp.data.text.given import (
     NAME,
     file_rows,
@@ -95,14 +91,10 @@ class Reader:
         self._form = form_of(source, csv)
         self.weights = _weights_of(pipeline, source)
         table = source if isinstance(source, TableSource) else None
-        self._listed_by = table.listed if table else None
-        self._beside = table_in(pipeline.features)
-        self._ids = table.id_column if table else None
-        self.id_column = self._ids or (FILE if pipeline.decoder else None)
+        self._tables = GivenTables(pipeline, table, self._form, self.weights)
+        self.id_column = self._tables.ids or (FILE if pipeline.decoder else None)
         if text_column(pipeline) and table is None:
             self.id_column = FILE if isinstance(source, TextFolderSource) else NAME
-        self._text = {name for one in by_name(pipeline.features).values() for name in one.text}
-        self._drops = table is not None and table.missing == "drop"
 
     def rows(self, *paths: str) -> Iterator[Rows]:
         """Raw inputs of files of any size, a block at a time, of images and sounds those that are found; raises
@@ -136,8 +128,7 @@ class Reader:
             return [NAME]
         if kind not in TABLES:
             return []
-        ids = [self._ids] if self._ids in self._table(path, kind).names else []
-        return [FILE, *ids] if self._listed_by is not None else ids
+        return self._tables.naming(path, kind)
 
     def scored(self, path: str, labels: str | None = None, target: str | None = None) -> Iterator[Rows]:
         """As `rows`, with their targets, and weights where source and file have them; rows with a missing value are
@@ -172,24 +163,23 @@ class Reader:
     def _lists_samples(self, path: str) -> bool:
         """Whether a file for a model of images or sounds holds them as arrays, or names them; raises DataError for one
         that is no table where the model takes other columns, too."""
-        kind = format_of(path)
-        if self._listed_by is not None and self._beside and kind not in TABLES:
+        kind, listed_by, beside = format_of(path), self._tables.listed_by, self._tables.beside
+        if listed_by is not None and beside and kind not in TABLES:
             raise DataError(
-                f"{path!r} is no table, and the network learnt from the columns {', '.join(self._beside.names or ())} "
-                f"beside the {kind_of(self._pipeline).many}: give a csv or Parquet file with these and "
-                f"{self._listed_by}"
+                f"{path!r} is no table, and the network learnt from the columns {', '.join(beside.names or ())} "
+                f"beside the {kind_of(self._pipeline).many}: give a csv or Parquet file with these and {listed_by}"
             )
         if kind in ARRAYS and kind_of(self._pipeline) == SOUNDS and self._rate is None:
             raise DataError(
                 f"data file {path!r} holds arrays, which do not say their rate: give it with --rate, or files of sounds"
             )
-        return kind in ARRAYS or (kind in TABLES and self._listed_by is not None)
+        return kind in ARRAYS or (kind in TABLES and listed_by is not None)
 
     def _blocks(self, path: str, labels: str | None, scored: bool, target: str | None) -> Iterator[Rows]:
         kind = self._kind(path)
         blocks = self._raw(path, kind, labels, scored, target)
         signals = kind in ARRAYS and self._pipeline.decoder is not None and kind_of(self._pipeline) == SOUNDS
-        if not signals and (self._listed_by is None or kind not in TABLES):
+        if not signals and (self._tables.listed_by is None or kind not in TABLES):
             return blocks
         if signals:
             blocks = self._sounds(path, blocks)
@@ -212,9 +202,7 @@ class Reader:
         if kind == "lines":
             blocks = self._lines(path, scored and given is None)
         elif kind in TABLES:
-            blocks = self._tables(path, kind, target if scored and given is None else None)
-            if self._listed_by is not None:
-                blocks = self._listed(path, blocks)
+            blocks = self._tables.rows(path, kind, self._rows(), target if scored and given is None else None)
         else:
             blocks = self._arrays(path, kind)
         first = 0
@@ -286,84 +274,6 @@ class Reader:
             return self._source
         names = {name: name for name in by_name(self._pipeline.features)}
         return NpzSource(path, "x" if ONLY in names else names, weights=self.weights)
-
-    def _tables(self, path: str, kind: str, target: str | None) -> Iterator[Rows]:
-        file = self._table(path, kind)
-        features = self._features(file, target)
-        wanted = [*features, *([target] if target else [])]
-        file.require([("", name) for name in features], self._without_targets(file, target))
-        ids = self._ids if self._ids in file.names else None
-        weights = self.weights if target and self.weights in file.names else None
-        wanted += [name for name in (ids, weights) if name]
-        first = 0
-        for table in file.blocks(wanted, min(self._rows(), max(1, BLOCK_CELLS // len(file.names)))):
-            columns = [Column(file, name, table[name], first, text=name in self._text) for name in wanted]
-            first += len(table)
-            columns = self._without_gaps(columns, target)
-            kinds = self._kinds(features, target) | ({weights: "number"} if weights else {})
-            yield replace(rows_of(columns, kinds, target, ids, weights), row_of=columns[0].row)
-
-    def _table(self, path: str, kind: str) -> TableFile:
-        if kind == "csv":
-            return CsvFile(path, self._form, command=True)
-        return ParquetFile(path) if kind == "parquet" else JsonLinesFile(path)
-
-    def _without_targets(self, file: TableFile, target: str | None) -> list[str]:
-        """What is wrong with the column of the targets, if they are wanted."""
-        if target is None:
-            return []
-        remedy = "" if target in file.names else ", which holds the targets: add it, or name their file with --targets"
-        return [line + remedy for line in file.check_names([("", target)])]
-
-    def _features(self, file: TableFile, target: str | None) -> Sequence[str]:
-        """The columns that are inputs; raises DataError where a table cannot be all of them."""
-        if self._beside or self._listed_by is not None:
-            return [*(self._beside.names or () if self._beside else ()), *self._of_files]
-        if not self._pipeline.only:
-            raise DataError(
-                f"data file {file.path!r} is a table, and the network takes several inputs: give a .npz file"
-            )
-        aside = (target or self._pipeline.targets.column, self.weights)
-        return [name for name in file.names if name not in aside]
-
-    @property
-    def _of_files(self) -> list[str]:
-        """The columns that say which files, and which parts of them."""
-        table = self._source if isinstance(self._source, TableSource) else None
-        return [table.listed, *table.ends] if table and table.listed else []
-
-    def _listed(self, path: str, blocks: Iterator[Rows]) -> Iterator[Rows]:
-        """The files that the rows of a table name."""
-        assert isinstance(self._source, TableSource)
-        for rows in blocks:
-            files = rows.inputs[self._listed_by].astype("string")
-            yield replace(rows, inputs=self._source.inputs(path, rows.inputs), files=files)
-
-    def _kinds(self, features: Sequence[str], target: str | None) -> dict[str, Kind]:
-        """As they were in training; labels that were text are."""
-        texts = {name for one in by_name(self._pipeline.features).values() for name in one.categorical}
-        if self._listed_by is not None:
-            texts.add(self._listed_by)
-        if any(isinstance(label, str) for label in self._pipeline.classes or ()):
-            texts.add(target or "")
-        kinds: dict[str, Kind] = {name: "category" if name in texts else "number" for name in (*features, target or "")}
-        return kinds | dict.fromkeys(self._text, "text")
-
-    def _without_gaps(self, columns: list[Column], target: str | None) -> list[Column]:
-        if self._drops and target:
-            told = [column for column in columns if column.name not in (self._ids, *self._of_files[1:])]
-            return without(columns, np.any([column.missing for column in told], axis=0))
-        roles = {target: "target", self._listed_by: kind_of(self._pipeline).many if self._listed_by else ""}
-        gaps = [column for column in columns if column.name in roles and column.missing.any()]
-        if gaps:
-            raise DataError(
-                [
-                    f"the {roles[gap.name]} column {gap.name!r} of {gap.file.path!r} is missing in "
-                    f"{row_at(gap.row(int(np.argmax(gap.missing))))}"
-                    for gap in gaps
-                ]
-            )
-        return columns
 
 
 def _weights_of(pipeline: Pipeline, source: Source | None) -> str | None:
