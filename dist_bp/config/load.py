@@ -1,6 +1,7 @@
 """Reads a job's configuration: YAML text -> overrides -> `JobConfig`, or everything that is wrong with it."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = (), own_code: bool 
     return _load(_read(path), path, overrides, own_code)
 
 
+@lru_cache(maxsize=8)  # whoever goes on with a run looks at the same text several times, for some 15 ms each
 def stored_config(text: str, path: str | Path) -> JobConfig:
     """The configuration that a checkpoint or model keeps, read from `path`; nothing that it names is imported,
     and the values of its sweep are not tried: they are of no use to a run that is over.

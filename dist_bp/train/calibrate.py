@@ -18,6 +18,7 @@ from dist_bp.runtime.cluster import Cluster, this_machine
 from dist_bp.runtime.forecast import Costs, Gradients, Load, OneNode, check_predictable, measured_exchange
 from dist_bp.runtime.placement import Node, place
 from dist_bp.runtime.plan import check_not_lazy
+from dist_bp.runtime.pool import Pool
 from dist_bp.runtime.probe import ExchangeCosts, measure_exchange
 from dist_bp.runtime.temporary import check_temporary_folder
 from dist_bp.runtime.warden import Warden
@@ -119,14 +120,16 @@ def _measure(config: JobConfig, full: PreparedJob, half: PreparedJob, tell: Call
             tell(line)
         cluster = Cluster("local", object_store_bytes(full), warden, config.ray.start_seconds)
         stack.callback(cluster.close)
+        pool = Pool()
+        stack.callback(pool.close)
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray's own would end the process in an abort
         tell(f"measuring steps of {batch} samples")
-        alone = whole = rehearse(full, Cluster("there", 0, warden))
+        alone = whole = rehearse(full, Cluster("there", 0, warden), pool)
         if full.layout.by_rows:
             tell(f"measuring steps of {batch} samples whose tables are exchanged whole, as between nodes")
-            whole = rehearse(full, Cluster("there", 0, warden), by_rows=False)
+            whole = rehearse(full, Cluster("there", 0, warden), pool, by_rows=False)
         tell("measuring steps of half as many")
-        smaller = rehearse(half, Cluster("there", 0, warden), by_rows=False)
+        smaller = rehearse(half, Cluster("there", 0, warden), pool, by_rows=False)
         tell("measuring the exchange between servers")
         nbytes = max(full.layout.parameters * full.model.dtype.itemsize // 2, 1)
         timeout, secret = settings.timeout_seconds, secrets.token_bytes(32)
@@ -135,7 +138,7 @@ def _measure(config: JobConfig, full: PreparedJob, half: PreparedJob, tell: Call
         )
         measured = Measured(alone, whole, smaller, exchange)
         try:
-            return replace(measured, together=_on_two_nodes(config, full, warden, tell))
+            return replace(measured, together=_on_two_nodes(config, full, warden, pool, tell))
         except (UserError, TrainingFailed) as error:
             return replace(measured, apart=str(error))
 
@@ -150,7 +153,7 @@ def of_rows(seconds: float, rows: float, half_seconds: float, half_rows: float) 
 
 
 def _on_two_nodes(
-    config: JobConfig, full: PreparedJob, warden: Warden, tell: Callable[[str], None]
+    config: JobConfig, full: PreparedJob, warden: Warden, pool: Pool, tell: Callable[[str], None]
 ) -> tuple[PreparedJob, Rehearsal]:
     """The job on two nodes that are halves of this machine, of as many workers as there are CPUs for. Raises UserError
     where there are too few CPUs or samples for that, or too little memory, TrainingFailed where it fails."""
@@ -162,7 +165,7 @@ def _on_two_nodes(
     job = prepare_job(_variant(config, 2 * workers, batch))
     check_memory(2 * job.layout.nbytes)
     tell(f"measuring steps of {batch * config.train.accumulate} samples on two nodes")
-    return job, rehearse(job, Halved(workers * cpus, warden), by_rows=False)
+    return job, rehearse(job, Halved(workers * cpus, warden), pool, by_rows=False)
 
 
 def _of_two_nodes(load: Load, costs: Costs, job: PreparedJob, together: Rehearsal) -> Costs:

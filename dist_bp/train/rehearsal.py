@@ -13,6 +13,7 @@ from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.cluster import Cluster
 from dist_bp.runtime.lease_report import LeaseReport
 from dist_bp.runtime.plan import RunPlan
+from dist_bp.runtime.pool import Pool
 from dist_bp.runtime.ray_runtime import RayRuntime
 from dist_bp.train.setup import PreparedJob
 from dist_bp.types import Array
@@ -62,12 +63,12 @@ class Rehearsal:
         return max(self.step - self.slowest - self.update, 0.0)
 
 
-def rehearse(job: PreparedJob, cluster: Cluster, by_rows: bool = True) -> Rehearsal:
-    """Runs some leases of the job. Raises TrainingFailed where it diverges."""
+def rehearse(job: PreparedJob, cluster: Cluster, pool: Pool, by_rows: bool = True) -> Rehearsal:
+    """Runs some leases of the job, in processes of the `pool` if it has them. Raises TrainingFailed if it diverges."""
     plan = RunPlan(
         job.config, job.prepared.directory.resolve(), job.total_steps, secrets.token_bytes(32), by_rows=by_rows
     )
-    with RayRuntime(plan, job.metrics, cluster) as runtime:
+    with RayRuntime(plan, job.metrics, cluster, pool) as runtime:
         runtime.start(job.initial)
         _, seconds = _train(runtime, 0, WARM_UP_STEPS)
         steps = max(int(WARM_UP_STEPS * LEASE_SECONDS / seconds), WARM_UP_STEPS)

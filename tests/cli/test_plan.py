@@ -15,6 +15,8 @@ from dist_bp.cli.plan import bytes_a_second, steps_to
 from dist_bp.control_group import local_cpus
 from dist_bp.errors import TrainingFailed, UserError
 from dist_bp.runtime.cluster import Cluster
+from dist_bp.runtime.pool import Pool
+from dist_bp.runtime.probe import ExchangeCosts
 from dist_bp.train.calibrate import Halved, of_rows
 from dist_bp.train.rehearsal import Rehearsal
 from dist_bp.train.setup import PreparedJob
@@ -103,7 +105,7 @@ WORDS = [
 """A job whose table is large enough for gradients by rows."""
 
 
-def gone(job: PreparedJob, cluster: Cluster, by_rows: bool = True) -> Rehearsal:
+def gone(job: PreparedJob, cluster: Cluster, pool: Pool, by_rows: bool = True) -> Rehearsal:
     """A gradient takes 2 ms and 0.1 ms a sample, and 0.5 ms in all by rows; two nodes fail."""
     if isinstance(cluster, Halved):
         raise TrainingFailed("worker 1 died:\nkilled by signal 9")
@@ -112,12 +114,19 @@ def gone(job: PreparedJob, cluster: Cluster, by_rows: bool = True) -> Rehearsal:
 
 
 @pytest.fixture
+def no_parties(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exchange between servers is said, not measured: its processes take seconds to start."""
+    costs = ExchangeCosts(1e-4, 1e-5, 1e-9)
+    monkeypatch.setattr("dist_bp.train.calibrate.measure_exchange", lambda *_: costs)
+
+
+@pytest.fixture
 def texts(folder: Path) -> None:
     lines = [f"{('minus', 'plus')[row % 2]} w{row % 20} w{row % 3}" for row in range(120)]
     (folder / "t.txt").write_text("\n".join(lines))
 
 
-@pytest.mark.usefixtures("texts", "ray_session")
+@pytest.mark.usefixtures("texts", "ray_session", "no_parties")
 def test_more_nodes_follow_from_gradients_that_are_not_by_rows_and_two_that_fail_end_no_plan(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -136,17 +145,17 @@ def test_more_nodes_follow_from_gradients_that_are_not_by_rows_and_two_that_fail
     ) in ended.stderr
 
 
-@pytest.mark.usefixtures("folder", "ray_session")
+@pytest.mark.usefixtures("folder", "ray_session", "no_parties")
 @pytest.mark.parametrize(
     ("growth", "told"), [("weak", "are the lines of 1 and 2 nodes"), ("strong", "is the line of 1 ")]
 )
 def test_which_lines_are_measurements(growth: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dist_bp.train.calibrate.rehearse", lambda job, *_, **__: gone(job, Mock()))
+    monkeypatch.setattr("dist_bp.train.calibrate.rehearse", lambda job, _, pool, **__: gone(job, Mock(), pool))
     ended = run_here("plan", "job.yaml", "--nodes", "2", "--scaling", growth, "scaling.num_workers=1")
     assert f"measured {told}" in ended.stdout, ended.stderr
 
 
-@pytest.mark.usefixtures("folder", "ray_session")
+@pytest.mark.usefixtures("folder", "ray_session", "no_parties")
 def test_a_machine_without_the_cpus_for_two_nodes_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dist_bp.train.calibrate.rehearse", gone)
     cpus = local_cpus()

@@ -34,12 +34,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def server(request: pytest.FixtureRequest, workplace: Path, empty_database: Path) -> Iterator[str]:
-    """The address of an MLflow server on a store of its own."""
-    store = postgres() if request.param == "postgresql" else sqlite(empty_database)
+@pytest.fixture
+def server(workplace: Path) -> Iterator[str]:
+    """The address of an MLflow server on a PostgreSQL of its own."""
     port = free_port()
-    with store as uri, serving(uri, port):
+    with postgres() as uri, serving(uri, port):
         assert not mentioning(uri)  # it may hold a password
         yield f"http://127.0.0.1:{port}"
 
