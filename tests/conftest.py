@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 from dist_bp.config import JobConfig
 from dist_bp.imports import importing
 from dist_bp.runtime.cluster import Cluster
+from dist_bp.runtime.pool import Pool
 from dist_bp.runtime.warden import Warden
 from tests.database import left_open
 
@@ -96,6 +97,14 @@ def ray_session() -> Iterator[Warden]:
 def ray_cluster(ray_session: Warden) -> Cluster:
     """A connection to the file's Ray, which closing does not end."""
     return Cluster("local", 0, ray_session)
+
+
+@pytest.fixture(scope="module")
+def pool(ray_session: Warden) -> Iterator[Pool]:
+    """Processes that serve one test of the file after the other, unless it kills them: to start one takes long."""
+    pool = Pool()
+    yield pool
+    pool.close()
 
 
 @pytest.fixture

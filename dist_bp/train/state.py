@@ -162,7 +162,8 @@ class RunState:
         rest of the run would not go on from where it stands.
         """
         committed, best = _versions(job, checkpoint)
-        check_same_course(checkpoint, job.config)
+        if checkpoint.config != job.rendered:  # the same text needs no reading, which takes longer than all else here
+            check_same_course(checkpoint, job.config)
         kept, state = _loop_state(checkpoint, job.metrics), cls(job)
         state.step = state.saved = committed.step
         state.seconds, state.samples = kept.seconds, kept.samples

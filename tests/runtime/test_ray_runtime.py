@@ -4,7 +4,6 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,17 +21,8 @@ from dist_bp.runtime.plan import RunPlan
 from dist_bp.runtime.pool import Pool
 from dist_bp.runtime.ray_runtime import RayRuntime
 from dist_bp.runtime.threads import ThreadRuntime
-from dist_bp.runtime.warden import Warden
 from dist_bp.train.setup import PreparedJob, prepare_job
 from tests.conftest import JobMaker, shared_memory_files
-
-
-@pytest.fixture(scope="module")
-def pool(ray_session: Warden) -> Iterator[Pool]:
-    """Processes that serve one test after the other, unless it kills them."""
-    pool = Pool()
-    yield pool
-    pool.close()
 
 
 def plan_of(job: PreparedJob) -> RunPlan:

@@ -1,6 +1,7 @@
 """Jobs that lose processes without which the others cannot go on, in threads of this process."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from dist_bp.config import JobConfig
@@ -89,5 +90,17 @@ def check_points(result: Result) -> None:
         assert [step for step, _ in points(result, curve)] == list(steps), curve
 
 
-def values(result: Result) -> dict[str, list[tuple[int, float]]]:
-    return {curve: points(result, curve) for curve in CURVES}
+def values(result: Result, curves: Sequence[str] = CURVES) -> dict[str, list[tuple[int, float]]]:
+    return {curve: points(result, curve) for curve in curves}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run has come to: its bits and its points, also when the store that it was recorded in is gone."""
+
+    parameters_sha256: str
+    values: dict[str, list[tuple[int, float]]]
+
+
+def outcome(result: Result, curves: Sequence[str] = CURVES) -> Outcome:
+    return Outcome(result.parameters_sha256, values(result, curves))
