@@ -20,6 +20,7 @@ from dist_bp.ps.lease import Evaluation, MetricStates
 from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.cluster import Cluster
 from dist_bp.runtime.failures import ProcessDied
+from dist_bp.runtime.pool import Pool
 from dist_bp.runtime.ray_runtime import RayRuntime
 from dist_bp.runtime.threads import ThreadRuntime
 from dist_bp.train.setup import PreparedJob, prepare_job
@@ -83,6 +84,20 @@ MODES = {"sync": {"mode": "sync"}, "local": {"mode": "local", "local_steps": 5}}
 @pytest.fixture(params=MODES)
 def job(make_job: JobMaker, request: pytest.FixtureRequest) -> PreparedJob:
     return job_of(make_job, request.param)
+
+
+@pytest.fixture(scope="module")
+def known() -> dict[str, Any]:
+    return {}
+
+
+@pytest.fixture
+def whole(known: dict[str, Any], job: PreparedJob) -> Any:
+    """What the training of the job comes to that nothing happens to."""
+    mode = job.config.parameter_server.mode
+    if mode not in known:
+        known[mode] = train(ThreadRuntime(plan_of(job), job.metrics), job)
+    return known[mode]
 
 
 @pytest.fixture
@@ -149,13 +164,12 @@ def assert_same(disturbed: Any, whole: Any, metrics: dict[str, Metric]) -> None:
     assert (measured.loss, measured.weight) == (all_measured.loss, all_measured.weight)
 
 
-def test_workers_that_die_or_hang_change_no_bit(ray_cluster: Cluster, job: PreparedJob) -> None:
+def test_workers_that_die_or_hang_change_no_bit(ray_cluster: Cluster, pool: Pool, job: PreparedJob, whole: Any) -> None:
     """Three of each at drawn moments; the survivors go on at once, and others take the places of the lost."""
     before = shared_memory_files()
-    whole = train(ThreadRuntime(plan_of(job), job.metrics), job)
     for number, why in ENDS.items():
         faults = Faults(dict.fromkeys((0, 150, 300), number))
-        disturbed = train(RayRuntime(plan_of(job), job.metrics, ray_cluster), job, faults)
+        disturbed = train(RayRuntime(plan_of(job), job.metrics, ray_cluster, pool), job, faults)
         seen = disturbed[1]
         # On a machine that is busy with other things one that is slow may be taken for one that hangs, too.
         assert len(seen.lost) >= 3
@@ -165,23 +179,22 @@ def test_workers_that_die_or_hang_change_no_bit(ray_cluster: Cluster, job: Prepa
     assert shared_memory_files() <= before
 
 
-def test_all_workers_may_die_or_hang_at_once(ray_cluster: Cluster, job: PreparedJob) -> None:
+def test_all_workers_may_die_or_hang_at_once(ray_cluster: Cluster, pool: Pool, job: PreparedJob, whole: Any) -> None:
     """Three times, at drawn moments; what they had made is in the memory that the keeper holds."""
-    whole = train(ThreadRuntime(plan_of(job), job.metrics), job)
     faults = Faults({0: signal.SIGKILL, 150: signal.SIGSTOP, 300: signal.SIGKILL}, everybody=True)
-    disturbed = train(RayRuntime(plan_of(job), job.metrics, ray_cluster), job, faults)
+    disturbed = train(RayRuntime(plan_of(job), job.metrics, ray_cluster, pool), job, faults)
     assert len(disturbed[1].lost) > 3
     assert_same(disturbed, whole, job.metrics)
 
 
 @pytest.mark.parametrize("stopped", [(0,), (0, 1)], ids=["the only one", "all"])
 def test_workers_that_hang_are_found_by_their_progress(
-    stopped: tuple[int, ...], ray_cluster: Cluster, make_job: JobMaker
+    stopped: tuple[int, ...], ray_cluster: Cluster, pool: Pool, make_job: JobMaker
 ) -> None:
     """Though nobody waits for them, and the lease is expected to take a minute."""
     scaling, endless = {"num_workers": len(stopped)}, {"epochs": 1_000_000}
     job = prepare_job(make_job(scaling=scaling, train=endless, failure={"hang_seconds": 1}))
-    with RayRuntime(plan_of(job), job.metrics, ray_cluster) as runtime:
+    with RayRuntime(plan_of(job), job.metrics, ray_cluster, pool) as runtime:
         runtime.start(job.initial)
         for pid in (runtime.pids()[runtime.workers[rank]] for rank in stopped):
             threading.Timer(0.3, os.kill, (pid, signal.SIGSTOP)).start()
@@ -195,7 +208,7 @@ def test_workers_that_hang_are_found_by_their_progress(
             assert time.monotonic() - began < 60
 
 
-def test_a_round_of_many_steps_is_no_hang(ray_cluster: Cluster, make_job: JobMaker) -> None:
+def test_a_round_of_many_steps_is_no_hang(ray_cluster: Cluster, pool: Pool, make_job: JobMaker) -> None:
     """Whatever is known of its time: workers show that they make steps of it."""
     job = prepare_job(
         make_job(
@@ -205,18 +218,18 @@ def test_a_round_of_many_steps_is_no_hang(ray_cluster: Cluster, make_job: JobMak
             failure={"hang_seconds": 1},
         )
     )
-    with RayRuntime(plan_of(job), job.metrics, ray_cluster) as runtime:
+    with RayRuntime(plan_of(job), job.metrics, ray_cluster, pool) as runtime:
         runtime.start(job.initial)
         assert runtime.train(0, 8, 1.0, 0.0).steps == 8
         assert not runtime.losses()
 
 
-def test_one_share_computed_by_others_is_evaluated_too(ray_cluster: Cluster, in_sync: PreparedJob) -> None:
+def test_one_share_computed_by_others_is_evaluated_too(ray_cluster: Cluster, pool: Pool, in_sync: PreparedJob) -> None:
     job = in_sync
     with ThreadRuntime(plan_of(job), job.metrics) as runtime:
         runtime.start(job.initial)
         whole = runtime.evaluate("validation")
-    with RayRuntime(plan_of(job), job.metrics, ray_cluster) as runtime:
+    with RayRuntime(plan_of(job), job.metrics, ray_cluster, pool) as runtime:
         runtime.start(job.initial)
         os.kill(runtime.pids()[runtime.workers[1]], signal.SIGKILL)
         found = runtime.evaluate("validation")
@@ -224,7 +237,7 @@ def test_one_share_computed_by_others_is_evaluated_too(ray_cluster: Cluster, in_
     assert (found.loss, found.weight) == (whole.loss, whole.weight)
 
 
-def test_the_only_worker_may_die_in_an_evaluation(ray_cluster: Cluster, make_job: JobMaker) -> None:
+def test_the_only_worker_may_die_in_an_evaluation(ray_cluster: Cluster, pool: Pool, make_job: JobMaker) -> None:
     """Another is there at once, and works on."""
     job = prepare_job(make_job(scaling={"num_workers": 1}, train={"epochs": 1000}))
     with ThreadRuntime(plan_of(job), job.metrics) as runtime:
@@ -233,7 +246,7 @@ def test_the_only_worker_may_die_in_an_evaluation(ray_cluster: Cluster, make_job
         whole = runtime.evaluate("validation")
         runtime.train(20, 40, 1.0, 1.0)
         expected = runtime.read()
-    with RayRuntime(plan_of(job), job.metrics, ray_cluster) as runtime:
+    with RayRuntime(plan_of(job), job.metrics, ray_cluster, pool) as runtime:
         runtime.start(job.initial)
         runtime.train(0, 20, 1.0, 1.0)
         os.kill(runtime.pids()[runtime.workers[0]], signal.SIGKILL)
@@ -244,11 +257,11 @@ def test_the_only_worker_may_die_in_an_evaluation(ray_cluster: Cluster, make_job
 
 
 def test_one_that_dies_as_it_joins_is_lost_again(
-    ray_cluster: Cluster, in_sync: PreparedJob, monkeypatch: pytest.MonkeyPatch
+    ray_cluster: Cluster, pool: Pool, in_sync: PreparedJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The others train on, and the next one joins."""
     job = in_sync
-    with RayRuntime(plan_of(job), job.metrics, ray_cluster) as runtime:
+    with RayRuntime(plan_of(job), job.metrics, ray_cluster, pool) as runtime:
         runtime.start(job.initial)
         os.kill(runtime.pids()[runtime.workers[0]], signal.SIGKILL)
         step, lost, ends = 0, [], 1
@@ -273,9 +286,11 @@ def test_one_that_dies_as_it_joins_is_lost_again(
     assert lost[1].startswith("it did not join: ")
 
 
-def test_with_servers_of_their_own_the_lease_tells_who_died(ray_cluster: Cluster, make_job: JobMaker) -> None:
+def test_with_servers_of_their_own_the_lease_tells_who_died(
+    ray_cluster: Cluster, pool: Pool, make_job: JobMaker
+) -> None:
     job = prepare_job(make_job(scaling={"num_workers": 2, "servers_per_node": 1}, train={"epochs": 1_000_000}))
-    with RayRuntime(plan_of(job), job.metrics, ray_cluster) as runtime:
+    with RayRuntime(plan_of(job), job.metrics, ray_cluster, pool) as runtime:
         runtime.start(job.initial)
         os.kill(runtime.pids()[runtime.workers[1]], signal.SIGKILL)
         with pytest.raises(ProcessDied, match="worker 1 died"):

@@ -26,8 +26,7 @@ def known() -> list[Outcome]:
 
 @pytest.fixture
 def whole(known: list[Outcome], make_job: JobMaker, lose: Open) -> Outcome:
-    """What a job in `sync` comes to that loses nobody, whatever is prepared for losses, and whenever it is saved. In the
-    test, too, jobs run in threads."""
+    """What a job in `sync` comes to that loses nobody, whenever it is saved. Jobs of the test run in threads, too."""
     lose()
     if not known:
         known.append(outcome(run_job(job_of(make_job))))
