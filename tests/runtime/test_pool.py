@@ -5,7 +5,6 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from unittest.mock import Mock
@@ -31,13 +30,6 @@ LARGE = {"layers": [{"type": "dense", "units": 300_000}, {"type": "dense", "unit
 """Some 13 MB of parameters; its arena has several times as much."""
 
 
-@pytest.fixture
-def pool(ray_cluster: Cluster) -> Iterator[Pool]:
-    pool = Pool()
-    yield pool
-    pool.close()
-
-
 def on_warm(job: PreparedJob, pool: Pool, cluster: Cluster, steps: int = 6) -> tuple[Snapshot, set[int]]:
     runtime = RayRuntime(plan_of(job), job.metrics, cluster, pool)
     with runtime:
@@ -59,6 +51,7 @@ def test_each_run_has_the_bits_of_fresh_processes(ray_cluster: Cluster, pool: Po
     narrow = {"layers": [{"type": "dense", "units": 4}]}
     rest = {"optimizer": {"type": "sgd", "learning_rate": 0.1}, "batch_size": 48}
     half = {"source": {"type": "npz", "path": "blobs.npz"}, "split": {"validation": 0.2, "test": 0.5}}
+    pool.close()  # the first are fresh
     before: set[int] = set()
     for sections, kept in (
         ({"scaling": {"num_workers": 2}}, 0),
