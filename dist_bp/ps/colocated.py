@@ -101,7 +101,7 @@ class Colocated(Worker):
             working.lap()
             if served:
                 self._update(served, stage, crew, updaters)
-            meeting.wait(stage + UPDATED, updaters)
+            meeting.wait(stage + UPDATED, updaters, self.contact.patience)
             working.end(start)
 
     def _update(self, log: LeaseLog, stage: int, crew: tuple[int, ...], updaters: tuple[int, ...]) -> None:
@@ -110,7 +110,7 @@ class Colocated(Worker):
 
         def meet(_: int) -> None:
             meeting.arrive(stage + MEASURED)
-            meeting.wait(stage + MEASURED, updaters)
+            meeting.wait(stage + MEASURED, updaters, self.contact.patience)
 
         begun = time.perf_counter()
         meeting.wait(stage + COMPUTED, crew)

@@ -46,7 +46,8 @@ class Rules:
 @dataclass(frozen=True)
 class Contact:
     """How processes of a node get to know each other: by the run's secret. Whoever is silent for `timeout` seconds is
-    taken for dead."""
+    taken for dead; who may itself wait for another node in an update, for `patience`, or as long without one."""
 
     secret: bytes
     timeout: float
+    patience: float | None = None

@@ -59,11 +59,11 @@ class Rendezvous:
             with suppress(PeerLost):
                 self._wake(place)
 
-    def wait(self, stage: int, places: Sequence[int]) -> None:
+    def wait(self, stage: int, places: Sequence[int], timeout: float | None = None) -> None:
         """Waits until the members at all these places have reached a stage.
 
-        Raises PeerLost where a peer dies or is silent for the timeout while no sign changes, Aborted where one ends the
-        lease.
+        Raises PeerLost where a peer dies or is silent for `timeout` seconds (None: that of all waits) while no sign
+        changes, Aborted where one ends the lease.
         """
         wanted = self._base + stage
         if self._there(wanted, places):
@@ -71,7 +71,7 @@ class Rendezvous:
         until = self._spin.begin()
         while not self._there(wanted, places):
             if time.perf_counter() >= until:
-                self._sleep(wanted, places)
+                self._sleep(wanted, places, timeout or self._timeout)
                 break
             self._look(0)
             os.sched_yield()
@@ -86,16 +86,16 @@ class Rendezvous:
                 return False
         return True
 
-    def _sleep(self, wanted: int, places: Sequence[int]) -> None:
-        deadline, signs = time.monotonic() + self._timeout, [*self._signs]
+    def _sleep(self, wanted: int, places: Sequence[int], timeout: float) -> None:
+        deadline, signs = time.monotonic() + timeout, [*self._signs]
         self._asleep[self._me] = wanted
         try:
             while not self._there(wanted, places):
                 if signs != [*self._signs]:
-                    deadline, signs = time.monotonic() + self._timeout, [*self._signs]
+                    deadline, signs = time.monotonic() + timeout, [*self._signs]
                 if time.monotonic() > deadline:
                     late = next(place for place in places if self._stages[place] < wanted)
-                    raise PeerLost(str(self._crew[late].peer), f"{SILENT} for {self._timeout:g} s")
+                    raise PeerLost(str(self._crew[late].peer), f"{SILENT} for {timeout:g} s")
                 try:
                     self._look(NAP_SECONDS)
                 except PeerLost:

@@ -106,8 +106,10 @@ class RunPlan:
 
     @property
     def patience(self) -> float:
-        """Seconds that an update may take: in a round of several steps as long as each of them may take alone."""
-        return self.timeout * self.mode.steps
+        """Seconds that an update may take: as long as each step of a round of several, and each share of those that a
+        worker computes, may take alone."""
+        most = max(-(-shares // workers) for shares, workers in zip(self.placement, self.processes, strict=True))
+        return self.timeout * self.mode.steps * most
 
     @property
     def hang_seconds(self) -> float:
@@ -132,7 +134,9 @@ def make_process(plan: RunPlan, peer: Peer) -> Keeper | Member:
     if plan.servers:
         # Longer than the servers wait, so that they are the first to tell which worker is silent.
         return Worker(peer.rank, layout, replace(contact, timeout=2 * plan.timeout), task, rules)
-    contact = replace(contact, timeout=plan.hang_seconds)
+    # Longer than those wait who exchange, so that they are the first to tell which node is silent.
+    patience = 2 * plan.patience if plan.nodes > 1 else None
+    contact = replace(contact, timeout=plan.hang_seconds, patience=patience)
     return Colocated(peer.rank, layout, contact, task, rules, _network(plan, layout, place))
 
 
