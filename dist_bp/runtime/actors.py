@@ -1,5 +1,6 @@
 """The Ray actors of a run, by the peers that they are: started, called, and let go of, within deadlines."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
@@ -12,7 +13,7 @@ from dist_bp.runtime.cluster import Cluster
 from dist_bp.runtime.hosts import started
 from dist_bp.runtime.plan import RunPlan
 from dist_bp.runtime.pool import Pool, Post
-from dist_bp.runtime.replies import answer_of, settle
+from dist_bp.runtime.replies import answer_of, lives, settle
 from dist_bp.runtime.spares import Spare
 
 T = TypeVar("T")
@@ -98,6 +99,22 @@ class Actors(Mapping[Peer, Any]):
             return {peer: answer_of(reply, peer) for peer, reply in replies.items()}
 
         return self._cluster.call("the actors' processes were asked for", pids, self._seconds)
+
+    def reserved(self) -> Counter[str]:
+        """How many CPUs of each node those hold that live, idle ones among them; a bundle's are not counted.
+
+        One that has ended holds none any more, and one that waits for its CPUs none yet.
+        """
+        posts = [*self._pool.idle, *((post, self._actors[peer]) for peer, post in self._posts.items())]
+        there = [(post.place, post.cpus, actor) for post, actor in posts if post.cpus and isinstance(post.place, str)]
+
+        def reserved() -> Counter[str]:
+            held: Counter[str] = Counter()
+            for node, cpus, actor in there:
+                held[node] += cpus if lives(actor) else 0
+            return held
+
+        return self._cluster.call("it was asked who lives", reserved)
 
     def let_go(self, ended: Iterable[Peer] = ()) -> None:
         """Has all let go of the run and keeps those that do; first these are `ended`, in their order, and then those

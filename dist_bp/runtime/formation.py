@@ -53,8 +53,9 @@ class Formation(ABC):
         They share no secret, no connection and no memory with those before, of whom perhaps one lives on where nobody
         can end it. Raises CapacityError without the room.
         """
+        plan = self._planned()  # while it is known what those hold that live
         self._part()
-        self._take(replace(self._planned(), secret=secrets.token_bytes(len(self.plan.secret))))
+        self._take(replace(plan, secret=secrets.token_bytes(len(self.plan.secret))))
         self._bring_up()
 
     @property

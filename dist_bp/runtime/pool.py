@@ -33,6 +33,11 @@ class Pool:
     def __init__(self) -> None:
         self._idle: defaultdict[Post, list[Any]] = defaultdict(list)
 
+    @property
+    def idle(self) -> list[tuple[Post, Any]]:
+        """Those that it has."""
+        return [(post, actor) for post, actors in self._idle.items() for actor in actors]
+
     def take(self, posts: Sequence[Post]) -> list[Any]:
         """For each post an actor that has just answered; None where there is none.
 

@@ -52,11 +52,12 @@ class RayRuntime(Runtime):
         """Where the processes are to be formed anew, if that is known."""
         self._bounds: dict[str, int] = {}
         """Of nodes that could not do with more workers, with how many they could."""
-        self._room = self._before = find_room(plan.config, cluster)
+        self._room = self._before = find_room(plan.config, cluster, own=self.actors.reserved())
         """Where they are, and were before they were to become more."""
         super().__init__(self._room.planned(plan), metrics, cluster.trouble)
 
     def _take(self, plan: RunPlan) -> None:
+        self._room, self._next = self._next or self._room, None
         super()._take(plan)
         here = self.recovers and self._room.places[0].node.id == self._room.own_node
         # On a cluster of many others may take the CPUs of a worker that is lost, and a spare has reserved none.
@@ -65,8 +66,8 @@ class RayRuntime(Runtime):
         self._spares = Spares(wanted, self._new_spare, self.actors.end_spare)
 
     def _planned(self) -> RunPlan:
-        self._room, self._next = self._next or self._found_room(), None
-        return self._room.planned(self.plan)
+        self._next = self._next or self._found_room()
+        return self._next.planned(self.plan)
 
     @property
     def may_grow(self) -> bool:
@@ -94,9 +95,7 @@ class RayRuntime(Runtime):
         return find_more(self.plan.config, room, working, free, self._bounds)
 
     def _found_room(self) -> Room:
-        nodes = [place.node.id for place in self._room.places]
-        own = Counter(nodes[self.plan.node_of(worker)] for worker in {*self.workers, *self._missing})
-        return find_room(self.plan.config, self._cluster, self._bounds, own)
+        return find_room(self.plan.config, self._cluster, self._bounds, self.actors.reserved())
 
     @property
     def lacking(self) -> str | None:

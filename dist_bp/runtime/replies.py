@@ -1,4 +1,4 @@
-"""What Ray says of a call: the answer of an actor, or what has become of it."""
+"""What Ray says of an actor: its answer to a call, or what has become of it."""
 
 from concurrent.futures import Future
 from typing import Any
@@ -15,6 +15,14 @@ def answer_of(reply: Any, peer: Peer) -> Any:
         return ray.get(reply)
     except ray.exceptions.RayError as error:
         raise translated(error, peer) from None
+
+
+def lives(actor: Any) -> bool:
+    """Whether an actor has begun, and not ended yet. It waits: for within a call of the cluster."""
+    from ray._private.state import actors
+
+    state: str = actors(actor._actor_id.hex()).get("State", "DEAD")
+    return state == "ALIVE"
 
 
 def settle(reply: Future[Any], result: Future[Any], peer: Peer) -> None:

@@ -47,10 +47,10 @@ class Room:
 
 
 def find_room(
-    config: JobConfig, cluster: Cluster, bounds: Mapping[str, int] = NOBODY, own: Mapping[str, int] = NOBODY
+    config: JobConfig, cluster: Cluster, bounds: Mapping[str, int] = NOBODY, own: Mapping[str, float] = NOBODY
 ) -> Room:
-    """What there is now; `bounds` are how many workers there may be on nodes, by their ids, and `own` how many of the
-    run there are.
+    """What there is now; `bounds` are how many workers there may be on nodes, by their ids, and `own` how many CPUs
+    the run itself has reserved there.
 
     A run that may begin with fewer workers leaves out those whose CPUs others have reserved, unless too few are left:
     then it waits for CPUs as any other. Raises CapacityError, naming the nodes, where they cannot hold the workers;
@@ -60,7 +60,7 @@ def find_room(
     bundles = [bundle for bundle in cluster.bundles if bundle.cpus >= config.scaling.cpus_per_worker]
     places = _places(config, _bounded(config, within(bundles, nodes) if bundles else nodes, bounds))
     if (config.scaling.min_workers or shares_of(config)) < shares_of(config) and not bundles and not cluster.local:
-        free = _usable(config, cluster.call("its free CPUs were asked for", cluster.free_nodes), own)
+        free = _usable(cluster.call("its free CPUs were asked for", cluster.free_nodes), own)
         most = {node.id: node.cpus for node in nodes}  # of one that was just lost Ray may count the CPUs, too
         there = [replace(node, cpus=min(node.cpus, most.get(node.id, 0))) for node in free]
         places = _fitting(config, _bounded(config, there, bounds)) or places
@@ -83,22 +83,22 @@ def find_more(
     """
     if not working:
         return None
-    own = {room.places[place].node.id: count for place, count in working.items()}
-    nodes = _bounded(config, _usable(config, free, own), bounds)
+    cpus = config.scaling.cpus_per_worker
+    own = {room.places[place].node.id: count * cpus for place, count in working.items()}
+    nodes = _bounded(config, _usable(free, own), bounds)
     places = _fitting(config, nodes)
     if places is None:
         return None
     had = sum(working.values())
     if len(room.places) == 1:
-        cpus, shares = config.scaling.cpus_per_worker, shares_of(config)
+        shares = shares_of(config)
         had = max([had, *(min(int(node.cpus // cpus), shares) for node in nodes if node.id in own)])
     return Room(places, [], room.own_node) if sum(place.workers for place in places) > had else None
 
 
-def _usable(config: JobConfig, free: Sequence[Node], own: Mapping[str, int]) -> list[Node]:
-    """The nodes, with the CPUs of so many workers of the run beside those that are free."""
-    cpus = config.scaling.cpus_per_worker
-    return [replace(node, cpus=node.cpus + own.get(node.id, 0) * cpus) for node in free]
+def _usable(free: Sequence[Node], own: Mapping[str, float]) -> list[Node]:
+    """The nodes, with the CPUs of the run's own beside those that are free."""
+    return [replace(node, cpus=node.cpus + own.get(node.id, 0)) for node in free]
 
 
 def _fitting(config: JobConfig, nodes: Sequence[Node]) -> list[Place] | None:

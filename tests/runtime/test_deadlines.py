@@ -17,7 +17,7 @@ WITHIN = {
     "runtime/hosts.py": {"started"},
     "runtime/pool.py": {"take", "keep"},
     "runtime/probe.py": {"measure_exchange"},
-    "runtime/replies.py": {"answer_of"},
+    "runtime/replies.py": {"answer_of", "lives"},
     "runtime/cluster.py": {"free_nodes"},
 }
 """What other files hand to a guard, or call in a thread that nobody waits for, as their documentation asks."""
