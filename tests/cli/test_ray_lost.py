@@ -102,7 +102,8 @@ main()
 
 @pytest.mark.parametrize("script", [COMMAND[-1], CONNECTING], ids=["at once", "connecting"])
 def test_while_it_starts(script: str) -> None:
-    process = subprocess.Popen([*COMMAND[:-1], script, "train", "job.yaml"], stderr=subprocess.PIPE, text=True)
+    command = [*COMMAND[:-1], script, "train", "job.yaml", *ONE_OF_EACH]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         raylet = wait_for_raylet(psutil.Process(process.pid))
         guarded = ray_folder(raylet)
@@ -111,11 +112,12 @@ def test_while_it_starts(script: str) -> None:
             raylet.send_signal(signal.SIGSTOP)
         while raylet.status() != psutil.STATUS_STOPPED:
             time.sleep(0.05)
-        started, told = time.monotonic(), None
+        started, told, said = time.monotonic(), None, ""
         watchdog = threading.Timer(60, process.kill)
         watchdog.start()
         assert process.stderr
         for line in process.stderr:
+            said += line
             if f"error: Ray's raylet (process {raylet.pid}) has been stopped by a signal" in line:
                 told = time.monotonic() - started
         watchdog.cancel()
@@ -124,7 +126,7 @@ def test_while_it_starts(script: str) -> None:
         process.kill()
         process.communicate()
     assert process.returncode == 1
-    assert told is not None
+    assert told is not None, said
     assert told < patience(15)
     if script != CONNECTING:  # there Ray may end the command while MLflow makes its run
         assert {status for (status,) in rows("select status from runs")} <= {"FAILED"}

@@ -18,7 +18,7 @@ from dist_bp.runtime.warden import Warden
 from dist_bp.sweep.job import SweepJob
 from dist_bp.sweep.journal import sweep_folder
 from dist_bp.sweep.resume import read_record
-from tests.cli.running import CONFIG
+from tests.cli.running import CONFIG, ONE_OF_EACH
 from tests.commands import run_here
 from tests.database import rows
 from tests.forks import Forked
@@ -35,7 +35,7 @@ sweep:
 """
 QUICK = ("train.epochs=8", "scaling.num_workers=0", "scaling.servers_per_node=1")
 PLAIN = (*QUICK, "tracking.log_model=false")
-GRID = "sweep.parameters={train.optimizer.learning_rate: {type: grid, values: [1e-2, 1e-3, 1e+38]}}"
+GRID = "sweep.parameters={train.optimizer.learning_rate: {type: grid, values: [1e+38, 1e-2, 2e+38, 1e-3]}}"
 
 
 @pytest.fixture
@@ -188,27 +188,25 @@ def pages(of: str) -> list[str]:
 def test_a_failed_trial_is_shown_with_its_cause_and_too_many_end_the_sweep(folder: Path, ray_session: Warden) -> None:
     sgd = "train.optimizer={type: sgd, learning_rate: 0.1}"
     settings = (*PLAIN, "train.epochs=2", GRID, sgd, "sweep.search=grid", "sweep.scheduler=none")
-    settings += ("sweep.num_samples=null",)
-    ended = run_here("sweep", "job.yaml", *settings, "--json")
-    assert ended.returncode == 0, ended.stderr
-    last = json.loads(ended.stdout)["trials"][-1]
-    assert last["status"] == "failed"
-    assert "NaN or infinite at step" in last["cause"]
-    assert f"trial {last['number']} failed: {last['cause']}" in ended.stderr
-    run = json.loads(ended.stdout)["run_id"]
-    assert sorted(status for _, status in children(run)) == ["FAILED", "FINISHED", "FINISHED"]
-    (page,) = pages("FAILED")
-    assert "The sweep goes on without it." in page
-    assert "--resume" not in page
-    alone = (*settings, GRID.replace("1e-2, 1e-3, 1e+38", "1e+38, 1e-2"), "--name", "alone", "sweep.max_concurrent=1")
-    ended = run_here("sweep", "job.yaml", *alone, "sweep.max_failures=0", "--json")
+    settings += ("sweep.num_samples=null", "sweep.max_concurrent=1", "sweep.max_failures=1")
+    ended = run_here("sweep", "job.yaml", *settings, "--name", "cut", "--json")
     assert ended.returncode == 1
-    assert "error: 1 trial failed, sweep.max_failures is 0; `dist-bp sweep job.yaml " in ended.stderr
-    goes_on, _, cause = ended.stderr.partition("sweep.max_failures is 0; ")[2].partition(" bears more: ")
+    assert [event["trial"] for event in events("cut") if event["event"] == "end"] == [0, 1, 2]
+    assert "error: 2 trials failed, sweep.max_failures is 1; `dist-bp sweep job.yaml " in ended.stderr
+    goes_on, _, cause = ended.stderr.partition("sweep.max_failures is 1; ")[2].partition(" bears more: ")
     assert "NaN or infinite at step" in cause
+    for page in pages("FAILED"):
+        assert "The sweep goes on without it." in page
+        assert "--resume" not in page
     resumed = run_here(*shlex.split(goes_on.strip("`"))[1:])
     assert resumed.returncode == 0, resumed.stderr
-    assert [trial["status"] for trial in json.loads(resumed.stdout)["trials"]] == ["finished", "failed"]
+    result = json.loads(resumed.stdout)
+    assert [trial["status"] for trial in result["trials"]] == ["finished", "finished", "failed", "failed"]
+    for failed in result["trials"][2:]:
+        assert "NaN or infinite at step" in failed["cause"]
+        assert f"trial {failed['number']} of 4 failed: {failed['cause']}" in ended.stderr
+        assert f"trial {failed['number']} failed: {failed['cause']}" in resumed.stderr
+    assert sorted(status for _, status in children(result["run_id"])) == [*["FAILED"] * 2, *["FINISHED"] * 2]
 
 
 def test_a_trial_after_one_whose_worker_died_has_the_bits_of_a_run_of_its_own(
@@ -220,17 +218,18 @@ def test_a_trial_after_one_whose_worker_died_has_the_bits_of_a_run_of_its_own(
     plain = (
         "train.epochs=3",
         "failure.max_failures=0",
-        "scaling.servers_per_node=1",
         "tracking.log_model=false",
         layers,
     )
-    settings = (*plain, steps, "sweep.search=grid", "sweep.scheduler=none", "sweep.num_samples=null")
+    settings = (*plain, *ONE_OF_EACH, steps, "sweep.search=grid", "sweep.scheduler=none", "sweep.num_samples=null")
     ended = run_here("sweep", "job.yaml", *settings, "sweep.max_concurrent=1", "--json")
     assert ended.returncode == 0, ended.stderr
     trials = {trial["number"]: trial for trial in json.loads(ended.stdout)["trials"]}
     assert [trials[number]["status"] for number in range(4)] == ["finished", "failed", "finished", "finished"]
     assert "died: its process ended or was killed" in trials[1]["cause"]
-    alone = run_here("train", "job.yaml", *plain, "sweep=null", "model.layers.0.at=1000", "--json")
+    alone = run_here(
+        "train", "job.yaml", *plain, "scaling.num_workers=0", "sweep=null", "model.layers.0.at=1000", "--json"
+    )
     models = [load(Path("runs", trials[number]["run_id"], "model"), for_resuming=False) for number in (0, 2, 3)]
     models.append(load(Path(json.loads(alone.stdout)["model"]), for_resuming=False))
     first, *others = [model.parameters for model in models]
@@ -258,7 +257,7 @@ def test_interrupted_within_an_epoch_it_saves_what_it_has(folder: Path) -> None:
     slow = "model.layers.0={type: 'tests.runtime.layers:Slow', seconds: 1.0}"
     arguments = ["sweep", "job.yaml", slow, "sweep.parameters={seed: {type: grid, values: [1, 2]}}", "--name", "cut"]
     arguments += ["sweep.search=grid", "sweep.num_samples=null", "sweep.max_concurrent=1", "checkpoint.every_steps=1"]
-    arguments += ["train.batch_size=2", "train.group_size=1"]  # an epoch takes 45 s
+    arguments += ["train.batch_size=2", "train.group_size=1", *ONE_OF_EACH]  # an epoch takes 45 s
     with Forked(*arguments) as process:
         deadline = time.monotonic() + 100
         while not list(Path("runs").glob("*/checkpoints/step-*")):

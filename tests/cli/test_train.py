@@ -71,7 +71,7 @@ def memory_before() -> Iterator[set[str]]:
 
 
 def test_a_killed_process_ends_the_command_with_its_name(folder: Path, memory_before: set[str]) -> None:
-    with Running("failure.max_failures=0") as running:
+    with Running("failure.max_failures=0", *ONE_OF_EACH) as running:
         os.kill(running.pid_of("ray::ServerProcess"), signal.SIGKILL)
         code, errors, seconds = running.end()
         assert code == 1

@@ -13,6 +13,7 @@ import psutil
 
 from dist_bp.processes import patience
 from dist_bp.submit.head import claim
+from tests.forks import Forked
 from tests.submit.local_head import DIGITS, ENDLESS, Place, is_alive, processes_of, wait_for
 
 
@@ -65,17 +66,15 @@ def test_a_head_from_up_to_down(tmp_path: Path, database: Path) -> None:
 def lose_its_gcs(place: Place) -> None:
     """A training on the head tells that, and saves a checkpoint."""
     shutil.copy(DIGITS, place.folder)
-    training = place.start("train", "digits.yaml", *ENDLESS, "scaling.num_workers=1", "ray.address=auto")
-    try:
+    arguments = ("train", "digits.yaml", *ENDLESS, "scaling.num_workers=1", "ray.address=auto")
+    with Forked(*arguments, env=place.environment, cwd=place.folder) as training:
         wait_for(place.runs_with_checkpoints)
         (gcs,) = (process for process in processes_of(place.head()["folder"]) if process.name() == "gcs_server")
         gcs.kill()
         started = time.monotonic()
-        assert training.wait(60) == 1
+        _, errors = training.communicate(60)
+        assert training.returncode == 1
         assert time.monotonic() - started < patience(15)
-    finally:
-        training.kill()
-        _, errors = training.communicate()
     told = rf"error: Ray's GCS \(process {gcs.pid}\) has crashed or was killed: .* checkpoint saved; go on with .*"
     assert re.fullmatch(told, errors.splitlines()[-1]), errors
     (run,) = place.runs_with_checkpoints()
