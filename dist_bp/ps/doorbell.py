@@ -21,6 +21,9 @@ _BELL = struct.Struct("<qqq")
 ABORT = -1
 
 SILENT = "did not answer"
+ABSENT = "did not connect"
+UNACQUAINTED = "made no introductions"
+"""What is said of a peer that was lost in these ways; of a keeper the last, which waits for those that are absent."""
 
 
 class Bell(NamedTuple):

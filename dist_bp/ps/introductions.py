@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Self
 
-from dist_bp.ps.doorbell import Doorbell, Peer, PeerLost, limit, shut
+from dist_bp.ps.doorbell import ABSENT, UNACQUAINTED, Doorbell, Peer, PeerLost, limit, shut
 
 _HELLO = struct.Struct("<32s8sq")
 _INTRODUCTION = struct.Struct("<8sq")
@@ -82,7 +82,7 @@ class Acceptor:
         with _Hall(self._listener) as hall:
             while missing := [peer for peer in peers if peer not in come]:
                 if (left := deadline - time.monotonic()) <= 0:
-                    raise PeerLost(str(missing[0]), f"did not connect within {seconds:g} s")
+                    raise PeerLost(str(missing[0]), f"{ABSENT} within {seconds:g} s")
                 for connection in hall.spoken(left):
                     peer = self._identify(connection)
                     if peer is None or peer not in peers or peer in come:
@@ -156,7 +156,7 @@ def introductions(connection: socket.socket, keeper: Peer, timeout: float) -> It
             message, descriptors, _, _ = socket.recv_fds(connection, _INTRODUCTION.size, 1)
             role, rank = _INTRODUCTION.unpack(message)
         except (OSError, struct.error) as error:
-            raise PeerLost(str(keeper), "made no introductions") from error
+            raise PeerLost(str(keeper), UNACQUAINTED) from error
         if not descriptors:
             return
         os.set_inheritable(descriptors[0], False)

@@ -15,7 +15,7 @@ from zmq.utils.monitor import recv_monitor_message
 
 from dist_bp.errors import TrainingFailed
 from dist_bp.ps import handshake, introductions
-from dist_bp.ps.doorbell import SILENT, PeerLost
+from dist_bp.ps.doorbell import ABSENT, SILENT, PeerLost
 from dist_bp.ps.spin import AdaptiveSpin
 
 LOST_SECONDS = 5
@@ -96,7 +96,7 @@ class Links:
         while dialers or len(self._routes) < len(self._names):
             if (left := deadline - time.monotonic()) <= 0:
                 missing = min(dialers.keys() | set(self._names.values()) - self._routes.keys())
-                raise PeerLost(self.name(missing), f"did not connect within {seconds:g} s")
+                raise PeerLost(self.name(missing), f"{ABSENT} within {seconds:g} s")
             ready = dict(self._poller.poll(_milliseconds(left)))
             if self._outbox in ready:
                 self._admit(listener)

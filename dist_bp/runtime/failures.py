@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from dist_bp.errors import DistBpError, TrainingFailed, UserError
-from dist_bp.ps.doorbell import SILENT, Peer, PeerLost
+from dist_bp.ps.doorbell import SILENT, UNACQUAINTED, Peer, PeerLost
 from dist_bp.runtime.calls import RayLost
 
 
@@ -23,7 +23,8 @@ def attributed(error: BaseException, peer: Peer) -> BaseException:
 
 
 def root_cause(errors: Sequence[BaseException]) -> BaseException:
-    """The error that explains the others: wrong input, Ray's end, a death, an exception, silence, a peer that left."""
+    """The error that explains the others: wrong input, Ray's end, a death, an exception, silence, a peer that left or
+    never came, a keeper that was itself waiting for one."""
 
     def rank(error: BaseException) -> int:
         if isinstance(error, UserError):
@@ -33,7 +34,7 @@ def root_cause(errors: Sequence[BaseException]) -> BaseException:
         if isinstance(error, ProcessDied):
             return 2
         if isinstance(error, PeerLost):
-            return 4 if error.what.startswith(SILENT) else 5
+            return 4 if error.what.startswith(SILENT) else 6 if error.what == UNACQUAINTED else 5
         return 3
 
     return min(errors, key=rank)

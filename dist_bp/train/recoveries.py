@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from dist_bp.ps.doorbell import ABSENT, SILENT
 from dist_bp.ps.lease import NonFinite
 from dist_bp.runtime.base import Runtime
 from dist_bp.train.faults import LOSSES, Fault, Recovery, Stop
@@ -11,6 +12,14 @@ RECOVERED = "dist_bp.recovered_at_step_"
 
 SHOWN = 5
 """So many recoveries a line names."""
+
+REMEDIES = {
+    ABSENT: "Raise ray.start_seconds where processes take longer to start, or see that others leave them the CPUs that "
+    "scaling asks for",
+    SILENT: "Raise parameter_server.timeout_seconds, and failure.hang_seconds if it is set, where a step takes longer",
+}
+REMEDY = "Raise failure.max_failures where processes are killed by others, such as a system short of memory"
+"""What to do about processes that are lost, by what is said of them, and where they have died."""
 
 
 def non_finite_fault(runtime: Runtime, found: NonFinite) -> Fault:
@@ -32,7 +41,7 @@ def failure(fault: Fault, stop: Stop, recoveries: Sequence[Recovery]) -> str:
 def advice(fault: Fault, stop: Stop) -> str:
     """What to do about a fault that has ended a run."""
     if fault.kind in LOSSES:
-        return "Raise failure.max_failures where processes are killed by others, such as a system short of memory"
+        return next((remedy for cause, remedy in REMEDIES.items() if cause in fault.what), REMEDY)
     policy = "" if stop.why else ", or set failure.non_finite to skip or rollback"
     return f"Lower train.optimizer.learning_rate or set train.clip_norm{policy}"
 

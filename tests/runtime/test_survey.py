@@ -112,6 +112,14 @@ def test_what_a_process_raises_is_the_cause_and_nobody_is_lost(monkeypatch: pyte
     assert caught.value.__notes__ == ["on worker 1"]
 
 
+def test_one_that_has_not_come_is_the_cause_and_not_the_keeper_that_has_waited_for_it() -> None:
+    """As long as the others for the keeper."""
+    waiting = failed(PeerLost("keeper 0", "made no introductions"))
+    keeper = failed(PeerLost("worker 1", "did not connect within 30 s"))
+    with pytest.raises(PeerLost, match="worker 1 did not connect"):
+        survey({ZERO: waiting, Peer("keeper", 0): keeper}, no_fence, QUIET, 5, 60)
+
+
 def test_a_keeper_that_has_died_ends_the_run() -> None:
     sees = Report(lost=PeerLost("keeper 0", "died"))
     with pytest.raises(PeerLost, match="keeper 0 died"):

@@ -4,7 +4,7 @@ import pytest
 
 from dist_bp.config.run import FailureConfig
 from dist_bp.train.faults import Fault, Recovery, Remedy, Standing, Stop, decide, lowered
-from dist_bp.train.recoveries import history
+from dist_bp.train.recoveries import advice, history
 
 NAN = "the loss is NaN or infinite"
 
@@ -103,3 +103,18 @@ def test_a_history_is_short() -> None:
     assert many.startswith(f"96 others; step 96: {NAN}")
     assert many.endswith(one)
     assert len(many) < 400
+
+
+@pytest.mark.parametrize(
+    ("what", "remedy"),
+    [
+        ("its process ended or was killed", "failure.max_failures"),
+        ("did not answer for 60 s", "failure.hang_seconds"),
+        ("server on node 1 did not answer for 60 s", "parameter_server.timeout_seconds"),
+        ("worker 1 did not connect within 30 s", "ray.start_seconds"),
+    ],
+)
+def test_the_remedy_of_losses_is_one_of_their_cause(what: str, remedy: str) -> None:
+    advised = advice(Fault("broken", 4, what), Stop("more failures than failure.max_failures (3)"))
+    assert remedy in advised
+    assert ("short of memory" in advised) is what.endswith("killed")
