@@ -59,6 +59,8 @@ class WorkerReport:
     metrics: Mapping[int, MetricStates]
     dropped: int = 0
     clock: float = 0.0
+    shares: int = 1
+    """Of how many shares each of its gradients is."""
 
 
 @dataclass(frozen=True)

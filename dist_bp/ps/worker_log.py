@@ -43,4 +43,5 @@ class WorkerLog:
         times = np.array(self._times).reshape(-1, 4)
         measured = {share: tally.until(version) for share, tally in self.tallies.items()}
         metrics = {share: states for share, states in measured.items() if states}
-        return WorkerReport(self._rank, np.array(self._steps, np.int64), times, metrics, self.dropped, clock_offset())
+        steps, shares = np.array(self._steps, np.int64), len(self.tallies)
+        return WorkerReport(self._rank, steps, times, metrics, self.dropped, clock_offset(), shares)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dist_bp.ps.lease import WorkerReport
+from dist_bp.types import Array
 
 FACTOR = 1.5
 WINDOW_SECONDS = 5.0
@@ -34,17 +35,18 @@ class StragglerWatch:
         rank, own, median = slow
         self._named.add(rank)
         return (
-            f"worker {rank} is a straggler: it computes {own * 1e3:.1f} ms a step, the median is {median * 1e3:.1f} ms"
+            f"worker {rank} is a straggler: it computes {own * 1e3:.1f} ms a share of a step, "
+            f"the median is {median * 1e3:.1f} ms"
         )
 
 
 def straggler(leases: Sequence[Sequence[WorkerReport]]) -> tuple[int, float, float] | None:
-    """The slowest worker's rank, its seconds a gradient and the median of the other workers, if it is a straggler.
+    """The slowest worker's rank, its seconds a share and the median of the other workers, if it is a straggler.
 
-    It is one when it computes more than 1.5 times as long as that.
+    It is one when it computes more than 1.5 times as long: who computes the share of a lost worker, too, is none.
     """
-    times = [np.concatenate([report.times for report in worker]) for worker in zip(*leases, strict=True)]
-    seconds = [float((own[:, 1] - own[:, 0]).mean()) if len(own) else 0.0 for own in times]
+    workers = [np.concatenate([_seconds(report) for report in worker]) for worker in zip(*leases, strict=True)]
+    seconds = [float(own.mean()) if len(own) else 0.0 for own in workers]
     if len(seconds) < 2:
         return None
     slowest = int(np.argmax(seconds))
@@ -52,3 +54,9 @@ def straggler(leases: Sequence[Sequence[WorkerReport]]) -> tuple[int, float, flo
     if seconds[slowest] <= FACTOR * median:
         return None
     return leases[0][slowest].rank, seconds[slowest], median
+
+
+def _seconds(report: WorkerReport) -> Array:
+    """Of each gradient, a share."""
+    computing: Array = (report.times[:, 1] - report.times[:, 0]) / report.shares
+    return computing

@@ -1,6 +1,7 @@
 """What a run shows of its processes: the trace of every step, and the straggler."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,16 @@ import pytest
 from dist_bp.errors import ConfigError
 from dist_bp.ps.lease import ServerReport, WorkerReport
 from dist_bp.runtime.base import LeaseReport
+from dist_bp.runtime.threads import ThreadRuntime
 from dist_bp.train.job import run_job
 from dist_bp.train.meter import EpochMeter
 from dist_bp.train.observer import Observer
+from dist_bp.train.setup import prepare_job
 from dist_bp.train.straggler import StragglerWatch, straggler
 from dist_bp.train.trace import TraceFile
+from tests.conftest import JobMaker
 from tests.database import rows
+from tests.runtime.test_ray_runtime import plan_of
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -99,13 +104,26 @@ def test_a_straggler_is_named_once_and_not_for_a_moment() -> None:
     assert watch.add(reports(0.1, 0.5), 4.0) is None
     assert (
         watch.add(reports(0.1, 0.1), 4.0)
-        == "worker 1 is a straggler: it computes 300.0 ms a step, the median is 100.0 ms"
+        == "worker 1 is a straggler: it computes 300.0 ms a share of a step, the median is 100.0 ms"
     )
     assert watch.add(reports(0.1, 0.5), 6.0) is None
     assert (
         watch.add(reports(0.3, 0.1), 6.0)
-        == "worker 0 is a straggler: it computes 300.0 ms a step, the median is 100.0 ms"
+        == "worker 0 is a straggler: it computes 300.0 ms a share of a step, the median is 100.0 ms"
     )
+
+
+def test_one_that_computes_the_share_of_another_too_is_no_straggler(make_job: JobMaker) -> None:
+    job = prepare_job(make_job(scaling={"num_workers": 3}))
+    with ThreadRuntime(replace(plan_of(job), processes=(2,)), job.metrics) as runtime:
+        runtime.start(job.initial)
+        workers = runtime.train(0, 2, 1.0, 10.0).workers
+    assert [report.shares for report in workers] == [2, 1]
+    of_both, *others = reports(0.2, 0.1, 0.1)
+    assert straggler([[replace(of_both, shares=2), *others]]) is None
+    assert straggler([[of_both, *others]]) == (0, pytest.approx(0.2), pytest.approx(0.1))
+    of_one = reports(0.1, 0.2, 0.1)[1]
+    assert straggler([[replace(of_both, shares=2), of_one]]) == (1, pytest.approx(0.2), pytest.approx(0.1))
 
 
 def test_many_workers_are_averaged_in_the_metrics_and_few_are_named() -> None:
