@@ -129,8 +129,8 @@ class FailureConfig(Section):
     )
     hang_seconds: Positive | None = Field(
         default=None,
-        description="Silence in training after which a worker is taken for dead, ended and replaced; longer than any "
-        "step. null: parameter_server.timeout_seconds.",
+        description="Silence in training after which a worker is taken for dead, ended and replaced; longer than a "
+        "share of any step. null: parameter_server.timeout_seconds.",
     )
     spare_workers: Whole = Field(
         default=0,

@@ -75,7 +75,7 @@ class Arena:
         shares, slots, mode = range(len(layout.own_shares)), range(layout.mode.slots), layout.mode
         self.stages = self._words("stages")
         self.signs = self._words("signs")
-        """Steps that each share has made within rounds of several: while they grow, somebody works."""
+        """Parts of gradients that have been computed, by share: while they grow, somebody works."""
         self.asleep = self._words("asleep")
         self.ended = self._words("ended")
         self.updating = self._words("updating")

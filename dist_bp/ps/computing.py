@@ -39,7 +39,7 @@ class Computing:
         self._arena = arena
         self._timeout = timeout
         self._first = arena.layout.own_shares.start
-        self._gradient = Gradient(task)
+        self._gradient = Gradient(task, arena.signs)
         self._scorer = Scorer(task.model, task.loss, task.metrics)
         self._slots: dict[tuple[int, int], Slot] = {}
         model = task.model

@@ -58,9 +58,11 @@ class GradientBuffers:
 
 
 class Gradient:
-    """The gradient of the loss over shares of the training split."""
+    """The gradient of the loss over shares of the training split; `signs` are words that show that it is computed, one
+    of which changes with each of its parts."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, signs: "memoryview[int]") -> None:
+        self._signs = signs
         self.context = task.model.context(task.seed)
         self.batches = task.batches
         self._scorer = Scorer(task.model, task.loss, task.metrics)
@@ -99,7 +101,7 @@ class Gradient:
         self._turn_to(step)
         buffers.gradient_views.begin()
         buffers.sum_views.begin()
-        gatherer, rows = self._gatherer, self.batches.whole(step)
+        gatherer, rows, signs, sign = self._gatherer, self.batches.whole(step), self._signs, share % len(self._signs)
         for part in self.batches.parts(step, share):
             batch = gatherer.batch(*part, rows)
             self.context.begin(
@@ -114,6 +116,7 @@ class Gradient:
             backward(gradient, buffers.gradient_views)
             total += loss
             amount = more if amount is NOTHING else amount + more
+            signs[sign] += 1
         buffers.gradient_views.end()
         buffers.sum_views.end()
         if buffers.sums.size:

@@ -48,7 +48,6 @@ class LocalSteps:
         for index, step in enumerate(steps):
             loss, amount = self._step(step, share, state, factor, metrics)
             arena.scores[own, 0, :, index] = loss, *amount
-            arena.signs[own] += 1
             made += amount
         whole = sum((self._gradient.whole(step) for step in steps), NOTHING)
         arena.expected[own, 0] = whole

@@ -224,6 +224,22 @@ def test_a_round_of_many_steps_is_no_hang(ray_cluster: Cluster, pool: Pool, make
         assert not runtime.losses()
 
 
+def test_a_step_of_many_parts_is_no_hang(ray_cluster: Cluster, pool: Pool, make_job: JobMaker) -> None:
+    """The only worker shows that it computes one after the other, as it does where it has several shares."""
+    job = prepare_job(
+        make_job(
+            model={"layers": [{"type": "tests.runtime.layers:Slow", "seconds": 0.4}]},
+            scaling={"num_workers": 1},
+            train={"accumulate": 4},
+            failure={"hang_seconds": 1},
+        )
+    )
+    with RayRuntime(plan_of(job), job.metrics, ray_cluster, pool) as runtime:
+        runtime.start(job.initial)
+        assert runtime.train(0, 2, 1.0, 0.0).steps == 2
+        assert not runtime.losses()
+
+
 def test_one_share_computed_by_others_is_evaluated_too(ray_cluster: Cluster, pool: Pool, in_sync: PreparedJob) -> None:
     job = in_sync
     with ThreadRuntime(plan_of(job), job.metrics) as runtime:
