@@ -84,7 +84,7 @@ class Runtime(Workforce):
         calls = [call(peer, Member.run, lease) for peer in (*self.servers, *self.workers)]
         patient = self.plan.hang_seconds if self.recovers else self._timeout
         progress = self._progress(patient + min(SLOWER * expected_seconds / lease.steps, LEASE_SECONDS))
-        within = patient * self.plan.mode.steps + expected_seconds + min(SLOWER * expected_seconds, LEASE_SECONDS)
+        within = patient * self.plan.turns + expected_seconds + min(SLOWER * expected_seconds, LEASE_SECONDS)
         reports, lost = self._survey(calls, within, patient, progress)
         accused = next((report.lost for report in reports if report.lost), None)
         if accused and not self.recovers:

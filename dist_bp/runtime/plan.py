@@ -105,11 +105,16 @@ class RunPlan:
         return self.config.parameter_server.timeout_seconds
 
     @property
-    def patience(self) -> float:
-        """Seconds that an update may take: as long as each step of a round of several, and each share of those that a
-        worker computes, may take alone."""
+    def turns(self) -> int:
+        """How many gradients a worker computes, at most, one after the other, for an update: of each share that it has,
+        and each step of a round of several."""
         most = max(-(-shares // workers) for shares, workers in zip(self.placement, self.processes, strict=True))
-        return self.timeout * self.mode.steps * most
+        return self.mode.steps * most
+
+    @property
+    def patience(self) -> float:
+        """Seconds that an update may take: as long as each of its turns may take alone."""
+        return self.timeout * self.turns
 
     @property
     def hang_seconds(self) -> float:
