@@ -134,8 +134,7 @@ class BackgroundWriter:
         with self._lock:
             if self._abandoned:
                 return
-            if self._batch and not self._batch_in_spool:
-                self._batch_in_spool = self._spool.prepend(self._batch) == 0
+            self._spool_batch()
             points = self._take(len(self._queue))
             if refused := self._spool.append(points):
                 self._queue.extendleft(reversed(points[-refused:]))
@@ -262,11 +261,20 @@ class BackgroundWriter:
 
     def _spill(self) -> None:
         with self._lock:
+            self._spool_batch()
             self._lost += self._spool.append(self._take(SPILL_SIZE))
 
+    def _spool_batch(self) -> int:
+        """Put a batch that is in memory alone before what waits in the spool: a run that goes on takes for recorded
+        whatever is older than the newest point there. Returns how many points found no room: none or all of them."""
+        if not self._batch or self._batch_in_spool:
+            return 0
+        refused = self._spool.prepend(self._batch)
+        self._batch_in_spool = refused == 0
+        return refused
+
     def _keep_remaining_points(self) -> None:
-        if self._batch and not self._batch_in_spool:
-            self._lost += self._spool.prepend(self._batch)
+        self._lost += self._spool_batch()
         self._batch = []
         self._lost += self._spool.append(self._take(len(self._queue)))
         with suppress(OSError):

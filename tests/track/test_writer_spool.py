@@ -43,6 +43,26 @@ def test_spilling_does_not_wait_for_a_store_that_hangs(start: Start, store: Fake
     assert store.steps == list(range(20_000))
 
 
+def test_what_is_spilled_is_preceded_on_the_disk_by_all_that_is_older(
+    start: Start, store: FakeStore, path: Path
+) -> None:
+    """Whoever goes on after a kill takes for recorded what is older than the newest point there."""
+    writer = start(capacity=20, batch_size=5)
+    store.hang()
+    for step in range(5):
+        writer.log(step, {"a": 1.0})
+    assert eventually(lambda: store.attempts == 1)
+    for step in range(5, 40):
+        writer.log(step, {"a": 1.0})
+    spilled = [point.step for point in Spool(path)]
+    assert len(spilled) > 5
+    assert spilled == list(range(len(spilled)))
+    store.resume()
+    assert close(writer).lines() == []
+    assert store.steps == list(range(40))
+    assert not path.exists()
+
+
 def test_points_beyond_the_spool_are_counted_as_lost(store: FakeStore, path: Path) -> None:
     store.fail = True
     writer = BackgroundWriter(store.write, Spool(path, max_bytes=5000), capacity=100, pauses=(0.01, 0.01))
