@@ -15,6 +15,7 @@ from mlflow.utils.validation import MAX_ENTITY_KEY_LENGTH, MAX_PARAM_VAL_LENGTH,
 from dist_bp.errors import TrackingError
 from dist_bp.messages import without_password
 from dist_bp.track.driver import DRIVER, identity
+from dist_bp.track.names import RECOVERY
 from dist_bp.track.port import TrackingSettings
 from dist_bp.track.spool import Spool
 from dist_bp.track.store import is_sqlite, locked, sqlite_path
@@ -150,8 +151,8 @@ def tags_of(tags: Mapping[str, str]) -> list[RunTag]:
 
 
 def last_steps(run: Run, spool: Spool) -> dict[str, int]:
-    """The last step of each metric that the run or its spool holds."""
+    """The last step of each metric that the run or its spool holds, but of those that may have a step several times."""
     last = {metric.key: int(metric.step) for metric in run.data._metric_objs}
     for point in spool:
         last[point.name] = max(point.step, last.get(point.name, -1))
-    return last
+    return {name: step for name, step in last.items() if not name.startswith(RECOVERY)}

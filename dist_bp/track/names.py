@@ -18,6 +18,10 @@ EPOCH = "epoch/"
 STEP = "step/"
 """The group of the curves along the steps."""
 
+RECOVERY = "system/recovery_"
+"""How the names begin of what is recorded of each recovery, at the step of its fault: steps may come again, in any
+order."""
+
 SPLITS = ("train_", "val_", "test_")
 
 

@@ -49,11 +49,13 @@ class Recorder(Listener):
         """The last step of each curve."""
 
     def resumed(self, state: RunState) -> None:
-        """All epochs again: where the tracker has them already, it records none twice."""
+        """All epochs again: where the tracker has them already, it records none twice. Recoveries may share a step, so
+        they are told again only to one that knows of no step: what came before a checkpoint is recorded before it."""
+        new = self._tracker.told_until < 0
         for row in state.history:
             self._tracker.log(int(row["step"]), curves(metrics_of(row)))
         self._tracker.log(state.kept_step, state.kept)
-        for number in range(len(state.recoveries)):
+        for number in range(len(state.recoveries) if new else 0):
             self._recovery(state.recoveries[: number + 1])
 
     def lease(self, state: RunState, lease: LeaseDone) -> None:

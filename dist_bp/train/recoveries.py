@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dist_bp.ps.doorbell import ABSENT, SILENT
 from dist_bp.ps.lease import NonFinite
 from dist_bp.runtime.base import Runtime
+from dist_bp.track.names import RECOVERY
 from dist_bp.train.faults import LOSSES, Fault, Recovery, Stop
 
 RECOVERED = "dist_bp.recovered_at_step_"
@@ -88,4 +89,4 @@ def _tag(recovery: Recovery) -> str:
 
 def values(recovery: Recovery) -> dict[str, float]:
     """For the tracker, at the step of the fault."""
-    return {"system/recovery_seconds": recovery.seconds, "system/recovery_redone_steps": float(recovery.redone)}
+    return {f"{RECOVERY}seconds": recovery.seconds, f"{RECOVERY}redone_steps": float(recovery.redone)}

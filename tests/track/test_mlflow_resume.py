@@ -42,6 +42,20 @@ def test_a_resumed_run_holds_every_step_once(start: Open, client: MlflowClient) 
     assert artifact(client, second, "config.yaml").read_text() == "epochs: 5\n"
 
 
+def test_each_recovery_has_its_points_wherever_a_run_goes_on_from(start: Open, client: MlflowClient) -> None:
+    """A fault may come at an earlier step than one that was recorded before the process was killed, or at the same."""
+    found = ("system/recovery_seconds", "system/recovery_redone_steps")
+    first = start()
+    first.log(30, {"step/loss": 1.0} | dict.fromkeys(found, 3.0))
+    first.finish("FAILED")
+    second = start(resume=first.run_id)
+    second.log(25, dict.fromkeys(found, 4.0))
+    second.log(30, dict.fromkeys(found, 5.0))
+    second.finish("FINISHED")
+    for name in found:
+        assert sorted(history(client, second, name)) == [(25, 4.0), (30, 3.0), (30, 5.0)]
+
+
 def test_a_nested_run_that_nobody_was_told_of_is_found_by_its_name(start: Open) -> None:
     first = start()
     known, lost = first.open_child("trial 0"), first.open_child("trial 1")

@@ -126,6 +126,7 @@ def test_a_run_goes_on_from_a_checkpoint_after_what_it_skipped(
     resumed = run_job(config, resume="auto")
     assert (resumed.parameters_sha256, resumed.metrics) == (whole.parameters_sha256, whole.metrics)
     assert [one.fault for one in resumed.recoveries] == [one.fault for one in whole.recoveries]
+    assert points(resumed, "system/recovery_redone_steps") == points(whole, "system/recovery_redone_steps")
     check_points(resumed, [step for step in range(1, 33) if step - 1 not in (3, 15, 16)])
 
 
@@ -193,6 +194,7 @@ def test_a_run_goes_on_from_a_checkpoint_after_a_rollback(make_job: JobMaker, mo
     assert any("the learning rate is 0.5 times that of the configuration" in line for line in notes.lines)
     assert (resumed.parameters_sha256, resumed.metrics) == (whole.parameters_sha256, whole.metrics)
     assert [one.fault for one in resumed.recoveries] == [one.fault for one in whole.recoveries]
+    assert points(resumed, "system/recovery_redone_steps") == points(whole, "system/recovery_redone_steps")
     check_points(resumed, range(1, 33))
 
 
