@@ -1,7 +1,8 @@
 """A run that outlasts what goes wrong with it: what is decided about a fault is done, from points to go back to."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 from dist_bp.checkpoint import Checkpoint
@@ -25,6 +26,15 @@ from dist_bp.train.steering import Steering
 LOOK_SECONDS = 0.25
 
 T = TypeVar("T")
+
+
+@contextmanager
+def _after(why: object) -> Iterator[None]:
+    """A checkpoint that cannot be written in the body ends a run that ends anyway: its own reason is told first."""
+    try:
+        yield
+    except TrainingFailed as error:
+        raise TrainingFailed("; ".join(filter(None, [str(why), str(error)]))) from error
 
 
 class Lasting:
@@ -109,14 +119,13 @@ class Lasting:
                 return self._form(form, committed)
             except (RayLost, *LOST):
                 raise
-            except Exception as error:
-                if isinstance(error, UserError) and self._runtime.lacking:  # the room has gone meanwhile
+            except UserError as error:
+                if self._runtime.lacking:  # the room has gone meanwhile
                     continue
+                why = f"{why}; {one_line(error)}"
                 if not self._given:
-                    self._store_point()
-                if isinstance(error, UserError):
-                    raise TrainingFailed(self._ended_message(f"{why}; {one_line(error)}. Ended")) from error
-                raise
+                    self._store_point(why)
+                raise TrainingFailed(self._ended_message(f"{why}. Ended")) from error
 
     def _salvage(self) -> None:
         """Where all nodes still have what was made of the lease that was cut short, that counts."""
@@ -185,26 +194,28 @@ class Lasting:
             told = True
             self._end_if_requested()
             if time.monotonic() > deadline:
-                self._store_point()
-                raise TrainingFailed(self._ended_message(f"{why}; {lacking}. Ended"))
+                why = f"{why}; {lacking}"
+                self._store_point(why)
+                raise TrainingFailed(self._ended_message(f"{why}. Ended"))
             time.sleep(LOOK_SECONDS)
 
     def _end_if_requested(self) -> None:
         """Ends a run that has gone back to a point where a signal has come. Raises Interrupted after a checkpoint."""
         if requested := self._steering.interrupt.requested:
-            self._store_point()
+            self._store_point(requested)
             raise Interrupted(self._ended_message(requested))
 
     def _failure(self, fault: Fault, stop: Stop) -> TrainingFailed:
         why = failure(fault, stop, self._state.recoveries)
-        if stop.saves:
-            if fault.kind != "broken":
-                self._save()
-            elif not self._given:
-                self._go_back()
-                self._store_point()
-            why = self._ended_message(f"{why}. Ended")
-        self._saver.finish()
+        with _after(why):
+            if stop.saves:
+                if fault.kind != "broken":
+                    self._save()
+                elif not self._given:
+                    self._go_back()
+                    self._store_point()
+                why = self._ended_message(f"{why}. Ended")
+            self._saver.finish()
         return TrainingFailed(f"{why}. {advice(fault, stop)}")
 
     def _save(self, again: bool = False) -> None:
@@ -232,11 +243,21 @@ class Lasting:
         self._saver.save(checkpoint, checkpoint.metrics.get(self._job.config.checkpoint.monitor))
         self._state.saved = self._state.step
 
-    def _store_point(self) -> None:
-        """Writes the point that the run has gone back to, unless it is the newest checkpoint already."""
-        if self._state.point and self._state.saved != self._state.step:
-            self._store(self._state.point)
-        self._saver.finish()
+    def _store_point(self, why: object = "") -> None:
+        """Writes the point that the run has gone back to, unless it is the newest checkpoint already. Raises
+        TrainingFailed where that cannot be, which tells `why` it was to be first."""
+        with _after(why):
+            if self._state.point and self._state.saved != self._state.step:
+                self._store(self._state.point)
+            self._saver.finish()
+
+    def _store_newest(self, why: object = "") -> bool:
+        """Goes back to the point that is kept in memory and writes it; False where the newest checkpoint is as new."""
+        self._go_back()
+        if self._state.step <= (self._state.saved or 0):
+            return False
+        self._store_point(why)
+        return True
 
     def _ended_message(self, why: str) -> str:
         return "; ".join(filter(None, [f"{why} after step {self._state.step}: checkpoint saved", self._saver.remedy]))

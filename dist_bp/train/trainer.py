@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from dist_bp.errors import Interrupted, TrainingFailed
+from dist_bp.errors import DistBpError, Interrupted, TrainingFailed
+from dist_bp.messages import one_line
 from dist_bp.ps.arena import VersionGone
 from dist_bp.ps.lease import Evaluation
 from dist_bp.runtime.base import Runtime
@@ -43,6 +44,10 @@ class Trainer(Lasting):
                 return self.lasting(lambda: self._outcome(self._train()))
             except RayLost as error:
                 raise self._rescued(error) from None
+            except Exception as error:
+                if not isinstance(error, DistBpError):
+                    self._keep_what_is_made(error)
+                raise
             finally:
                 for listener in self._listeners:
                     listener.ended(self._state)
@@ -186,14 +191,22 @@ class Trainer(Lasting):
     def _kept(self, lost: RayLost) -> RayLost:
         """The same with what is kept in memory, where the committed version is gone, or not that which the run has
         gone back to, and that is newer than the newest checkpoint."""
-        self._go_back()
-        if self._state.step <= (self._state.saved or 0):
-            return lost
         try:
-            self._store_point()
+            stored = self._store_newest(lost)
         except TrainingFailed as error:
-            return RayLost(f"{lost}; {error}")
-        return RayLost(self._ended_message(f"{lost}. Ended"))
+            return RayLost(str(error))
+        return RayLost(self._ended_message(f"{lost}. Ended")) if stored else lost
+
+    def _keep_what_is_made(self, fault: Exception) -> None:
+        """Saves what is kept in memory where a fault of dist_bp, or of code that it runs, ends the run in whatever
+        state the processes are, which takes nothing that was made; the fault is the one to be told of."""
+        if self._given:
+            return
+        try:
+            self._store_newest()
+        except Exception as error:
+            first, *others = fault.args or ("",)
+            fault.args = (f"{first}; nor could a checkpoint be written: {one_line(error)}", *others)
 
     def _outcome(self, reason: str) -> Outcome:
         snapshot, best = self._runtime.read(), self._state.best

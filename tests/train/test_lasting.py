@@ -3,11 +3,13 @@
 import random
 import re
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dist_bp.errors import CapacityError, Interrupted, TrainingFailed
+from dist_bp.checkpoint import CheckpointStore
+from dist_bp.errors import CapacityError, CheckpointError, Interrupted, TrainingFailed
 from dist_bp.runtime.calls import RayLost
 from dist_bp.train import due
 from dist_bp.train.job import run_job
@@ -177,6 +179,50 @@ def test_a_fault_of_our_own_while_processes_are_formed_anew_loses_no_step(
     notes = Notes()
     assert run_job(job, resume="auto", observer=notes).parameters_sha256 == whole.parameters_sha256
     assert [line[-10:] for line in notes.lines if line.startswith("going on from ")] == [f"-{stands:09}"]
+
+
+def no_room(*_: object, **__: object) -> Path:
+    raise CheckpointError("the disk is full")
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_fault_of_our_own_in_a_lease_loses_no_step_and_is_told(
+    full: bool, make_job: JobMaker, lose: Open, whole: Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = job_of(make_job, checkpoint={"every_epochs": None}, failure={"snapshot_seconds": 1e-9})
+    train = Unsteady.train
+
+    def wrong(runtime: Unsteady, first: int, *lease: Any) -> Any:
+        if first >= 16:
+            raise KeyError("node7")
+        return train(runtime, first, *lease)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(due, "LEASE_SECONDS", 0.0)
+        patched.setattr(Unsteady, "train", wrong)
+        if full:
+            patched.setattr(CheckpointStore, "save", no_room)
+        told = "node7; nor could a checkpoint be written: the disk is full" if full else "node7"
+        with pytest.raises(KeyError, match=told):
+            run_job(job)
+    if not full:
+        notes = Notes()
+        assert run_job(job, resume="auto", observer=notes).parameters_sha256 == whole.parameters_sha256
+        assert [line[-10:] for line in notes.lines if line.startswith("going on from ")] == ["-000000016"]
+
+
+def test_the_first_cause_is_told_where_the_disk_is_full_too(
+    make_job: JobMaker, lose: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CheckpointStore, "save", no_room)
+    lose(("train", 3))
+    failing = {"max_failures": 0, "snapshot_seconds": 1e-9}
+    with pytest.raises(TrainingFailed, match=rf"^{DIED}, at step .*more failures than .*; the disk is full"):
+        run_job(job_of(make_job, checkpoint={"every_epochs": None}, failure=failing))
+    lose(("train", 3), short=10**9)
+    waiting = {"ray": {"start_seconds": 0.1}, "failure": {"snapshot_seconds": 1e-9}}
+    with pytest.raises(TrainingFailed, match=rf"^{DIED}.*this Ray has 1; the disk is full"):
+        run_job(job_of(make_job, checkpoint={"every_epochs": None}, **waiting))
 
 
 @pytest.mark.parametrize("gone", [0, 1], ids=["other nodes cannot do it", "the room goes again"])
