@@ -42,8 +42,6 @@ class Colocated(Worker):
     @np.errstate(all="ignore")  # a NaN ends the lease with a message of its own
     def run(self, lease: Lease) -> Report:
         crew = lease.crew(self.layout.own_shares)
-        if self.rank not in crew:
-            return Report()
         working, served = self._log(lease), None
         updaters = crew[: self.layout.lanes or self.layout.sharing(len(crew))]
         self._rendezvous.begin(lease.generation, self._places(crew))

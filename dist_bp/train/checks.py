@@ -1,5 +1,6 @@
 """Checks before anything starts: processors, memory, disk and the tracking store."""
 
+import platform
 from pathlib import Path
 
 import psutil
@@ -13,6 +14,7 @@ from dist_bp.errors import CapacityError
 from dist_bp.messages import plural
 from dist_bp.runtime.cluster import OBJECT_STORE_BYTES, check_address, cluster_address, this_machine
 from dist_bp.runtime.placement import place
+from dist_bp.runtime.plan import arena_layout
 from dist_bp.runtime.temporary import check_temporary_folder
 from dist_bp.track.store import check_store, resolve_uri
 from dist_bp.train.footprint import step_bytes
@@ -26,6 +28,7 @@ def check_job(job: PreparedJob) -> list[str]:
     """
     notes = []
     config = job.config
+    check_processor(config.scaling.num_workers)
     check_store(resolve_uri(config.tracking.tracking_uri))
     scaling, here = config.scaling, cluster_address(config.ray.address) == "local"
     if scaling.num_workers == 0:
@@ -38,8 +41,30 @@ def check_job(job: PreparedJob) -> list[str]:
         check_step(job)
     else:
         check_address(cluster_address(config.ray.address))
+        notes = _rounding(job)
     check_checkpoints(job)
     return notes
+
+
+def check_processor(workers: int) -> None:
+    """Workers tell each other through shared words of memory, without a barrier, that what they wrote before is there:
+    x86-64 keeps the order of these stores. Raises CapacityError on other processors."""
+    machine = platform.machine()
+    if workers and machine not in ("x86_64", "AMD64"):
+        raise CapacityError(
+            f"processes that share memory need an x86-64 processor, this is {machine}: train there, "
+            "or with scaling.num_workers=0, in threads of one process"
+        )
+
+
+def _rounding(job: PreparedJob) -> list[str]:
+    """A line where bits change as the run grows from one node to several, or goes on on one."""
+    if job.config.train.clip_norm is None or not arena_layout(job).by_rows:
+        return []
+    return [
+        "train.clip_norm: with a large embedding the norm is rounded in another order on several nodes than on one, so "
+        "bits depend on whether there are several"
+    ]
 
 
 def idle_settings(config: JobConfig, nodes: int) -> list[str]:
