@@ -1,6 +1,7 @@
 """What every metric is: an accumulator that can be filled in parts and merged."""
 
 from abc import abstractmethod
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -59,6 +60,15 @@ class Metric(Component):
     def merge(self, a: State, b: State) -> State:
         """The state of the samples of both."""
         return {name: a[name] + b[name] for name in a}
+
+
+def merged(metrics: Mapping[str, Metric], parts: Iterable[Mapping[str, State]]) -> dict[str, State]:
+    """By the names of metrics the states of the samples of all parts, merged in their order."""
+    whole: dict[str, State] = {}
+    for part in parts:
+        for name, state in part.items():
+            whole[name] = metrics[name].merge(whole[name], state) if name in whole else state
+    return whole
 
 
 def misfit(outputs: Array, targets: Array) -> ShapeError:

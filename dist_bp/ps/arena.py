@@ -16,7 +16,7 @@ import numpy as np
 
 from dist_bp.errors import CapacityError, TrainingFailed
 from dist_bp.nn.touched import TouchedRows
-from dist_bp.ps.layout import CACHE_LINE, ArenaLayout
+from dist_bp.ps.layout import CACHE_LINE, MEASURED_VERSIONS, ArenaLayout
 from dist_bp.ps.owed import debts_of, restore
 from dist_bp.types import Array
 
@@ -89,8 +89,10 @@ class Arena:
         self.squares = self._view("squares")
         self._written = self._view("written")[0]
         self.log = Log(*(self._view(f"log/{name}") for name in Log._fields))
-        self.metrics = [[self._view(f"states/{share}/{half}") for half in (0, 1)] for share in shares]
-        """Bytes for the states of the metrics of each share, of even and odd versions."""
+        self.metrics = [
+            [self._view(f"states/{share}/{version}") for version in range(MEASURED_VERSIONS)] for share in shares
+        ]
+        """Bytes for the states of the metrics of each share, of version v at v % MEASURED_VERSIONS."""
         self.gradients = [[self._view(f"gradients/{share}/{slot}") for slot in slots] for share in shares]
         self.sums = [[self._view(f"sums/{share}/{slot}") for slot in slots] for share in shares]
         self.touched = [

@@ -1,7 +1,7 @@
 """The worker's side of an arena: gradients of shares into their slots, and evaluation of shares."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import NamedTuple
 
@@ -78,11 +78,11 @@ class Computing:
                 return version, weights
         raise TrainingFailed(f"the servers let no version be copied for {self._timeout:g} s")
 
-    def tallies(self, shares: Iterable[int]) -> dict[int, Tally]:
-        """Of a lease that begins: what each of the shares measures in it."""
+    def tallies(self, shares: Iterable[int], measured: Mapping[int, MetricStates]) -> dict[int, Tally]:
+        """Of a lease that begins: what each of the shares measures in it, and has `measured` before."""
         tallies = {share: self._tallies[share - self._first] for share in shares}
-        for tally in tallies.values():
-            tally.begin()
+        for share, tally in tallies.items():
+            tally.begin(measured.get(share))
         return tallies
 
     @cached_property

@@ -14,7 +14,7 @@ from dist_bp.processes import Known, alive, known
 from dist_bp.ps.arena import Arena, Log, Part, Snapshot
 from dist_bp.ps.doorbell import Peer
 from dist_bp.ps.introductions import Acceptor, introduce, let_go, peer_pid
-from dist_bp.ps.layout import ArenaLayout
+from dist_bp.ps.layout import MEASURED_VERSIONS, ArenaLayout
 from dist_bp.ps.recipe import Contact
 from dist_bp.types import Array
 
@@ -99,7 +99,7 @@ class Keeper:
         version, updaters = arena.version if version is None else version, arena.updating[0]
         log = Log(*(array[..., :steps].copy() for array in arena.log))
         states = zip(self._layout.own_shares, arena.metrics, strict=True)
-        metrics = {share: halves[version % 2].copy() for share, halves in states}
+        metrics = {share: versions[version % MEASURED_VERSIONS].copy() for share, versions in states}
         return Account(version, log._replace(squares=log.squares[:updaters]), metrics)
 
     def memory(self) -> tuple[str, ArenaLayout]:

@@ -16,6 +16,9 @@ from dist_bp.ps.tree import Summation, summation
 
 CACHE_LINE = 64
 CHUNK = 32768
+MEASURED_VERSIONS = 3
+"""Of how many versions the arena keeps what shares have measured: of one that all nodes have, the next one, which only
+some may have, and the one that those already compute."""
 LEASE_STEPS = 1 << 15
 """Of how many steps of a lease the arena keeps what was measured."""
 SYNC = Sync()
@@ -188,7 +191,7 @@ class ArenaLayout:
                 for index, table in enumerate(self.by_rows):
                     wanted.append((f"touched/{share}/{slot}/{index}", (1 + table.rows,), "int64"))
             wanted += [(f"state/{share}/{name}", (self.parameters,), self.dtype) for name in self.averaged]
-            wanted += [(f"states/{share}/{half}", (self.states,), "uint8") for half in (0, 1)]
+            wanted += [(f"states/{share}/{version}", (self.states,), "uint8") for version in range(MEASURED_VERSIONS)]
         for version in range(self.mode.versions):
             wanted.append((f"parameters/{version}", (self.parameters,), self.dtype))
             wanted.append((f"statistics/{version}", (self.statistics,), self.dtype))

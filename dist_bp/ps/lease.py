@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dist_bp.ps.doorbell import PeerLost
 from dist_bp.types import Array
@@ -16,7 +16,8 @@ class Lease:
 
     `generation` grows with every lease: whatever carries an older one is stale. `version` is the committed one at
     its start; each update makes the next. `rate_factor` multiplies the scheduled learning rate. `shares` are those that
-    each worker computes, by its rank: none of a worker that is not there.
+    each worker computes, by its rank: none of a worker that is not there. `measured` is what each share has measured in
+    the epoch before: sums go on from there, so that they do not depend on where leases end.
     """
 
     generation: int
@@ -25,6 +26,7 @@ class Lease:
     last: int
     shares: tuple[tuple[int, ...], ...]
     rate_factor: float = 1.0
+    measured: Mapping[int, MetricStates] = field(default_factory=dict)
 
     @property
     def steps(self) -> int:
@@ -49,8 +51,8 @@ class WorkerReport:
 
     `steps` are the global batches that they are of. `times` are moments of the monotonic clock in seconds: begun,
     computed (batch, forward, loss, backward), pushed, released. `metrics` are the accumulated states of the metrics by
-    share, over the samples that counted; `dropped` gradients came too late and did not count. `clock` added to `times`
-    gives seconds since 1970, which the clocks of several nodes have in common.
+    share, over the samples of the epoch that counted; `dropped` gradients came too late and did not count. `clock`
+    added to `times` gives seconds since 1970, which the clocks of several nodes have in common.
     """
 
     rank: int

@@ -63,8 +63,10 @@ class Serving:
         `meet` waits until all servers of the node have their squared norms of the average for a version in the arena.
         """
         version, mode = log.lease.version + log.done + 1, self._layout.mode
-        self._arena.begun[self._index] = version
+        if self._layout.compressed:  # what is sent changes what is owed
+            self._arena.begun[self._index] = version
         contribution, of_shares, whole = self._collected(log, version, shares)
+        self._arena.begun[self._index] = version  # not before: if a node is lost meanwhile, the one before last counts
         scores = Scores(*np.add.reduce(of_shares, axis=0).tolist())
         part = Amount(int(sum(scores.counts)), sum(scores.weights))
         contribution = contribution.of_part(part, whole, alone=mode.alone)

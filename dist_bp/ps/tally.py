@@ -1,8 +1,10 @@
-"""What a share has measured in a lease, by the version of the parameters with which it counts."""
+"""What a share has measured in an epoch, by the version of the parameters with which it counts."""
 
 from collections.abc import Mapping, Sequence
 
 from dist_bp.metrics import Metric
+from dist_bp.metrics.base import merged
+from dist_bp.ps.layout import MEASURED_VERSIONS
 from dist_bp.ps.lease import MetricStates
 from dist_bp.ps.states import StateBuffer
 from dist_bp.types import Array
@@ -11,19 +13,19 @@ from dist_bp.types import Array
 class Tally:
     """States of the `metrics` that training follows over a share's samples, of updates that are made and no others.
 
-    They are left in `memory`, that of the arena for even and odd versions: it outlives whoever computes, and has what
-    counts even where a version that was expected comes to nothing.
+    They are left in `memory`, that of the arena for version v at v % MEASURED_VERSIONS: it outlives whoever computes,
+    and has what counts even where versions that were expected come to nothing.
     """
 
     def __init__(self, metrics: Mapping[str, Metric], memory: Sequence[Array]) -> None:
         self._metrics = metrics
-        self._buffers = [StateBuffer(metrics, half) for half in memory]
+        self._buffers = [StateBuffer(metrics, one) for one in memory]
         self.begin()
 
-    def begin(self) -> None:
-        """Begins a lease."""
+    def begin(self, before: MetricStates | None = None) -> None:
+        """Begins a lease; `before` is what the share has measured in the epoch so far."""
         self._pending: MetricStates = {}
-        self._total: MetricStates = {}
+        self._total = before or {}
         self._counted: dict[int, tuple[int, MetricStates]] = {}
         for buffer in self._buffers:
             buffer.forget()
@@ -37,12 +39,10 @@ class Tally:
         """They count from `version` on."""
         if not self._metrics:
             return
-        new, total = self._pending, self._total
-        if total:
-            new = {name: metric.merge(total[name], new[name]) for name, metric in self._metrics.items()}
-        half = version % 2
-        self._buffers[half].write(new)
-        self._counted[half] = version, new
+        new = merged(self._metrics, (self._total, self._pending))
+        place = version % MEASURED_VERSIONS
+        self._buffers[place].write(new)
+        self._counted[place] = version, new
         self._total = new
 
     def until(self, version: int | None = None) -> MetricStates:

@@ -54,7 +54,7 @@ class Worker(Member):
         return Report(worker=log.report())
 
     def _log(self, lease: Lease) -> WorkerLog:
-        return WorkerLog(self.rank, self.computing.tallies(lease.shares_of(self.rank)))
+        return WorkerLog(self.rank, self.computing.tallies(lease.shares_of(self.rank), lease.measured))
 
     @np.errstate(all="ignore")
     def evaluate(self, split: str, version: int, shares: Iterable[int]) -> list[Evaluation]:

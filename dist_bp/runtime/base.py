@@ -5,11 +5,12 @@ from concurrent.futures import Future
 from itertools import chain
 
 from dist_bp.metrics import Metric
+from dist_bp.metrics.base import merged
 from dist_bp.ps.arena import Part, Snapshot, VersionGone, assemble
 from dist_bp.ps.bringup import call
 from dist_bp.ps.keeper import Keeper, together
 from dist_bp.ps.layout import LEASE_STEPS
-from dist_bp.ps.lease import Evaluation, Lease
+from dist_bp.ps.lease import Evaluation, Lease, MetricStates
 from dist_bp.ps.member import Member
 from dist_bp.ps.shares import assign
 from dist_bp.ps.worker import Worker
@@ -19,6 +20,7 @@ from dist_bp.runtime.plan import RunPlan
 from dist_bp.runtime.survey import Progress
 from dist_bp.runtime.workforce import Workforce
 
+NOTHING: Mapping[int, MetricStates] = {}
 LEASE_SECONDS = 60.0
 SALVAGE_SECONDS = 5.0
 EVALUATION = 10
@@ -32,6 +34,7 @@ class Runtime(Workforce):
 
     def __init__(self, plan: RunPlan, metrics: Mapping[str, Metric], trouble: Future[str] | None = None) -> None:
         super().__init__(plan, trouble)
+        self._metrics = metrics
         self._merger = Merger(plan.mode, sum(plan.placement), metrics)
         self._generation = 0
         self._version = 0
@@ -71,15 +74,23 @@ class Runtime(Workforce):
         """Those of each worker."""
         return assign(map(self.plan.shares, range(self.plan.nodes)), {worker.rank for worker in self.workers})
 
-    def train(self, first: int, last: int, rate_factor: float, expected_seconds: float) -> LeaseReport:
-        """Trains on the global batches first + 1 ... last; where workers are lost it may end before."""
+    def train(
+        self,
+        first: int,
+        last: int,
+        rate_factor: float,
+        expected_seconds: float,
+        measured: Mapping[int, MetricStates] = NOTHING,
+    ) -> LeaseReport:
+        """Trains on the global batches first + 1 ... last; where workers are lost it may end before. `measured` is what
+        each share has measured in the epoch so far."""
         if last - first > LEASE_STEPS:
             raise ValueError(f"a lease has at most {LEASE_STEPS} steps, not {last - first}")
         self._take_in()
         if not self.workers:
             return self._merger.nothing()
         self._generation += 1
-        lease = Lease(self._generation, self._version, first, last, self._shares, rate_factor)
+        lease = Lease(self._generation, self._version, first, last, self._shares, rate_factor, measured)
         self._cut = lease
         calls = [call(peer, Member.run, lease) for peer in (*self.servers, *self.workers)]
         patient = self.plan.hang_seconds if self.recovers else self._timeout
@@ -143,7 +154,7 @@ class Runtime(Workforce):
         return Evaluation(
             loss=sum(part.loss for part in ordered),
             weight=sum(part.weight for part in ordered),
-            metrics=self._merger.merged([part.metrics for part in ordered]),
+            metrics=merged(self._metrics, (part.metrics for part in ordered)),
         )
 
     def _evaluated(self, split: str, found: Container[int]) -> Iterable[Evaluation]:

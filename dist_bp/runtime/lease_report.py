@@ -20,7 +20,8 @@ class LeaseReport:
     """A finished lease: arrays have an element for each global batch.
 
     `losses` are sums over the `counts` samples of each that counted, to be divided by `weights`; `gradient_norms` are
-    of what was applied for it, before clipping. `workers` and `servers` say what each process saw.
+    of what was applied for it, before clipping. `workers` and `servers` say what each process saw, `metrics` what each
+    share has measured in the epoch so far, where anything of it counted in this lease.
     """
 
     losses: Array
@@ -30,7 +31,7 @@ class LeaseReport:
     learning_rates: Array
     workers: Sequence[WorkerReport]
     servers: Sequence[ServerReport]
-    metrics: MetricStates
+    metrics: Mapping[int, MetricStates]
     non_finite: NonFinite | None = None
 
     @property
@@ -96,7 +97,7 @@ class Merger:
         squares = sum((report.squares[:done] for report in servers), np.zeros(done))
         measured = Measured(first.losses, first.counts, first.weights, squares, first.learning_rates[:done])
         culprits = [report.non_finite for report in servers if report.non_finite]
-        metrics = self.merged(_in_order_of_shares(workers))
+        metrics = {share: states for report in workers for share, states in report.metrics.items()}
         whole = self._report(lease, measured, steps, (workers, servers), metrics)
         return replace(whole, non_finite=culprits[0] if culprits else None), done
 
@@ -106,18 +107,12 @@ class Merger:
         ends = [lease.first, *(stop for _, stop in self._mode.updates(lease.first, lease.last, self._shares))]
         squares = log.squares[:, :done].sum(axis=0)
         measured = Measured(log.losses, log.counts, log.weights, squares, log.rates[:done])
-        parts = [StateBuffer(followed(self._metrics), half).read() for half in account.metrics.values()] if done else []
+        states = account.metrics if done else {}
+        metrics = {share: StateBuffer(followed(self._metrics), memory).read() for share, memory in states.items()}
         servers = [report.server for report in reports if report.server]
         workers = [report.worker for report in reports if report.worker]
         steps = ends[done] - lease.first
-        return self._report(lease, measured, steps, (workers, servers), self.merged(parts)), done
-
-    def merged(self, parts: Sequence[MetricStates]) -> MetricStates:
-        """The states of the samples of all parts."""
-        merged = dict(parts[0]) if parts else {}
-        for name, state in chain.from_iterable(part.items() for part in parts[1:]):
-            merged[name] = self._metrics[name].merge(merged[name], state)
-        return merged
+        return self._report(lease, measured, steps, (workers, servers), metrics), done
 
     def _report(
         self,
@@ -125,7 +120,7 @@ class Merger:
         measured: Measured,
         steps: int,
         processes: tuple[Sequence[WorkerReport], Sequence[ServerReport]],
-        metrics: MetricStates,
+        metrics: Mapping[int, MetricStates],
     ) -> LeaseReport:
         updates = self._mode.updates(lease.first, lease.last, self._shares)[: len(measured.squares)]
         squares, rates, made = _by_step(lease, updates, (measured.squares, measured.rates, np.ones(len(updates))))
@@ -148,9 +143,3 @@ def _by_step(lease: Lease, updates: Sequence[tuple[int, int]], rows: Iterable[Ar
     before = np.cumsum(lengths) - lengths
     steps = np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
     return [np.bincount(steps, np.repeat(values, lengths), minlength=lease.steps) for values in rows]
-
-
-def _in_order_of_shares(workers: Sequence[WorkerReport]) -> list[MetricStates]:
-    """So that sums do not depend on who has computed which share."""
-    parts = [(share, states) for report in workers for share, states in report.metrics.items()]
-    return [states for _, states in sorted(parts, key=lambda part: part[0])]

@@ -3,13 +3,17 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
 
 from dist_bp.metrics import Metric
+from dist_bp.metrics.base import merged
 from dist_bp.metrics.best_threshold import at_threshold
 from dist_bp.ps.lease import Evaluation, MetricStates
+from dist_bp.ps.recipe import followed
 from dist_bp.runtime.lease_report import LeaseReport
 from dist_bp.track.names import STEP
 from dist_bp.train.trace import SERVER, WORKER
@@ -24,14 +28,17 @@ TIMES = "system/time/"
 
 @dataclass
 class EpochMeter:
-    """Loss and metrics over the samples that an epoch has trained on so far, and the time that took."""
+    """Loss and metrics over the samples that an epoch has trained on so far, and the time that took.
+
+    Sums have the same bits wherever leases end: losses are added step by step, `states` are those of each share.
+    """
 
     metrics: Mapping[str, Metric]
     loss: float = 0.0
     count: int = 0
     weight: float = 0.0
     seconds: float = 0.0
-    states: MetricStates = field(default_factory=dict)
+    states: dict[int, MetricStates] = field(default_factory=dict)
     worker_seconds: dict[int, Array] = field(default_factory=dict)
     server_seconds: dict[int, Array] = field(default_factory=dict)
     wire_bytes: int = 0
@@ -40,12 +47,11 @@ class EpochMeter:
     updated_steps: int = 0
 
     def add(self, report: LeaseReport, seconds: float) -> None:
-        self.loss += float(report.losses.sum())
+        self.loss = _added(self.loss, report.losses)
         self.count += int(report.counts.sum())
-        self.weight += float(report.weights.sum())
+        self.weight = _added(self.weight, report.weights)
         self.seconds += seconds
-        for name, state in report.metrics.items():
-            self.states[name] = self.metrics[name].merge(self.states[name], state) if name in self.states else state
+        self.states |= report.metrics
         _add(self.worker_seconds, report.worker_seconds)
         _add(self.server_seconds, report.server_seconds)
         self.wire_bytes += report.wire_bytes
@@ -54,7 +60,9 @@ class EpochMeter:
         self.updated_steps += report.steps
 
     def evaluation(self) -> Evaluation:
-        return Evaluation(self.loss, self.weight, self.states)
+        return Evaluation(
+            self.loss, self.weight, merged(self.metrics, (self.states[share] for share in sorted(self.states)))
+        )
 
     def timings(self) -> dict[str, float]:
         """Milliseconds a step by process and activity, and what else the epoch shows of them, for the tracker."""
@@ -74,21 +82,22 @@ class EpochMeter:
     def arrays(self) -> dict[str, Array]:
         """The sums as named arrays for a checkpoint in the middle of an epoch."""
         arrays: dict[str, Array] = {"sums": np.array([self.loss, self.count, self.weight, self.seconds])}
-        for name, state in self.states.items():
-            arrays |= {f"metric/{name}/{key}": value for key, value in state.items()}
+        for share, states in self.states.items():
+            for name, state in states.items():
+                arrays |= {f"metric/{share}/{name}/{key}": value for key, value in state.items()}
         return arrays
 
     def restore(self, arrays: Mapping[str, Array]) -> None:
         self.loss, count, self.weight, self.seconds = arrays["sums"].tolist()
         self.count = int(count)
-        states: dict[str, dict[str, Array]] = {}
+        self.states = {}
         for path, value in arrays.items():
             if path.startswith("metric/"):
-                _, name, key = path.split("/")
-                if name not in self.metrics:  # the job does not measure it any more
+                _, *shares, name, key = path.split("/")
+                if name not in followed(self.metrics):  # the job does not measure it any more
                     continue
-                states.setdefault(name, {})[key] = value
-        self.states = dict(states)
+                share = int(shares[0]) if shares else 0  # before, those of all shares were one
+                self.states.setdefault(share, {}).setdefault(name, {})[key] = value
 
 
 @dataclass
@@ -130,6 +139,11 @@ class StepLog:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self.loss, self.weight = state["loss"], state["weight"]
+
+
+def _added(total: float, values: Array) -> float:
+    """One after the other: NumPy's own sum depends on how many there are at once."""
+    return reduce(add, values.tolist(), total)
 
 
 def mean(total: float, weight: float) -> float:

@@ -11,6 +11,7 @@ from dist_bp.errors import CheckpointError
 from dist_bp.foreign import checked
 from dist_bp.messages import one_line
 from dist_bp.metrics import Metric
+from dist_bp.metrics.base import merged
 from dist_bp.metrics.best_threshold import THRESHOLD
 from dist_bp.ps.arena import Snapshot
 from dist_bp.ps.owed import debts_of
@@ -261,8 +262,7 @@ def _check_sums(checkpoint: Checkpoint, metrics: Mapping[str, Metric]) -> None:
     meter = EpochMeter(metrics)
     try:
         meter.restore(checkpoint.progress)
-        for name, state in meter.states.items():
-            metrics[name].merge(metrics[name].empty(), state)
+        merged(metrics, [{name: metric.empty() for name, metric in metrics.items()}, meter.evaluation().metrics])
     except (LookupError, TypeError, ValueError) as error:
         raise ValueError(f"the sums of its epoch are not what they should be: {one_line(error)}") from error
 

@@ -114,7 +114,7 @@ class Trainer(Lasting):
         first, last = state.step, lease_end(state, self._step_seconds, self._runtime.awaiting)
         expected = (last - first) * (self._step_seconds or 0.0)
         self._began = time.perf_counter()
-        report = self._runtime.train(first, last, state.rate_factor, expected)
+        report = self._runtime.train(first, last, state.rate_factor, expected, state.meter.states)
         seconds = time.perf_counter() - self._began
         lease = LeaseDone(first, report, seconds, state.add(first, report, seconds), warm)
         for listener in self._listeners:
