@@ -136,11 +136,11 @@ def make_process(plan: RunPlan, peer: Peer) -> Keeper | Member:
         index = peer.rank % plan.servers
         return Server(index, layout, contact, rules, parts.model.statistic_momentum, _network(plan, layout, index))
     task, place = _task(plan, parts), peer.rank - layout.own_shares.start
-    if plan.servers:
-        # Longer than the servers wait, so that they are the first to tell which worker is silent.
-        return Worker(peer.rank, layout, replace(contact, timeout=2 * plan.timeout), task, rules)
-    # Longer than those wait who exchange, so that they are the first to tell which node is silent.
+    # Longer than those wait who exchange, so that they are the first to tell which node is silent, and servers of their
+    # own which worker.
     patience = 2 * plan.patience if plan.nodes > 1 else None
+    if plan.servers:
+        return Worker(peer.rank, layout, replace(contact, timeout=patience or 2 * plan.timeout), task, rules)
     contact = replace(contact, timeout=plan.hang_seconds, patience=patience)
     return Colocated(peer.rank, layout, contact, task, rules, _network(plan, layout, place))
 

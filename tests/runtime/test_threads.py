@@ -46,21 +46,27 @@ def test_a_call_that_hangs_keeps_nobody_from_being_formed_anew(make_job: JobMake
 
 
 @pytest.mark.parametrize(
-    ("server", "seconds", "placement", "processes"),
-    [({"mode": "local", "local_steps": 7}, 0.2, (2, 2), (2, 1)), ({"mode": "sync"}, 0.7, (1, 3), (1, 1))],
-    ids=["local", "sync"],
+    ("server", "seconds", "placement", "processes", "servers"),
+    [
+        ({"mode": "local", "local_steps": 7}, 0.2, (2, 2), (2, 1), 0),
+        ({"mode": "sync"}, 0.7, (1, 3), (1, 1), 0),
+        ({"mode": "local", "local_steps": 7}, 0.2, (1, 3), (1, 1), 1),
+    ],
+    ids=["local", "sync", "servers"],
 )
 def test_a_node_whose_only_worker_computes_several_shares_is_waited_for(
     server: dict[str, Any],
     seconds: float,
     placement: tuple[int, ...],
     processes: tuple[int, ...],
+    servers: int,
     make_job: JobMaker,
 ) -> None:
     """For longer than a process may be silent, also by a worker that has no counterpart there."""
     layers = [{"type": "tests.runtime.layers:Slow", "seconds": seconds}]
     server = {"timeout_seconds": 1.2, **server}
-    job = prepare_job(make_job(model={"layers": layers}, scaling={"num_workers": 4}, parameter_server=server))
+    scaling = {"num_workers": 4, "servers_per_node": servers or "auto"}
+    job = prepare_job(make_job(model={"layers": layers}, scaling=scaling, parameter_server=server))
     plan = replace(plan_of(job), placement=placement, processes=processes)
     with ThreadRuntime(plan, job.metrics) as runtime:
         runtime.start(job.initial)
