@@ -25,7 +25,7 @@ ROOT = Path(__file__).parent.parent
 LARGEST_REQUEST = 2**20
 LIBRARIES = (
     *("dist_bp.cli.main", "dist_bp.train.job", "dist_bp.runtime.threads"),
-    *("dist_bp.track.mlflow_tracker", "dist_bp.track.figures"),
+    *("dist_bp.track.mlflow_open", "dist_bp.track.figures"),
     *("mlflow.store.tracking.sqlalchemy_store", "mlflow.store.model_registry.sqlalchemy_store", "sklearn.datasets"),
 )
 """Our own first: they have the others say nothing."""

@@ -5,7 +5,7 @@ import queue
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,21 +15,17 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Run
 from mlflow.utils.validation import MAX_DATASET_DIGEST_SIZE
 
 from dist_bp.messages import without_password
-from dist_bp.track.driver import identity
-from dist_bp.track.mlflow_abandoned import delete_empty
 from dist_bp.track.mlflow_models import RunModels, params_of_models
 from dist_bp.track.mlflow_notes import Notes
 from dist_bp.track.mlflow_replay import deliver
-from dist_bp.track.mlflow_run import begin, describe, experiment_id, last_steps, reopen
+from dist_bp.track.mlflow_run import last_steps
 from dist_bp.track.mlflow_store import attempt, opened_store
 from dist_bp.track.mlflow_system import system_sampler
 from dist_bp.track.names import is_curve
-from dist_bp.track.origin import origin_tags
-from dist_bp.track.port import PARENT, Checkpoints, ModelPackage, Registration, RunStatus, Tracker, TrackingSettings
+from dist_bp.track.port import PARENT, Checkpoints, ModelPackage, Registration, RunStatus, TrackingSettings
 from dist_bp.track.spool import Point
 from dist_bp.track.store import run_url
-from dist_bp.track.view import TAG
-from dist_bp.track.waiting import Waiting, read_waiting, taken, waiting_runs
+from dist_bp.track.waiting import Waiting
 from dist_bp.track.writer import BackgroundWriter, Rejected, Unwritten
 
 if TYPE_CHECKING:
@@ -42,70 +38,6 @@ MIRROR_SECONDS = 30.0  # between two looks at the checkpoints: each takes a proc
 MIRROR_REST = 100.0  # or this many times as long as the last look took
 TAGS, END = "tags", "the end of the run"
 """Tasks of which a later command can do what was left."""
-
-
-def open_tracker(
-    settings: TrackingSettings,
-    params: Mapping[str, str],
-    config_text: str,
-    tags: Mapping[str, str],
-    resume_run_id: str | None = None,
-) -> Tracker:
-    """Start a run, or go on with `resume_run_id`, and return its tracker.
-
-    Args:
-        params: the flattened configuration; of a resumed run only the new ones are recorded.
-        config_text: the YAML, kept as the artifact `config.yaml`.
-        tags: further tags, `mlflow.note.content` is the description, `mlflow.parentRunId` the parent run.
-
-    Raises:
-        TrackingError: the store cannot be used, or has no such run or experiment.
-    """
-    with ExitStack() as opened, ExitStack() as held:
-        client = opened.enter_context(opened_store(settings.tracking_uri))
-        settings.begin()
-        folder = settings.journal or settings.spool_folder
-        if resume_run_id is None:
-            experiment = experiment_id(client, settings.experiment, settings.artifact_location)
-            if settings.forget:
-                delete_empty(client, experiment, settings.job, settings.forget)
-            run = begin(client, experiment, settings)
-        else:
-            if known := read_waiting(settings.spool_folder, resume_run_id):
-                folder = known.folder
-            held.enter_context(taken(folder, resume_run_id))
-            run = reopen(client, resume_run_id)
-        try:
-            described = {**origin_tags(), **tags}
-            describe(client, run, params, config_text, described)
-            run = client.get_run(run.info.run_id)
-            if settings.view and PARENT not in run.data.tags:
-                client.set_experiment_tag(run.info.experiment_id, TAG, settings.view.tag())
-        except Exception:
-            client.set_terminated(run.info.run_id, "FAILED")
-            raise
-        waiting = Waiting(
-            folder=folder,
-            listed=settings.spool_folder,
-            run_id=run.info.run_id,
-            store=without_password(client.tracking_uri),
-            experiment=settings.experiment,
-            name=run.info.run_name,
-            driver=identity(),
-            params=dict(run.data.params),
-            all_tags=described,
-            config_text=config_text,
-        )
-        # of this run, which goes on, the points, tags and texts alone still count
-        if before := read_waiting(waiting.folder, waiting.run_id):
-            waiting.tags = {name: value for name, value in before.tags.items() if name not in described}
-            waiting.texts = before.texts
-        left = [*waiting_runs(settings.spool_folder, settings.tracking_uri)]
-        tracker = MlflowTracker(client, run, settings, waiting, opened.pop_all().close)
-        for other in left:
-            if other.run_id != waiting.run_id:
-                tracker.deliver(other)
-        return tracker
 
 
 class MlflowTracker:

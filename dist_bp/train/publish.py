@@ -77,7 +77,7 @@ def open_tracked(
 ) -> Tracker:
     """Opens a run as the configuration says, with its settings as parameters; the warden closes it after a kill."""
     with importing():
-        from dist_bp.track.mlflow_tracker import open_tracker
+        from dist_bp.track.mlflow_open import open_tracker
 
     settings = config.tracking
     tracker = open_tracker(

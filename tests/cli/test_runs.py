@@ -19,7 +19,7 @@ from PIL import Image
 
 from dist_bp.cli.main import main
 from dist_bp.config import load_config
-from dist_bp.track.mlflow_tracker import open_tracker
+from dist_bp.track.mlflow_open import open_tracker
 from dist_bp.track.port import PARENT, TrackingSettings
 from dist_bp.track.view import runs_url
 from dist_bp.train.job import run_job

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
+from dist_bp.track.mlflow_open import open_tracker
 from dist_bp.track.mlflow_store import opened_store
-from dist_bp.track.mlflow_tracker import open_tracker
 from dist_bp.track.port import ModelPackage, Tracker, TrackingSettings
 
 HERE = Path(__file__).parent

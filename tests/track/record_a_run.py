@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from dist_bp.track.figures import loss_curves
-from dist_bp.track.mlflow_tracker import open_tracker
+from dist_bp.track.mlflow_open import open_tracker
 from dist_bp.track.port import ModelPackage, TrackingSettings
 
 folder = Path(sys.argv[1])

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from dist_bp.track.mlflow_open import open_tracker
 from dist_bp.track.mlflow_reader import opened_reader
 from dist_bp.track.mlflow_store import opened_store
-from dist_bp.track.mlflow_tracker import open_tracker
 from dist_bp.track.port import ModelPackage, Registration, TrackingSettings
 from tests.database import left_open
 from tests.track.conftest import Open

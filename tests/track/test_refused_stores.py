@@ -12,7 +12,7 @@ import pytest
 from mlflow import MlflowClient
 
 from dist_bp.errors import TrackingError
-from dist_bp.track.mlflow_tracker import open_tracker
+from dist_bp.track.mlflow_open import open_tracker
 from dist_bp.track.port import TrackingSettings
 from tests.database import rows
 from tests.track.conftest import Open

@@ -11,8 +11,8 @@ import pytest
 from dist_bp.checkpoint import CheckpointStore
 from dist_bp.errors import CheckpointError, Interrupted
 from dist_bp.track.driver import DRIVER, identity
+from dist_bp.track.mlflow_open import open_tracker
 from dist_bp.track.mlflow_store import opened_store
-from dist_bp.track.mlflow_tracker import open_tracker
 from dist_bp.track.port import TrackingSettings
 from dist_bp.track.waiting import SPOOLS
 from dist_bp.train.course import CHANGED, ORIGIN, check_same_course
