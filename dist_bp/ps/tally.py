@@ -35,11 +35,11 @@ class Tally:
         self._pending = {name: metric.empty() for name, metric in self._metrics.items()}
         return self._pending
 
-    def count(self, version: int) -> None:
-        """They count from `version` on."""
+    def count(self, version: int, states: MetricStates | None = None) -> None:
+        """They count from `version` on: those that were asked for last, unless told."""
         if not self._metrics:
             return
-        new = merged(self._metrics, (self._total, self._pending))
+        new = merged(self._metrics, (self._total, self._pending if states is None else states))
         place = version % MEASURED_VERSIONS
         self._buffers[place].write(new)
         self._counted[place] = version, new

@@ -86,6 +86,11 @@ class Worker(Member):
             leader.ring(generation, ABORT)
         return bell
 
+    @property
+    def committed(self) -> int:
+        """The newest version that is known to be made: what one server commits, all do."""
+        return max(self._committed)
+
     def await_version(self, generation: int, version: int) -> bool:
         """Waits until all servers have committed `version`; False when one ended the lease instead."""
         committed = self._committed

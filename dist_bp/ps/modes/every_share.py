@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from dist_bp.ps.collect import Barrier
@@ -9,7 +10,7 @@ from dist_bp.ps.modes.base import Mode, Round
 
 if TYPE_CHECKING:
     from dist_bp.ps.collect import Collector
-    from dist_bp.ps.lease import Lease
+    from dist_bp.ps.lease import Lease, MetricStates
     from dist_bp.ps.server import Server
     from dist_bp.ps.worker import Worker
     from dist_bp.ps.worker_log import WorkerLog
@@ -28,21 +29,27 @@ class EveryShare(Mode):
 
     def work(self, worker: Worker, lease: Lease, log: WorkerLog) -> None:
         updates = self.updates(lease.first, lease.last, worker.layout.shares)
+        expected: deque[tuple[int, dict[int, MetricStates]]] = deque()  # versions, and what counts once they are made
         for index, (start, stop) in enumerate(updates):
             version, slot = lease.version + index + 1, index % self.slots
             log.begin()
             source = self.starts_from(worker, version - 1)
             one = Round(source, range(start, stop), slot, lease.rate_factor)
-            for share, tally in log.tallies.items():
-                self.fill(worker.computing, one, share, tally.fresh())
+            measured = {share: tally.fresh() for share, tally in log.tallies.items()}
+            for share, states in measured.items():
+                self.fill(worker.computing, one, share, states)
+            expected.append((version, measured))
             log.lap()
             worker.ring(lease.generation, version)
             log.lap()
             last = index + 1 == len(updates)
-            if not worker.await_version(lease.generation, version if last else version - self.behind()):
+            goes_on = worker.await_version(lease.generation, version if last else version - self.behind())
+            while expected and expected[0][0] <= worker.committed:
+                made, measured = expected.popleft()
+                for share, tally in log.tallies.items():
+                    tally.count(made, measured[share])
+            if not goes_on:
                 break
-            for tally in log.tallies.values():
-                tally.count(version)
             log.end(start)
 
     def collector(self, server: Server, lease: Lease) -> Collector:
