@@ -4,9 +4,10 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -51,11 +52,19 @@ class Keeper:
         self._arena = Arena.create(self._layout)
         return self._acceptor.address
 
-    def admit(self, arrivals: Sequence[Peer], pairs: Sequence[tuple[Peer, Peer]], seconds: float | None = None) -> None:
+    def admit(
+        self,
+        arrivals: Sequence[Peer],
+        pairs: Sequence[tuple[Peer, Peer]],
+        seconds: float | None = None,
+        processes: Mapping[Peer, Known] = MappingProxyType({}),
+    ) -> None:
         """Waits for the arrivals, hands each the arena, and introduces the pairs.
 
-        Raises PeerLost where one is not there after `seconds` (None: START_SECONDS).
+        Those of the arrivals whose `processes` are known can be ended from now on, whether they come or not. Raises
+        PeerLost where one is not there after `seconds` (None: START_SECONDS).
         """
+        self._pids |= processes
         for peer, connection in self._acceptor.accept(arrivals, self.arena.descriptor, seconds).items():
             if before := self._connections.get(peer):
                 before.close()
@@ -79,8 +88,9 @@ class Keeper:
 
     def fence(self, peer: Peer, seconds: float) -> bool:
         """Ends the process of a member that does not answer, so that it writes nothing any more; says whether it is
-        gone. One that is an object of this process stays."""
-        process = self._pids.get(peer, {})
+        gone. One that is an object of this process stays, and so does one of whom nothing is known."""
+        if (process := self._pids.get(peer)) is None:
+            return False
         deadline = time.monotonic() + seconds
         for pid in process.keys() - {os.getpid()}:
             while alive(process) and time.monotonic() < deadline:

@@ -17,7 +17,6 @@ from dist_bp.ps.keeper import Keeper
 from dist_bp.runtime.actors import Actors
 from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.cluster import Cluster
-from dist_bp.runtime.failures import ProcessDied
 from dist_bp.runtime.growth import Growth
 from dist_bp.runtime.plan import RunPlan
 from dist_bp.runtime.pool import Pool, Post
@@ -165,13 +164,8 @@ class RayRuntime(Runtime):
         peer = Peer("worker", self.plan.shares(0).start)
         return self.actors.start_spare(self.plan, peer, self._post(peer))
 
-    def _taken_in(self, peer: Peer) -> None:
-        with suppress(ProcessDied):  # it has ended meanwhile
-            self._guard(self.pids([peer]).values())
-
     def _guard(self, pids: Collection[int]) -> None:
-        """Processes that must not outlive this one."""
-        if pids:
+        if pids and self._room.places[0].node.id == self._room.own_node:  # on another they would be others' here
             self._guarded += pids
             self._cluster.settled(pids)
 

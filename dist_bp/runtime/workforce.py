@@ -1,10 +1,11 @@
 """Who works on a run: workers that are lost, replaced beside the training, and taken in between leases."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any, TypeVar
 
+from dist_bp.processes import Known
 from dist_bp.ps.bringup import Call, call
 from dist_bp.ps.doorbell import Peer, PeerLost
 from dist_bp.ps.keeper import Keeper
@@ -33,7 +34,7 @@ class Workforce(Formation):
         self._lost: dict[Peer, str] = {}
         self._missing: dict[Peer, float] = {}
         self._returned: dict[Peer, float | None] = {}
-        self._coming: dict[Peer, Future[Any]] = {}
+        self._coming: dict[Peer, Future[Known]] = {}
         self._begun = 0.0
         """When the last of those was begun."""
 
@@ -91,29 +92,34 @@ class Workforce(Formation):
         Where nobody else is left it waits for one, a moment only: whoever asks may have to end the run meanwhile.
         """
         if not self.workers and self._coming and not self._lost:
-            wait([*self._coming.values(), self._trouble], timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED)
+            ends: list[Future[Any]] = [*self._coming.values(), self._trouble]
+            wait(ends, timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED)
             if trouble := self.trouble:
                 raise RayLost(trouble)
         for peer in [peer for peer, coming in self._coming.items() if coming.done()]:
-            if error := self._coming.pop(peer).exception():
+            coming = self._coming.pop(peer)
+            if error := coming.exception():
                 if not isinstance(error, ProcessDied):
                     raise error
                 self._lost[peer] = "its process ended or was killed at its start"
             else:
-                self._admit(peer)
+                self._admit(peer, coming.result())
         late = not self._coming or time.monotonic() - self._begun > self._start_seconds
         if not self.workers and not self._lost and late:
             raise ProcessDied(f"no worker has started again within {self._start_seconds:.0f} s")
 
-    def _admit(self, peer: Peer) -> None:
-        """Makes a worker that was started again one of those who work, if it lives."""
+    def _admit(self, peer: Peer, process: Known) -> None:
+        """Makes a worker that was started again one of those who work, if it lives. Raises ProcessDied where it
+        neither joins nor can be ended: it might still write."""
+        self._guard(process)
         keeper, patient = self.keepers[0], self.plan.hang_seconds
-        entering: list[Call[None]] = [call(keeper, Keeper.admit, [peer], [], ADMIT_SECONDS)]
+        entering: list[Call[None]] = [call(keeper, Keeper.admit, [peer], [], ADMIT_SECONDS, {peer: process})]
         entering.append(call(peer, Member.join, self._addresses[0], ADMIT_SECONDS, peer))
         try:
             self._ask(entering, patient)
         except (ProcessDied, PeerLost) as error:
-            self._fence(peer)
+            if not self._fence(peer):
+                raise ProcessDied(f"{peer} cannot be ended, and did not join: {error}") from error
             self._lost[peer] = f"it did not join: {error}"
             return
         pairs = [(peer, other) for other in self.workers]
@@ -122,16 +128,15 @@ class Workforce(Formation):
         _, lost = self._survey([call(one, Member.meet) for one in self.workers], patient, patient)
         if peer not in lost:
             self._returned[peer] = time.monotonic() - self._missing.pop(peer) if peer in self._missing else None
-            self._taken_in(peer)
 
     @property
     def recovers(self) -> bool:
         """Whether training goes on when workers are lost."""
         return False
 
-    def start_again(self, peer: Peer) -> Future[Any]:
+    def start_again(self, peer: Peer) -> Future[Known]:
         """Starts another process for a worker, or takes one that is there, and makes it ready to join."""
         raise NotImplementedError
 
-    def _taken_in(self, peer: Peer) -> None:
-        """Called when a worker that was started again works with the others."""
+    def _guard(self, pids: Collection[int]) -> None:
+        """Called with processes of the workers' node that have been started since: they must not outlive the run."""

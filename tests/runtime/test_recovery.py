@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dist_bp import processes
 from dist_bp.metrics import Metric
 from dist_bp.ps.arena import Snapshot
 from dist_bp.ps.doorbell import Peer
 from dist_bp.ps.lease import Evaluation, MetricStates
+from dist_bp.runtime import workforce
 from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.cluster import Cluster
 from dist_bp.runtime.failures import ProcessDied
@@ -272,22 +274,24 @@ def test_the_only_worker_may_die_in_an_evaluation(ray_cluster: Cluster, pool: Po
     assert (found.loss, found.weight) == (whole.loss, whole.weight)
 
 
-def test_one_that_dies_as_it_joins_is_lost_again(
-    ray_cluster: Cluster, pool: Pool, in_sync: PreparedJob, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["dies", "hangs"])
+def test_one_that_does_not_join_is_lost_again(
+    number: signal.Signals, ray_cluster: Cluster, pool: Pool, in_sync: PreparedJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The others train on, and the next one joins."""
+    monkeypatch.setattr(workforce, "ADMIT_SECONDS", 1.0)
     job = in_sync
+    newcomer: processes.Known = {}
     with RayRuntime(plan_of(job), job.metrics, ray_cluster, pool) as runtime:
         runtime.start(job.initial)
         os.kill(runtime.pids()[runtime.workers[0]], signal.SIGKILL)
-        step, lost, ends = 0, [], 1
+        step, lost = 0, []
         answer = runtime.submit
 
         def submit(asked: Any) -> Any:
-            nonlocal ends
-            if asked.method == "join" and ends:
-                ends = 0
-                os.kill(runtime.pids([asked.peer])[asked.peer], signal.SIGKILL)
+            if asked.method == "join" and not newcomer:
+                newcomer.update(processes.known([pid := runtime.pids([asked.peer])[asked.peer]]))
+                os.kill(pid, number)
             return answer(asked)
 
         monkeypatch.setattr(runtime, "submit", submit)
@@ -300,6 +304,7 @@ def test_one_that_dies_as_it_joins_is_lost_again(
             runtime.replace(found)
     assert lost[0] == "its process ended or was killed"
     assert lost[1].startswith("it did not join: ")
+    assert not processes.alive(newcomer), "one that hangs is ended, too"
 
 
 def test_with_servers_of_their_own_the_lease_tells_who_died(

@@ -66,7 +66,7 @@ class DiesInEvaluation(ThreadRuntime):
     def start_again(self, peer: Peer) -> Future[Any]:
         ready: Future[Any] = Future()
         if self._start:
-            ready.set_result(None)
+            ready.set_result({})
         return ready
 
     def lose_ray(self) -> None:
