@@ -2,7 +2,8 @@
 
 import time
 
-from dist_bp.errors import TrainingFailed
+from dist_bp.errors import TrainingFailed, UserError
+from dist_bp.messages import one_line
 from dist_bp.ps.arena import Snapshot
 from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.failures import LOST
@@ -10,22 +11,26 @@ from dist_bp.train.faults import Fault, Recovery, Standing, Stop, decide
 from dist_bp.train.interrupt import Interrupt
 from dist_bp.train.observer import Observer
 from dist_bp.train.provenance import Provenance
-from dist_bp.train.recoveries import advice, failure, told
+from dist_bp.train.recoveries import advice, failure, told, waiting
 from dist_bp.train.state import RunState
+from dist_bp.train.waiting import form_once_there_is_room
 
 
 def bring_up(state: RunState, runtime: Runtime, snapshot: Snapshot, observer: Observer, interrupt: Interrupt) -> None:
     """Starts the processes with the version that the run begins with, anew where some are lost meanwhile.
 
-    Raises TrainingFailed where that happens more often than the configuration bears, Interrupted where a signal has
-    come.
+    Raises TrainingFailed where that happens more often than the configuration bears, or there is no room for others,
+    Interrupted where a signal has come.
     """
-    form = runtime.start
+    fault: Fault | None = None
     while True:
         interrupt.check()
         started = time.perf_counter()
         try:
-            form(snapshot)
+            if fault:
+                _begin_anew(fault, runtime, snapshot, observer, interrupt)
+            else:
+                runtime.start(snapshot)
             state.provenance = Provenance.of(state.job, runtime)
             return
         except LOST as error:
@@ -36,4 +41,13 @@ def bring_up(state: RunState, runtime: Runtime, snapshot: Snapshot, observer: Ob
         recovery = Recovery(fault, decision, state.step, 0, time.perf_counter() - started)
         state.recoveries.append(recovery)
         observer.warn(told(recovery))
-        form = runtime.reform
+
+
+def _begin_anew(fault: Fault, runtime: Runtime, snapshot: Snapshot, observer: Observer, interrupt: Interrupt) -> None:
+    def tell(lacking: str) -> None:
+        observer.warn(waiting(lacking))
+
+    try:
+        form_once_there_is_room(runtime, lambda: runtime.reform(snapshot), tell, interrupt.check)
+    except UserError as error:
+        raise TrainingFailed(f"{fault}; {one_line(error)}") from error

@@ -8,7 +8,6 @@ from typing import TypeVar
 from dist_bp.checkpoint import Checkpoint
 from dist_bp.errors import Interrupted, TrainingFailed, UserError
 from dist_bp.messages import one_line
-from dist_bp.processes import patience
 from dist_bp.ps.arena import Snapshot, VersionGone
 from dist_bp.ps.doorbell import Peer
 from dist_bp.runtime.base import Runtime
@@ -22,8 +21,7 @@ from dist_bp.train.recoveries import advice, failure
 from dist_bp.train.saving import Saver
 from dist_bp.train.state import Points, RunState
 from dist_bp.train.steering import Steering
-
-LOOK_SECONDS = 0.25
+from dist_bp.train.waiting import form_once_there_is_room
 
 T = TypeVar("T")
 
@@ -113,19 +111,19 @@ class Lasting:
 
     def _form_again(self, form: Callable[[Snapshot], None], why: object, committed: Snapshot) -> None:
         """Forms the processes anew once there is room. What makes that impossible ends the run after a checkpoint."""
-        while True:
-            self._wait_for_room(why)
-            try:
-                return self._form(form, committed)
-            except (RayLost, *LOST):
-                raise
-            except UserError as error:
-                if self._runtime.lacking:  # the room has gone meanwhile
-                    continue
-                why = f"{why}; {one_line(error)}"
-                if not self._given:
-                    self._store_point(why)
-                raise TrainingFailed(self._ended_message(f"{why}. Ended")) from error
+        listeners, state = self._listeners, self._state
+
+        def tell(lacking: str) -> None:
+            for listener in listeners:
+                listener.waiting(state, lacking)
+
+        try:
+            form_once_there_is_room(self._runtime, lambda: self._form(form, committed), tell, self._end_if_requested)
+        except UserError as error:
+            why = f"{why}; {one_line(error)}"
+            if not self._given:
+                self._store_point(why)
+            raise TrainingFailed(self._ended_message(f"{why}. Ended")) from error
 
     def _salvage(self) -> None:
         """Where all nodes still have what was made of the lease that was cut short, that counts."""
@@ -182,22 +180,6 @@ class Lasting:
         """To the newest point that is kept in memory; returns its version."""
         assert self._state.point
         return self._state.go_back(self._state.point)
-
-    def _wait_for_room(self, why: object) -> None:
-        """Until there is enough for the processes that are to be formed anew. Raises TrainingFailed where none comes,
-        Interrupted where a signal does, both after a checkpoint."""
-        state, told = self._state, False
-        deadline = time.monotonic() + patience(self._job.config.ray.start_seconds)
-        while lacking := self._runtime.lacking:
-            for listener in self._listeners if not told else ():
-                listener.waiting(state, lacking)
-            told = True
-            self._end_if_requested()
-            if time.monotonic() > deadline:
-                why = f"{why}; {lacking}"
-                self._store_point(why)
-                raise TrainingFailed(self._ended_message(f"{why}. Ended"))
-            time.sleep(LOOK_SECONDS)
 
     def _end_if_requested(self) -> None:
         """Ends a run that has gone back to a point where a signal has come. Raises Interrupted after a checkpoint."""

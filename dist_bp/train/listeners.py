@@ -122,7 +122,7 @@ class Watched(Listener):
         self._observer.note(f"{what} from step {state.step + 1} on")
 
     def waiting(self, state: RunState, lacking: str) -> None:
-        self._observer.warn(f"waiting for room for the processes: {lacking}")
+        self._observer.warn(recoveries.waiting(lacking))
 
     def stayed(self, state: RunState, why: Exception) -> None:
         ours = isinstance(why, DistBpError)

@@ -74,6 +74,11 @@ def told(recovery: Recovery) -> str:
     return f"{recovery} ({recovery.seconds:.2f} s)"
 
 
+def waiting(lacking: str) -> str:
+    """A line on a run that waits for room for its processes, which were lost."""
+    return f"waiting for room for the processes: {lacking}"
+
+
 def tags(recoveries: Sequence[Recovery]) -> dict[str, str]:
     """Of the last one, by a name of its own: with a number where it is not the first of its kind at a step."""
     *before, name = map(_tag, recoveries)

@@ -1,5 +1,6 @@
 """Whole jobs that lose processes without which the others cannot go on: what comes out is what would have come out."""
 
+import itertools
 import random
 import re
 import time
@@ -119,6 +120,37 @@ def test_it_waits_for_room_and_says_so(make_job: JobMaker, lose: Open) -> None:
     ]
     lose(("train", 3), short=10**9)
     with pytest.raises(TrainingFailed, match=r"this Ray has 1. Ended after step \d+: checkpoint saved"):
+        run_job(job_of(make_job, ray={"start_seconds": 0.1}))
+
+
+def test_it_waits_for_room_as_it_begins_too(make_job: JobMaker, lose: Open, whole: Outcome) -> None:
+    notes = Notes()
+    lose(("start", 1), short=3)
+    result = run_job(job_of(make_job), observer=notes)
+    assert (result.parameters_sha256, len(result.recoveries)) == (whole.parameters_sha256, 1)
+    assert [line for line in notes.lines if "room" in line] == [
+        "waiting for room for the processes: the job needs 2 CPUs, this Ray has 1"
+    ]
+    lose(("start", 1), short=10**9)
+    with pytest.raises(TrainingFailed, match=rf"^{DIED}, at step 1; the job needs 2 CPUs, this Ray has 1$"):
+        run_job(job_of(make_job, ray={"start_seconds": 0.1}))
+
+
+@pytest.mark.parametrize("where", ["start", "train"])
+def test_room_that_comes_and_goes_ends_the_run_in_time(
+    where: str, make_job: JobMaker, lose: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is there whenever it has been waited for, and gone as soon as processes begin."""
+    looks, tries = itertools.count(1), itertools.count(1)
+
+    def reform(*_: object) -> None:
+        assert next(tries) < 20
+        raise CapacityError("node7 is gone")
+
+    monkeypatch.setattr(Unsteady, "reform", reform)
+    monkeypatch.setattr(Unsteady, "lacking", property(lambda _: None if next(looks) % 3 == 2 else "too few CPUs"))
+    lose((where, 1))
+    with pytest.raises(TrainingFailed, match=r"node7 is gone|too few CPUs"):
         run_job(job_of(make_job, ray={"start_seconds": 0.1}))
 
 
