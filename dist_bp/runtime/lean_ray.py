@@ -1,4 +1,4 @@
-"""A private Ray without what only people look at: dashboard, agents, log collector, autoscaler. It starts in half
+"""A private Ray without what only people look at: dashboard, its agent, log collector, autoscaler. It starts in half
 the time.
 
 Ray has no public switches for them, so while it starts its class of a node is replaced by one that leaves them out.
@@ -34,16 +34,12 @@ WORKERS = {
     "MKL_NUM_THREADS": "1",
 }
 """Environment of Ray's processes."""
-AGENTS = ("--dashboard_agent_command=", "--runtime_env_agent_command=")
-"""The second one sets up environments that tasks ask for; ours ask for none."""
-AGENT_PORTS = (
-    *("METRICS_AGENT_PORT_NAME", "METRICS_EXPORT_PORT_NAME", "DASHBOARD_AGENT_LISTEN_PORT_NAME"),
-    "RUNTIME_ENV_AGENT_PORT_NAME",
-)
+AGENT = "--dashboard_agent_command="
+AGENT_PORTS = ("METRICS_AGENT_PORT_NAME", "METRICS_EXPORT_PORT_NAME", "DASHBOARD_AGENT_LISTEN_PORT_NAME")
 NO_PORT = -1
 WAITS = "sh -c 'read nothing'"
-"""A process that does nothing and ends with the raylet, which writes to it: in place of each agent, without which no
-raylet starts."""
+"""A process that does nothing and ends with the raylet, which writes to it: in place of the dashboard's agent, without
+which no raylet starts."""
 
 
 @contextmanager
@@ -69,7 +65,7 @@ def lean_ray() -> Iterator[None]:
             folder = self.get_session_dir_path()
             for name in AGENT_PORTS:  # the raylet waits until it is told of them
                 raylet.persist_port(folder, self.node_id, getattr(raylet, name), NO_PORT)
-            start = partial(start_without_agents, services.start_ray_process, folder)
+            start = partial(start_without_agent, services.start_ray_process, folder)
             with replaced(services, {"start_ray_process": start}):
                 super().start_raylet(*arguments, **options)
             deadline = time.monotonic() + REGISTER_SECONDS
@@ -87,13 +83,12 @@ def lean_ray() -> Iterator[None]:
         yield
 
 
-def start_without_agents(
+def start_without_agent(
     start: Callable[..., Any], folder: str, command: Sequence[str], *rest: Any, **options: Any
 ) -> Any:
-    """Starts one of Ray's processes, a raylet with other agents, in whose command line is the folder of this Ray."""
-    waits = f"{WAITS} {shlex.quote(folder)}"
-    own = [next((agent + waits for agent in AGENTS if part.startswith(agent)), part) for part in command]
-    return start(own, *rest, **options)
+    """Starts one of Ray's processes, a raylet with another agent, in whose command line is the folder of this Ray."""
+    own = f"{AGENT}{WAITS} {shlex.quote(folder)}"
+    return start([own if part.startswith(AGENT) else part for part in command], *rest, **options)
 
 
 @contextmanager
