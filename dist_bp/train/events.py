@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dist_bp.runtime.lease_report import LeaseReport
-from dist_bp.train.faults import Recovery
+from dist_bp.train.faults import Fault, Recovery
 from dist_bp.train.state import Points, RunState
 
 
@@ -46,6 +46,10 @@ class Listener:
 
     def lease(self, state: RunState, lease: LeaseDone) -> None:
         """Some steps are done, about once a second; none perhaps where `lease.report.non_finite`."""
+
+    def recovering(self, state: RunState, fault: Fault) -> None:
+        """The others cannot go on as they are: processes are to be formed anew, which takes a while; `recovered` comes
+        at its end."""
 
     def recovered(self, state: RunState, event: Recovered) -> None:
         """The run goes on after a fault: from there, or from its newest checkpoint."""

@@ -104,6 +104,8 @@ class Lasting:
         elif remedy == "rollback":
             runtime.write(state.go_back(self._last_checkpoint(fault)))
         else:
+            for listener in self._listeners:
+                listener.recovering(state, fault)
             committed = self._given or self._go_back()
             self._end_if_requested()
             self._form_again(self._runtime.reform, fault, committed)

@@ -10,7 +10,7 @@ from dist_bp.track.port import DESCRIPTION, Tracker
 from dist_bp.train import recoveries
 from dist_bp.train.describe import describe_begin
 from dist_bp.train.events import EpochDone, LeaseDone, Listener, Recovered
-from dist_bp.train.faults import Recovery
+from dist_bp.train.faults import Fault, Recovery
 from dist_bp.train.meter import mean
 from dist_bp.train.models import curves
 from dist_bp.train.observer import Observer, Progress
@@ -114,6 +114,9 @@ class Watched(Listener):
         self._observer.progress(progress(state, lease))
         if lease.warm and (line := self._stragglers.add(lease.report.workers, lease.seconds)):
             self._observer.note(f"{line} (step {state.step})")
+
+    def recovering(self, state: RunState, fault: Fault) -> None:
+        self._observer.warn(recoveries.begun(fault))
 
     def recovered(self, state: RunState, event: Recovered) -> None:
         self._observer.warn(recoveries.told(event.recovery))

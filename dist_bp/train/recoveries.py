@@ -69,6 +69,11 @@ def _short(recovery: Recovery) -> str:
     return f"step {fault.step}: {fault.what}{where}, {done}"
 
 
+def begun(fault: Fault) -> str:
+    """A line on processes that are lost, and others that are to be formed."""
+    return f"{fault}: forming the processes anew"
+
+
 def told(recovery: Recovery) -> str:
     """A line on a recovery that has just happened."""
     return f"{recovery} ({recovery.seconds:.2f} s)"

@@ -72,6 +72,28 @@ def test_each_of_several_recoveries_at_a_step_has_a_tag_of_its_own(make_job: Job
     assert found.keys() == {f"{RECOVERED}1_restart", f"{RECOVERED}1_restart_2"}
 
 
+@pytest.mark.parametrize("where", ["start", "train"])
+def test_a_loss_is_told_before_processes_are_formed_anew(
+    where: str, make_job: JobMaker, lose: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes, reform = Notes(), Unsteady.reform
+
+    def later(runtime: Unsteady, snapshot: Any) -> None:
+        notes.note("they begin")
+        reform(runtime, snapshot)
+        monkeypatch.setattr(Unsteady, "formed", "1 worker on 1 node")
+
+    monkeypatch.setattr(Unsteady, "reform", later)
+    lose((where, 1))
+    (one,) = run_job(job_of(make_job), observer=notes).recoveries
+    told = [line for line in notes.lines if DIED in line or line == "they begin" or "on 1 node" in line]
+    assert told[:2] == [f"{DIED}, at step 1: forming the processes anew", "they begin"]
+    assert told[2:] == [
+        *(["1 worker on 1 node from step 1 on"] if where == "train" else []),
+        f"{one} ({one.seconds:.2f} s)",
+    ]
+
+
 def test_without_a_later_point_it_begins_again(make_job: JobMaker, lose: Open, whole: Outcome) -> None:
     job = job_of(make_job, checkpoint={"every_epochs": None, "every_steps": 9})
     lose(("train", 2))
