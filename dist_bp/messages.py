@@ -65,6 +65,11 @@ def plural(number: int, noun: str) -> str:
     return f"{number:,} {noun}{ending}"
 
 
+def in_seconds(number: float) -> str:
+    """A time, in whole seconds where it is one of them or more: 60 s, 0.1 s."""
+    return f"{number:.0f} s" if number >= 1 else f"{number:.2g} s"
+
+
 def quoted(text: str) -> str:
     """What data calls something, between quotes, the first 30 letters of it."""
     return repr(text if len(text) <= LETTERS else f"{text[:LETTERS]}...")

@@ -3,13 +3,28 @@
 import pytest
 
 from dist_bp.errors import ConfigError
-from dist_bp.messages import at_most, did_you_mean, first_line, last_line, nearest, one_line, plural, unknown_name
+from dist_bp.messages import (
+    at_most,
+    did_you_mean,
+    first_line,
+    in_seconds,
+    last_line,
+    nearest,
+    one_line,
+    plural,
+    unknown_name,
+)
 
 
 def test_the_likely_word_is_found_whatever_its_case() -> None:
     assert nearest("ReLU", ["relu", "gelu"]) == "relu"
     assert did_you_mean("heigth", ["Height"]) == ": did you mean 'Height'?"
     assert did_you_mean("x", ["height"]) == ""
+
+
+def test_a_time_is_never_told_as_none() -> None:
+    times = (120.0, 1.2, 1.0, 0.25, 0.1, 1e-6)
+    assert [in_seconds(time) for time in times] == ["120 s", "1 s", "1 s", "0.25 s", "0.1 s", "1e-06 s"]
 
 
 def test_an_unknown_name_comes_with_what_there_is() -> None:

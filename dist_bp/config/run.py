@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
-from dist_bp.config.fields import Count, Flag, Fraction, Positive, Section, Text, Whole, text_or_other
+from dist_bp.config.fields import Count, Flag, Fraction, Positive, Real, Section, Text, Whole, text_or_other
 from dist_bp.types import Direction
 
 
@@ -30,6 +30,12 @@ STORE_VARIABLE = "MLFLOW_TRACKING_URI"
 
 LOCAL_STEPS = 1 << 15
 """The most steps of a round, which is within a lease."""
+MAX_STALENESS = 256
+"""The most updates that a gradient may be behind. Each takes the memory of one more copy of the parameters and of
+one more gradient of each share, and for a worker that is hundreds of updates late there are `async` and `backup`."""
+
+Silence = Annotated[Real, Field(ge=0.1)]
+"""Seconds in which a process that is well has answered: on a machine that others use, too, less is no sign of death."""
 
 
 class ScalingConfig(Section):
@@ -67,7 +73,7 @@ class ParameterServerConfig(Section):
         default=None, description="backup: gradients that an update does not wait for; they are dropped."
     )
     max_staleness: Whole | None = Field(
-        default=None, description="ssp: updates by which the parameters of a gradient may be behind."
+        default=None, le=MAX_STALENESS, description="ssp: updates by which the parameters of a gradient may be behind."
     )
     local_steps: Count | None = Field(
         default=None, le=LOCAL_STEPS, description="local, diloco: steps between two averages; null: 500 in diloco."
@@ -90,7 +96,7 @@ class ParameterServerConfig(Section):
         default=None, description="top_k: part of the elements that is sent, those of largest magnitude."
     )
     encrypt: Flag = Field(default=False, description="Encrypt what travels between nodes (CURVE).")
-    timeout_seconds: Positive = Field(default=60.0, description="Silence after which a process is taken for dead.")
+    timeout_seconds: Silence = Field(default=60.0, description="Silence after which a process is taken for dead.")
 
 
 class CheckpointConfig(Section):
@@ -127,7 +133,7 @@ class FailureConfig(Section):
         description="How often the driver copies in memory where the run stands: what is lost with a whole node, for "
         "example, is made again from there.",
     )
-    hang_seconds: Positive | None = Field(
+    hang_seconds: Silence | None = Field(
         default=None,
         description="Silence in training after which a worker is taken for dead, ended and replaced; longer than a "
         "share of any step. null: parameter_server.timeout_seconds.",
@@ -179,7 +185,7 @@ class RayConfig(Section):
         description="local: a Ray of the job's own on this machine; auto: the head of `cluster up`, or another that is "
         "up here; else HOST:PORT.",
     )
-    start_seconds: Positive = Field(
+    start_seconds: Silence = Field(
         default=120.0,
         description="How long Ray, and then workers and servers, may take to start; longer on a loaded machine.",
     )

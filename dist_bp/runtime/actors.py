@@ -1,7 +1,7 @@
 """The Ray actors of a run, by the peers that they are: started, called, and let go of, within deadlines."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -21,7 +21,8 @@ T = TypeVar("T")
 
 class Actors(Mapping[Peer, Any]):
     """Those that are there. Idle ones of the `pool` are used again, and go back there where they are let go of; a call
-    of Ray may take so many `seconds`. Raises RayLost where it takes longer."""
+    of Ray may take so many `seconds`, those of parameter_server.timeout_seconds. Raises RayLost where one takes
+    longer."""
 
     def __init__(self, cluster: Cluster, pool: Pool, seconds: float) -> None:
         self._cluster = cluster
@@ -60,7 +61,7 @@ class Actors(Mapping[Peer, Any]):
             reply: Future[Known] = actor.prepare.remote().future()
             return reply
 
-        return _answer(self._cluster.call(f"{peer} was started again", start, self._seconds), peer)
+        return _answer(self._call(f"{peer} was started again", start), peer)
 
     def start_spare(self, plan: RunPlan, peer: Peer, post: Post) -> Spare:
         """Starts one that is made ready beside the training, as that of a peer would be; it reserves no CPUs."""
@@ -71,7 +72,7 @@ class Actors(Mapping[Peer, Any]):
             reply: Future[Known] = actor.prepare_aside.remote().future()
             return reply
 
-        ready = self._cluster.call("a spare was made ready", prepare, self._seconds)
+        ready = self._call("a spare was made ready", prepare)
         return Spare(actor, _answer(ready, peer))
 
     def stand_in(self, peer: Peer, spare: Spare) -> Future[Known]:
@@ -86,9 +87,7 @@ class Actors(Mapping[Peer, Any]):
 
     def submit(self, asked: Call[T]) -> Future[T]:
         peer, remote = asked.peer, self._actors[asked.peer].call.remote
-        reply: Future[T] = self._cluster.call(
-            f"{peer} was called", lambda: remote(asked.method, *asked.arguments).future(), self._seconds
-        )
+        reply: Future[T] = self._call(f"{peer} was called", lambda: remote(asked.method, *asked.arguments).future())
         return _answer(reply, peer)
 
     def pids(self, peers: Iterable[Peer]) -> dict[Peer, int]:
@@ -98,7 +97,7 @@ class Actors(Mapping[Peer, Any]):
             replies = {peer: self._actors[peer].pid.remote() for peer in peers}
             return {peer: answer_of(reply, peer) for peer, reply in replies.items()}
 
-        return self._cluster.call("the actors' processes were asked for", pids, self._seconds)
+        return self._call("the actors' processes were asked for", pids)
 
     def reserved(self) -> Counter[str]:
         """How many CPUs of each node those hold that live, idle ones among them; a bundle's are not counted.
@@ -135,6 +134,9 @@ class Actors(Mapping[Peer, Any]):
         """They are no concern of the run any more."""
         self._actors.clear()
         self._posts.clear()
+
+    def _call(self, doing: str, function: Callable[[], T]) -> T:
+        return self._cluster.call(doing, function, self._seconds, "parameter_server.timeout_seconds")
 
     def _put(self, peer: Peer, actor: Any, post: Post | None) -> None:
         self._actors[peer] = actor

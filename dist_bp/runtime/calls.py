@@ -13,6 +13,7 @@ from queue import SimpleQueue
 from typing import Any, NoReturn, TypeVar
 
 from dist_bp.errors import TrainingFailed
+from dist_bp.messages import in_seconds
 from dist_bp.runtime.exit_code import exit_code, watch
 
 LAST_WORD_SECONDS = 1.0
@@ -42,10 +43,13 @@ class Caller:
         self._late = False
         self.abandoned = False
 
-    def call(self, doing: str, function: Callable[[], T], seconds: float | None, trouble: Future[str]) -> T:
+    def call(
+        self, doing: str, function: Callable[[], T], seconds: float | None, trouble: Future[str], setting: str = ""
+    ) -> T:
         """What the function returns or raises.
 
-        Raises RayLost at the deadline, or when `trouble` says what is wrong with Ray.
+        Raises RayLost at the deadline, which names the `setting` that it is from, if any; or when `trouble` says what
+        is wrong with Ray.
         """
         if self.abandoned:
             raise RayLost("Ray has failed in this process before: start a new one")
@@ -61,7 +65,10 @@ class Caller:
             wait([result], LAST_WORD_SECONDS)
         if result.done():
             return result.result()
-        raise RayLost(trouble.result() if trouble.done() else f"Ray did not answer for {seconds:.0f} s while {doing}")
+        if trouble.done() or seconds is None:
+            raise RayLost(trouble.result())
+        remedy = f" (raise {setting} where it takes longer)" if setting else ""
+        raise RayLost(f"Ray did not answer for {in_seconds(seconds)} while {doing}{remedy}")
 
     @property
     def busy(self) -> bool:

@@ -104,7 +104,7 @@ class Cluster:
             if self._owned:
                 connect = self._new(object_store_bytes) if local else {"address": address}
                 seconds = patience(start_seconds) if local else start_seconds
-                self._call("it started", lambda: self._connect(connect), seconds)
+                self._call("it started", lambda: self._connect(connect), seconds, "ray.start_seconds")
             if self._watch is None:
                 raylet = self._call("its folder was asked for", self._raylet, ANSWER_SECONDS)
                 self._watch = RayWatch(raylet.parents[1], raylet)
@@ -149,15 +149,18 @@ class Cluster:
         assert self._watch
         self._watch.look()
 
-    def call(self, doing: str, function: Callable[[], T], seconds: float | None = ANSWER_SECONDS) -> T:
-        """What a function that calls Ray returns or raises; `doing` says in a message what was going on.
+    def call(
+        self, doing: str, function: Callable[[], T], seconds: float | None = ANSWER_SECONDS, setting: str = ""
+    ) -> T:
+        """What a function that calls Ray returns or raises; `doing` says in a message what was going on, and `setting`
+        which key of the configuration has the `seconds`.
 
         Without `seconds` it may take as long as Ray's own processes are well.
         """
-        return self._call(doing, function, seconds)
+        return self._call(doing, function, seconds, setting)
 
-    def _call(self, doing: str, function: Callable[[], T], seconds: float | None) -> T:
-        return CALLER.call(doing, function, seconds, self._watch.trouble if self._watch else Future())
+    def _call(self, doing: str, function: Callable[[], T], seconds: float | None, setting: str = "") -> T:
+        return CALLER.call(doing, function, seconds, self._watch.trouble if self._watch else Future(), setting)
 
     def settled(self, pids: Iterable[int] = ()) -> None:
         """Every process that the run needs has been started; `pids` are those of this machine that Ray has started."""

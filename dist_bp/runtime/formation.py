@@ -8,7 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
 from typing import Any, Self, TypeVar
 
-from dist_bp.messages import plural
+from dist_bp.messages import in_seconds, plural
 from dist_bp.processes import patience
 from dist_bp.ps.bringup import Call, bring_up
 from dist_bp.ps.doorbell import Peer
@@ -146,5 +146,5 @@ class Formation(ABC):
             raise root_cause(errors)
         for future in futures:
             if future in pending:
-                raise ProcessDied(f"{peers[future]} did not answer for {seconds:.0f} s")
+                raise ProcessDied(f"{peers[future]} did not answer for {in_seconds(seconds)}")
         return [future.result() for future in futures]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any, Generic, TypeVar
 
+from dist_bp.messages import in_seconds
 from dist_bp.ps.doorbell import SILENT, Peer, PeerLost
 from dist_bp.ps.lease import Report
 from dist_bp.runtime.calls import RayLost
@@ -134,7 +135,7 @@ class _Found(Generic[T]):
 
     def suspect(self, seconds: float) -> None:
         """Whoever has not answered has been silent for so long."""
-        self._suspects |= {self._peers[future]: f"{SILENT} for {seconds:.0f} s" for future in self.pending}
+        self._suspects |= {self._peers[future]: f"{SILENT} for {in_seconds(seconds)}" for future in self.pending}
 
     @property
     def waited_for(self) -> set[Peer]:
@@ -142,7 +143,7 @@ class _Found(Generic[T]):
 
     def end(self, behind: Collection[Peer], fence: Callable[[Peer], bool], seconds: float) -> None:
         """Ends those that others have waited for so long. Raises ProcessDied where one cannot be ended."""
-        self._suspects |= dict.fromkeys(behind, f"{SILENT} for {seconds:.0f} s")
+        self._suspects |= dict.fromkeys(behind, f"{SILENT} for {in_seconds(seconds)}")
         for future in [future for future in self.pending if self._peers[future] in behind and not future.done()]:
             self._end(future, fence)
 

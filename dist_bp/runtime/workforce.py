@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any, TypeVar
 
+from dist_bp.messages import in_seconds
 from dist_bp.processes import Known
 from dist_bp.ps.bringup import Call, call
 from dist_bp.ps.doorbell import Peer, PeerLost
@@ -106,7 +107,7 @@ class Workforce(Formation):
                 self._admit(peer, coming.result())
         late = not self._coming or time.monotonic() - self._begun > self._start_seconds
         if not self.workers and not self._lost and late:
-            raise ProcessDied(f"no worker has started again within {self._start_seconds:.0f} s")
+            raise ProcessDied(f"no worker has started again within {in_seconds(self._start_seconds)}")
 
     def _admit(self, peer: Peer, process: Known) -> None:
         """Makes a worker that was started again one of those who work, if it lives. Raises ProcessDied where it

@@ -226,6 +226,9 @@ def test_a_dry_run_shows_the_plan_and_starts_nothing(folder: Path) -> None:
     for expected in ("90 train, 30 validation, 30 test", "40", "27", "67", "MiB", "30"):
         assert expected in ended.stdout
     assert runs() == 0
+    late = run_here("train", "job.yaml", "--dry-run", "parameter_server={mode: ssp, max_staleness: 256}")
+    needed, more = (float(re.findall(r"memory +([0-9.]+) MiB", each.stdout)[0]) for each in (ended, late))
+    assert more - needed > 256 * 3 * 67 * 4 / 2**20, "of each update a copy of 67 parameters and of two gradients"
     refused = run_here("train", "job.yaml", "--dry-run", "scaling.cpus_per_worker=500")
     assert refused.returncode == 2
     assert "needs 1,000 CPUs" in refused.stderr

@@ -51,6 +51,8 @@ def test_policies_that_can_be_kept(file, sections):
             "failure.hang_seconds: is for parameter_server.mode=sync or local or diloco with "
             "scaling.servers_per_node=auto: remove it, or set these",
         ),
+        ("failure: {hang_seconds: 0.05}\n", "failure.hang_seconds: must be at least 0.1, got 0.05"),
+        ("ray: {start_seconds: 1e-6}\n", "ray.start_seconds: must be at least 0.1, got 1e-06"),
         ("failure: {max_failures: -1}\n", "failure.max_failures: must be at least 0, got -1"),
     ],
 )

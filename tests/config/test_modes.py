@@ -73,6 +73,10 @@ def test_options_are_those_of_the_modes():
             "outer_learning_rate: must be greater than 0, got 0",
         ),
         ("{mode: ssp, max_staleness: -1}", "max_staleness: must be at least 0, got -1"),
+        ("{mode: ssp, max_staleness: 257}", "max_staleness: must be at most 256, got 257"),
+        (f"{{mode: ssp, max_staleness: {10**21}}}", f"max_staleness: must be at most 256, got {10**21}"),
+        ("{timeout_seconds: 1e-6}", "timeout_seconds: must be at least 0.1, got 1e-06"),
+        ("{timeout_seconds: 0}", "timeout_seconds: must be at least 0.1, got 0"),
         (
             "{mode: backup, backup_workers: 2}",
             "backup_workers: must be less than scaling.num_workers (2), got 2: an update would wait for no worker",

@@ -26,9 +26,17 @@ def test_results_and_errors_arrive_and_the_thread_stays() -> None:
 
 def test_what_does_not_answer_is_told_with_what_went_on() -> None:
     caller, release = Caller(), threading.Event()
-    with pytest.raises(RayLost, match="Ray did not answer for 1 s while its nodes were asked for"):
-        caller.call("its nodes were asked for", release.wait, 0.6, Future())
+    with pytest.raises(RayLost, match=r"^Ray did not answer for 0\.2 s while its nodes were asked for$"):
+        caller.call("its nodes were asked for", release.wait, 0.2, Future())
     assert caller.busy
+    release.set()
+
+
+def test_a_deadline_of_the_configuration_is_named_where_it_has_passed() -> None:
+    caller, release = Caller(), threading.Event()
+    remedy = r"\(raise ray\.start_seconds where it takes longer\)"
+    with pytest.raises(RayLost, match=rf"^Ray did not answer for 0\.1 s while it started {remedy}$"):
+        caller.call("it started", release.wait, 0.1, Future(), "ray.start_seconds")
     release.set()
 
 
