@@ -1,5 +1,6 @@
 """A checkpoint as a value, and the directory that holds it: arrays as safetensors, texts as YAML and JSON."""
 
+import errno
 import json
 import os
 import shutil
@@ -138,9 +139,16 @@ def copy_model(source: Path, directory: Path) -> None:
 
 
 def cannot_write(path: Path, error: OSError) -> CheckpointError:
+    """What is wrong with the place, and what to do about it."""
+    wrong, remedy = error.strerror or str(error), "free space there"
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        in_the_way = next((one for one in (path, *path.parents) if os.path.lexists(one) and not one.is_dir()), path)
+        wrong, remedy = f"{in_the_way} is no folder", "move it away"
+    elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        remedy = "let it be written"
     return CheckpointError(
-        f"cannot write a checkpoint to {path}: {error.strerror or error}: "
-        "free space there, or set checkpoint.directory to a folder that can be written"
+        f"cannot write a checkpoint to {path}: {wrong}: "
+        f"{remedy}, or set checkpoint.directory to a folder that can be written"
     )
 
 

@@ -190,7 +190,7 @@ def load(path: Path, *, for_resuming: bool = True) -> Checkpoint:
     try:
         return read_directory(path, for_resuming=for_resuming)
     except CheckpointError as error:
-        raise CheckpointError([*error.problems, *_remedy(path)]) from None
+        raise CheckpointError([*error.problems, *instead_of(path)]) from None
 
 
 def export_model(directory: Path, checkpoint: Checkpoint) -> Path:
@@ -217,7 +217,8 @@ def export_model(directory: Path, checkpoint: Checkpoint) -> Path:
     return directory
 
 
-def _remedy(damaged: Path) -> list[str]:
+def instead_of(damaged: Path) -> list[str]:
+    """A line that names the newest intact checkpoint beside a damaged one, if there is one."""
     try:
         found = CheckpointStore(damaged.absolute().parent).latest()
     except CheckpointError:

@@ -118,7 +118,9 @@ def _min_workers_fit(get: Lookup) -> Iterator[Finding]:
     if least is None:
         return
     path = "scaling.min_workers"
-    if least > workers:
+    if workers == 0:
+        yield path, f"there are no workers (scaling.num_workers is 0): remove it, or set num_workers to {least} or more"
+    elif least > workers:
         yield path, f"must be at most scaling.num_workers ({workers}), got {least}"
     else:
         yield from _of_all_shares(get, path)
@@ -160,11 +162,16 @@ def _top_k_fraction(get: Lookup) -> Iterator[Finding]:
 
 def _backups_leave_a_worker(get: Lookup) -> Iterator[Finding]:
     backups, workers = get("parameter_server.backup_workers"), get("scaling.num_workers")
-    if backups is not None and backups >= workers:
-        yield (
-            "parameter_server.backup_workers",
-            f"must be less than scaling.num_workers ({workers}), got {backups}: an update would wait for no worker",
+    if backups is None or backups < workers:
+        return
+    if workers < 2:
+        wrong = f"needs {backups + 1} workers or more, and scaling.num_workers is {workers}"
+        problem = f"{wrong}: raise that, or remove it with parameter_server.mode=backup"
+    else:
+        problem = (
+            f"must be less than scaling.num_workers ({workers}), got {backups}: an update would wait for no worker"
         )
+    yield "parameter_server.backup_workers", problem
 
 
 def _loss_fits_task(get: Lookup) -> Iterator[Finding]:

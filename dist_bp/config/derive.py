@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Stri
 
 from dist_bp.component import Option, options, summary
 from dist_bp.components import Kind, kind_of
-from dist_bp.config.fields import BESIDE_TEXT, TAG, Section, any_text_or_other, number, text_or_other
+from dist_bp.config.fields import BESIDE_TEXT, TAG, TEXT_BESIDE, Section, any_text_or_other, number, text_or
 from dist_bp.errors import ConfigError
 from dist_bp.limits import bare_type, is_text, is_union, item_type, metadata, value_type, violation
 from dist_bp.options import OneOf
@@ -119,10 +119,19 @@ class FieldTypes:
         written = [*texts, *others]
         if texts and others:
             any_text = any(bare_type(member) is str for member in members)
-            tag, which = (BESIDE_TEXT, any_text_or_other) if any_text else (f"{TAG}other", text_or_other)
-            tagged = [Annotated[_any_of(texts), Tag(f"{TAG}text")], Annotated[_any_of(others), Tag(tag)]]
+            what = _in_words(members)
+            text, tag = (f"{TAG}text", BESIDE_TEXT) if any_text else (TEXT_BESIDE + what, f"{TAG}other")
+            which = any_text_or_other if any_text else text_or(what)
+            tagged = [Annotated[_any_of(texts), Tag(text)], Annotated[_any_of(others), Tag(tag)]]
             written = [Annotated[_any_of(tagged), Discriminator(which)]]
         return _any_of([*written, None] if NoneType in members else written)
+
+
+def _in_words(members: Sequence[Any]) -> str:
+    """What the members of a union are that are not text: empty where a number and a list are not all."""
+    numbers = [member for member in members if bare_type(member) in (int, float)]
+    lists = [member for member in members if item_type(bare_type(member)) is not None]
+    return " or ".join(["a number"] * bool(numbers) + ["a list"] * bool(lists))
 
 
 def _fitting(hint: Any, value: Any) -> Any:

@@ -1,7 +1,7 @@
 """What all configuration models share: the base class, and types of numbers and text."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Self, get_args
 
 from pydantic import (
@@ -27,6 +27,8 @@ TAG = "type="
 """Marks, in the location of a pydantic error, the model that `type` chose: it is no key of a file."""
 BESIDE_TEXT = f"{TAG}beside text"
 """Marks likewise what is in place of any text."""
+TEXT_BESIDE = f"{TAG}text beside "
+"""Marks a text in place of something else, which follows in words."""
 
 
 class Named(dict[str, Any]):
@@ -75,9 +77,13 @@ def _with_keys(details: ErrorDetails, keys: list[str]) -> InitErrorDetails:
     return InitErrorDetails(type=kind, loc=details["loc"], input=details["input"], ctx=context)
 
 
-def text_or_other(value: Any) -> str:
-    """Discriminator of a union of a keyword with something that is not text."""
-    return TAG + ("text" if isinstance(value, str) else "other")
+def text_or(other: str) -> Callable[[Any], str]:
+    """Discriminator of a union of a keyword with something that is not text, which `other` names in a message."""
+
+    def which(value: Any) -> str:
+        return TEXT_BESIDE + other if isinstance(value, str) else f"{TAG}other"
+
+    return which
 
 
 def any_text_or_other(value: Any) -> str:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from dist_bp.config.document import Path
-from dist_bp.config.fields import BESIDE_TEXT, TAG, Named
+from dist_bp.config.fields import BESIDE_TEXT, TAG, TEXT_BESIDE, Named
 from dist_bp.messages import did_you_mean, nearest
 
 
@@ -62,7 +62,8 @@ def problems(error: ValidationError) -> Iterator[Problem]:
                 yield _at(path, _unknown("metric", details["input"], details["ctx"]["allowed"].split(", ")))
             case "literal_error":
                 allowed = re.findall(r"'([^']*)'", details["ctx"]["expected"])
-                yield _at(path, _unknown("value", details["input"], allowed))
+                _, _, other = str(details["loc"][-1]).partition(TEXT_BESIDE)
+                yield _at(path, _unknown("value", details["input"], allowed, other))
             case "unknown_key":
                 yield Problem(path, path[:-1], _unknown_key(path[-1], details["ctx"]["allowed"], instead[path]))
             case "disagreement":
@@ -121,10 +122,12 @@ def _is_tag(part: str | int) -> bool:
     return isinstance(part, str) and part.startswith(TAG)
 
 
-def _unknown(what: str, value: Any, allowed: Sequence[str]) -> str:
+def _unknown(what: str, value: Any, allowed: Sequence[str], other: str = "") -> str:
+    """`other` says what may be there that is not text."""
     if not isinstance(value, str):
         return f"must be one of {', '.join(allowed)}, got {_got(value)}"
-    return f"unknown {what} {_got(value)}{did_you_mean(value, allowed)} (allowed: {', '.join(allowed)})"
+    known = ", ".join(filter(None, [*allowed, other]))
+    return f"unknown {what} {_got(value)}{did_you_mean(value, allowed)} (allowed: {known})"
 
 
 def _unknown_key(name: Any, allowed: Sequence[str], missing: Sequence[str]) -> str:

@@ -5,7 +5,19 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
-from dist_bp.config.fields import Count, Flag, Fraction, Positive, Real, Section, Text, Whole, text_or_other
+from dist_bp.config.fields import (
+    TAG,
+    TEXT_BESIDE,
+    Count,
+    Flag,
+    Fraction,
+    Positive,
+    Real,
+    Section,
+    Text,
+    Whole,
+    text_or,
+)
 from dist_bp.types import Direction
 
 
@@ -19,8 +31,8 @@ def model_name(value: str) -> str:
 ModelName = Annotated[str, AfterValidator(model_name), Field(json_schema_extra={"pattern": r"^[^/:'\"%]+$"})]
 
 Interval = Annotated[
-    Annotated[Literal["auto"], Tag("type=text")] | Annotated[Count, Tag("type=other")],
-    Discriminator(text_or_other),
+    Annotated[Literal["auto"], Tag(f"{TEXT_BESIDE}a number")] | Annotated[Count, Tag(f"{TAG}other")],
+    Discriminator(text_or("a number")),
 ]
 
 

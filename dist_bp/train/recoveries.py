@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from dist_bp.messages import plural
 from dist_bp.ps.doorbell import ABSENT, SILENT
 from dist_bp.ps.lease import NonFinite
 from dist_bp.runtime.base import Runtime
@@ -55,7 +56,7 @@ def joined(worker: int, seconds: float | None) -> str:
 def history(recoveries: Sequence[Recovery]) -> str:
     """What happened when, and what was done about it, in a line; of many the last ones."""
     earlier = len(recoveries) - SHOWN
-    return "; ".join([*([f"{earlier} others"] if earlier > 0 else []), *map(_short, recoveries[-SHOWN:])])
+    return "; ".join([*([plural(earlier, "other")] if earlier > 0 else []), *map(_short, recoveries[-SHOWN:])])
 
 
 def _short(recovery: Recovery) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dist_bp.checkpoint import open_store, resolve_folder
 from dist_bp.checkpoint.manifest import MANIFEST, Manifest
+from dist_bp.checkpoint.store import instead_of
 from dist_bp.errors import CheckpointError, UserError
 from dist_bp.messages import plural
 
@@ -60,20 +61,31 @@ def _leg(start: int, stop: int, kept: Mapping[int, Path]) -> Leg:
 
 def _kept(run: str, root: Path) -> tuple[dict[int, Path], int]:
     """The checkpoints of a run by step, and the step at which the steps end. Raises CheckpointError where there is none
-    there, or one has no manifest that can be read: it might be the one that is meant."""
-    path = Path(run)
-    named = NAME.fullmatch(path.name)
-    folder = resolve_folder(str(path.parent) if named else run, root)
+    there, or one that may be meant has no manifest that can be read: any, or that which is named."""
+    last = _step(Path(run))
+    folder = resolve_folder(run if last is None else str(Path(run).parent), root)
     if (folder / MANIFEST).is_file():
         raise CheckpointError(f"{run} is a saved model: name its run, or a checkpoint of it")
-    manifests = {path: Manifest.read(path) for path in open_store(folder).paths()}
+    manifests = {}
+    for path in open_store(folder).paths():
+        try:
+            manifests[path] = Manifest.read(path)
+        except CheckpointError as error:
+            if last in (None, _step(path)):
+                raise CheckpointError([*error.problems, *instead_of(path)]) from None
     kept = {one.step: path for path, one in sorted(manifests.items(), key=lambda item: item[1].sequence) if one.step}
     if not kept:
         raise CheckpointError(f"{folder} holds no checkpoint: there is nothing to compare with")
-    newest = int(named[1]) if named else max(kept)
+    newest = max(kept) if last is None else last
     if newest not in kept:
         raise CheckpointError(f"{run}: no checkpoint of step {newest} is kept: {_choices(kept)}")
     return kept, newest
+
+
+def _step(path: Path) -> int | None:
+    """That of a checkpoint, by the name of its folder; None for the name of anything else."""
+    named = NAME.fullmatch(path.name)
+    return int(named[1]) if named else None
 
 
 def _choices(kept: Mapping[int, Path]) -> str:

@@ -1,3 +1,4 @@
+import errno
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dist_bp.checkpoint import CheckpointStore
+from dist_bp.checkpoint.format import cannot_write
 from dist_bp.errors import CheckpointError
 from dist_bp.types import Direction
 from tests.checkpoint.samples import assert_equal, sample
@@ -225,9 +227,10 @@ def test_two_readers_beside_a_writer_see_only_whole_checkpoints(tmp_path: Path) 
 def test_unwritable_and_full_places_are_refused_early(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for directory in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(CheckpointError, match=r"set checkpoint\.directory"):
+        told = rf"to {directory}: {tmp_path}/file is no folder: move it away, or set checkpoint\.directory"
+        with pytest.raises(CheckpointError, match=told):
             CheckpointStore(directory).check_writable(1)
-        with pytest.raises(CheckpointError, match=r"set checkpoint\.directory"):
+        with pytest.raises(CheckpointError, match=told):
             CheckpointStore(directory).save(sample())
     store = CheckpointStore(tmp_path / "run")
     store.check_writable(1000)
@@ -236,11 +239,25 @@ def test_unwritable_and_full_places_are_refused_early(tmp_path: Path) -> None:
         store.check_writable(10**18)
 
 
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (errno.ENOSPC, "No space left on device: free space there"),
+        (errno.EACCES, "Permission denied: let it be written"),
+        (errno.EROFS, "Read-only file system: let it be written"),
+    ],
+)
+def test_the_remedy_is_that_of_what_is_wrong(code: int, told: str, tmp_path: Path) -> None:
+    expected = f"cannot write a checkpoint to {tmp_path}: {told}, or set checkpoint.directory to a folder that can be "
+    assert str(cannot_write(tmp_path, OSError(code, os.strerror(code)))).startswith(expected)
+
+
 FULL = """
 import resource, sys
 from pathlib import Path
 import numpy as np
 from dist_bp.checkpoint import CheckpointStore
+from dist_bp.checkpoint.format import cannot_write
 from dist_bp.errors import CheckpointError
 from tests.checkpoint.samples import sample
 

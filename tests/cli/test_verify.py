@@ -1,6 +1,7 @@
 """`dist-bp verify`: runs that repeat to the bit, and all that may keep one from it."""
 
 import json
+import os
 import re
 import secrets
 import shutil
@@ -341,6 +342,36 @@ def test_a_checkpoint_of_another_version_is_told(make_job: JobMaker) -> None:
     told = refused("blobs")
     assert "step-000000016/manifest.json has format version 1, this dist_bp reads version 2" in told
     assert "use the dist_bp that wrote it" in told
+
+
+def pipe(manifest: Path) -> None:
+    manifest.unlink()
+    os.mkfifo(manifest)
+
+
+DAMAGES: dict[str, Callable[[Path], Any]] = {
+    "it is a pipe, not a file": pipe,
+    "nested too deeply": lambda manifest: manifest.write_text("[" * 100_000),
+    "its content does not match its own digest": lambda manifest: manifest.write_text(
+        manifest.read_text().replace('"step": 24', '"step": 23')
+    ),
+}
+
+
+def test_an_intact_checkpoint_is_named_where_a_manifest_is_damaged(make_job: JobMaker) -> None:
+    """And that one can be used."""
+    result = run_job(make_job(train={"epochs": 3}))
+    manifest, intact = checkpoint_of(result, 24) / "manifest.json", checkpoint_of(result, 16)
+    for damage, spoil in DAMAGES.items():
+        content = manifest.read_text()
+        spoil(manifest)
+        for run in ("blobs", str(manifest.parent)):
+            assert re.search(f"manifest.json is damaged.*{damage}", told := refused(run))
+            assert f"error: intact is {intact}: use that one instead\n" in told
+        manifest.unlink()
+        manifest.write_text(content)
+    spoil(manifest)
+    assert [leg["to"] for leg in verified(str(intact))[0]["legs"]] == [16]
 
 
 def resumed_with_another_rate(make_job: JobMaker, **checkpoint: Any) -> Result:

@@ -51,6 +51,23 @@ def test_policies_that_can_be_kept(file, sections):
             "failure.hang_seconds: is for parameter_server.mode=sync or local or diloco with "
             "scaling.servers_per_node=auto: remove it, or set these",
         ),
+        (
+            "scaling: {num_workers: 0, min_workers: 1}\n",
+            "scaling.min_workers: there are no workers (scaling.num_workers is 0): remove it, or set num_workers to 1 "
+            "or more",
+        ),
+        (
+            "scaling: {num_workers: 2, min_workers: 3}\n",
+            "scaling.min_workers: must be at most scaling.num_workers (2), got 3",
+        ),
+        *(
+            (
+                f"scaling: {{num_workers: {workers}}}\nparameter_server: {{mode: backup, backup_workers: 1}}\n",
+                f"parameter_server.backup_workers: needs 2 workers or more, and scaling.num_workers is {workers}: "
+                "raise that, or remove it with parameter_server.mode=backup",
+            )
+            for workers in (0, 1)
+        ),
         ("failure: {hang_seconds: 0.05}\n", "failure.hang_seconds: must be at least 0.1, got 0.05"),
         ("ray: {start_seconds: 1e-6}\n", "ray.start_seconds: must be at least 0.1, got 1e-06"),
         ("failure: {max_failures: -1}\n", "failure.max_failures: must be at least 0, got -1"),

@@ -99,6 +99,7 @@ def test_a_history_is_short() -> None:
     one = f"step 9: {NAN} on worker 0, back to step 6"
     assert history(rolled_back(9)) == one
     assert history([*skipped(4), *rolled_back(9)]) == f"step 4: {NAN} on worker 0, skipped; {one}"
+    assert history(skipped(*range(6))).startswith(f"1 other; step 1: {NAN}")
     many = history([*skipped(*range(100)), *rolled_back(9)])
     assert many.startswith(f"96 others; step 96: {NAN}")
     assert many.endswith(one)
