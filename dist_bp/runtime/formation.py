@@ -8,6 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
 from typing import Any, Self, TypeVar
 
+from dist_bp.errors import Interrupted
 from dist_bp.messages import in_seconds, plural
 from dist_bp.processes import patience
 from dist_bp.ps.bringup import Call, bring_up
@@ -30,6 +31,8 @@ class Formation(ABC):
 
     def __init__(self, plan: RunPlan, trouble: Future[str] | None = None) -> None:
         self._trouble: Future[str] = trouble or Future()
+        self.ending: Future[str] = Future()
+        """Gets why nobody wants the processes any more that are being formed, once that is so."""
         self._timeout = plan.timeout
         self._take(plan)
 
@@ -42,9 +45,9 @@ class Formation(ABC):
         self.servers = [server for crew in self._crews for server in crew.servers]
 
     def _bring_up(self) -> None:
-        """Creates the processes and brings them together."""
+        """Creates the processes and brings them together. Raises Interrupted where nobody wants them any more."""
         self._launch()
-        self._addresses = bring_up(self._crews, self._ask, self._start_seconds, self.plan.timeout)
+        self._addresses = bring_up(self._crews, self._ask_until_ending, self._start_seconds, self.plan.timeout)
         self._joined()
 
     def _form_anew(self) -> None:
@@ -120,8 +123,12 @@ class Formation(ABC):
     def submit(self, call: Call[T]) -> Future[T]:
         """Starts a call of one process."""
 
-    def _ask(self, calls: Sequence[Call[T]], seconds: float) -> list[T]:
-        """Makes all calls at once and returns their results in order; raises the root cause of a failure.
+    def _ask_until_ending(self, calls: Sequence[Call[T]], seconds: float) -> list[T]:
+        return self._ask(calls, seconds, self.ending)
+
+    def _ask(self, calls: Sequence[Call[T]], seconds: float, ending: Future[str] | None = None) -> list[T]:
+        """Makes all calls at once and returns their results in order; raises the root cause of a failure, Interrupted
+        once `ending` says why.
 
         After the first failure the others get a few seconds to say what they saw: the one that died is the
         cause, those that lost sight of it are symptoms. Where Ray is in trouble its live actors may still answer, for
@@ -132,9 +139,11 @@ class Formation(ABC):
         pending: set[Future[Any]] = set(futures)
         peers: dict[Future[Any], Peer] = {future: one.peer for future, one in zip(futures, calls, strict=True)}
         errors: list[BaseException] = []
-        calm: set[Future[Any]] = {self._trouble}
+        calm: set[Future[Any]] = {self._trouble, *([ending] if ending else [])}
         while pending and (left := deadline - time.monotonic()) > 0:
             done, _ = wait({*pending, *calm}, timeout=left, return_when=FIRST_COMPLETED)
+            if ending in done:
+                raise Interrupted(f"{ending.result()} while processes were started")
             found = [attributed(error, peers[future]) for future in done - calm if (error := future.exception())]
             if (found and not errors) or done & calm:
                 deadline = min(deadline, time.monotonic() + GRACE_SECONDS)

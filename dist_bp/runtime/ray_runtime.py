@@ -193,9 +193,9 @@ class RayRuntime(Runtime):
     def submit(self, asked: Call[T]) -> Future[T]:
         return self.actors.submit(asked)
 
-    def _ask(self, calls: Sequence[Call[T]], seconds: float) -> list[T]:
+    def _ask(self, calls: Sequence[Call[T]], seconds: float, ending: Future[str] | None = None) -> list[T]:
         self._sound = False
-        answers = super()._ask(calls, seconds)
+        answers = super()._ask(calls, seconds, ending)
         self._sound = True
         return answers
 

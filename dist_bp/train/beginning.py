@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from dist_bp.errors import TrainingFailed, UserError
+from dist_bp.errors import Interrupted, TrainingFailed, UserError
 from dist_bp.messages import one_line
 from dist_bp.ps.arena import Snapshot
 from dist_bp.runtime.base import Runtime
@@ -24,6 +24,7 @@ def bring_up(state: RunState, runtime: Runtime, snapshot: Snapshot, observer: Ob
     Raises TrainingFailed where that happens more often than the configuration bears, or there is no room for others,
     Interrupted where a signal has come.
     """
+    runtime.ending = interrupt.coming
     fault = _formed(state, runtime, interrupt, lambda: runtime.start(snapshot))
     while fault:
         decision = decide(Standing(state.job.config.failure, state.recoveries, state.saved), fault)
@@ -47,6 +48,9 @@ def _formed(state: RunState, runtime: Runtime, interrupt: Interrupt, form: Calla
         state.provenance = Provenance.of(state.job, runtime)
     except LOST as error:
         return Fault("broken", state.step + 1, str(error))
+    except Interrupted:
+        interrupt.check()
+        raise
     return None
 
 

@@ -2,6 +2,8 @@
 
 import signal
 import threading
+from concurrent.futures import Future
+from queue import SimpleQueue
 from types import FrameType
 from typing import Any, Self
 
@@ -10,14 +12,31 @@ from dist_bp.errors import Interrupted
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+class InterruptedAgain(Interrupted):
+    """By a second signal: the run ends where it is."""
+
+
 class Interrupt:
-    """While entered, `requested` names the signal that came; nothing happens outside the main thread."""
+    """While entered, `requested` names the signal that came, and `coming` gets that name, for whoever waits for other
+    things, too. Outside the main thread no signal comes."""
 
     def __init__(self) -> None:
-        self.requested: str | None = None
+        self.coming: Future[str] = Future()
+        self._requested: str | None = None
+        self._said: SimpleQueue[str | None] = SimpleQueue()
         self._previous: dict[int, Any] = {}
 
+    @property
+    def requested(self) -> str | None:
+        return self._requested
+
+    @requested.setter
+    def requested(self, why: str) -> None:
+        self._requested = why
+        self._said.put(why)
+
     def __enter__(self) -> Self:
+        threading.Thread(target=self._tell, name="interrupt", daemon=True).start()
         if threading.current_thread() is threading.main_thread():
             self._previous = {number: signal.getsignal(number) for number in SIGNALS}
             if self._previous[signal.SIGHUP] is signal.SIG_IGN:  # nohup
@@ -31,6 +50,7 @@ class Interrupt:
             signal.signal(number, self._receive)
 
     def __exit__(self, *_: object) -> None:
+        self._said.put(None)
         for number, handler in self._previous.items():
             signal.signal(number, handler)
 
@@ -41,5 +61,10 @@ class Interrupt:
 
     def _receive(self, number: int, _: FrameType | None) -> None:
         if self.requested:
-            raise Interrupted("interrupted again: stopped at once, the last checkpoint stands")
+            raise InterruptedAgain("interrupted again: stopped at once")
         self.requested = signal.Signals(number).name
+
+    def _tell(self) -> None:
+        """In a thread: a handler that interrupts whoever waits for a future must not take the locks of that."""
+        if (why := self._said.get()) and not self.coming.done():
+            self.coming.set_result(why)

@@ -153,7 +153,7 @@ class Lasting:
         self._keep()
         try:
             self._form(self._runtime.grow, self._go_back())
-        except RayLost:
+        except (RayLost, Interrupted):
             raise
         except Exception as error:
             self._tell_stayed(error)
@@ -166,7 +166,11 @@ class Lasting:
     def _form(self, form: Callable[[Snapshot], None], committed: Snapshot) -> None:
         state, runtime = self._state, self._runtime
         before = runtime.formed
-        form(committed)
+        try:
+            form(committed)
+        except Interrupted:
+            self._end_if_requested()
+            raise
         state.provenance = Provenance.of(self._job, runtime)
         if runtime.formed != before:
             for listener in self._listeners:

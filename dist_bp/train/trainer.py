@@ -15,6 +15,7 @@ from dist_bp.runtime.failures import LOST
 from dist_bp.train.due import checkpoint_due, lease_end, verdict
 from dist_bp.train.events import EpochDone, LeaseDone, Listener
 from dist_bp.train.faults import Fault
+from dist_bp.train.interrupt import InterruptedAgain
 from dist_bp.train.lasting import Lasting
 from dist_bp.train.meter import scores
 from dist_bp.train.outcome import Outcome
@@ -54,14 +55,15 @@ class Trainer(Lasting):
 
     @contextmanager
     def telling_how_to_go_on(self) -> Iterator[None]:
-        """Where Ray is lost in the body without another checkpoint, the last one is told of."""
+        """Where Ray is lost in the body without another checkpoint, or a second signal comes, the last one is told of,
+        if there is one."""
         try:
             yield
-        except RayLost as error:
+        except (RayLost, InterruptedAgain) as error:
             saved, remedy = self._state.saved, self._saver.remedy
             if saved is None or not remedy or remedy in str(error):
                 raise
-            raise RayLost(f"{error}; the last checkpoint is of step {saved}; {remedy}") from error
+            raise type(error)(f"{error}; the last checkpoint is of step {saved}; {remedy}") from error
 
     def evaluate(self, split: str) -> Evaluation:
         """Loss and metrics of the committed version over a split, though workers are lost meanwhile. Raises

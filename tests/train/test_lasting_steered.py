@@ -1,16 +1,21 @@
 """What a sweep or a signal asks of a job holds though processes are lost meanwhile."""
 
+import signal
+import time
+from threading import Event, Timer
 from typing import Any
 
 import pytest
 
 from dist_bp.errors import Interrupted
+from dist_bp.ps.keeper import Keeper
 from dist_bp.runtime import threads
 from dist_bp.runtime.failures import ProcessDied
 from dist_bp.runtime.pool import Pool
 from dist_bp.sweep.session import Epoch, Session
 from dist_bp.track.drawing import Drawing
 from dist_bp.train.job import Lent, run_job
+from dist_bp.train.observer import Observer
 from tests.conftest import JobMaker
 from tests.train.looking import Steered, StopAfter
 from tests.train.unsteady import DIED, Open, Unsteady, job_of
@@ -89,3 +94,52 @@ def test_after_a_signal_no_processes_are_formed_anew_only_to_save(
         with pytest.raises(Interrupted, match=r"^SIGINT after step 0: checkpoint saved; go on with "):
             run_job(job, observer=observer)
     assert run_job(job, resume="auto").parameters_sha256 == whole.parameters_sha256
+
+
+@pytest.mark.parametrize(
+    ("loses", "told"),
+    [((), "SIGINT before training began"), ((("train", 1),), "SIGINT after step 0: checkpoint saved; go on with ")],
+    ids=["started", "formed anew"],
+)
+def test_a_signal_ends_the_wait_for_processes_that_hang(
+    loses: tuple[tuple[str, int], ...], told: str, make_job: JobMaker, lose: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    observer, closed, begin, close = StopAfter(9, monkeypatch), Event(), Keeper.listen, Keeper.close
+    begun: list[float] = []
+
+    def listen(keeper: Keeper) -> bytes:
+        begun.append(time.monotonic())
+        if len(begun) > len(loses):
+            Timer(0.3, observer.stop).start()
+            closed.wait(60)
+        return begin(keeper)
+
+    def closing(keeper: Keeper) -> None:
+        if len(begun) > len(loses):
+            closed.set()
+            assert time.monotonic() - begun[-1] < 10
+        close(keeper)
+
+    monkeypatch.setattr(Keeper, "listen", listen)
+    monkeypatch.setattr(Keeper, "close", closing)
+    lose(*loses)
+    with pytest.raises(Interrupted, match=f"^{told}"):
+        run_job(job_of(make_job, ray={"start_seconds": 15}), observer=observer)
+
+
+@pytest.mark.parametrize(
+    ("epoch", "told"),
+    [(1, r"interrupted again: stopped at once$"), (2, r".* at once; the last checkpoint is of step 8; go on with ")],
+)
+def test_a_second_signal_tells_of_the_last_checkpoint_only_where_there_is_one(
+    epoch: int, told: str, make_job: JobMaker, lose: Open
+) -> None:
+    class Impatient(Observer):
+        def epoch(self, number: int, values: dict[str, float]) -> None:
+            if number == epoch:
+                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(signal.SIGINT)
+
+    lose()
+    with pytest.raises(Interrupted, match=f"^{told}"):
+        run_job(job_of(make_job), observer=Impatient())
