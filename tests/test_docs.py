@@ -73,6 +73,13 @@ def test_links_and_pictures_are_there(page: Path) -> None:
         assert not anchor or anchor in anchors(path), f"{target}: {path.name} has no such heading"
 
 
+@each_page
+def test_every_table_has_its_heading(page: Path) -> None:
+    """A blank line ends a table: what follows is shown as text."""
+    for number, rows in enumerate(re.findall(r"(?:^\|.*\n)+", prose(page), re.MULTILINE)):
+        assert re.match(r"\|.*\n\|(?: *:?-+:? *\|)+\n", rows), f"table {number + 1}: {rows[:80]}"
+
+
 def test_every_page_can_be_found() -> None:
     found, waiting = set[Path](), [README]
     while waiting:
