@@ -42,7 +42,7 @@ class Listener:
     """Hears nothing said; override what matters. `state` is the one after the event, and only to be read."""
 
     def resumed(self, state: RunState) -> None:
-        """The run goes on from a checkpoint, or has had faults before its first step."""
+        """The run goes on from a checkpoint."""
 
     def lease(self, state: RunState, lease: LeaseDone) -> None:
         """Some steps are done, about once a second; none perhaps where `lease.report.non_finite`."""

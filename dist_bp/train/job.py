@@ -34,6 +34,7 @@ from dist_bp.train.models import CheckpointModels
 from dist_bp.train.observer import Observer
 from dist_bp.train.publish import evaluate, open_run, publish
 from dist_bp.train.recording import tracked_run
+from dist_bp.train.recoveries import record_before_training
 from dist_bp.train.result import Result
 from dist_bp.train.saving import Saver
 from dist_bp.train.setup import PreparedJob, prepare_job
@@ -111,6 +112,7 @@ def _run(start: Start, observer: Observer, trace: TraceFile | None, lent: Lent) 
             observer,
             interrupt,
             partial(describe_end, state),
+            partial(record_before_training, state, len(state.recoveries)),
         ) as get_tracker,
     ):
         observer.phase("starting the processes")

@@ -1,6 +1,6 @@
 """Those that listen to a run: the tracker, whoever watches, the file of `--trace`, a language model that tells."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 
 from dist_bp.errors import DataError, DistBpError
 from dist_bp.messages import one_line
@@ -10,7 +10,7 @@ from dist_bp.track.port import DESCRIPTION, Tracker
 from dist_bp.train import recoveries
 from dist_bp.train.describe import describe_begin
 from dist_bp.train.events import EpochDone, LeaseDone, Listener, Recovered
-from dist_bp.train.faults import Fault, Recovery
+from dist_bp.train.faults import Fault
 from dist_bp.train.meter import mean
 from dist_bp.train.models import curves
 from dist_bp.train.observer import Observer, Progress
@@ -49,14 +49,10 @@ class Recorder(Listener):
         """The last step of each curve."""
 
     def resumed(self, state: RunState) -> None:
-        """All epochs again: where the tracker has them already, it records none twice. Recoveries may share a step, so
-        they are told again only to one that knows of no step: what came before a checkpoint is recorded before it."""
-        new = self._tracker.told_until < 0
+        """All epochs again: where the tracker has them already, it records none twice."""
         for row in state.history:
             self._tracker.log(int(row["step"]), curves(metrics_of(row)))
         self._tracker.log(state.kept_step, state.kept)
-        for number in range(len(state.recoveries) if new else 0):
-            self._recovery(state.recoveries[: number + 1])
 
     def lease(self, state: RunState, lease: LeaseDone) -> None:
         self._log(lease.points)
@@ -64,7 +60,7 @@ class Recorder(Listener):
     def recovered(self, state: RunState, event: Recovered) -> None:
         self._waiting = [point for point in self._waiting if point[0] <= event.recovery.after]
         self._log(event.points)
-        self._recovery(state.recoveries)
+        recoveries.record(state.recoveries, self._tracker)
 
     def joined(self, state: RunState, worker: int, seconds: float | None) -> None:
         if seconds is not None:
@@ -94,11 +90,6 @@ class Recorder(Listener):
             self._told |= dict.fromkeys(new, step)
             if new:
                 self._tracker.log(step, new)
-
-    def _recovery(self, so_far: Sequence[Recovery]) -> None:
-        """Tells of the last one."""
-        self._tracker.log(so_far[-1].fault.step, recoveries.values(so_far[-1]))
-        self._tracker.log_tags(recoveries.tags(so_far))
 
 
 class Watched(Listener):

@@ -30,16 +30,18 @@ def tracked_run(
     observer: Observer,
     interrupt: Interrupt,
     describe: Callable[[str, str, str], str],
+    greet: Callable[[Tracker], None] = lambda _: None,
 ) -> Iterator[Callable[[], Tracker]]:
     """Opens the tracker beside whatever the body does; whatever happens there, closes it with the right status.
 
     What the body gets waits for the tracker: it raises TrackingError with the name of the `store` at the deadline, and
     Interrupted after a signal. `describe` makes the run's description of its id, its status and the reason where it did
-    not come to its end. A body that fails before the run has begun leaves none where that would take long.
+    not come to its end, and the tracker goes to `greet` first: when the body gets it, or else at the end. A body that
+    fails before the run has begun leaves none where that would take long.
     """
     status: RunStatus = "FINISHED"
     why = ""
-    opening = _Opening(open_tracker)
+    opening = _Opening(open_tracker, greet)
     try:
         yield lambda: opening.result(store, interrupt)
     except BaseException as error:
@@ -60,8 +62,10 @@ def tracked_run(
 class _Opening:
     """A thread that opens a tracker."""
 
-    def __init__(self, open_tracker: Opener) -> None:
+    def __init__(self, open_tracker: Opener, greet: Callable[[Tracker], None]) -> None:
         self.given_up = False
+        self._greet = greet
+        self._greeted = False
         self._begun = False
         self._lock = Lock()
         self._tracker: Future[Tracker] = Future()
@@ -76,7 +80,7 @@ class _Opening:
                 name = without_password(store)
                 raise TrackingError(f"tracking: {name} was not open after {self._seconds:.0f} s: is it overloaded?")
             wait([self._tracker], POLL_SECONDS)
-        return self._tracker.result()
+        return self._opened()
 
     def end(self) -> Tracker | None:
         """What there is to be closed. One that has not begun its run never does."""
@@ -85,7 +89,13 @@ class _Opening:
             self.given_up = not (self._begun or self._tracker.done())
         if not self.given_up:
             wait([self._tracker], max(self._deadline - time.monotonic(), 0))
-        return self._tracker.result() if self._tracker.done() and not self._tracker.exception() else None
+        return self._opened() if self._tracker.done() and not self._tracker.exception() else None
+
+    def _opened(self) -> Tracker:
+        tracker, greeted, self._greeted = self._tracker.result(), self._greeted, True
+        if not greeted:
+            self._greet(tracker)
+        return tracker
 
     def _begin(self) -> None:
         with self._lock:

@@ -7,7 +7,9 @@ from dist_bp.ps.doorbell import ABSENT, SILENT
 from dist_bp.ps.lease import NonFinite
 from dist_bp.runtime.base import Runtime
 from dist_bp.track.names import RECOVERY
+from dist_bp.track.port import Tracker
 from dist_bp.train.faults import LOSSES, Fault, Recovery, Stop
+from dist_bp.train.state import RunState
 
 RECOVERED = "dist_bp.recovered_at_step_"
 """The tag that says what a run has recovered from, and how; the step follows."""
@@ -85,7 +87,22 @@ def waiting(lacking: str) -> str:
     return f"waiting for room for the processes: {lacking}"
 
 
-def tags(recoveries: Sequence[Recovery]) -> dict[str, str]:
+def record_before_training(state: RunState, known: int, tracker: Tracker) -> None:
+    """Records what a run has recovered from before it trains. The first `known` ones came before a checkpoint, and so
+    are recorded already unless the tracker knows of no step."""
+    for number in range(known if tracker.told_until >= 0 else 0, len(state.recoveries)):
+        record(state.recoveries[: number + 1], tracker)
+
+
+def record(so_far: Sequence[Recovery], tracker: Tracker) -> None:
+    """Tells the tracker of the last one."""
+    last = so_far[-1]
+    values = {f"{RECOVERY}seconds": last.seconds, f"{RECOVERY}redone_steps": float(last.redone)}
+    tracker.log(last.fault.step, values)
+    tracker.log_tags(_tags(so_far))
+
+
+def _tags(recoveries: Sequence[Recovery]) -> dict[str, str]:
     """Of the last one, by a name of its own: with a number where it is not the first of its kind at a step."""
     *before, name = map(_tag, recoveries)
     number = before.count(name) + 1
@@ -96,8 +113,3 @@ def _tag(recovery: Recovery) -> str:
     fault = recovery.fault
     whose = {"lost": f"_worker_{fault.worker}", "broken": "_restart"}.get(fault.kind, "")
     return f"{RECOVERED}{fault.step}{whose}"
-
-
-def values(recovery: Recovery) -> dict[str, float]:
-    """For the tracker, at the step of the fault."""
-    return {f"{RECOVERY}seconds": recovery.seconds, f"{RECOVERY}redone_steps": float(recovery.redone)}

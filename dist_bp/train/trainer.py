@@ -74,7 +74,7 @@ class Trainer(Lasting):
 
     def _begin(self) -> None:
         state = self._state
-        if state.saved is not None or state.recoveries:
+        if state.saved is not None:
             for listener in self._listeners:
                 listener.resumed(state)
 

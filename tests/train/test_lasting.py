@@ -12,11 +12,13 @@ import pytest
 from dist_bp.checkpoint import CheckpointStore
 from dist_bp.errors import CapacityError, CheckpointError, Interrupted, TrainingFailed
 from dist_bp.runtime.calls import RayLost
+from dist_bp.track.mlflow_store import opened_store
+from dist_bp.track.names import RECOVERY
 from dist_bp.train import due
 from dist_bp.train.job import run_job
 from dist_bp.train.recoveries import RECOVERED
 from tests.conftest import JobMaker
-from tests.train.looking import Notes, StopAfter, page, recorded
+from tests.train.looking import Notes, StopAfter, page, points, recorded
 from tests.train.unsteady import DIED, Open, Outcome, Unsteady, check_points, job_of, outcome, values
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -112,6 +114,7 @@ def test_losses_of_a_run_that_is_resumed(
     result = run_job(job, resume="auto")
     assert result.parameters_sha256 == whole.parameters_sha256
     assert [one.after for one in result.recoveries] == [8, 8, 8]
+    assert [step for step, _ in points(result, f"{RECOVERY}seconds")] == [9, 9, 9]
     check_points(result)
 
 
@@ -122,6 +125,13 @@ def test_a_crash_loop_ends_with_the_cause(make_job: JobMaker, lose: Open) -> Non
         run_job(job_of(make_job))
     assert time.monotonic() - started < 20
     assert str(error.value).startswith(f"{DIED}, at step 1; more failures than failure.max_failures (3); before that ")
+    with opened_store("sqlite:///mlflow.db") as client:
+        (failed,) = client.search_runs(["1"])
+    assert failed.info.status == "FAILED"
+    assert {name for name in failed.data.tags if name.startswith(RECOVERED)} == {
+        f"{RECOVERED}1_restart{number}" for number in ("", "_2", "_3")
+    }
+    assert [step for step, _ in points(failed.info.run_id, f"{RECOVERY}seconds")] == [1, 1, 1]
     lose(("train", 3), ("reform", 0))
     with pytest.raises(TrainingFailed, match=r"failure.max_failures \(3\).* Ended after step \d+: checkpoint saved"):
         run_job(job_of(make_job))
