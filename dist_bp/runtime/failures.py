@@ -8,11 +8,21 @@ from dist_bp.runtime.calls import RayLost
 
 
 class ProcessDied(TrainingFailed):
-    """A worker or server process ended by itself or was killed."""
+    """A process ended by itself or was killed: that of `peer`, where it is one that can be named."""
+
+    def __init__(self, what: str, peer: Peer | None = None) -> None:
+        super().__init__(f"{peer} {what}" if peer else what)
+        self.peer = peer
 
 
 LOST = (ProcessDied, PeerLost)
 """What is wrong where processes are lost without which the others cannot go on: a run begins again with new ones."""
+
+
+def lost_worker(error: ProcessDied | PeerLost) -> int | None:
+    """The rank of the worker that is lost, if it is one."""
+    role, _, rank = str(error.peer).partition(" ")
+    return int(rank) if role == "worker" and rank.isdecimal() else None
 
 
 def attributed(error: BaseException, peer: Peer) -> BaseException:

@@ -155,5 +155,5 @@ class Formation(ABC):
             raise root_cause(errors)
         for future in futures:
             if future in pending:
-                raise ProcessDied(f"{peers[future]} did not answer for {in_seconds(seconds)}")
+                raise ProcessDied(f"did not answer for {in_seconds(seconds)}", peers[future])
         return [future.result() for future in futures]

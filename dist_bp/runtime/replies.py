@@ -50,9 +50,9 @@ def translated(error: BaseException, peer: Peer) -> BaseException:
         cause.add_note(str(error))  # the traceback where it was raised
         return cause
     if isinstance(error, RayActorError | OutOfMemoryError):
-        return ProcessDied(f"{peer} died: its process ended or was killed")
+        return ProcessDied("died: its process ended or was killed", peer)
     if isinstance(error, ObjectLostError | NodeDiedError):
-        return ProcessDied(f"{peer} died: its node is gone, and with it what it has answered")
+        return ProcessDied("died: its node is gone, and with it what it has answered", peer)
     if isinstance(error, ActorUnschedulableError):
-        return ProcessDied(f"{peer} has no place any more: its node is gone")
+        return ProcessDied("has no place any more: its node is gone", peer)
     return error

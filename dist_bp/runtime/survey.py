@@ -160,6 +160,6 @@ class _Found(Generic[T]):
         """It might still write."""
         peer = self._peers[future]
         if not fence(peer):
-            raise ProcessDied(f"{peer} {self._suspects[peer]}")
+            raise ProcessDied(self._suspects[peer], peer)
         self.lost[peer] = self._suspects[peer]
         self.pending.remove(future)

@@ -75,7 +75,7 @@ class Workforce(Formation):
         answers, lost = survey(asked, self._fence, self._trouble, seconds, silence, progress)
         for peer in lost:
             if not self._fence(peer):
-                raise ProcessDied(f"{peer} cannot be ended: {lost[peer]}")
+                raise ProcessDied(f"cannot be ended: {lost[peer]}", peer)
         if lost:
             self.workers = [worker for worker in self.workers if worker not in lost]
             self._lost |= lost
@@ -120,7 +120,7 @@ class Workforce(Formation):
             self._ask(entering, patient)
         except (ProcessDied, PeerLost) as error:
             if not self._fence(peer):
-                raise ProcessDied(f"{peer} cannot be ended, and did not join: {error}") from error
+                raise ProcessDied(f"cannot be ended, and did not join: {error}", peer) from error
             self._lost[peer] = f"it did not join: {error}"
             return
         pairs = [(peer, other) for other in self.workers]

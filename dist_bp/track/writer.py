@@ -84,6 +84,7 @@ class BackgroundWriter:
         self._capacity = capacity
         self._pauses = pauses
         self._queue: deque[Point] = deque()
+        self._newest: Point | None = None
         self._tasks: deque[tuple[str, Callable[[], object]]] = deque()
         self._later: dict[str, tuple[float, Callable[[], object]]] = {}
         self._batch: list[Point] = []
@@ -102,16 +103,21 @@ class BackgroundWriter:
         self._thread.start()
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """Take points. Does not wait for the store and does not raise; after `close` it does nothing."""
+        """Take points. Does not wait for the store and does not raise; after `close` it does nothing.
+
+        Those of one step that follow each other have different times: a store keeps equal points once.
+        """
         if self._closing:
             return
-        now = time.time_ns() // 1_000_000
+        now, before = time.time_ns() // 1_000_000, self._newest
+        now = max(now, before.timestamp + 1) if before and before.step == step else now
         try:
             points = [Point(name, float(value), now, step) for name, value in values.items()]
         except (TypeError, ValueError, OverflowError) as error:
             self._lost += len(values)
             self._note_rejection(error)
             return
+        self._newest = points[-1] if points else before
         self._queue.extend(points)
         if len(self._queue) > self._capacity:
             self._spill()

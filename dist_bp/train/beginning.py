@@ -13,7 +13,7 @@ from dist_bp.train.faults import Fault, Recovery, Standing, Stop, decide
 from dist_bp.train.interrupt import Interrupt
 from dist_bp.train.observer import Observer
 from dist_bp.train.provenance import Provenance
-from dist_bp.train.recoveries import advice, begun, failure, told, waiting
+from dist_bp.train.recoveries import advice, begun, broken, failure, told, waiting
 from dist_bp.train.state import RunState
 from dist_bp.train.waiting import form_once_there_is_room
 
@@ -47,7 +47,7 @@ def _formed(state: RunState, runtime: Runtime, interrupt: Interrupt, form: Calla
         form()
         state.provenance = Provenance.of(state.job, runtime)
     except LOST as error:
-        return Fault("broken", state.step + 1, str(error))
+        return broken(error, state.step)
     except Interrupted:
         interrupt.check()
         raise

@@ -21,7 +21,7 @@ LOSSES: Mapping[FaultKind, Remedy] = {"lost": "replace", "broken": "restart"}
 class Fault:
     """What went wrong at a step, counted from 1, whose update was not made: a NaN or infinity, on which worker, and in
     the gradient of which parameter first, where that is known; or a `worker` that was lost; or what has become of a
-    process without which the others cannot go on."""
+    process, of a worker perhaps, without which the others cannot go on."""
 
     kind: FaultKind
     step: int

@@ -9,15 +9,15 @@ from dist_bp.checkpoint import Checkpoint
 from dist_bp.errors import Interrupted, TrainingFailed, UserError
 from dist_bp.messages import one_line
 from dist_bp.ps.arena import Snapshot, VersionGone
-from dist_bp.ps.doorbell import Peer
+from dist_bp.ps.doorbell import Peer, PeerLost
 from dist_bp.runtime.base import Runtime
 from dist_bp.runtime.calls import RayLost
-from dist_bp.runtime.failures import LOST
+from dist_bp.runtime.failures import LOST, ProcessDied
 from dist_bp.train.due import round_end
 from dist_bp.train.events import LeaseDone, Listener, Recovered
 from dist_bp.train.faults import Fault, Recovery, Remedy, Standing, Stop, decide
 from dist_bp.train.provenance import Provenance
-from dist_bp.train.recoveries import advice, failure
+from dist_bp.train.recoveries import advice, broken, failure
 from dist_bp.train.saving import Saver
 from dist_bp.train.state import Points, RunState
 from dist_bp.train.steering import Steering
@@ -57,12 +57,12 @@ class Lasting:
     def lasting(self, work: Callable[[], T]) -> T:
         """What `work` returns. Where processes are lost without which the others cannot go on, it is done again, from
         the newest point to go back to, with processes formed anew; raises TrainingFailed where it is not to be."""
-        lost: Exception | None = None
+        lost: ProcessDied | PeerLost | None = None
         while True:
             try:
                 if lost:
                     self._salvage()
-                    self._recover(Fault("broken", self._state.step + 1, str(lost)), self._state.step)
+                    self._recover(broken(lost, self._state.step), self._state.step)
                 return work()
             except LOST as error:
                 lost = error

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from dist_bp.messages import plural
-from dist_bp.ps.doorbell import ABSENT, SILENT
+from dist_bp.ps.doorbell import ABSENT, SILENT, PeerLost
 from dist_bp.ps.lease import NonFinite
 from dist_bp.runtime.base import Runtime
+from dist_bp.runtime.failures import ProcessDied, lost_worker
 from dist_bp.track.names import RECOVERY
 from dist_bp.track.port import Tracker
 from dist_bp.train.faults import LOSSES, Fault, Recovery, Stop
@@ -33,6 +34,11 @@ def non_finite_fault(runtime: Runtime, found: NonFinite) -> Fault:
     what = "loss" if found.worker is not None else "gradient"
     parameter = None if worker is None else gradients.get(worker)
     return Fault("non_finite", found.step + 1, f"the {what} is NaN or infinite", worker, parameter)
+
+
+def broken(error: ProcessDied | PeerLost, step: int) -> Fault:
+    """What has become of a process, after so many steps, without which the others cannot go on."""
+    return Fault("broken", step + 1, str(error), lost_worker(error))
 
 
 def failure(fault: Fault, stop: Stop, recoveries: Sequence[Recovery]) -> str:

@@ -11,7 +11,9 @@ import pytest
 
 from dist_bp.checkpoint import CheckpointStore
 from dist_bp.errors import CapacityError, CheckpointError, Interrupted, TrainingFailed
+from dist_bp.ps.doorbell import Peer, PeerLost
 from dist_bp.runtime.calls import RayLost
+from dist_bp.runtime.failures import ProcessDied
 from dist_bp.track.mlflow_store import opened_store
 from dist_bp.track.names import RECOVERY
 from dist_bp.train import due
@@ -72,6 +74,34 @@ def test_each_of_several_recoveries_at_a_step_has_a_tag_of_its_own(make_job: Job
     assert [one.fault.step for one in result.recoveries] == [1, 1]
     found = {name: tag for name, tag in recorded(result.run_id).data.tags.items() if name.startswith(RECOVERED)}
     assert found.keys() == {f"{RECOVERED}1_restart", f"{RECOVERED}1_restart_2"}
+    for name in ("seconds", "redone_steps"):
+        assert [step for step, _ in points(result, f"{RECOVERY}{name}")] == [1, 1]
+
+
+@pytest.mark.parametrize("where", ["start", "train"])
+@pytest.mark.parametrize(
+    ("error", "worker"),
+    [
+        (PeerLost("worker 1", "closed the connection"), 1),
+        (ProcessDied("died: its process ended or was killed", Peer("worker", 0)), 0),
+        (ProcessDied("did not answer for 60 s", Peer("server", 1)), None),
+    ],
+)
+def test_the_worker_is_named_whose_loss_it_is(
+    where: str, error: Exception, worker: int | None, make_job: JobMaker, lose: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method, losses = getattr(Unsteady, where), [error]
+
+    def losing(*arguments: Any) -> Any:
+        if losses:
+            raise losses.pop()
+        return method(*arguments)
+
+    monkeypatch.setattr(Unsteady, where, losing)
+    lose()
+    result = run_job(job_of(make_job))
+    (recovery,) = result.as_dict()["recoveries"]
+    assert (recovery["fault"]["worker"], recovery["fault"]["what"]) == (worker, str(error))
 
 
 @pytest.mark.parametrize("where", ["start", "train"])
@@ -131,7 +161,8 @@ def test_a_crash_loop_ends_with_the_cause(make_job: JobMaker, lose: Open) -> Non
     assert {name for name in failed.data.tags if name.startswith(RECOVERED)} == {
         f"{RECOVERED}1_restart{number}" for number in ("", "_2", "_3")
     }
-    assert [step for step, _ in points(failed.info.run_id, f"{RECOVERY}seconds")] == [1, 1, 1]
+    for name in ("seconds", "redone_steps"):
+        assert [step for step, _ in points(failed.info.run_id, f"{RECOVERY}{name}")] == [1, 1, 1]
     lose(("train", 3), ("reform", 0))
     with pytest.raises(TrainingFailed, match=r"failure.max_failures \(3\).* Ended after step \d+: checkpoint saved"):
         run_job(job_of(make_job))
