@@ -216,7 +216,7 @@ def test_what_is_wrong_with_options_is_told_before_the_data_is_read(workplace: P
         "3.stride: must be at least 1, got 0",
         "3.dilation: must be at least 1, got -1",
         "4.groups: must divide the 4 filters, got 3",
-        "5.padding: unknown value 'full' (allowed: same, valid)",
+        "5.padding: unknown value 'full' (allowed: same, valid, a number or a list)",
         "6.size: must be a whole number, got 'big'",
         "7.kernel: must be a whole number, got a list",
         "8.inputs: must not be empty",

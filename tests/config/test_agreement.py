@@ -117,7 +117,7 @@ ONE_PROBLEM = {
     "weights of the classes": (
         "{type: cross_entropy}",
         "{type: cross_entropy, class_weights: balance}",
-        "job.yaml:8: loss.class_weights: unknown value 'balance': did you mean 'balanced'? (allowed: balanced)",
+        "job.yaml:8: loss.class_weights: unknown value 'balance': did you mean 'balanced'? (allowed: balanced, a list)",
     ),
     "one weight of the classes": (
         "{type: cross_entropy}",
