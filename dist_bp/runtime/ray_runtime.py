@@ -1,5 +1,6 @@
 """The processes of a run as Ray actors. Ray places, starts and watches them; no gradient passes through it."""
 
+import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
@@ -23,6 +24,9 @@ from dist_bp.runtime.pool import Pool, Post
 from dist_bp.runtime.room import Room, find_more, find_room
 from dist_bp.runtime.spares import Spare, Spares
 from dist_bp.runtime.survey import Progress
+
+FREE_SECONDS = 2.0
+"""How long the CPUs of a worker that is lost may take to be free."""
 
 T = TypeVar("T")
 
@@ -65,8 +69,18 @@ class RayRuntime(Runtime):
         self._spares = Spares(wanted, self._new_spare, self.actors.end_spare)
 
     def _planned(self) -> RunPlan:
-        self._next = self._next or self._found_room()
+        self._next = self._next or self._freed_room()
         return self._next.planned(self.plan)
+
+    def _freed_room(self) -> Room:
+        """Ray knows that a worker has died a moment before its CPUs are free: whoever looked at once would do with
+        fewer workers, and grow soon after."""
+        present = {node.id for node in self._cluster.nodes}
+        had = sum(workers for node, workers in self._room.workers.items() if node in present)
+        deadline = time.monotonic() + FREE_SECONDS
+        while sum((room := self._found_room()).workers.values()) < had and time.monotonic() < deadline:
+            time.sleep(FREE_SECONDS / 20)
+        return room
 
     @property
     def may_grow(self) -> bool:

@@ -133,8 +133,11 @@ class Faults:
     def __call__(self, runtime: RayRuntime, step: int) -> None:
         due = [at for at in self._plan if at <= step and runtime.workers]
         for at in due:
+            try:
+                pids = [*runtime.pids(runtime.workers).values()]
+            except ProcessDied:  # one of before a moment ago: it is lost first
+                return
             number = self._plan.pop(at)
-            pids = [pid for peer, pid in runtime.pids().items() if peer in runtime.workers]
             chosen = pids if self._everybody else [self._random.choice(pids)]
             for pid in chosen:
                 threading.Timer(self._random.uniform(0, 0.15), signal_to, (pid, number)).start()

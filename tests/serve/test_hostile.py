@@ -77,7 +77,7 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     state.best = replace(job.initial, step=state.step)
     state.step += 1
     state.meter = EpochMeter(job.metrics, 1.5, 8, 8.0, 0.1)
-    state.meter.states = {name: metric.empty() for name, metric in job.metrics.items()}
+    state.meter.states = {0: {name: metric.empty() for name, metric in job.metrics.items()}}
     state.course = Course("other, step 3", (Change(3, "train.epochs", "1", "2"),))
     checkpoint = replace(state.checkpoint(replace(job.initial, step=state.step)), metrics={"val_loss": 0.5})
     saved = CheckpointStore(folder / "runs" / "run" / "checkpoints").save(checkpoint, 0.5)
@@ -246,7 +246,8 @@ ARRAYS = {
 def spoilt_arrays(path: Path) -> Iterator[bytes]:
     """Each array missing, of another shape, of another type, and one too many."""
     arrays = load_file(path)
-    yield save({**arrays, "parameters/0.x": np.zeros(3, np.float32), "metric/x/y": np.zeros(1)})
+    more = {"metric/x/y": np.zeros(1), "metric/x/accuracy/count": np.zeros(1)}
+    yield save({**arrays, "parameters/0.x": np.zeros(3, np.float32), **more})
     for name, array in arrays.items():
         yield save({key: value for key, value in arrays.items() if key != name})
         for other in (array.reshape(-1)[:-1], array.reshape(1, -1), array[None], array.astype("int16"), np.array(1.0)):
