@@ -1,5 +1,6 @@
 """Looking for room beside the training: what Ray does not answer is asked again, a fault of our own ends it."""
 
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -51,12 +52,18 @@ def test_a_fault_ends_the_looking(looking: Callable[..., Growth]) -> None:
 def test_what_goes_wrong_after_the_end_is_nobodys(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ray may be ended while it is asked."""
     monkeypatch.setattr(growth, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(growth, "END_SECONDS", 0.0)
+    asked, ended = threading.Event(), threading.Event()
 
     def look() -> Room | None:
-        found.close()
+        asked.set()
+        ended.wait(5)
         raise AssertionError("Ray is not there")
 
     found = Growth(look)
+    assert asked.wait(5)
+    found.close()
+    ended.set()
     with pytest.raises(TimeoutError):
         found.outcome.result(0.2)
     assert found.room is None

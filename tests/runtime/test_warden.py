@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dist_bp.processes import descendants, mentioning, start_time
+from dist_bp.processes import descendants, mentioning, patience, start_time
 from dist_bp.runtime.warden import Warden
 
 DRIVER = """
@@ -100,7 +100,10 @@ def test_what_started_just_before_the_kill_is_known_by_the_folder_in_its_command
 def test_a_warden_goes_with_its_driver_and_knows_only_descendants() -> None:
     before = descendants(os.getpid())
     with Warden():
-        (warden,) = (descendants(os.getpid()) - before) & mentioning("dist_bp.runtime.guard")
+        deadline = time.monotonic() + patience(5)  # a process has no command line yet in the moment in which it begins
+        while not (found := (descendants(os.getpid()) - before) & mentioning("dist_bp.runtime.guard")):
+            assert time.monotonic() < deadline
+        (warden,) = found
         assert start_time(warden)
         assert os.getppid() not in descendants(os.getpid())
         assert {os.getpid(), warden} <= descendants(os.getppid())
